@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { PageQuery } from "./envelope.ts";
+import { DisplayName, Id, Metadata, Scope, Timestamp } from "./primitives.ts";
+
+/** `active` agents may be authorized and verified; a `suspended` agent's tokens are refused until it is active again. */
+export const AgentStatus = z.enum(["active", "suspended"]);
+
+/** One caller of your tools. */
+export const Agent = z.object({
+  id: Id,
+  name: DisplayName,
+  status: AgentStatus,
+  customerId: Id.nullable().meta({ description: "The customer whom the agent's usage is invoiced to." }),
+  metadata: Metadata,
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+
+/** One caller of your tools. */
+export type Agent = z.infer<typeof Agent>;
+
+/** What `agents.create` takes. */
+export const CreateAgent = z.strictObject({
+  name: DisplayName,
+  customerId: Id.nullable().optional(),
+  metadata: Metadata.optional(),
+});
+
+/** What `agents.update` takes: what is left out stays as it is. */
+export const UpdateAgent = z.strictObject({
+  name: DisplayName.optional(),
+  status: AgentStatus.optional(),
+  customerId: Id.nullable().optional(),
+  metadata: Metadata.optional(),
+});
+
+/** How the list of agents can be narrowed. */
+export const ListAgentsQuery = PageQuery.extend({
+  status: AgentStatus.optional(),
+  customerId: Id.optional(),
+});
+
+/** Seconds that an agent's token lives where `authorize` names no lifetime. */
+export const DEFAULT_TOKEN_LIFETIME = 3_600;
+
+/** Longest lifetime of an agent's token in seconds: 90 days. */
+export const MAX_TOKEN_LIFETIME = 90 * 86_400;
+
+/** What `mcp.authorize` takes. */
+export const AuthorizeAgent = z.strictObject({
+  agentId: Id,
+  scopes: z.array(Scope).min(1, 'name at least one scope, for example "mcp:invoke"').max(50),
+  expiresIn: z
+    .int()
+    .min(1)
+    .max(MAX_TOKEN_LIFETIME)
+    .optional()
+    .meta({ description: `Seconds until the token expires, 1 to ${MAX_TOKEN_LIFETIME}; 3600 by default.` }),
+  name: DisplayName.optional(),
+});
+
+/** What `mcp.authorize` answers on our server. `token` is shown this one time and stored only as a hash. */
+export const Authorization = z.object({
+  token: z.string().startsWith("AGT-"),
+  credentialId: Id,
+  agentId: Id,
+  scopes: z.array(Scope),
+  expiresAt: Timestamp,
+});
+
+/** What the hosted service promises of the same answer. */
+export const HostedAuthorization = Authorization.partial().required({ token: true });
+
+/** An agent's credential, without its secret. */
+export const Credential = z.object({
+  id: Id,
+  agentId: Id,
+  name: DisplayName.nullable(),
+  scopes: z.array(Scope),
+  hint: z.string().meta({ description: "The token's last four characters." }),
+  status: z.enum(["active", "expired", "revoked"]),
+  expiresAt: Timestamp,
+  lastUsedAt: Timestamp.nullable(),
+  revokedAt: Timestamp.nullable(),
+  createdAt: Timestamp,
+});
+
+/** An agent's credential, without its secret. */
+export type Credential = z.infer<typeof Credential>;
+
+/** What rotating a credential takes: the old token works on for `overlap` seconds (0 by default). */
+export const RotateCredential = z.strictObject({
+  expiresIn: AuthorizeAgent.shape.expiresIn,
+  overlap: z
+    .int()
+    .min(0)
+    .max(7 * 86_400)
+    .optional()
+    .meta({ description: "Seconds for which the old token still works, 0 to 604800; 0 by default." }),
+});

@@ -1,0 +1,59 @@
+import { z } from "zod";
+import { PageQuery } from "./envelope.ts";
+import { Id, MeterName, QuantityTotal, Timestamp } from "./primitives.ts";
+
+/** When a budget starts again: each day at midnight in the account's time zone, each billing period, or never. */
+export const BudgetWindow = z.enum(["day", "period", "total"]);
+
+/** How far a budget is used up. */
+export const BudgetStatus = z.enum(["ok", "warning", "exceeded"]);
+
+/** The state of the budget that applies to a call, as verify answers it. */
+export const BudgetState = z.object({
+  meterName: MeterName,
+  limit: QuantityTotal,
+  used: QuantityTotal,
+  remaining: QuantityTotal,
+  status: BudgetStatus,
+  resetsAt: Timestamp.nullable().optional().meta({ description: "When it starts again; null: never." }),
+});
+
+/** The state of the budget that applies to a call. */
+export type BudgetState = z.infer<typeof BudgetState>;
+
+const limit = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const warnAtPercent = z.int().min(1).max(100);
+
+/** How much one agent may use of one meter. */
+export const Budget = BudgetState.extend({
+  id: Id,
+  agentId: Id,
+  window: BudgetWindow,
+  warnAtPercent: warnAtPercent.meta({
+    description: "Share of the limit at which the status becomes `warning`.",
+  }),
+  resetsAt: Timestamp.nullable(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+
+/** How much one agent may use of one meter. */
+export type Budget = z.infer<typeof Budget>;
+
+/** What `budgets.create` takes. One budget per agent, meter and window; `warnAtPercent` is 80 by default. */
+export const CreateBudget = z.strictObject({
+  agentId: Id,
+  meterName: MeterName,
+  limit,
+  window: BudgetWindow.optional().meta({ description: "`period` by default." }),
+  warnAtPercent: warnAtPercent.optional(),
+});
+
+/** What `budgets.update` takes: what is left out stays as it is. */
+export const UpdateBudget = z.strictObject({
+  limit: limit.optional(),
+  warnAtPercent: warnAtPercent.optional(),
+});
+
+/** How the list of budgets can be narrowed. */
+export const ListBudgetsQuery = PageQuery.extend({ agentId: Id.optional(), meterName: MeterName.optional() });

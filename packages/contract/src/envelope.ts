@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { Id } from "./primitives.ts";
+
+/** `{ "data": … }`: how every single answer is wrapped. */
+export function dataEnvelope<Data extends z.ZodType>(data: Data) {
+  return z.object({ data });
+}
+
+/** Where a list goes on. */
+export const Pagination = z.object({
+  nextCursor: Id.nullable().meta({ description: "The id to pass as `cursor` for the next page." }),
+  hasMore: z.boolean(),
+});
+
+/** Where a list goes on. */
+export type Pagination = z.infer<typeof Pagination>;
+
+/** `{ "data": […], "pagination": … }`: how every list is wrapped. */
+export function listEnvelope<Item extends z.ZodType>(item: Item) {
+  return z.object({ data: z.array(item), pagination: Pagination });
+}
+
+/** The query parameters that every list takes. Query values arrive as text, so `limit` is coerced. */
+export const PageQuery = z.object({
+  limit: z.coerce
+    .number()
+    .pipe(z.int().min(1).max(100))
+    .optional()
+    .meta({ description: "Page size, 1 to 100, 25 by default." }),
+  cursor: Id.optional().meta({ description: "Id of the last resource of the previous page." }),
+});
+
+/** Page size where a list request names none. */
+export const DEFAULT_PAGE_SIZE = 25;

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { BudgetState } from "./budgets.ts";
+import { Id, MeterName, Quantity, QuantityTotal, Scope, Timestamp } from "./primitives.ts";
+
+const requiredScopes = z
+  .array(Scope)
+  .max(50)
+  .optional()
+  .meta({
+    description: "Scopes that the credential must have; a missing one answers 403 and records nothing.",
+  });
+
+/**
+ * What `mcp.verify` takes. Both documented members are optional: with no `meterName` the credential is verified
+ * and nothing is recorded; `quantity` is 1 by default and needs a `meterName`.
+ */
+export const VerifyRequest = z
+  .strictObject({
+    meterName: MeterName.optional(),
+    quantity: Quantity.optional(),
+    enforceBudget: z
+      .boolean()
+      .optional()
+      .meta({
+        description: "Check the budget and record in one atomic step; over it, 402 and nothing recorded.",
+      }),
+    requiredScopes,
+  })
+  .refine((request) => request.meterName !== undefined || request.quantity === undefined, {
+    path: ["meterName"],
+    message: "quantity needs a meterName: name the meter to record it on, or leave quantity out",
+  });
+
+/** The event that a verify or a commit recorded. */
+export const RecordedEvent = z.object({
+  id: Id,
+  meterName: MeterName,
+  quantity: Quantity,
+  duplicate: z
+    .boolean()
+    .meta({ description: "True when this idempotency key had recorded the event before." }),
+});
+
+/** What `mcp.verify` answers. `expiresAt`, `event` and `budget` are ours: the hosted service leaves them out. */
+export const Verification = z.object({
+  accountId: Id,
+  agentId: Id,
+  scopes: z.array(Scope),
+  expiresAt: Timestamp.optional(),
+  event: RecordedEvent.optional(),
+  budget: BudgetState.optional(),
+});
+
+/** What `mcp.verify` answers. */
+export type Verification = z.infer<typeof Verification>;
+
+/** Seconds for which a reservation is held where `reserve` names no time. */
+export const DEFAULT_RESERVATION_LIFETIME = 300;
+
+/** What `mcp.reserve` takes: the most that the call may cost. */
+export const ReserveRequest = z.strictObject({
+  meterName: MeterName,
+  quantity: Quantity.optional(),
+  enforceBudget: z.boolean().optional(),
+  requiredScopes,
+  expiresIn: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .optional()
+    .meta({ description: "Seconds after which an abandoned hold lapses, 1 to 86400; 300 by default." }),
+});
+
+/** Usage that is held for a call in progress. */
+export const Reservation = z.object({
+  id: Id,
+  meterName: MeterName,
+  quantity: Quantity.meta({ description: "The most that can be committed." }),
+  status: z.enum(["held", "committed", "released", "lapsed"]),
+  committedQuantity: QuantityTotal.nullable(),
+  expiresAt: Timestamp,
+});
+
+/** Usage that is held for a call in progress. */
+export type Reservation = z.infer<typeof Reservation>;
+
+/** What `mcp.reserve` answers. */
+export const ReservationGrant = Verification.omit({ event: true }).extend({ reservation: Reservation });
+
+/** What `mcp.commit` takes: what was really used, up to the quantity held (all of it by default). */
+export const CommitRequest = z.strictObject({ quantity: Quantity.optional() });
+
+/** What `mcp.commit` and `mcp.release` answer. */
+export const ReservationOutcome = z.object({ reservation: Reservation, event: RecordedEvent.optional() });

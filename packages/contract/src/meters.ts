@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { PageQuery } from "./envelope.ts";
+import { Price } from "./prices.ts";
+import { DisplayName, Id, Metadata, MeterName, Timestamp } from "./primitives.ts";
+
+/** The meter that every account has from the start. */
+export const DEFAULT_METER_NAME = "api_calls";
+
+/** Something that is counted and billed. */
+export const Meter = z.object({
+  id: Id,
+  name: MeterName,
+  displayName: DisplayName.meta({ description: "What an invoice line says." }),
+  unit: DisplayName.meta({ description: 'One of what is counted, for example "call" or "token".' }),
+  price: Price.nullable().meta({
+    description: "The price in effect now; null: usage is counted and not charged.",
+  }),
+  metadata: Metadata,
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+});
+
+/** Something that is counted and billed. */
+export type Meter = z.infer<typeof Meter>;
+
+/** What `meters.create` takes. The name cannot be changed later: events refer to it. */
+export const CreateMeter = z.strictObject({
+  name: MeterName,
+  displayName: DisplayName.optional().meta({ description: "The name by default." }),
+  unit: DisplayName.optional().meta({ description: '"unit" by default.' }),
+  price: Price.optional(),
+  metadata: Metadata.optional(),
+});
+
+/** What `meters.update` takes: what is left out stays as it is. */
+export const UpdateMeter = z.strictObject({
+  displayName: DisplayName.optional(),
+  unit: DisplayName.optional(),
+  metadata: Metadata.optional(),
+});
+
+/** How the list of meters can be narrowed. */
+export const ListMetersQuery = PageQuery.extend({ name: MeterName.optional() });

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { dataEnvelope, listEnvelope } from "./envelope.ts";
+import { ErrorEnvelope } from "./errors.ts";
+import { Id, IdempotencyKey } from "./primitives.ts";
+import type { Route } from "./route.ts";
+
+/** What an OpenAPI document says about the server it describes. */
+export interface OpenApiInfo {
+  readonly title: string;
+  readonly version: string;
+}
+
+type JsonObject = { [member: string]: unknown };
+
+const json = (schema: z.ZodType, io: "input" | "output"): JsonObject => {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  return rest;
+};
+
+const jsonContent = (schema: JsonObject) => ({ "application/json": { schema } });
+
+/**
+ * The OpenAPI 3.1 document of a route table, made from the same schemas that validate requests.
+ *
+ * @example
+ * ```ts
+ * const document = buildOpenApi(routes, { title: "Licentric API", version: "0.1.0" });
+ * ```
+ */
+export function buildOpenApi(table: Record<string, Record<string, Route>>, info: OpenApiInfo): JsonObject {
+  const paths: Record<string, JsonObject> = {};
+  for (const [resource, calls] of Object.entries(table)) {
+    for (const [name, route] of Object.entries(calls)) {
+      const path = route.path.replace(/:(\w+)/g, "{$1}");
+      paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(resource, name, route) };
+    }
+  }
+  return {
+    openapi: "3.1.0",
+    info,
+    paths,
+    components: {
+      schemas: { Error: json(ErrorEnvelope, "output") },
+      securitySchemes: {
+        managementKey: { type: "http", scheme: "bearer", description: "lk_test_… or lk_live_…" },
+        agentToken: { type: "http", scheme: "bearer", description: "AGT-…" },
+      },
+    },
+  };
+}
+
+function operation(resource: string, name: string, route: Route): JsonObject {
+  const envelope = route.list ? listEnvelope(route.response) : dataEnvelope(route.response);
+  return {
+    operationId: `${resource}.${name}`,
+    tags: [resource],
+    summary: route.summary,
+    security: [route.auth === "key" ? { managementKey: [] } : { agentToken: [] }],
+    ...(route.scope ? { "x-required-scope": route.scope } : {}),
+    parameters: [...pathParameters(route), ...queryParameters(route), ...idempotencyParameter(route)],
+    ...(route.body ? { requestBody: { content: jsonContent(json(route.body, "input")) } } : {}),
+    responses: {
+      [route.status]: { description: "Done.", content: jsonContent(json(envelope, "output")) },
+      default: {
+        description: "Refused or failed.",
+        content: jsonContent({ $ref: "#/components/schemas/Error" }),
+      },
+    },
+  };
+}
+
+function pathParameters(route: Route): JsonObject[] {
+  return [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: json(Id, "input"),
+  }));
+}
+
+function queryParameters(route: Route): JsonObject[] {
+  if (!(route.query instanceof z.ZodObject)) return [];
+  return Object.entries(route.query.shape).map(([name, schema]) => ({
+    name,
+    in: "query",
+    required: false,
+    schema: json(schema as z.ZodType, "input"),
+  }));
+}
+
+function idempotencyParameter(route: Route): JsonObject[] {
+  if (route.method !== "POST") return [];
+  return [{ name: "Idempotency-Key", in: "header", required: false, schema: json(IdempotencyKey, "input") }];
+}

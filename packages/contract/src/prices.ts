@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { Decimal, Id, QuantityTotal, Timestamp } from "./primitives.ts";
+
+/** One step of a tiered price: units up to and including `upTo`, null for all the rest. */
+const Tier = z.strictObject({
+  upTo: z.int().min(1).nullable(),
+  unitPrice: Decimal,
+  flatPrice: Decimal.optional().meta({ description: "Added once when the tier is reached." }),
+});
+
+const tiers = z
+  .array(Tier)
+  .min(1)
+  .max(20)
+  .refine(
+    (steps) =>
+      steps.every((step, index) => {
+        if (index === steps.length - 1) return step.upTo === null;
+        const previous = index === 0 ? 0 : (steps[index - 1]?.upTo ?? 0);
+        return step.upTo !== null && step.upTo > previous;
+      }),
+    "each tier's upTo must be larger than the one before, and only the last tier has upTo: null",
+  );
+
+const common = {
+  includedQuantity: QuantityTotal.optional().meta({
+    description: "Units free of charge in each period; 0 by default.",
+  }),
+  minimumAmount: Decimal.optional().meta({ description: "The least that a period with any usage costs." }),
+};
+
+/**
+ * What a meter's usage in one period costs, in the account's currency.
+ *
+ * - `per_unit`: every unit costs `unitPrice`.
+ * - `graduated`: each tier's units cost that tier's price.
+ * - `volume`: all units cost the price of the tier that the total falls into.
+ * - `package`: every begun `packageSize` units cost `packagePrice`.
+ */
+export const Price = z.discriminatedUnion("model", [
+  z.strictObject({ model: z.literal("per_unit"), unitPrice: Decimal, ...common }),
+  z.strictObject({ model: z.literal("graduated"), tiers, ...common }),
+  z.strictObject({ model: z.literal("volume"), tiers, ...common }),
+  z.strictObject({
+    model: z.literal("package"),
+    packageSize: z.int().min(1),
+    packagePrice: Decimal,
+    ...common,
+  }),
+]);
+
+/** What a meter's usage in one period costs. */
+export type Price = z.infer<typeof Price>;
+
+/** A price of a meter with the moment from which it applies. */
+export const MeterPrice = z.object({
+  id: Id,
+  meterId: Id,
+  price: Price,
+  effectiveFrom: Timestamp,
+  createdAt: Timestamp,
+});
+
+/** A price of a meter with the moment from which it applies. */
+export type MeterPrice = z.infer<typeof MeterPrice>;
+
+/**
+ * What `meters.setPrice` takes. A whole period has one price: the one in effect when the period starts, or,
+ * where there was none yet, the first that takes effect in it. `effectiveFrom` is now by default; to correct the
+ * running period, name its `startsAt`.
+ */
+export const SetMeterPrice = z.strictObject({ price: Price, effectiveFrom: Timestamp.optional() });

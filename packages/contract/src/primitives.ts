@@ -1,0 +1,77 @@
+import { z } from "zod";
+
+/** Largest quantity that one usage event may carry. */
+export const MAX_QUANTITY = 1_000_000_000;
+
+/** Most usage events that one batch request may carry. */
+export const MAX_BATCH_SIZE = 1_000;
+
+/**
+ * An opaque resource id. Our server makes UUIDs; the hosted service's guides also show `acc_…` and `agt_…`,
+ * so nothing may be read from the text of an id.
+ */
+export const Id = z.string().min(1).max(200).meta({ description: "Opaque resource id." });
+
+/** A moment as ISO 8601 in UTC with milliseconds, for example `2026-11-23T19:12:42.000Z`. */
+export const Timestamp = z.iso.datetime({ offset: true }).meta({ description: "ISO 8601, UTC." });
+
+/**
+ * How much one event bills: a whole number of the meter's unit, from 1 to {@link MAX_QUANTITY}.
+ *
+ * Whole numbers keep every sum exact in JSON and in JavaScript. To bill parts of a unit, choose a smaller unit
+ * for the meter (milliseconds, not seconds): a unit price has up to twelve decimals. Nothing to bill is said by
+ * leaving the meter out, not by a zero.
+ */
+export const Quantity = z
+  .int("quantity must be a whole number; to bill fractions, give the meter a smaller unit")
+  .min(1, "quantity must be at least 1; to verify without metering, leave out meterName and quantity")
+  .max(MAX_QUANTITY, `quantity must be at most ${MAX_QUANTITY}; send a larger amount as several events`)
+  .meta({ description: `Whole number of units, 1 to ${MAX_QUANTITY}.` });
+
+/** A sum of quantities: a whole number, exact up to `Number.MAX_SAFE_INTEGER`. */
+export const QuantityTotal = z.int().min(0);
+
+/** A meter's name: 1 to 64 characters, lower-case letters, digits, `_`, `.`, `-`, beginning with a letter. */
+export const MeterName = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9_.-]{0,63}$/,
+    "a meter name is 1 to 64 characters: lower-case letters, digits, '_', '.', '-', beginning with a letter",
+  );
+
+/** What a credential allows, for example `mcp:invoke`: 1 to 100 printable characters without spaces or quotes. */
+export const Scope = z
+  .string()
+  .regex(
+    /^[\x21\x23-\x5B\x5D-\x7E]{1,100}$/,
+    "a scope is 1 to 100 printable characters without spaces, '\"' or '\\'",
+  );
+
+/** An amount of money or a unit price as a decimal text, never a floating-point number. */
+export const Decimal = z
+  .string()
+  .regex(/^\d{1,15}(\.\d{1,12})?$/, 'an amount is a decimal text such as "0.0025", up to 12 decimals');
+
+/** An ISO 4217 currency code in lower case, for example `usd`. */
+export const Currency = z
+  .string()
+  .regex(/^[a-z]{3}$/, 'a currency is a three-letter ISO 4217 code in lower case, for example "usd"');
+
+/** Up to 50 texts of the owner's own, kept with a resource and returned unchanged. */
+export const Metadata = z
+  .record(z.string().min(1).max(40), z.string().max(500))
+  .refine((entries) => Object.keys(entries).length <= 50, "metadata holds at most 50 entries");
+
+/** A person's or an owner's name for a resource. */
+export const DisplayName = z.string().trim().min(1).max(200);
+
+/** Names one request, so that its repetition does nothing twice: 1 to 255 printable ASCII characters. */
+export const IdempotencyKey = z
+  .string()
+  .regex(/^[\x20-\x7E]{1,255}$/, "an idempotency key is 1 to 255 printable ASCII characters");
+
+/** Test (sandbox) and live (production) data never mix. */
+export const Mode = z.enum(["test", "live"]);
+
+/** Test (sandbox) or live (production). */
+export type Mode = z.infer<typeof Mode>;

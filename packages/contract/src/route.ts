@@ -1,0 +1,39 @@
+import type { z } from "zod";
+import type { KeyScope } from "./keys.ts";
+
+/** Who may call a route: a management key, an agent's token, or (for commit and release) an agent's token that has expired since. */
+export type RouteAuth = "key" | "agent" | "agent-or-expired";
+
+/** One call of the API: everything that the server, the client and the OpenAPI document need to know of it. */
+export interface Route {
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** Path with `:name` parameters, all of them ids. */
+  readonly path: `/api/v1/${string}`;
+  readonly auth: RouteAuth;
+  /** The scope that a management key needs; none for agent routes. */
+  readonly scope?: KeyScope;
+  /** One sentence for a person. */
+  readonly summary: string;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** What is inside `data`; of a list, one item of it. */
+  readonly response: z.ZodType;
+  /** What the hosted service promises of `response`, where its documentation shows less than we answer. */
+  readonly hostedResponse?: z.ZodType;
+  /** Whether the answer is a page of a list. */
+  readonly list?: true;
+  /** Status of success. */
+  readonly status: 200 | 201;
+}
+
+/** The names of a path's parameters: `"/agents/:agentId"` has `"agentId"`. */
+export type PathParams<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | PathParams<Rest>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+/** Fills a path's parameters in, each percent-encoded as one segment. */
+export function buildPath<Path extends string>(path: Path, params: Record<PathParams<Path>, string>): string {
+  return path.replace(/:(\w+)/g, (_, name: PathParams<Path>) => encodeURIComponent(params[name]));
+}

@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { PageQuery } from "./envelope.ts";
+import { ValidationIssue } from "./errors.ts";
+import {
+  Id,
+  IdempotencyKey,
+  MAX_BATCH_SIZE,
+  Metadata,
+  MeterName,
+  Quantity,
+  QuantityTotal,
+  Timestamp,
+} from "./primitives.ts";
+
+/** Usage that was recorded. It never changes. */
+export const UsageEvent = z.object({
+  id: Id,
+  agentId: Id,
+  meterName: MeterName,
+  quantity: Quantity,
+  periodId: Id,
+  idempotencyKey: IdempotencyKey.nullable(),
+  timestamp: Timestamp.meta({ description: "When the usage happened." }),
+  metadata: Metadata,
+  createdAt: Timestamp.meta({ description: "When it was recorded." }),
+});
+
+/** Usage that was recorded. */
+export type UsageEvent = z.infer<typeof UsageEvent>;
+
+/** Usage to record. `quantity` is 1 and `timestamp` is now by default. */
+export const NewUsageEvent = z.strictObject({
+  agentId: Id,
+  meterName: MeterName,
+  quantity: Quantity.optional(),
+  timestamp: Timestamp.optional().meta({
+    description: "When the usage happened; must lie in a period that is still open, and not in the future.",
+  }),
+  idempotencyKey: IdempotencyKey.optional(),
+  metadata: Metadata.optional(),
+});
+
+/** What `usage.recordBatch` takes. */
+export const RecordUsage = z.strictObject({
+  events: z
+    .array(z.unknown())
+    .min(1, "send at least one event")
+    .max(MAX_BATCH_SIZE, `send at most ${MAX_BATCH_SIZE} events in one request`)
+    .meta({ description: "Each is checked by itself, so that one bad event does not hold up the others." }),
+});
+
+/** What became of one event of a batch, in the order sent. */
+export const RecordOutcome = z.discriminatedUnion("status", [
+  z.object({ status: z.literal("recorded"), event: UsageEvent }),
+  z.object({ status: z.literal("duplicate"), event: UsageEvent }),
+  z.object({
+    status: z.literal("rejected"),
+    error: z.string(),
+    code: z.string(),
+    issues: z.array(ValidationIssue).optional(),
+  }),
+]);
+
+/** What became of one event of a batch. */
+export type RecordOutcome = z.infer<typeof RecordOutcome>;
+
+/** What `usage.recordBatch` answers: one outcome per event, in the order sent. */
+export const RecordResult = z.object({ results: z.array(RecordOutcome) });
+
+const narrowing = {
+  agentId: Id.optional(),
+  customerId: Id.optional(),
+  meterName: MeterName.optional(),
+  periodId: Id.optional(),
+};
+
+/** How the list of usage events can be narrowed. */
+export const ListEventsQuery = PageQuery.extend(narrowing);
+
+/** What usage can be summed by, apart from the meter. */
+export const UsageDimension = z.enum(["agent", "customer", "day"]);
+
+/** How usage totals are asked for: always by meter, and by the dimensions named (comma-separated on the wire). */
+export const UsageTotalsQuery = z.object({
+  ...narrowing,
+  groupBy: z
+    .union([z.string().transform((text) => text.split(",")), z.array(z.string())])
+    .pipe(z.array(UsageDimension))
+    .optional(),
+});
+
+/** The usage of one meter, by what was asked for. */
+export const UsageTotal = z.object({
+  meterName: MeterName,
+  agentId: Id.optional(),
+  customerId: Id.nullable().optional(),
+  day: z.iso.date().optional().meta({ description: "In the account's time zone." }),
+  quantity: QuantityTotal,
+  eventCount: QuantityTotal,
+});
+
+/** The usage of one meter, by what was asked for. */
+export type UsageTotal = z.infer<typeof UsageTotal>;
