@@ -1,0 +1,44 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { APIResponse, RateLimit } from "./api-promise.ts";
+
+/** What HTTP said, before anything is made of it. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** One header of an answer; of a repeated one the first. */
+export function header(answer: Answer, name: string): string | undefined {
+  const value = answer.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** The answer's headers as the web's `Headers`. */
+export function webHeaders(answer: Answer): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(answer.headers)) {
+    for (const one of Array.isArray(value) ? value : [value])
+      if (one !== undefined) headers.append(name, one);
+  }
+  return headers;
+}
+
+function rateLimit(answer: Answer): RateLimit | undefined {
+  const [limit, remaining, reset] = ["limit", "remaining", "reset"].map((part) =>
+    Number.parseInt(header(answer, `x-ratelimit-${part}`) ?? "", 10),
+  );
+  if (limit === undefined || remaining === undefined || reset === undefined) return undefined;
+  if (Number.isNaN(limit + remaining + reset)) return undefined;
+  return { limit, remaining, reset: new Date(reset * 1_000) };
+}
+
+/** What `.withResponse()` gives. */
+export function toResponse<Data>(data: Data, answer: Answer): APIResponse<Data> {
+  return {
+    data,
+    status: answer.status,
+    headers: webHeaders(answer),
+    requestId: header(answer, "x-request-id"),
+    rateLimit: rateLimit(answer),
+  };
+}

@@ -1,0 +1,106 @@
+import {
+  dataEnvelope,
+  listEnvelope,
+  type Pagination,
+  type Route,
+  type ValidationIssue,
+} from "@licentric/contract";
+import type { z } from "zod";
+import { header, webHeaders } from "./answer.ts";
+import { excerptOf, issueText } from "./error-from-answer.ts";
+import { ResponseValidationError } from "./errors.ts";
+import type { TextAnswer } from "./transport.ts";
+
+/**
+ * What a call answers: what the hosted service promises where that is less than our server does, so that code
+ * written against the type runs against both.
+ */
+export type ResponseOf<R extends Route> = R extends { readonly hostedResponse: infer H extends z.ZodType }
+  ? z.output<H>
+  : z.output<R["response"]>;
+
+const envelopes = new WeakMap<Route, z.ZodType>();
+
+function envelopeOf(route: Route): z.ZodType {
+  const known = envelopes.get(route);
+  if (known) return known;
+  const schema = route.hostedResponse ?? route.response;
+  const envelope = route.list ? listEnvelope(schema) : dataEnvelope(schema);
+  envelopes.set(route, envelope);
+  return envelope;
+}
+
+/**
+ * The data of a successful answer, checked and otherwise as it came: members that this version does not know are
+ * kept, and so is a new value of an enumeration.
+ *
+ * @throws ResponseValidationError which names the path of what is missing or wrong
+ */
+export function checkData<R extends Route>(route: R, answer: TextAnswer, what: string): ResponseOf<R> {
+  const value = readJson(answer, what);
+  assertEnvelope<{ data: ResponseOf<R> }>(route, value, answer, what);
+  return value.data;
+}
+
+/**
+ * One page of a successful answer, checked as {@link checkData} does.
+ *
+ * @throws ResponseValidationError which names the path of what is missing or wrong
+ */
+export function checkList<R extends Route>(
+  route: R,
+  answer: TextAnswer,
+  what: string,
+): { data: ResponseOf<R>[]; pagination: Pagination } {
+  const value = readJson(answer, what);
+  assertEnvelope<{ data: ResponseOf<R>[]; pagination: Pagination }>(route, value, answer, what);
+  return value;
+}
+
+function readJson(answer: TextAnswer, what: string): unknown {
+  try {
+    return JSON.parse(answer.text);
+  } catch (cause) {
+    const type = header(answer, "content-type") ?? "no content type";
+    const excerpt = /json/.test(type) ? "" : excerptOf(answer.text);
+    throw new ResponseValidationError(
+      `${what} answered ${answer.status} with something that is not JSON (${type})${excerpt ? `: "${excerpt}"` : ""}. Check that baseUrl is the origin of a Licentric API.`,
+      { ...answerFields(answer), cause: excerpt === "" ? undefined : cause },
+    );
+  }
+}
+
+function assertEnvelope<Envelope>(
+  route: Route,
+  value: unknown,
+  answer: TextAnswer,
+  what: string,
+): asserts value is Envelope {
+  const result = envelopeOf(route).safeParse(value, { reportInput: true });
+  if (result.success) return;
+  const issues = result.error.issues.filter((issue) => !isAddition(issue)).map(toIssue);
+  if (issues.length === 0) return;
+  throw new ResponseValidationError(
+    `${what} answered ${answer.status}, and the answer is not what the API promises: ${issues.map(issueText).join("; ")}. The request itself succeeded.`,
+    { ...answerFields(answer), issues },
+  );
+}
+
+/** What an API may add without breaking its clients: a member, and a value of an enumeration. */
+function isAddition(issue: z.core.$ZodIssue): boolean {
+  if (issue.code === "unrecognized_keys") return true;
+  return issue.code === "invalid_value" && issue.values.length > 1 && typeof issue.input === "string";
+}
+
+// zod's sentences say what was expected and of which type the value was, never the value itself.
+const toIssue = (issue: z.core.$ZodIssue): ValidationIssue => ({
+  path: issue.path.join("."),
+  message: issue.message,
+  code: issue.code,
+});
+
+const answerFields = (answer: TextAnswer) => ({
+  status: answer.status,
+  requestId: header(answer, "x-request-id"),
+  headers: webHeaders(answer),
+});

@@ -1,0 +1,219 @@
+import type { BudgetState, ValidationIssue } from "@licentric/contract";
+
+/** What is known of a failure besides its sentence. */
+export interface ErrorFields {
+  /** HTTP status; none where no answer came. */
+  readonly status?: number | undefined;
+  /** The API's code, for example `IDEMPOTENCY_CONFLICT`; of a connection fault Node's, for example `ECONNRESET`. */
+  readonly code?: string | undefined;
+  /** What the API adds to the error. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
+  /** Names the request in the server's log. */
+  readonly requestId?: string | undefined;
+  /** The answer's headers. */
+  readonly headers?: Headers | undefined;
+  /** What caused it. */
+  readonly cause?: unknown;
+}
+
+/**
+ * What every failure of this package is an instance of: of a subclass where one fits, of this class itself for
+ * statuses that have none (405, 413, a redirect, …).
+ *
+ * No error carries a request's body, a key or a token.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await client.agents.get("agt_1");
+ * } catch (error) {
+ *   if (error instanceof NotFoundError) return undefined;
+ *   if (error instanceof LicentricError) report(error.message, error.status, error.code, error.requestId);
+ *   throw error;
+ * }
+ * ```
+ */
+export class LicentricError extends Error {
+  /** HTTP status; undefined where no answer came. */
+  readonly status: number | undefined;
+  /** The API's code, which may be one that this version does not know; of a connection fault Node's. */
+  readonly code: string | undefined;
+  /** What the API adds to the error. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+  /** Names the request in the server's log. Quote it when you report a problem. */
+  readonly requestId: string | undefined;
+  readonly #headers: Headers | undefined;
+
+  static {
+    LicentricError.prototype.name = "LicentricError";
+  }
+
+  /**
+   * @param message - what is wrong and what to do
+   * @param fields - what else is known
+   */
+  constructor(message: string, fields: ErrorFields = {}) {
+    super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    this.status = fields.status;
+    this.code = fields.code;
+    this.details = fields.details;
+    this.requestId = fields.requestId;
+    this.#headers = fields.headers;
+  }
+
+  /** The answer's headers; undefined where no answer came. Not enumerable: loggers leave them out. */
+  get headers(): Headers | undefined {
+    return this.#headers;
+  }
+}
+
+/**
+ * 401, or a credential that cannot be right and is refused before it is sent: none, malformed, or of the wrong
+ * kind (then without `status`). Not retried.
+ */
+export class AuthenticationError extends LicentricError {
+  static {
+    AuthenticationError.prototype.name = "AuthenticationError";
+  }
+}
+
+/** 402: the budget is used up, and nothing was recorded. Comes only where `enforceBudget` was asked for. */
+export class BudgetExceededError extends LicentricError {
+  /** The budget that refused, where the server says it. */
+  readonly budget: BudgetState | undefined;
+
+  static {
+    BudgetExceededError.prototype.name = "BudgetExceededError";
+  }
+
+  /**
+   * @param message - what is wrong and what to do
+   * @param fields - what else is known
+   */
+  constructor(message: string, fields: ErrorFields & { readonly budget?: BudgetState | undefined } = {}) {
+    super(message, fields);
+    this.budget = fields.budget;
+  }
+}
+
+/** 403: the credential is good and lacks a scope. Not retried. */
+export class PermissionDeniedError extends LicentricError {
+  static {
+    PermissionDeniedError.prototype.name = "PermissionDeniedError";
+  }
+}
+
+/** 404: there is no such resource in the key's account and mode. */
+export class NotFoundError extends LicentricError {
+  static {
+    NotFoundError.prototype.name = "NotFoundError";
+  }
+}
+
+/**
+ * 409: the resource is in another state (a closed period, a committed reservation), or the idempotency key was
+ * used with another request. Retried only where the server sends `Retry-After` with it.
+ */
+export class ConflictError extends LicentricError {
+  static {
+    ConflictError.prototype.name = "ConflictError";
+  }
+}
+
+/** 400 or 422: the request is wrong, as `issues` says member by member. Also thrown before sending. */
+export class ValidationError extends LicentricError {
+  /** What is wrong where; empty where the server says it in the message alone. */
+  readonly issues: readonly ValidationIssue[];
+
+  static {
+    ValidationError.prototype.name = "ValidationError";
+  }
+
+  /**
+   * @param message - what is wrong and what to do
+   * @param fields - what else is known
+   */
+  constructor(message: string, fields: ErrorFields & { readonly issues?: readonly ValidationIssue[] } = {}) {
+    super(message, fields);
+    this.issues = fields.issues ?? [];
+  }
+}
+
+/** 429: too many requests, and the retries are used up or the wait is longer than the deadline. */
+export class RateLimitError extends LicentricError {
+  /** Seconds to wait before the next request, where the server says it. */
+  readonly retryAfter: number | undefined;
+
+  static {
+    RateLimitError.prototype.name = "RateLimitError";
+  }
+
+  /**
+   * @param message - what is wrong and what to do
+   * @param fields - what else is known
+   */
+  constructor(message: string, fields: ErrorFields & { readonly retryAfter?: number | undefined } = {}) {
+    super(message, fields);
+    this.retryAfter = fields.retryAfter;
+  }
+}
+
+/** 5xx: the server, or a proxy before it, failed; the retries are used up. */
+export class InternalServerError extends LicentricError {
+  static {
+    InternalServerError.prototype.name = "InternalServerError";
+  }
+}
+
+/**
+ * No complete answer came: refused, reset, cut off, not resolved. Whether the server did what was asked is
+ * unknown; the same call with the same `idempotencyKey` finds out and does nothing twice.
+ */
+export class ConnectionError extends LicentricError {
+  static {
+    ConnectionError.prototype.name = "ConnectionError";
+  }
+}
+
+/** No complete answer came in time: `timeout` for one try, `deadline` for all of them. */
+export class TimeoutError extends ConnectionError {
+  static {
+    TimeoutError.prototype.name = "TimeoutError";
+  }
+}
+
+/** The caller's `signal` ended the request; `cause` is the signal's reason. Never retried. */
+export class AbortError extends LicentricError {
+  static {
+    AbortError.prototype.name = "AbortError";
+  }
+}
+
+/**
+ * The server answered a success that is not what the API promises; the message names the path of what is missing
+ * or wrong. The server did what was asked. Usually `baseUrl` points at something else.
+ */
+export class ResponseValidationError extends LicentricError {
+  /** What is wrong where. */
+  readonly issues: readonly ValidationIssue[];
+
+  static {
+    ResponseValidationError.prototype.name = "ResponseValidationError";
+  }
+
+  /**
+   * @param message - what is wrong and what to do
+   * @param fields - what else is known
+   */
+  constructor(message: string, fields: ErrorFields & { readonly issues?: readonly ValidationIssue[] } = {}) {
+    super(message, fields);
+    this.issues = fields.issues ?? [];
+  }
+}
+
+/** A webhook request that Licentric did not sign with this secret, or that is too old. Answer it with 400. */
+export class WebhookVerificationError extends LicentricError {
+  static {
+    WebhookVerificationError.prototype.name = "WebhookVerificationError";
+  }
+}

@@ -1,0 +1,123 @@
+import { Agent as Pool } from "undici";
+import { createApi } from "./api.ts";
+import {
+  type ClientOptions,
+  checkMilliseconds,
+  checkRetries,
+  DEFAULT_MAX_RETRIES,
+  DEFAULT_TIMEOUT,
+  resolveApiKey,
+  resolveBaseUrl,
+} from "./options.ts";
+import { Agents } from "./resources/agents.ts";
+import { Billing } from "./resources/billing.ts";
+import { Budgets } from "./resources/budgets.ts";
+import { Credentials } from "./resources/credentials.ts";
+import { Customers } from "./resources/customers.ts";
+import { Keys } from "./resources/keys.ts";
+import { Mcp } from "./resources/mcp.ts";
+import { Meters } from "./resources/meters.ts";
+import { Usage } from "./resources/usage.ts";
+import { Webhooks } from "./resources/webhooks.ts";
+
+/** Connections that a client keeps to one origin at most; further requests wait for one. */
+const MAX_CONNECTIONS = 256;
+
+/** Milliseconds for which an idle connection is kept where the server does not say. */
+const KEEP_ALIVE = 30_000;
+
+/**
+ * The Licentric client. Make one and keep it: it holds a pool of connections, which does not keep a finished
+ * program alive.
+ *
+ * @example
+ * ```ts
+ * import { Licentric } from "@licentric/sdk";
+ *
+ * const client = new Licentric({ apiKey: process.env["LICENTRIC_API_KEY"] });
+ *
+ * const agent = await client.agents.create({ name: "research-bot" });
+ * const { token } = await client.mcp.authorize(agent.id, { scopes: ["mcp:invoke"] });
+ * await client.mcp.verify(token, { meterName: "api_calls" });
+ *
+ * const { id } = await client.billing.getCurrentPeriod();
+ * await client.billing.closePeriod(id, { waitForFlush: true });
+ * const invoice = await client.billing.createInvoice(id);
+ * ```
+ */
+export class Licentric {
+  /** Where requests go, without a slash at the end. */
+  readonly baseUrl: string;
+  /** Agents' tokens: issue, verify, meter. */
+  readonly mcp: Mcp;
+  /** The callers of your tools. */
+  readonly agents: Agents;
+  /** The agents' tokens without their secrets: list, revoke, rotate. */
+  readonly credentials: Credentials;
+  /** What is counted, and what it costs. */
+  readonly meters: Meters;
+  /** Limits on what agents may use. */
+  readonly budgets: Budgets;
+  /** Usage that was recorded, and recording it without an agent's token. */
+  readonly usage: Usage;
+  /** Months of usage, and the invoices made of them. */
+  readonly billing: Billing;
+  /** Who pays for the agents. */
+  readonly customers: Customers;
+  /** Management keys. */
+  readonly keys: Keys;
+  /** Where events are sent, and the check of what arrives there. */
+  readonly webhooks: Webhooks;
+  readonly #pool: Pool | undefined;
+
+  /**
+   * @throws AuthenticationError where the management key is missing, malformed, or an agent's token
+   * @throws LicentricError where another option is not legal
+   */
+  constructor(options: ClientOptions = {}) {
+    const baseUrl = resolveBaseUrl(options.baseUrl, process.env["LICENTRIC_BASE_URL"]);
+    const config = {
+      apiKey: resolveApiKey(options.apiKey, process.env["LICENTRIC_API_KEY"]),
+      baseUrl,
+      timeout: checkMilliseconds("timeout", options.timeout ?? DEFAULT_TIMEOUT),
+      deadline: options.deadline === undefined ? undefined : checkMilliseconds("deadline", options.deadline),
+      maxRetries: checkRetries(options.maxRetries ?? DEFAULT_MAX_RETRIES),
+      headers: options.headers ?? {},
+      logger: options.logger,
+    };
+    // pipelining: 1 is one request at a time on a connection: no call waits behind another's answer.
+    const pool = new Pool({ connections: MAX_CONNECTIONS, keepAliveTimeout: KEEP_ALIVE, pipelining: 1 });
+    this.#pool = options.dispatcher ? undefined : pool;
+    const api = createApi({ ...config, dispatcher: options.dispatcher ?? pool });
+
+    this.baseUrl = baseUrl.href.replace(/\/$/, "");
+    this.mcp = new Mcp(api);
+    this.agents = new Agents(api);
+    this.credentials = new Credentials(api);
+    this.meters = new Meters(api);
+    this.budgets = new Budgets(api);
+    this.usage = new Usage(api);
+    this.billing = new Billing(api, this.usage);
+    this.customers = new Customers(api);
+    this.keys = new Keys(api);
+    this.webhooks = new Webhooks(api);
+  }
+
+  /**
+   * Waits for the requests in flight and closes the client's connections; later calls throw. A `dispatcher` that
+   * was passed in stays open. Closing again does nothing.
+   *
+   * @example
+   * ```ts
+   * await client.close();
+   * ```
+   */
+  async close(): Promise<void> {
+    if (this.#pool && !this.#pool.closed) await this.#pool.close();
+  }
+
+  /** The same as {@link Licentric.close}, for `await using client = new Licentric()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

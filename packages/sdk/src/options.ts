@@ -1,0 +1,146 @@
+import { isAgentToken, isManagementKey } from "@licentric/contract";
+import type { Dispatcher } from "undici";
+import { AuthenticationError, LicentricError } from "./errors.ts";
+import { type Secret, secretText } from "./secret.ts";
+
+/** Header values by name; undefined leaves a header out. */
+export type HeaderFields = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Where the client says what it does, in one sentence each: `console`, a pino logger, or anything of that shape.
+ * No sentence has a secret, a header or a body in it. `debug` tells of every answer, `warn` of every retry.
+ */
+export interface Logger {
+  /** Every try and its outcome. */
+  debug(message: string): void;
+  /** Not used at present. */
+  info(message: string): void;
+  /** A try failed and another follows. */
+  warn(message: string): void;
+  /** Not used at present: what fails is thrown. */
+  error(message: string): void;
+}
+
+/** How a client is made. */
+export interface ClientOptions {
+  /**
+   * Management key (`lk_test_…` or `lk_live_…`); `LICENTRIC_API_KEY` by default. `null`, said on purpose, makes a
+   * client without one, for which only the calls with an agent's token work: `mcp.verify`, `reserve`, `commit`
+   * and `release`.
+   */
+  readonly apiKey?: string | Secret | null | undefined;
+  /** Origin of the API, with a path before `/api/v1` if it has one; `LICENTRIC_BASE_URL`, else `https://www.licentric.com`. */
+  readonly baseUrl?: string | undefined;
+  /** Milliseconds that one try may take, to the last byte of the answer; 30,000 by default. */
+  readonly timeout?: number | undefined;
+  /** Milliseconds that a call may take with all its tries and the waits between them; twice `timeout` by default. */
+  readonly deadline?: number | undefined;
+  /** How often a failed try is repeated; 2 by default, 0 for never. */
+  readonly maxRetries?: number | undefined;
+  /**
+   * The undici dispatcher to send with: a `ProxyAgent`, or an `Agent` with client certificates. It stays yours:
+   * `close()` leaves it open. By default the client keeps a pool of its own per origin.
+   */
+  readonly dispatcher?: Dispatcher | undefined;
+  /** Headers for every request. `authorization` cannot be set this way. */
+  readonly headers?: HeaderFields | undefined;
+  /** Where the client says what it does; nowhere by default. */
+  readonly logger?: Logger | undefined;
+}
+
+/** What every call takes last. */
+export interface RequestOptions {
+  /** Ends the call, a wait before a retry included, with an `AbortError`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that one try may take; the client's `timeout` by default. */
+  readonly timeout?: number | undefined;
+  /** Milliseconds that the call may take with all its tries; the client's `deadline` by default, else twice this call's `timeout`. */
+  readonly deadline?: number | undefined;
+  /** How often a failed try is repeated; the client's `maxRetries` by default. */
+  readonly maxRetries?: number | undefined;
+  /**
+   * Names what this call does, so that repeating it (after a crash, say) does nothing twice: 1 to 255 printable
+   * ASCII characters. Only for calls that create or record; a random one by default.
+   */
+  readonly idempotencyKey?: string | undefined;
+  /** Headers for this call, over the client's. `authorization` cannot be set this way. */
+  readonly headers?: HeaderFields | undefined;
+}
+
+/** The hosted service. */
+export const DEFAULT_BASE_URL = "https://www.licentric.com";
+
+/** Milliseconds that one try may take, as the hosted service documents it. */
+export const DEFAULT_TIMEOUT = 30_000;
+
+/** How often a failed try is repeated. */
+export const DEFAULT_MAX_RETRIES = 2;
+
+/**
+ * The management key of a client, checked; null where the caller said so.
+ *
+ * @throws AuthenticationError which says what is wrong, without the key
+ */
+export function resolveApiKey(
+  option: ClientOptions["apiKey"],
+  fromEnvironment: string | undefined,
+): string | null {
+  if (option === null) return null;
+  const key = option === undefined ? fromEnvironment : secretText(option);
+  const source = option === undefined ? "LICENTRIC_API_KEY" : "apiKey";
+  if (key === undefined || key === "") {
+    throw new AuthenticationError(
+      "No management key: pass new Licentric({ apiKey }) or set LICENTRIC_API_KEY. (apiKey: null makes a client for agents' tokens only.)",
+    );
+  }
+  if (isManagementKey(key)) return key;
+  if (isAgentToken(key.trim())) {
+    throw new AuthenticationError(
+      `${source} is an agent's token (AGT-…). A client takes a management key (lk_test_… or lk_live_…); pass the token to the call: client.mcp.verify(token).`,
+    );
+  }
+  const hint = isManagementKey(key.trim()) ? " There is white space around it." : "";
+  throw new AuthenticationError(
+    `${source} is malformed: a management key begins with "lk_test_" or "lk_live_", followed by at least 8 letters, digits, "_" or "-".${hint}`,
+  );
+}
+
+/**
+ * Origin and path prefix of the API, without a slash at the end.
+ *
+ * @throws LicentricError which says what is wrong with it
+ */
+export function resolveBaseUrl(option: string | undefined, fromEnvironment: string | undefined): URL {
+  const text = option ?? (fromEnvironment || DEFAULT_BASE_URL);
+  const source = option === undefined && fromEnvironment ? "LICENTRIC_BASE_URL" : "baseUrl";
+  const wrong = (what: string) => new LicentricError(`${source} ${what}, for example "${DEFAULT_BASE_URL}".`);
+  if (!URL.canParse(text)) throw wrong("is not a URL: give the origin of the API");
+  const url = new URL(text);
+  if (url.protocol !== "https:" && url.protocol !== "http:")
+    throw wrong("must begin with https:// or http://");
+  if (url.username || url.password) throw wrong("must not contain a user name or a password");
+  if (url.search || url.hash) throw wrong("must not have a query or a fragment");
+  url.pathname = url.pathname.replace(/\/+$/, "");
+  if (/\/api\/v1$/.test(url.pathname)) throw wrong("must not end in /api/v1: the client adds it");
+  return url;
+}
+
+/**
+ * A number of milliseconds, checked.
+ *
+ * @throws LicentricError where it is not a positive number that a timer can hold
+ */
+export function checkMilliseconds(name: string, value: number): number {
+  if (Number.isFinite(value) && value > 0 && value <= 2 ** 31 - 1) return value;
+  throw new LicentricError(`${name} must be a number of milliseconds, more than 0 and at most 2147483647.`);
+}
+
+/**
+ * A number of retries, checked.
+ *
+ * @throws LicentricError where it is not a whole number from 0
+ */
+export function checkRetries(value: number): number {
+  if (Number.isInteger(value) && value >= 0) return value;
+  throw new LicentricError("maxRetries must be a whole number, 0 or more.");
+}

@@ -1,0 +1,170 @@
+import { routes } from "@licentric/contract";
+import type { Api, BodyOf, QueryOf } from "../api.ts";
+import { APIPromise, type Parsed } from "../api-promise.ts";
+import type { ResponseOf } from "../check-response.ts";
+import type { RequestOptions } from "../options.ts";
+import type { PagePromise } from "../page.ts";
+import { type WaitForFlush, waitForFlush } from "../wait-for-flush.ts";
+import type { Usage } from "./usage.ts";
+
+/** A month of usage. The hosted service promises `id` alone; our server answers every member. */
+export type BillingPeriod = ResponseOf<typeof routes.billing.getPeriod>;
+
+/**
+ * What a period costs. `stripeConfigured` tells the two forms apart: with Stripe an invoice with a
+ * `hostedInvoiceUrl`, without it the computed totals. Members that are optional here come from our server only.
+ */
+export type Invoice = ResponseOf<typeof routes.billing.getInvoice>;
+
+/** How {@link Billing.listPeriods} can be narrowed. */
+export type PeriodListParams = QueryOf<typeof routes.billing.listPeriods>;
+
+/** What {@link Billing.closePeriod} takes besides the period. */
+export interface PeriodCloseParams {
+  /**
+   * Before closing, waits until all usage has arrived. The hosted service flushes about once a minute, and a
+   * close right after usage may miss the last minute of it; our server has nothing to wait for and closes at
+   * once. `true` for the defaults.
+   */
+  readonly waitForFlush?: boolean | WaitForFlush | undefined;
+}
+
+/** What {@link Billing.createInvoice} takes besides the period. */
+export type InvoiceCreateParams = BodyOf<typeof routes.billing.createInvoice>;
+
+/** How {@link Billing.listInvoices} can be narrowed. */
+export type InvoiceListParams = QueryOf<typeof routes.billing.listInvoices>;
+
+/** Months of usage, and the invoices made of them. */
+export class Billing {
+  readonly #api: Api;
+  readonly #usage: Usage;
+
+  /** Made by the client. @internal */
+  constructor(api: Api, usage: Usage) {
+    this.#api = api;
+    this.#usage = usage;
+  }
+
+  /**
+   * Reads the period that takes usage now.
+   *
+   * @example
+   * ```ts
+   * const period = await client.billing.getCurrentPeriod();
+   * ```
+   */
+  getCurrentPeriod(options?: RequestOptions): APIPromise<BillingPeriod> {
+    return this.#api.call(routes.billing.getCurrentPeriod, {}, options);
+  }
+
+  /**
+   * Reads a period; of an open one the totals are those of now.
+   *
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * const { totals } = await client.billing.getPeriod("per_1");
+   * ```
+   */
+  getPeriod(periodId: string, options?: RequestOptions): APIPromise<BillingPeriod> {
+    return this.#api.call(routes.billing.getPeriod, { params: { periodId } }, options);
+  }
+
+  /**
+   * Lists periods, newest first.
+   *
+   * @example
+   * ```ts
+   * for await (const period of client.billing.listPeriods({ status: "closed" })) show(period.id, period.totals);
+   * ```
+   */
+  listPeriods(params: PeriodListParams = {}, options?: RequestOptions): PagePromise<BillingPeriod> {
+    return this.#api.list(routes.billing.listPeriods, { query: params }, options);
+  }
+
+  /**
+   * Closes a period: its totals per meter are fixed. Closing it again answers the same.
+   *
+   * @throws NotFoundError where there is none of this id
+   * @throws TimeoutError with `waitForFlush` where the totals do not stand still in time; nothing is closed
+   * @example
+   * ```ts
+   * const { id } = await client.billing.getCurrentPeriod();
+   * const closed = await client.billing.closePeriod(id, {
+   *   waitForFlush: { onProgress: ({ elapsed, quietFor }) => show(`${elapsed} ms, quiet for ${quietFor} ms`) },
+   * });
+   * ```
+   */
+  closePeriod(
+    periodId: string,
+    params: PeriodCloseParams = {},
+    options: RequestOptions = {},
+  ): APIPromise<BillingPeriod> {
+    const close = () => this.#api.call(routes.billing.closePeriod, { params: { periodId } }, options);
+    if (!params.waitForFlush) return close();
+    const wait = params.waitForFlush === true ? {} : params.waitForFlush;
+    return new APIPromise(this.#closeAfterFlush(periodId, wait, options, close));
+  }
+
+  async #closeAfterFlush(
+    periodId: string,
+    wait: WaitForFlush,
+    options: RequestOptions,
+    close: () => APIPromise<BillingPeriod>,
+  ): Promise<Parsed<BillingPeriod>> {
+    const readOptions = { ...options, idempotencyKey: undefined };
+    await waitForFlush(wait, options.signal, async () => {
+      const { data: period, headers } = await this.getPeriod(periodId, readOptions).withResponse();
+      if (period.status === "closed" || headers.get("licentric-durable") === "true") return "flushed";
+      return period.totals ?? (await this.#usage.totals({ periodId }, readOptions));
+    });
+    return close().parsed;
+  }
+
+  /**
+   * Makes the invoice of a closed period, for one customer's agents or for the account as a whole. Calling it
+   * again goes on where it stopped and answers the same invoice: nobody is billed twice.
+   *
+   * @throws ConflictError where the period is still open
+   * @throws NotFoundError where there is no such period or customer
+   * @example
+   * ```ts
+   * const invoice = await client.billing.createInvoice("per_1");
+   * if (invoice.stripeConfigured) show(invoice.hostedInvoiceUrl);
+   * else show(invoice.totalUsage);
+   * ```
+   */
+  createInvoice(
+    periodId: string,
+    params: InvoiceCreateParams = {},
+    options?: RequestOptions,
+  ): APIPromise<Invoice> {
+    return this.#api.call(routes.billing.createInvoice, { params: { periodId }, body: params }, options);
+  }
+
+  /**
+   * Reads an invoice.
+   *
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * const { status, total } = await client.billing.getInvoice("inv_1");
+   * ```
+   */
+  getInvoice(invoiceId: string, options?: RequestOptions): APIPromise<Invoice> {
+    return this.#api.call(routes.billing.getInvoice, { params: { invoiceId } }, options);
+  }
+
+  /**
+   * Lists invoices, newest first.
+   *
+   * @example
+   * ```ts
+   * for await (const invoice of client.billing.listInvoices({ periodId: "per_1" })) show(invoice.id, invoice.total);
+   * ```
+   */
+  listInvoices(params: InvoiceListParams = {}, options?: RequestOptions): PagePromise<Invoice> {
+    return this.#api.list(routes.billing.listInvoices, { query: params }, options);
+  }
+}

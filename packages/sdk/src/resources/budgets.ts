@@ -1,0 +1,94 @@
+import { routes } from "@licentric/contract";
+import type { Api, BodyOf, QueryOf } from "../api.ts";
+import type { APIPromise } from "../api-promise.ts";
+import type { ResponseOf } from "../check-response.ts";
+import type { RequestOptions } from "../options.ts";
+import type { PagePromise } from "../page.ts";
+
+/** How much one agent may use of one meter, and how much it has used. */
+export type Budget = ResponseOf<typeof routes.budgets.get>;
+
+/** What {@link Budgets.create} takes. */
+export type BudgetCreateParams = BodyOf<typeof routes.budgets.create>;
+
+/** What {@link Budgets.update} takes: what is left out stays as it is. */
+export type BudgetUpdateParams = BodyOf<typeof routes.budgets.update>;
+
+/** How {@link Budgets.list} can be narrowed. */
+export type BudgetListParams = QueryOf<typeof routes.budgets.list>;
+
+/** Limits on what agents may use. They refuse a call only where it is verified with `enforceBudget`. */
+export class Budgets {
+  readonly #api: Api;
+
+  /** Made by the client. @internal */
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /**
+   * Limits what an agent may use of a meter per `window`: `day`, `period` (the default) or `total`.
+   *
+   * @throws ConflictError where there is one for this agent, meter and window
+   * @throws NotFoundError where there is no such agent or meter
+   * @example
+   * ```ts
+   * await client.budgets.create({ agentId: "agt_1", meterName: "api_calls", limit: 10_000, window: "day" });
+   * ```
+   */
+  create(params: BudgetCreateParams, options?: RequestOptions): APIPromise<Budget> {
+    return this.#api.call(routes.budgets.create, { body: params }, options);
+  }
+
+  /**
+   * Lists budgets, newest first, with what is used of each.
+   *
+   * @example
+   * ```ts
+   * for await (const budget of client.budgets.list({ agentId: "agt_1" })) show(budget.meterName, budget.remaining);
+   * ```
+   */
+  list(params: BudgetListParams = {}, options?: RequestOptions): PagePromise<Budget> {
+    return this.#api.list(routes.budgets.list, { query: params }, options);
+  }
+
+  /**
+   * Reads a budget with what is used of it.
+   *
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * const { used, remaining, status } = await client.budgets.get("bud_1");
+   * ```
+   */
+  get(budgetId: string, options?: RequestOptions): APIPromise<Budget> {
+    return this.#api.call(routes.budgets.get, { params: { budgetId } }, options);
+  }
+
+  /**
+   * Changes a budget's limit or the share of it at which it warns.
+   *
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * await client.budgets.update("bud_1", { limit: 20_000 });
+   * ```
+   */
+  update(budgetId: string, params: BudgetUpdateParams, options?: RequestOptions): APIPromise<Budget> {
+    return this.#api.call(routes.budgets.update, { params: { budgetId }, body: params }, options);
+  }
+
+  /**
+   * Removes a budget.
+   *
+   * @returns the budget as it was
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * await client.budgets.delete("bud_1");
+   * ```
+   */
+  delete(budgetId: string, options?: RequestOptions): APIPromise<Budget> {
+    return this.#api.call(routes.budgets.delete, { params: { budgetId } }, options);
+  }
+}

@@ -1,0 +1,80 @@
+import { routes } from "@licentric/contract";
+import type { Api, BodyOf, QueryOf } from "../api.ts";
+import type { APIPromise } from "../api-promise.ts";
+import type { ResponseOf } from "../check-response.ts";
+import type { RequestOptions } from "../options.ts";
+import type { PagePromise } from "../page.ts";
+
+/** Who pays for one or more agents. */
+export type Customer = ResponseOf<typeof routes.customers.get>;
+
+/** What {@link Customers.create} takes. */
+export type CustomerCreateParams = BodyOf<typeof routes.customers.create>;
+
+/** What {@link Customers.update} takes: what is left out stays as it is. */
+export type CustomerUpdateParams = BodyOf<typeof routes.customers.update>;
+
+/** How {@link Customers.list} can be narrowed. */
+export type CustomerListParams = QueryOf<typeof routes.customers.list>;
+
+/** Who pays for the agents. */
+export class Customers {
+  readonly #api: Api;
+
+  /** Made by the client. @internal */
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /**
+   * Creates a paying customer. Without `stripeCustomerId` one is made in Stripe with the first invoice.
+   *
+   * @throws ValidationError where a member is not legal
+   * @example
+   * ```ts
+   * const customer = await client.customers.create({ name: "Acme", email: "billing@acme.example" });
+   * await client.agents.update("agt_1", { customerId: customer.id });
+   * ```
+   */
+  create(params: CustomerCreateParams, options?: RequestOptions): APIPromise<Customer> {
+    return this.#api.call(routes.customers.create, { body: params }, options);
+  }
+
+  /**
+   * Lists customers, newest first.
+   *
+   * @example
+   * ```ts
+   * for await (const customer of client.customers.list()) show(customer.name);
+   * ```
+   */
+  list(params: CustomerListParams = {}, options?: RequestOptions): PagePromise<Customer> {
+    return this.#api.list(routes.customers.list, { query: params }, options);
+  }
+
+  /**
+   * Reads a customer.
+   *
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * const customer = await client.customers.get("cst_1");
+   * ```
+   */
+  get(customerId: string, options?: RequestOptions): APIPromise<Customer> {
+    return this.#api.call(routes.customers.get, { params: { customerId } }, options);
+  }
+
+  /**
+   * Changes a customer.
+   *
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * await client.customers.update("cst_1", { stripeCustomerId: "cus_Nffrfeufnv" });
+   * ```
+   */
+  update(customerId: string, params: CustomerUpdateParams, options?: RequestOptions): APIPromise<Customer> {
+    return this.#api.call(routes.customers.update, { params: { customerId }, body: params }, options);
+  }
+}

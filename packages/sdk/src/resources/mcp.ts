@@ -1,0 +1,161 @@
+import { routes } from "@licentric/contract";
+import type { Api, BodyOf } from "../api.ts";
+import type { APIPromise } from "../api-promise.ts";
+import type { ResponseOf } from "../check-response.ts";
+import type { RequestOptions } from "../options.ts";
+import { AgentToken } from "../secret.ts";
+
+/** What {@link Mcp.authorize} takes besides the agent's id. */
+export type AuthorizeParams = Omit<BodyOf<typeof routes.mcp.authorize>, "agentId">;
+
+/** What {@link Mcp.authorize} answers. The hosted service promises `token` alone. */
+export type Authorization = Omit<ResponseOf<typeof routes.mcp.authorize>, "token"> & {
+  /** The agent's token, shown this one time. */
+  readonly token: AgentToken;
+};
+
+/** What {@link Mcp.verify} takes besides the token. */
+export type VerifyParams = BodyOf<typeof routes.mcp.verify>;
+
+/** What {@link Mcp.verify} answers; `expiresAt`, `event` and `budget` come from our server only. */
+export type Verification = ResponseOf<typeof routes.mcp.verify>;
+
+/** What {@link Mcp.reserve} takes besides the token. */
+export type ReserveParams = BodyOf<typeof routes.mcp.reserve>;
+
+/** What {@link Mcp.reserve} answers. */
+export type ReservationGrant = ResponseOf<typeof routes.mcp.reserve>;
+
+/** What {@link Mcp.commit} takes besides the reservation. */
+export type CommitParams = BodyOf<typeof routes.mcp.commit>;
+
+/** What {@link Mcp.commit} and {@link Mcp.release} answer. */
+export type ReservationOutcome = ResponseOf<typeof routes.mcp.commit>;
+
+/** An answer with its token turned into an object that does not print itself. */
+export const withAgentToken = <Answer extends { token: string }>(
+  answer: Answer,
+): Omit<Answer, "token"> & { readonly token: AgentToken } => ({
+  ...answer,
+  token: new AgentToken(answer.token),
+});
+
+/** Agents' tokens: issue them, verify them, meter what they are used for. */
+export class Mcp {
+  readonly #api: Api;
+
+  /** Made by the client. @internal */
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /**
+   * Issues a token for an agent. It is in this answer and never again.
+   *
+   * @param agentId - the agent that the token speaks for
+   * @param params - the token's scopes, and `expiresIn` seconds for which it lives (3600 by default)
+   * @throws NotFoundError where there is no such agent
+   * @throws ConflictError where the agent is suspended
+   * @example
+   * ```ts
+   * const { token } = await client.mcp.authorize("agt_1", { scopes: ["mcp:invoke"], expiresIn: 900 });
+   * send(token.reveal()); // everywhere else it prints as AGT-…o9p0
+   * ```
+   */
+  authorize(agentId: string, params: AuthorizeParams, options?: RequestOptions): APIPromise<Authorization> {
+    return this.#api.callAs(routes.mcp.authorize, { body: { agentId, ...params } }, options, withAgentToken);
+  }
+
+  /**
+   * Verifies an agent's token and, with a `meterName`, records `quantity` (1 by default) on that meter. Needs no
+   * management key.
+   *
+   * A budget over its limit does not stop the recording, unless `enforceBudget` asks for it.
+   *
+   * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
+   * @throws PermissionDeniedError where it lacks one of `requiredScopes`; nothing is recorded
+   * @throws BudgetExceededError with `enforceBudget` where the budget is used up; nothing is recorded
+   * @throws ValidationError where the meter or the quantity is not legal
+   * @example
+   * ```ts
+   * const { agentId, event } = await client.mcp.verify("AGT-q1w2e3r4t5y6", {
+   *   meterName: "api_calls",
+   *   quantity: 3,
+   *   requiredScopes: ["mcp:invoke"],
+   * });
+   * ```
+   */
+  verify(
+    token: string | AgentToken,
+    params: VerifyParams = {},
+    options?: RequestOptions,
+  ): APIPromise<Verification> {
+    return this.#api.call(routes.mcp.verify, { token, body: params }, options);
+  }
+
+  /**
+   * Holds usage before an expensive call: the most that it may cost. {@link Mcp.commit} bills what was really
+   * used, {@link Mcp.release} nothing; a hold that is abandoned lapses after `expiresIn` seconds (300).
+   *
+   * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
+   * @throws PermissionDeniedError where it lacks one of `requiredScopes`
+   * @throws BudgetExceededError with `enforceBudget` where the budget has less left
+   * @example
+   * ```ts
+   * const { reservation } = await client.mcp.reserve(token, { meterName: "tokens", quantity: 4_000 });
+   * try {
+   *   const used = await generate();
+   *   await client.mcp.commit(token, reservation.id, { quantity: used });
+   * } catch (error) {
+   *   await client.mcp.release(token, reservation.id);
+   *   throw error;
+   * }
+   * ```
+   */
+  reserve(
+    token: string | AgentToken,
+    params: ReserveParams,
+    options?: RequestOptions,
+  ): APIPromise<ReservationGrant> {
+    return this.#api.call(routes.mcp.reserve, { token, body: params }, options);
+  }
+
+  /**
+   * Records what was really used of a reservation, all of it by default, and frees the rest. The token may have
+   * expired since.
+   *
+   * @throws ConflictError where the reservation was released or has lapsed
+   * @throws NotFoundError where the token's agent has no such reservation
+   * @throws ValidationError where `quantity` is more than was held
+   * @example
+   * ```ts
+   * const { event } = await client.mcp.commit(token, "res_1", { quantity: 1_250 });
+   * ```
+   */
+  commit(
+    token: string | AgentToken,
+    reservationId: string,
+    params: CommitParams = {},
+    options?: RequestOptions,
+  ): APIPromise<ReservationOutcome> {
+    return this.#api.call(routes.mcp.commit, { token, params: { reservationId }, body: params }, options);
+  }
+
+  /**
+   * Gives a reservation back: nothing is billed. The token may have expired since.
+   *
+   * @throws ConflictError where the reservation was committed
+   * @throws NotFoundError where the token's agent has no such reservation
+   * @example
+   * ```ts
+   * await client.mcp.release(token, "res_1");
+   * ```
+   */
+  release(
+    token: string | AgentToken,
+    reservationId: string,
+    options?: RequestOptions,
+  ): APIPromise<ReservationOutcome> {
+    return this.#api.call(routes.mcp.release, { token, params: { reservationId } }, options);
+  }
+}

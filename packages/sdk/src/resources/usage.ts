@@ -1,0 +1,143 @@
+import { createHash, randomUUID } from "node:crypto";
+import { ERROR_STATUS, type NewUsageEvent, routes } from "@licentric/contract";
+import type { z } from "zod";
+import type { Api, QueryOf } from "../api.ts";
+import type { APIPromise } from "../api-promise.ts";
+import type { ResponseOf } from "../check-response.ts";
+import { errorFor } from "../error-from-answer.ts";
+import { ResponseValidationError } from "../errors.ts";
+import type { RequestOptions } from "../options.ts";
+import type { PagePromise } from "../page.ts";
+
+/** Usage to record: `quantity` is 1 and `timestamp` is now by default. */
+export type UsageRecordParams = z.input<typeof NewUsageEvent>;
+
+/** Usage that was recorded. */
+export type UsageEvent = ResponseOf<typeof routes.usage.listEvents>;
+
+/** What became of one event of a batch. */
+export type RecordOutcome = ResponseOf<typeof routes.usage.recordBatch>["results"][number];
+
+/** What became of an event that was not rejected: `duplicate` where its idempotency key had recorded it before. */
+export type RecordedUsage = Exclude<RecordOutcome, { status: "rejected" }>;
+
+/** How {@link Usage.listEvents} can be narrowed. */
+export type UsageListEventsParams = QueryOf<typeof routes.usage.listEvents>;
+
+/** How {@link Usage.totals} can be narrowed and divided. */
+export type UsageTotalsParams = QueryOf<typeof routes.usage.totals>;
+
+/** The usage of one meter, by what was asked for. */
+export type UsageTotal = ResponseOf<typeof routes.usage.totals>[number];
+
+/** Usage that was recorded, and recording it without an agent's token. */
+export class Usage {
+  readonly #api: Api;
+
+  /** Made by the client. @internal */
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /**
+   * Records one usage event. An event without an `idempotencyKey` gets one, so that a retry never records twice;
+   * give your own to make a repetition after a crash safe, too.
+   *
+   * @throws ValidationError where the event is not legal
+   * @throws NotFoundError where there is no such agent or meter
+   * @throws ConflictError where `timestamp` lies in a closed period
+   * @example
+   * ```ts
+   * const { event, status } = await client.usage.record({
+   *   agentId: "agt_1",
+   *   meterName: "pages",
+   *   quantity: 12,
+   *   idempotencyKey: "job-8731",
+   * });
+   * ```
+   */
+  record(event: UsageRecordParams, options?: RequestOptions): APIPromise<RecordedUsage> {
+    const body = { events: withKeys([event], options?.idempotencyKey) };
+    return this.#api.callAs(routes.usage.recordBatch, { body }, options, ({ results: [outcome] }) => {
+      if (outcome === undefined) {
+        throw new ResponseValidationError(
+          "The API answered no outcome for the event: data.results is empty.",
+        );
+      }
+      if (outcome.status === "rejected") throw rejection(outcome);
+      return outcome;
+    });
+  }
+
+  /**
+   * Records up to 1,000 usage events in one request. One that is rejected does not hold up the others: look at
+   * every outcome. Events without an `idempotencyKey` get one, so that a retry never records twice.
+   *
+   * @returns one outcome per event, in the order given
+   * @throws ValidationError where there are none or too many events
+   * @example
+   * ```ts
+   * const outcomes = await client.usage.recordBatch([
+   *   { agentId: "agt_1", meterName: "pages", quantity: 12 },
+   *   { agentId: "agt_2", meterName: "pages", quantity: 3 },
+   * ]);
+   * const rejected = outcomes.filter((outcome) => outcome.status === "rejected");
+   * ```
+   */
+  recordBatch(
+    events: readonly UsageRecordParams[],
+    options?: RequestOptions,
+  ): APIPromise<readonly RecordOutcome[]> {
+    const body = { events: withKeys(events, options?.idempotencyKey) };
+    return this.#api.callAs(routes.usage.recordBatch, { body }, options, ({ results }) => {
+      if (results.length === events.length) return results;
+      throw new ResponseValidationError(
+        `The API answered ${results.length} outcomes for ${events.length} events: data.results does not match.`,
+      );
+    });
+  }
+
+  /**
+   * Lists usage events, newest first.
+   *
+   * @example
+   * ```ts
+   * for await (const event of client.usage.listEvents({ agentId: "agt_1" })) show(event.meterName, event.quantity);
+   * ```
+   */
+  listEvents(params: UsageListEventsParams = {}, options?: RequestOptions): PagePromise<UsageEvent> {
+    return this.#api.list(routes.usage.listEvents, { query: params }, options);
+  }
+
+  /**
+   * Sums usage by meter and, if asked for, by agent, customer or day; of the current period by default.
+   *
+   * @example
+   * ```ts
+   * const totals = await client.usage.totals({ meterName: "pages", groupBy: ["agent", "day"] });
+   * ```
+   */
+  totals(params: UsageTotalsParams = {}, options?: RequestOptions): APIPromise<UsageTotal[]> {
+    return this.#api.call(routes.usage.totals, { query: params }, options);
+  }
+}
+
+/**
+ * The events, each with an idempotency key. Where the caller named the request, the keys follow from that name:
+ * with random ones, repeating the call would send another body under the same name, which is a conflict.
+ */
+function withKeys(events: readonly UsageRecordParams[], requestKey: string | undefined): UsageRecordParams[] {
+  const nameOf = (index: number) =>
+    requestKey === undefined
+      ? randomUUID()
+      : createHash("sha256").update(`${requestKey}\n${index}`).digest("hex");
+  return events.map((event, index) => ({ ...event, idempotencyKey: event.idempotencyKey ?? nameOf(index) }));
+}
+
+function rejection(outcome: Extract<RecordOutcome, { status: "rejected" }>) {
+  const known = Object.entries(ERROR_STATUS).find(([code]) => code === outcome.code);
+  return errorFor(known?.[1] ?? 422, outcome.error, {
+    code: outcome.code,
+    details: outcome.issues && { issues: outcome.issues },
+  });
+}
