@@ -1,0 +1,113 @@
+import { DEFAULT_METER_NAME, type Mode } from "@licentric/contract";
+import type { Queryable } from "../store/database.ts";
+import { onlyRow } from "../store/database.ts";
+
+/** Whose agents, usage and invoices these are. */
+export interface Account {
+  readonly id: string;
+  readonly name: string;
+  /** ISO 4217, lower case. All prices and invoices of the account are in it. */
+  readonly currency: string;
+  /** IANA name. Billing periods are months in it. */
+  readonly timeZone: string;
+}
+
+/** What a new account is made of. */
+export interface NewAccount {
+  readonly name: string;
+  /** `usd` by default. */
+  readonly currency?: string;
+  /** `UTC` by default. */
+  readonly timeZone?: string;
+}
+
+/**
+ * Creates an account with its two environments, test and live, each with the meter `api_calls`.
+ *
+ * @throws {RangeError} when the currency or the time zone does not exist.
+ */
+export async function createAccount(
+  db: Queryable,
+  { name, currency = "usd", timeZone = "UTC" }: NewAccount,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<Account> {
+  if (!/^[a-z]{3}$/.test(currency) || !Intl.supportedValuesOf("currency").includes(currency.toUpperCase())) {
+    throw new RangeError(`"${currency}" is not an ISO 4217 currency in lower case, such as "usd" or "eur".`);
+  }
+  if (!isTimeZone(timeZone))
+    throw new RangeError(`"${timeZone}" is not an IANA time zone, such as "Europe/Berlin".`);
+
+  const id = newId();
+  await db.query(
+    "INSERT INTO accounts (id, name, currency, time_zone, created_at) VALUES ($1, $2, $3, $4, $5)",
+    [id, name, currency, timeZone, now],
+  );
+  for (const mode of ["test", "live"]) {
+    const environmentId = newId();
+    await db.query("INSERT INTO environments (id, account_id, mode) VALUES ($1, $2, $3)", [
+      environmentId,
+      id,
+      mode,
+    ]);
+    await db.query(
+      `INSERT INTO meters (id, environment_id, name, display_name, unit, metadata, created_at, updated_at)
+       VALUES ($1, $2, $3, 'API calls', 'call', '{}', $4, $4)`,
+      [newId(), environmentId, DEFAULT_METER_NAME, now],
+    );
+  }
+  return { id, name, currency, timeZone };
+}
+
+/** All accounts, oldest first. */
+export function listAccounts(db: Queryable): Promise<Account[]> {
+  return db.query<Account>(`SELECT id, name, currency, time_zone AS "timeZone" FROM accounts ORDER BY id`);
+}
+
+/** An account in one mode: what every row of business data belongs to. */
+export interface Environment {
+  readonly id: string;
+  readonly mode: Mode;
+  readonly account: Account;
+}
+
+/** Reads the environment that a credential belongs to. */
+export async function getEnvironment(db: Queryable, environmentId: string): Promise<Environment> {
+  const row = onlyRow(
+    await db.query<{
+      id: string;
+      mode: Mode;
+      accountId: string;
+      name: string;
+      currency: string;
+      timeZone: string;
+    }>(
+      `SELECT e.id, e.mode, a.id AS "accountId", a.name, a.currency, a.time_zone AS "timeZone"
+       FROM environments e JOIN accounts a ON a.id = e.account_id WHERE e.id = $1`,
+      [environmentId],
+    ),
+  );
+  return {
+    id: row.id,
+    mode: row.mode,
+    account: { id: row.accountId, name: row.name, currency: row.currency, timeZone: row.timeZone },
+  };
+}
+
+/** The id of an account's environment for a mode. */
+export async function getEnvironmentId(db: Queryable, accountId: string, mode: Mode): Promise<string> {
+  const rows = await db.query<{ id: string }>(
+    "SELECT id FROM environments WHERE account_id = $1 AND mode = $2",
+    [accountId, mode],
+  );
+  return onlyRow(rows).id;
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}

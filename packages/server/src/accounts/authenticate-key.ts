@@ -1,0 +1,63 @@
+import { isManagementKey, type KeyScope, type Mode } from "@licentric/contract";
+import { createBatcher } from "../batcher.ts";
+import { ApiError } from "../http/api-error.ts";
+import type { Queryable } from "../store/database.ts";
+import type { KeyCaller } from "./caller.ts";
+import { hashSecret, hasValidChecksum } from "./secrets.ts";
+
+interface KeyRow {
+  secret_hash: string;
+  key_id: string;
+  account_id: string;
+  environment_id: string;
+  mode: Mode;
+  scopes: KeyScope[] | null;
+  revoked_at: Date | null;
+}
+
+const LOOK_UP = `/* look-up-keys */
+SELECT k.secret_hash, k.id AS key_id, e.account_id, e.id AS environment_id, e.mode, k.scopes, k.revoked_at
+FROM management_keys k JOIN environments e ON e.id = k.environment_id
+WHERE k.secret_hash = ANY ($1::text[])`;
+
+/**
+ * Makes the check of management keys. Every request is looked up, none is cached, so that a revoked key is refused
+ * in every process at once; concurrent requests share one look-up.
+ */
+export function createKeyAuthenticator(db: Queryable): (secret: string) => Promise<KeyCaller> {
+  const lookUp = createBatcher<string, KeyRow | null>(
+    async (hashes) => {
+      const rows = await db.query<KeyRow>(LOOK_UP, [[...new Set(hashes)]]);
+      const byHash = new Map(rows.map((row) => [row.secret_hash, row]));
+      return hashes.map((hash) => byHash.get(hash) ?? null);
+    },
+    { maxItems: 1_000, concurrency: 2 },
+  );
+
+  return async (secret) => {
+    if (secret.startsWith("AGT-")) {
+      throw new ApiError(
+        "UNAUTHORIZED",
+        "This call needs a management key (lk_test_… or lk_live_…), not an agent's token.",
+      );
+    }
+    if (!isManagementKey(secret) || !hasValidChecksum(secret)) {
+      throw new ApiError(
+        "UNAUTHORIZED",
+        "This is not a management key. It begins with lk_test_ or lk_live_; check that it was copied whole.",
+      );
+    }
+    const row = await lookUp(hashSecret(secret));
+    if (row === null) throw new ApiError("UNAUTHORIZED", "This management key does not exist here.");
+    if (row.revoked_at !== null)
+      throw new ApiError("UNAUTHORIZED", "This management key was revoked. Create another one.");
+    return {
+      kind: "key",
+      keyId: row.key_id,
+      accountId: row.account_id,
+      environmentId: row.environment_id,
+      mode: row.mode,
+      scopes: row.scopes,
+    };
+  };
+}

@@ -1,0 +1,47 @@
+import type { KeyScope, Mode } from "@licentric/contract";
+import { ApiError } from "../http/api-error.ts";
+
+/** Who calls with a management key. */
+export interface KeyCaller {
+  readonly kind: "key";
+  readonly keyId: string;
+  readonly accountId: string;
+  readonly environmentId: string;
+  readonly mode: Mode;
+  /** null: full access. */
+  readonly scopes: readonly KeyScope[] | null;
+}
+
+/** Who calls with an agent's token. */
+export interface AgentCaller {
+  readonly kind: "agent";
+  readonly credentialId: string;
+  readonly agentId: string;
+  readonly accountId: string;
+  readonly environmentId: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: Date;
+}
+
+/** @throws {ApiError} `FORBIDDEN` when the key lacks the scope. */
+export function requireKeyScope(caller: KeyCaller, scope: KeyScope): void {
+  if (caller.scopes === null || caller.scopes.includes(scope)) return;
+  throw new ApiError(
+    "FORBIDDEN",
+    `This key lacks the scope "${scope}". Use a key that has it, or one with full access.`,
+    {
+      requiredScope: scope,
+    },
+  );
+}
+
+/** @throws {ApiError} `INSUFFICIENT_SCOPE` when the agent's credential lacks one of the scopes. */
+export function requireAgentScopes(caller: AgentCaller, required: readonly string[]): void {
+  const missing = required.filter((scope) => !caller.scopes.includes(scope));
+  if (missing.length === 0) return;
+  throw new ApiError(
+    "INSUFFICIENT_SCOPE",
+    `The token lacks the scope ${missing.map((scope) => `"${scope}"`).join(", ")}. Ask the owner for a token that has it.`,
+    { requiredScopes: [...required], missingScopes: missing },
+  );
+}

@@ -1,0 +1,35 @@
+import { routes } from "@licentric/contract";
+import { ApiError } from "../http/api-error.ts";
+import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
+import { pageRequest } from "../http/page.ts";
+import { createKey, listKeys, revokeKey } from "./keys.ts";
+
+/** Management keys. */
+export const accountRoutes: RouteRegistration[] = [
+  onChange(routes.keys.create, async ({ caller, body, now }, tx, { newId, randomBytes }) => {
+    const lacking = caller.scopes === null ? undefined : lackingScope(caller.scopes, body.scopes);
+    if (lacking !== undefined) {
+      throw new ApiError("FORBIDDEN", `A key cannot give what it lacks itself: ${lacking}.`, {
+        scope: lacking,
+      });
+    }
+    const { environmentId, mode } = caller;
+    return createKey(
+      tx,
+      { environmentId, mode, name: body.name, scopes: body.scopes },
+      { newId, now, randomBytes },
+    );
+  }),
+  onRoute(routes.keys.list, ({ caller, query }, { db }) =>
+    listKeys(db, caller.environmentId, pageRequest(query)),
+  ),
+  onChange(routes.keys.revoke, ({ caller, params, now }, tx) =>
+    revokeKey(tx, caller.environmentId, params.keyId, now),
+  ),
+];
+
+function lackingScope(own: readonly string[], wanted: readonly string[] | undefined): string | undefined {
+  if (wanted === undefined) return "full access";
+  const scope = wanted.find((one) => !own.includes(one));
+  return scope === undefined ? undefined : `the scope "${scope}"`;
+}

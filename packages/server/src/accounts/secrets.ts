@@ -1,0 +1,41 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+
+/** Makes random bytes. Passed in, so that rules have no random of their own. */
+export type RandomBytes = (size: number) => Uint8Array;
+
+const RANDOM_BYTES = 32;
+const CHECKSUM_LENGTH = 6;
+
+/** A new secret: the prefix, 256 bits of randomness, and a checksum. */
+export function mintSecret(prefix: string, randomBytes: RandomBytes): string {
+  const body = prefix + Buffer.from(randomBytes(RANDOM_BYTES)).toString("base64url");
+  return body + checksum(body);
+}
+
+/**
+ * Whether a text can be one of our secrets: its checksum fits. A typo or a made-up text is refused by this alone,
+ * with no look-up in the database.
+ */
+export function hasValidChecksum(secret: string): boolean {
+  const body = secret.slice(0, -CHECKSUM_LENGTH);
+  const expected = Buffer.from(checksum(body));
+  const actual = Buffer.from(secret.slice(-CHECKSUM_LENGTH));
+  return actual.length === expected.length && timingSafeEqual(actual, expected);
+}
+
+/**
+ * What is stored of a secret. A plain SHA-256 is enough where the secret itself is 256 random bits: there is no
+ * dictionary to try.
+ */
+export function hashSecret(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex");
+}
+
+/** What is shown of a secret later on: its last four characters. */
+export function secretHint(secret: string): string {
+  return secret.slice(-4);
+}
+
+function checksum(text: string): string {
+  return createHash("sha256").update(text).digest("base64url").slice(0, CHECKSUM_LENGTH);
+}

@@ -1,0 +1,93 @@
+import { isAgentToken } from "@licentric/contract";
+import type { AgentCaller } from "../accounts/caller.ts";
+import { hashSecret, hasValidChecksum } from "../accounts/secrets.ts";
+import { createBatcher } from "../batcher.ts";
+import { ApiError } from "../http/api-error.ts";
+import type { Queryable } from "../store/database.ts";
+
+interface CredentialRow {
+  secret_hash: string;
+  credential_id: string;
+  agent_id: string;
+  account_id: string;
+  environment_id: string;
+  scopes: string[];
+  expires_at: Date;
+  revoked_at: Date | null;
+  status: "active" | "suspended";
+  deleted_at: Date | null;
+}
+
+const LOOK_UP = `/* look-up-credentials */
+SELECT c.secret_hash, c.id AS credential_id, c.agent_id, e.account_id, e.id AS environment_id, c.scopes,
+       c.expires_at, c.revoked_at, a.status, a.deleted_at
+FROM credentials c
+JOIN agents a ON a.id = c.agent_id
+JOIN environments e ON e.id = c.environment_id
+WHERE c.secret_hash = ANY ($1::text[])`;
+
+/** How strictly a token is checked. */
+export interface AgentCheck {
+  /** Let a token pass that was valid once: work that began under it must still be billed. */
+  readonly allowEnded?: boolean;
+}
+
+/**
+ * Makes the check of agents' tokens. Every request is looked up, none is cached, so that a revoked token is refused
+ * in every process at once; concurrent requests share one look-up.
+ */
+export function createAgentAuthenticator(
+  db: Queryable,
+  now: () => Date,
+): (token: string, check?: AgentCheck) => Promise<AgentCaller> {
+  const lookUp = createBatcher<string, CredentialRow | null>(
+    async (hashes) => {
+      const rows = await db.query<CredentialRow>(LOOK_UP, [[...new Set(hashes)]]);
+      const byHash = new Map(rows.map((row) => [row.secret_hash, row]));
+      return hashes.map((hash) => byHash.get(hash) ?? null);
+    },
+    { maxItems: 1_000, concurrency: 2 },
+  );
+
+  return async (token, { allowEnded = false } = {}) => {
+    if (token.startsWith("lk_")) {
+      throw new ApiError("UNAUTHORIZED", "This call needs an agent's token (AGT-…), not a management key.");
+    }
+    if (!isAgentToken(token) || !hasValidChecksum(token)) {
+      throw new ApiError(
+        "UNAUTHORIZED",
+        "This is not an agent's token. It begins with AGT-; check that it was copied whole.",
+      );
+    }
+    const row = await lookUp(hashSecret(token));
+    if (row === null)
+      throw new ApiError("UNAUTHORIZED", "This token does not exist here. Authorize the agent again.");
+    if (!allowEnded) refuseEnded(row, now());
+    return {
+      kind: "agent",
+      credentialId: row.credential_id,
+      agentId: row.agent_id,
+      accountId: row.account_id,
+      environmentId: row.environment_id,
+      scopes: row.scopes,
+      expiresAt: row.expires_at,
+    };
+  };
+}
+
+function refuseEnded(row: CredentialRow, now: Date): void {
+  if (row.deleted_at !== null) throw new ApiError("UNAUTHORIZED", "The agent of this token was deleted.");
+  if (row.revoked_at !== null && row.revoked_at <= now) {
+    throw new ApiError("UNAUTHORIZED", "This token was revoked. Authorize the agent again.");
+  }
+  if (row.expires_at <= now) {
+    throw new ApiError(
+      "UNAUTHORIZED",
+      `This token expired at ${row.expires_at.toISOString()}. Authorize the agent again.`,
+      {
+        expiredAt: row.expires_at.toISOString(),
+      },
+    );
+  }
+  if (row.status === "suspended") throw new ApiError("UNAUTHORIZED", "The agent of this token is suspended.");
+}

@@ -1,0 +1,185 @@
+import type { CreateInvoice, Invoice, InvoiceLine, ListInvoicesQuery, Price } from "@licentric/contract";
+import type { z } from "zod";
+import type { Environment } from "../accounts/accounts.ts";
+import { ApiError, notFound } from "../http/api-error.ts";
+import { type Page, pageRequest, readPage } from "../http/page.ts";
+import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+import { invoiceLines } from "./invoice-lines.ts";
+import { getPeriod } from "./periods.ts";
+import { sumAmounts } from "./pricing.ts";
+
+/** An invoice as it is stored. */
+export interface InvoiceRow {
+  readonly id: string;
+  readonly environment_id: string;
+  readonly period_id: string;
+  readonly customer_id: string | null;
+  readonly status: Invoice["status"];
+  readonly currency: string;
+  readonly lines: InvoiceLine[];
+  readonly total: string;
+  readonly metadata: Record<string, string>;
+  readonly stripe_customer_id: string | null;
+  readonly stripe_invoice_id: string | null;
+  readonly stripe_items: string[];
+  readonly hosted_invoice_url: string | null;
+  readonly created_at: Date;
+}
+
+const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, total, metadata,
+  stripe_customer_id, stripe_invoice_id, stripe_items, hosted_invoice_url, created_at`;
+
+/** An invoice as it is answered. */
+export function toInvoice(row: InvoiceRow): Invoice {
+  const common = {
+    id: row.id,
+    periodId: row.period_id,
+    customerId: row.customer_id,
+    status: row.status,
+    currency: row.currency,
+    lines: row.lines,
+    total: row.total,
+    totalUsage: Object.fromEntries(row.lines.map(({ meterName, quantity }) => [meterName, quantity])),
+    metadata: row.metadata,
+    createdAt: row.created_at.toISOString(),
+  };
+  if (row.stripe_invoice_id === null) return { stripeConfigured: false, ...common };
+  return {
+    stripeConfigured: true,
+    stripeInvoiceId: row.stripe_invoice_id,
+    hostedInvoiceUrl: row.hosted_invoice_url,
+    ...common,
+  };
+}
+
+/**
+ * Computes and stores a closed period's invoice, or reads the one that was made before: there is one for each
+ * payer. Usage of agents that belong to a customer is on that customer's invoice, all other usage on the account's.
+ *
+ * @throws {ApiError} `NOT_FOUND`, or `CONFLICT` while the period is open.
+ */
+export async function ensureInvoice(
+  tx: Queryable,
+  environment: Environment,
+  periodId: string,
+  { customerId, metadata = {} }: z.output<typeof CreateInvoice>,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<InvoiceRow> {
+  const period = await getPeriod(tx, environment.id, periodId);
+  if (period.status === "open") {
+    throw new ApiError(
+      "CONFLICT",
+      "The period is still open. Close it (billing.closePeriod) before you invoice it.",
+    );
+  }
+  if (customerId !== undefined) await requireCustomer(tx, environment.id, customerId);
+  const { currency } = environment.account;
+  const usage = await selectBilledUsage(tx, period, customerId ?? null);
+  const lines = invoiceLines(usage, currency);
+  await tx.query(
+    `INSERT INTO invoices (id, environment_id, period_id, customer_id, status, currency, lines, total, metadata, created_at)
+     VALUES ($1, $2, $3, $4, 'computed', $5, $6::jsonb, $7, $8::jsonb, $9)
+     ON CONFLICT (period_id, customer_id) DO NOTHING`,
+    [
+      newId(),
+      environment.id,
+      period.id,
+      customerId ?? null,
+      currency,
+      JSON.stringify(lines),
+      sumAmounts(lines, currency).amount,
+      JSON.stringify(metadata),
+      now,
+    ],
+  );
+  return onlyRow(
+    await tx.query<InvoiceRow>(
+      `SELECT ${COLUMNS} FROM invoices WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid`,
+      [period.id, customerId ?? null],
+    ),
+  );
+}
+
+interface UsageRow {
+  meter_name: string;
+  display_name: string;
+  quantity: number;
+  price: Price | null;
+}
+
+/**
+ * The price of a period is the one in effect when it starts or, where there was none yet, the first that takes
+ * effect before it ends. Of two with the same moment, the one set later counts.
+ */
+async function selectBilledUsage(tx: Queryable, period: { id: string }, customerId: string | null) {
+  const rows = await tx.query<UsageRow>(
+    `SELECT m.name AS meter_name, m.display_name, t.quantity, price.price
+     FROM (
+       SELECT meter_id, sum(quantity)::bigint AS quantity FROM usage_totals
+       WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid GROUP BY meter_id
+     ) t
+     JOIN meters m ON m.id = t.meter_id
+     JOIN periods p ON p.id = $1
+     LEFT JOIN LATERAL (
+       SELECT mp.price FROM meter_prices mp
+       WHERE mp.meter_id = m.id AND mp.effective_from < greatest(p.ends_at, p.closed_at)
+       ORDER BY mp.effective_from <= p.starts_at DESC,
+                CASE WHEN mp.effective_from <= p.starts_at THEN mp.effective_from END DESC,
+                mp.effective_from, mp.id DESC
+       LIMIT 1
+     ) price ON true
+     ORDER BY m.name`,
+    [period.id, customerId],
+  );
+  return rows.map((row) => ({
+    meterName: row.meter_name,
+    displayName: row.display_name,
+    quantity: row.quantity,
+    price: row.price,
+  }));
+}
+
+async function requireCustomer(tx: Queryable, environmentId: string, customerId: string): Promise<void> {
+  const rows = await tx.query("SELECT 1 FROM customers WHERE environment_id = $1 AND id = $2", [
+    environmentId,
+    uuidParam(customerId),
+  ]);
+  if (rows.length === 0) throw notFound("customer", customerId);
+}
+
+/** Reads an invoice. */
+export async function getInvoice(db: Queryable, environmentId: string, id: string): Promise<InvoiceRow> {
+  const rows = await db.query<InvoiceRow>(
+    `SELECT ${COLUMNS} FROM invoices WHERE environment_id = $1 AND id = $2`,
+    [environmentId, uuidParam(id)],
+  );
+  if (rows.length === 0) throw notFound("invoice", id);
+  return onlyRow(rows);
+}
+
+/** Lists invoices, newest first. */
+export function listInvoices(
+  db: Queryable,
+  environmentId: string,
+  query: z.output<typeof ListInvoicesQuery>,
+): Promise<Page<Invoice>> {
+  const page = pageRequest(query);
+  return readPage(
+    page,
+    (limit) =>
+      db.query<InvoiceRow>(
+        `SELECT ${COLUMNS} FROM invoices
+         WHERE environment_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR period_id = $3)
+           AND ($4::uuid IS NULL OR customer_id = $4)
+         ORDER BY id DESC LIMIT $5`,
+        [
+          environmentId,
+          page.cursor,
+          query.periodId === undefined ? null : uuidParam(query.periodId),
+          query.customerId === undefined ? null : uuidParam(query.customerId),
+          limit,
+        ],
+      ),
+    toInvoice,
+  );
+}

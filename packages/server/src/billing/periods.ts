@@ -1,0 +1,148 @@
+import type { BillingPeriod, ListPeriodsQuery, MeterTotal } from "@licentric/contract";
+import type { z } from "zod";
+import { notFound } from "../http/api-error.ts";
+import { type Page, pageRequest, readPage } from "../http/page.ts";
+import { type Database, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+
+interface PeriodRow {
+  id: string;
+  status: "open" | "closed";
+  starts_at: Date;
+  ends_at: Date;
+  closed_at: Date | null;
+  created_at: Date;
+  totals: MeterTotal[];
+}
+
+// The totals are kept as events arrive, so reading them costs the same whatever the number of events. jsonb carries
+// them as numbers without loss: each is at most 2^53 - 1.
+const SELECT_PERIOD = `
+SELECT p.id, p.status, p.starts_at, p.ends_at, p.closed_at, p.created_at, coalesce(t.totals, '[]'::jsonb) AS totals
+FROM periods p
+LEFT JOIN LATERAL (
+  SELECT jsonb_agg(
+    jsonb_build_object('meterName', m.name, 'quantity', t.quantity, 'eventCount', t.event_count) ORDER BY m.name
+  ) AS totals
+  FROM (
+    SELECT meter_id, sum(quantity) AS quantity, sum(event_count) AS event_count
+    FROM usage_totals WHERE period_id = p.id GROUP BY meter_id
+  ) t JOIN meters m ON m.id = t.meter_id
+) t ON true`;
+
+function toPeriod(row: PeriodRow): BillingPeriod {
+  return {
+    id: row.id,
+    status: row.status,
+    startsAt: row.starts_at.toISOString(),
+    endsAt: row.ends_at.toISOString(),
+    closedAt: row.closed_at?.toISOString() ?? null,
+    totals: row.totals,
+    createdAt: row.created_at.toISOString(),
+  };
+}
+
+/**
+ * Makes sure that there is an open period for `now`. A period is a calendar month in the account's time zone; where
+ * the month's first part was closed early, the rest of it is the next period. The lock on the environment lets one
+ * process at a time decide.
+ */
+export async function openPeriod(
+  db: Database,
+  environmentId: string,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.query("SELECT 1 FROM environments WHERE id = $1 FOR UPDATE", [environmentId]);
+    await tx.query(
+      `INSERT INTO periods (id, environment_id, status, starts_at, ends_at, created_at)
+       SELECT $1, e.id, 'open', greatest(month.starts_at, last.ends_at), month.ends_at, $3
+       FROM environments e
+       JOIN accounts a ON a.id = e.account_id
+       CROSS JOIN LATERAL (
+         SELECT date_trunc('month', $3::timestamptz, a.time_zone) AS starts_at,
+                (date_trunc('month', $3::timestamptz AT TIME ZONE a.time_zone) + interval '1 month')
+                  AT TIME ZONE a.time_zone AS ends_at
+       ) month
+       CROSS JOIN LATERAL (SELECT max(p.ends_at) AS ends_at FROM periods p WHERE p.environment_id = e.id) last
+       WHERE e.id = $2 AND NOT EXISTS (
+         SELECT 1 FROM periods p WHERE p.environment_id = e.id AND p.status = 'open' AND p.ends_at > $3
+       )`,
+      [newId(), environmentId, now],
+    );
+  });
+}
+
+/** The period that takes usage now; made if there is none yet. */
+export async function getCurrentPeriod(
+  db: Database,
+  environmentId: string,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<BillingPeriod> {
+  const select = async () =>
+    (
+      await db.query<PeriodRow>(
+        `${SELECT_PERIOD} WHERE p.environment_id = $1 AND p.status = 'open' AND p.ends_at > $2
+         ORDER BY p.starts_at LIMIT 1`,
+        [environmentId, now],
+      )
+    ).map(toPeriod)[0];
+  let period = await select();
+  while (period === undefined) {
+    await openPeriod(db, environmentId, { newId, now });
+    period = await select();
+  }
+  return period;
+}
+
+/** Reads a period. */
+export async function getPeriod(db: Queryable, environmentId: string, id: string): Promise<BillingPeriod> {
+  const rows = await db.query<PeriodRow>(`${SELECT_PERIOD} WHERE p.environment_id = $1 AND p.id = $2`, [
+    environmentId,
+    uuidParam(id),
+  ]);
+  if (rows.length === 0) throw notFound("billing period", id);
+  return toPeriod(onlyRow(rows));
+}
+
+/** Lists periods, newest first. */
+export function listPeriods(
+  db: Queryable,
+  environmentId: string,
+  query: z.output<typeof ListPeriodsQuery>,
+): Promise<Page<BillingPeriod>> {
+  const page = pageRequest(query);
+  return readPage(
+    page,
+    (limit) =>
+      db.query<PeriodRow>(
+        `${SELECT_PERIOD} WHERE p.environment_id = $1 AND ($2::uuid IS NULL OR p.id < $2)
+           AND ($3::text IS NULL OR p.status = $3)
+         ORDER BY p.id DESC LIMIT $4`,
+        [environmentId, page.cursor, query.status ?? null, limit],
+      ),
+    toPeriod,
+  );
+}
+
+/**
+ * Closes a period and answers its final totals. The row lock waits for usage that is being recorded in it and holds
+ * back what comes after, which lands in the next period. Closing a closed period answers the same again.
+ */
+export async function closePeriod(
+  tx: Queryable,
+  environmentId: string,
+  id: string,
+  now: Date,
+): Promise<BillingPeriod> {
+  const rows = await tx.query("SELECT 1 FROM periods WHERE environment_id = $1 AND id = $2 FOR UPDATE", [
+    environmentId,
+    uuidParam(id),
+  ]);
+  if (rows.length === 0) throw notFound("billing period", id);
+  await tx.query(
+    `UPDATE periods SET status = 'closed', closed_at = $3, ends_at = least(ends_at, greatest(starts_at, $3))
+     WHERE environment_id = $1 AND id = $2 AND status = 'open'`,
+    [environmentId, uuidParam(id), now],
+  );
+  return getPeriod(tx, environmentId, id);
+}

@@ -1,0 +1,105 @@
+import { routes } from "@licentric/contract";
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from "fastify";
+import { ulid } from "ulid";
+import { accountRoutes } from "../accounts/routes.ts";
+import { agentRoutes } from "../agents/routes.ts";
+import { billingRoutes } from "../billing/routes.ts";
+import { meteringRoutes } from "../metering/routes.ts";
+import type { Services } from "../services.ts";
+import { DatabaseUnavailableError } from "../store/database.ts";
+import { ApiError } from "./api-error.ts";
+import { openApiRoutes } from "./openapi.ts";
+
+const BODY_LIMIT = 1_048_576;
+const REQUEST_TIMEOUT = 30_000;
+
+/** The HTTP app: every route, the error envelope, request ids. It does not listen yet. */
+export function createApp(services: Services, log: FastifyBaseLogger): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => ulid(),
+    requestTimeout: REQUEST_TIMEOUT,
+    bodyLimit: BODY_LIMIT,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: false },
+  });
+
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, text, done) => {
+    // Both members of verify are optional, so clients send no body at all with a JSON content type.
+    if (text === "") done(null, undefined);
+    else parseJson(request, String(text), done);
+  });
+
+  app.addHook("onSend", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    // Tells a client that what is answered is stored: there is no buffer to wait for before a close.
+    reply.header("licentric-durable", "true");
+  });
+
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const known = toApiError(error);
+    if (known.status >= 500)
+      request.log.error({ err: error, route: request.routeOptions.url }, known.message);
+    if (known.code === "UNAVAILABLE") reply.header("retry-after", "1");
+    if (known.code === "UNAUTHORIZED") reply.header("www-authenticate", "Bearer");
+    return reply.status(known.status).send({
+      error: known.message,
+      code: known.code,
+      ...(known.details && { details: known.details }),
+      requestId: request.id,
+    });
+  });
+  app.setNotFoundHandler((request) => {
+    throw new ApiError(
+      "NOT_FOUND",
+      `There is no ${request.method} ${request.url.split("?")[0]}. See /api/v1/openapi.json.`,
+    );
+  });
+
+  const registrations = [
+    accountRoutes,
+    agentRoutes,
+    meteringRoutes,
+    billingRoutes,
+    openApiRoutes(routes),
+  ].flat();
+  for (const register of registrations) register(app, services);
+  return app;
+}
+
+/** What the caller is told of an error. Nothing of an unexpected one leaves the log. */
+function toApiError(error: FastifyError): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof DatabaseUnavailableError) {
+    return new ApiError(
+      "UNAVAILABLE",
+      "The database cannot be reached right now. Nothing was recorded for certain; repeat the request with the same Idempotency-Key.",
+    );
+  }
+  switch (error.statusCode) {
+    case 400:
+      return new ApiError(
+        "VALIDATION_ERROR",
+        `The request cannot be read: ${error.message}. Send one JSON object.`,
+      );
+    case 413:
+      return new ApiError(
+        "PAYLOAD_TOO_LARGE",
+        `The body is larger than ${BODY_LIMIT} bytes. Send it in smaller batches.`,
+      );
+    case 415:
+      return new ApiError(
+        "UNSUPPORTED_MEDIA_TYPE",
+        'Send the body as JSON, with "Content-Type: application/json".',
+      );
+    default:
+      return new ApiError(
+        "INTERNAL_ERROR",
+        "Something went wrong on the server. Its log says what, under this requestId.",
+      );
+  }
+}

@@ -1,0 +1,136 @@
+import { IdempotencyKey, type PathParams, type Route } from "@licentric/contract";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { type AgentCaller, type KeyCaller, requireKeyScope } from "../accounts/caller.ts";
+import type { Services } from "../services.ts";
+import type { Queryable } from "../store/database.ts";
+import { ApiError } from "./api-error.ts";
+import { once } from "./idempotency.ts";
+import type { Page } from "./page.ts";
+import { parse } from "./parse.ts";
+
+/** Who calls a route, by what the route table says about it. */
+type CallerOf<R extends Route> = R["auth"] extends "key" ? KeyCaller : AgentCaller;
+
+/** A request that was authenticated and checked against the route's schemas. */
+export interface RouteRequest<R extends Route> {
+  readonly caller: CallerOf<R>;
+  readonly params: Record<PathParams<R["path"]>, string>;
+  readonly query: R extends { query: infer Q extends z.ZodType } ? z.output<Q> : undefined;
+  readonly body: R extends { body: infer B extends z.ZodType } ? z.output<B> : undefined;
+  readonly idempotencyKey: string | null;
+  /** The moment at which the request arrived. */
+  readonly now: Date;
+}
+
+/** What a route answers: of a list, a page; else what goes into `data`. */
+type RouteAnswer<R extends Route> = R extends { list: true }
+  ? Page<z.output<R["response"]>>
+  : z.output<R["response"]>;
+
+/** Adds one route to the app. */
+export type RouteRegistration = (app: FastifyInstance, services: Services) => void;
+
+/** Implements one row of the route table: authenticates, checks scope, query and body, and wraps the answer. */
+export function onRoute<R extends Route>(
+  route: R,
+  handle: (request: RouteRequest<R>, services: Services) => Promise<RouteAnswer<R>>,
+): RouteRegistration {
+  return register(route, (request, services) => handle(request, services));
+}
+
+/**
+ * Implements a row of the route table that changes something: `change` runs in one transaction, and a repetition
+ * with the same `Idempotency-Key` gets the first result again.
+ *
+ * @param finish makes the answer out of the result where more is to be done outside the transaction. It runs for a
+ * repetition, too, so it must go on where it stopped.
+ */
+export function onChange<R extends Route>(
+  route: R,
+  change: (request: RouteRequest<R>, tx: Queryable, services: Services) => Promise<RouteAnswer<R>>,
+  finish?: (result: RouteAnswer<R>, request: RouteRequest<R>, services: Services) => Promise<RouteAnswer<R>>,
+): RouteRegistration {
+  return register(route, async (request, services, { secret, url }) => {
+    const { db, randomBytes } = services;
+    const { caller, idempotencyKey: key, now } = request;
+    const principalId = caller.kind === "key" ? caller.keyId : caller.credentialId;
+    const fingerprinted = [route.method, url, request.body ?? null];
+    const result = await db.transaction((tx) => {
+      const work = () => change(request, tx, services);
+      return key === null
+        ? work()
+        : once(tx, { principalId, secret, key, request: fingerprinted, now, randomBytes }, work);
+    });
+    return finish === undefined ? result : finish(result, request, services);
+  });
+}
+
+function register<R extends Route>(
+  route: R,
+  answer: (
+    request: RouteRequest<R>,
+    services: Services,
+    raw: { readonly secret: string; readonly url: string },
+  ) => Promise<RouteAnswer<R>>,
+): RouteRegistration {
+  return (app, services) => {
+    app.route({
+      method: route.method,
+      url: route.path,
+      handler: async (request, reply) => {
+        const now = services.now();
+        const secret = bearer(request);
+        const checked = {
+          caller: await authenticate(route, secret, services),
+          params: request.params,
+          query: route.query && parse(route.query, request.query),
+          body: route.body && parse(route.body, request.body ?? {}),
+          idempotencyKey: idempotencyKey(request),
+          now,
+          // Every member was checked against the schema that its type is inferred from.
+        } as RouteRequest<R>;
+        refuseForeignCursor(checked.query);
+        const result = await answer(checked, services, { secret, url: request.url });
+        return reply.status(route.status).send(route.list ? result : { data: result });
+      },
+    });
+  };
+}
+
+async function authenticate(
+  route: Route,
+  secret: string,
+  services: Services,
+): Promise<KeyCaller | AgentCaller> {
+  if (route.auth !== "key") {
+    return services.authenticateAgent(secret, { allowEnded: route.auth === "agent-or-expired" });
+  }
+  const caller = await services.authenticateKey(secret);
+  if (route.scope !== undefined) requireKeyScope(caller, route.scope);
+  return caller;
+}
+
+function bearer(request: FastifyRequest): string {
+  const header = request.headers.authorization;
+  const secret = /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
+  if (secret !== undefined) return secret;
+  throw new ApiError(
+    "UNAUTHORIZED",
+    header === undefined
+      ? 'The request has no credential. Send "Authorization: Bearer <key or token>".'
+      : 'The Authorization header is not of the form "Bearer <key or token>".',
+  );
+}
+
+function idempotencyKey(request: FastifyRequest): string | null {
+  const header = request.headers["idempotency-key"];
+  return header === undefined ? null : parse(IdempotencyKey, header, "Idempotency-Key");
+}
+
+const Cursor = z.object({ cursor: z.uuid("is not the id of a resource in this list").optional() });
+
+/** Cursors are ids of ours; a text of any other form can only be a mistake. */
+function refuseForeignCursor(query: unknown): void {
+  if (query !== undefined) parse(Cursor, query);
+}

@@ -1,0 +1,24 @@
+export {
+  type Account,
+  createAccount,
+  getEnvironmentId,
+  listAccounts,
+  type NewAccount,
+} from "./accounts/accounts.ts";
+export { createKey, type NewKey } from "./accounts/keys.ts";
+export type { StripeOptions } from "./billing/stripe.ts";
+export {
+  DEFAULT_PORT,
+  type RunningServer,
+  type ServerOptions,
+  ServerStartError,
+  startServer,
+} from "./start-server.ts";
+export {
+  type Database,
+  DatabaseSetupError,
+  DatabaseUnavailableError,
+  type Queryable,
+  type SqlValue,
+} from "./store/database.ts";
+export { type DatabaseLocation, openDatabase } from "./store/open-database.ts";

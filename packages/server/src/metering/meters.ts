@@ -1,0 +1,185 @@
+import type {
+  CreateMeter,
+  ListMetersQuery,
+  Meter,
+  MeterPrice,
+  Price,
+  SetMeterPrice,
+  UpdateMeter,
+} from "@licentric/contract";
+import type { z } from "zod";
+import { ApiError, notFound } from "../http/api-error.ts";
+import { type Page, type PageRequest, pageRequest, readPage } from "../http/page.ts";
+import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+
+interface MeterRow {
+  id: string;
+  name: string;
+  display_name: string;
+  unit: string;
+  price: Price | null;
+  metadata: Record<string, string>;
+  created_at: Date;
+  updated_at: Date;
+}
+
+const SELECT_METER = `
+SELECT m.id, m.name, m.display_name, m.unit, m.metadata, m.created_at, m.updated_at,
+  (SELECT p.price FROM meter_prices p WHERE p.meter_id = m.id AND p.effective_from <= $2
+   ORDER BY p.effective_from DESC, p.id DESC LIMIT 1) AS price
+FROM meters m WHERE m.environment_id = $1`;
+
+function toMeter(row: MeterRow): Meter {
+  return {
+    id: row.id,
+    name: row.name,
+    displayName: row.display_name,
+    unit: row.unit,
+    price: row.price,
+    metadata: row.metadata,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  };
+}
+
+interface Making {
+  readonly newId: () => string;
+  readonly now: Date;
+}
+
+/** @throws {ApiError} `CONFLICT` when the environment has a meter of this name. */
+export async function createMeter(
+  tx: Queryable,
+  environmentId: string,
+  { name, displayName = name, unit = "unit", price, metadata = {} }: z.output<typeof CreateMeter>,
+  { newId, now }: Making,
+): Promise<Meter> {
+  const id = newId();
+  const made = await tx.query(
+    `INSERT INTO meters (id, environment_id, name, display_name, unit, metadata, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $7) ON CONFLICT (environment_id, name) DO NOTHING RETURNING id`,
+    [id, environmentId, name, displayName, unit, JSON.stringify(metadata), now],
+  );
+  if (made.length === 0) {
+    throw new ApiError("CONFLICT", `There is a meter "${name}" already. Use it, or choose another name.`);
+  }
+  if (price !== undefined) await setMeterPrice(tx, environmentId, id, { price }, { newId, now });
+  return getMeter(tx, environmentId, id, now);
+}
+
+/** Reads a meter with the price in effect. */
+export async function getMeter(db: Queryable, environmentId: string, id: string, now: Date): Promise<Meter> {
+  const rows = await db.query<MeterRow>(`${SELECT_METER} AND m.id = $3`, [environmentId, now, uuidParam(id)]);
+  if (rows.length === 0) throw notFound("meter", id);
+  return toMeter(onlyRow(rows));
+}
+
+/** Lists meters, newest first. */
+export function listMeters(
+  db: Queryable,
+  environmentId: string,
+  query: z.output<typeof ListMetersQuery>,
+  now: Date,
+): Promise<Page<Meter>> {
+  const page = pageRequest(query);
+  return readPage(
+    page,
+    (limit) =>
+      db.query<MeterRow>(
+        `${SELECT_METER} AND ($3::uuid IS NULL OR m.id < $3) AND ($4::text IS NULL OR m.name = $4)
+         ORDER BY m.id DESC LIMIT $5`,
+        [environmentId, now, page.cursor, query.name ?? null, limit],
+      ),
+    toMeter,
+  );
+}
+
+/** Changes what a meter is called on invoices. */
+export async function updateMeter(
+  tx: Queryable,
+  environmentId: string,
+  id: string,
+  change: z.output<typeof UpdateMeter>,
+  now: Date,
+): Promise<Meter> {
+  await tx.query(
+    `UPDATE meters SET display_name = coalesce($3, display_name), unit = coalesce($4, unit),
+       metadata = coalesce($5::jsonb, metadata), updated_at = $6
+     WHERE environment_id = $1 AND id = $2`,
+    [
+      environmentId,
+      uuidParam(id),
+      change.displayName ?? null,
+      change.unit ?? null,
+      change.metadata === undefined ? null : JSON.stringify(change.metadata),
+      now,
+    ],
+  );
+  return getMeter(tx, environmentId, id, now);
+}
+
+interface PriceRow {
+  id: string;
+  meter_id: string;
+  price: Price;
+  effective_from: Date;
+  created_at: Date;
+}
+
+const PRICE_COLUMNS = "id, meter_id, price, effective_from, created_at";
+
+function toMeterPrice(row: PriceRow): MeterPrice {
+  return {
+    id: row.id,
+    meterId: row.meter_id,
+    price: row.price,
+    effectiveFrom: row.effective_from.toISOString(),
+    createdAt: row.created_at.toISOString(),
+  };
+}
+
+/** Sets a meter's price from a moment on; prices are never changed, the next one takes over. */
+export async function setMeterPrice(
+  tx: Queryable,
+  environmentId: string,
+  meterId: string,
+  { price, effectiveFrom }: z.output<typeof SetMeterPrice>,
+  { newId, now }: Making,
+): Promise<MeterPrice> {
+  const rows = await tx.query<PriceRow>(
+    `INSERT INTO meter_prices (id, environment_id, meter_id, price, effective_from, created_at)
+     SELECT $1, m.environment_id, m.id, $4::jsonb, $5, $6 FROM meters m WHERE m.environment_id = $2 AND m.id = $3
+     RETURNING ${PRICE_COLUMNS}`,
+    [
+      newId(),
+      environmentId,
+      uuidParam(meterId),
+      JSON.stringify(price),
+      effectiveFrom === undefined ? now : new Date(effectiveFrom),
+      now,
+    ],
+  );
+  if (rows.length === 0) throw notFound("meter", meterId);
+  return toMeterPrice(onlyRow(rows));
+}
+
+/** Lists a meter's prices, newest first. */
+export async function listMeterPrices(
+  db: Queryable,
+  environmentId: string,
+  meterId: string,
+  page: PageRequest,
+  now: Date,
+): Promise<Page<MeterPrice>> {
+  await getMeter(db, environmentId, meterId, now);
+  return readPage(
+    page,
+    (limit) =>
+      db.query<PriceRow>(
+        `SELECT ${PRICE_COLUMNS} FROM meter_prices
+         WHERE environment_id = $1 AND meter_id = $2 AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4`,
+        [environmentId, meterId, page.cursor, limit],
+      ),
+    toMeterPrice,
+  );
+}

@@ -1,0 +1,150 @@
+import { createBatcher } from "../batcher.ts";
+import { openPeriod } from "../billing/periods.ts";
+import { ApiError, notFound } from "../http/api-error.ts";
+import { type Database, type Queryable, sqlState } from "../store/database.ts";
+import { type PendingEvent, type RecordRow, recordEvents } from "./record-events.ts";
+import { type StoredEvent, selectByIdempotencyKey } from "./usage-events.ts";
+
+/** What became of an event: recorded now, or recorded before under the same idempotency key. */
+export interface Recorded {
+  readonly event: StoredEvent;
+  readonly duplicate: boolean;
+}
+
+/** What the recorder needs. */
+export interface RecorderOptions {
+  readonly db: Database;
+  readonly now: () => Date;
+  readonly newId: () => string;
+}
+
+// As many tries as a period could be closed under an event's feet by other processes before giving up.
+const MAX_ATTEMPTS = 20;
+
+/**
+ * Makes the one way by which usage is recorded. Concurrent callers share one statement and one commit; the promise
+ * resolves only after it.
+ *
+ * @returns a function that rejects with an {@link ApiError}: `UNPROCESSABLE` for an unknown meter or a total beyond
+ * 2^53 - 1, `NOT_FOUND` for an unknown agent, `IDEMPOTENCY_CONFLICT` for a key that was used for other usage.
+ */
+export function createRecorder(options: RecorderOptions): (event: PendingEvent) => Promise<Recorded> {
+  return createBatcher<PendingEvent, Recorded>((events) => recordAll(options, events), {
+    maxItems: 1_000,
+    concurrency: options.db.kind === "embedded" ? 1 : 2,
+  });
+}
+
+/**
+ * Records events that share one commit. One that the database refuses (a total that would overflow) does not take
+ * the others with it: then each is recorded by itself.
+ */
+async function recordAll(options: RecorderOptions, events: PendingEvent[]): Promise<(Recorded | Error)[]> {
+  try {
+    return await record(options, events);
+  } catch (error) {
+    const state = sqlState(error);
+    if (state === undefined) throw error;
+    if (events.length > 1)
+      return (await Promise.all(events.map((event) => recordAll(options, [event])))).flat();
+    return [state === TOTAL_TOO_LARGE || state === NUMBER_TOO_LARGE ? tooMuch(events) : asError(error)];
+  }
+}
+
+const TOTAL_TOO_LARGE = "23514";
+const NUMBER_TOO_LARGE = "22003";
+const DEADLOCK = "40P01";
+
+async function record(
+  { db, now, newId }: RecorderOptions,
+  events: PendingEvent[],
+): Promise<(Recorded | Error)[]> {
+  const outcomes = new Map<PendingEvent, Recorded | Error>();
+  let pending = events;
+  for (let attempt = 1; pending.length > 0; attempt += 1) {
+    if (attempt > MAX_ATTEMPTS) throw new Error("periods are closed faster than usage can be recorded");
+    const at = now();
+    let rows: RecordRow[];
+    try {
+      rows = await recordEvents(db, pending, at);
+    } catch (error) {
+      if (sqlState(error) === DEADLOCK) continue;
+      throw error;
+    }
+    const seenBefore: PendingEvent[] = [];
+    const withoutPeriod: PendingEvent[] = [];
+    for (const [index, event] of pending.entries()) {
+      const row = rows[index];
+      if (row === undefined) throw new Error("the statement has no row for this event");
+      if (row.agent_id === null) outcomes.set(event, notFound("agent", event.agentId));
+      else if (row.meter_id === null) outcomes.set(event, unknownMeter(event.meterName));
+      else if (row.period_id === null) withoutPeriod.push(event);
+      else if (row.recorded)
+        outcomes.set(event, { event: stored(event, row.period_id, at), duplicate: false });
+      else seenBefore.push(event);
+    }
+    for (const [event, outcome] of await firstOutcomes(db, seenBefore)) outcomes.set(event, outcome);
+    for (const environmentId of new Set(withoutPeriod.map((event) => event.environmentId))) {
+      await openPeriod(db, environmentId, { newId, now: at });
+    }
+    pending = withoutPeriod;
+  }
+  return events.map((event) => outcomes.get(event) ?? new Error("the event has no outcome"));
+}
+
+/** What was recorded when these idempotency keys were used first. */
+async function firstOutcomes(
+  db: Queryable,
+  events: PendingEvent[],
+): Promise<Map<PendingEvent, Recorded | Error>> {
+  const outcomes = new Map<PendingEvent, Recorded | Error>();
+  if (events.length === 0) return outcomes;
+  const found = await selectByIdempotencyKey(db, events);
+  for (const [index, event] of events.entries()) {
+    const first = found[index];
+    if (first === undefined) throw new Error("the event that holds this idempotency key is gone");
+    const same = first.meterName === event.meterName && first.quantity === event.quantity;
+    outcomes.set(event, same ? { event: first, duplicate: true } : keyUsedOtherwise());
+  }
+  return outcomes;
+}
+
+function stored(event: PendingEvent, periodId: string, now: Date): StoredEvent {
+  return {
+    id: event.id,
+    agentId: event.agentId,
+    meterName: event.meterName,
+    quantity: event.quantity,
+    periodId,
+    idempotencyKey: event.idempotencyKey,
+    timestamp: (event.occurredAt ?? now).toISOString(),
+    metadata: event.metadata ?? {},
+    createdAt: now.toISOString(),
+  };
+}
+
+function unknownMeter(name: string): ApiError {
+  return new ApiError(
+    "UNPROCESSABLE",
+    `There is no meter "${name}" here, so nothing was recorded. Create it (POST /api/v1/meters) or correct the name.`,
+    { meterName: name },
+  );
+}
+
+function keyUsedOtherwise(): ApiError {
+  return new ApiError(
+    "IDEMPOTENCY_CONFLICT",
+    "This idempotency key was used for other usage. Repeat a request unchanged, or give new usage a new key.",
+  );
+}
+
+function tooMuch(events: readonly PendingEvent[]): ApiError {
+  return new ApiError(
+    "UNPROCESSABLE",
+    `The total of the meter "${events[0]?.meterName}" would pass ${Number.MAX_SAFE_INTEGER}, so nothing was recorded. Close the period, or give the meter a larger unit.`,
+  );
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

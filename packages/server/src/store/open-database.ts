@@ -1,0 +1,28 @@
+import type { Database } from "./database.ts";
+import { openEmbeddedDatabase } from "./embedded.ts";
+import { migrate } from "./migrate.ts";
+import { openPostgres } from "./postgres.ts";
+
+/** Where the data is: a PostgreSQL, or a directory for the embedded database. */
+export type DatabaseLocation =
+  | { readonly databaseUrl: string; readonly onConnectionError?: (error: Error) => void }
+  | { readonly dataDirectory: string };
+
+/**
+ * Opens the database and brings it to this version's schema.
+ *
+ * @throws {DatabaseSetupError} when it cannot be reached, is in use elsewhere, or is too new; the message says
+ * what to do.
+ */
+export async function openDatabase(location: DatabaseLocation): Promise<Database> {
+  const db = await ("databaseUrl" in location
+    ? openPostgres(location.databaseUrl, location)
+    : openEmbeddedDatabase(location.dataDirectory));
+  try {
+    await migrate(db);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return db;
+}
