@@ -1,0 +1,85 @@
+import type { BudgetState } from "@licentric/sdk";
+import type { Refusal } from "./refusal.ts";
+
+/** What an event is about. */
+export interface CallSubject {
+  /** Whether a tool was called, a prompt got or a resource read. */
+  readonly kind: "tool" | "prompt" | "resource";
+  /** The tool's or prompt's name, or the resource's URI. */
+  readonly name: string;
+}
+
+/** Everything that the paywall tells. No event has a token, an argument or a result in it. */
+export interface PaywallEvents {
+  /** A credential was good, and the call goes on to its handler. */
+  verified: CallSubject & {
+    readonly accountId: string;
+    readonly agentId: string;
+    /** `cache`: trusted without a request; `offline`: let through because the API could not be reached. */
+    readonly source: "api" | "cache" | "offline";
+    readonly budget: BudgetState | undefined;
+  };
+  /** A call was refused. */
+  denied: CallSubject & { readonly refusal: Refusal; readonly agentId: string | undefined };
+  /** Usage was recorded: by the API, or durably in the journal (`pending`). */
+  metered: CallSubject & {
+    readonly agentId: string;
+    readonly meterName: string;
+    readonly quantity: number;
+    readonly idempotencyKey: string;
+    /** The API had recorded this key before, so it was not counted again. */
+    readonly duplicate: boolean;
+    /** In the journal, on its way to the API. */
+    readonly pending: boolean;
+  };
+  /** Events of the journal reached the API. */
+  delivered: { readonly count: number };
+  /** Something that the owner should look at: usage may be unbilled, or an option is wrong. */
+  failed: {
+    readonly reason: string;
+    readonly error: unknown;
+    readonly kind?: CallSubject["kind"];
+    readonly name?: string;
+    readonly agentId?: string;
+    readonly meterName?: string;
+    readonly quantity?: number;
+  };
+}
+
+/** Hears one kind of event. */
+export type PaywallListener<Type extends keyof PaywallEvents> = (event: PaywallEvents[Type]) => void;
+
+/** Tells listeners, in the order in which they came. */
+export interface Emitter {
+  on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
+  emit<Type extends keyof PaywallEvents>(type: Type, event: PaywallEvents[Type]): void;
+}
+
+/** Makes an emitter. A listener that throws becomes a process warning: it must not cost a caller its answer. */
+export function createEmitter(): Emitter {
+  const listeners: { [Type in keyof PaywallEvents]: Set<PaywallListener<Type>> } = {
+    verified: new Set(),
+    denied: new Set(),
+    metered: new Set(),
+    delivered: new Set(),
+    failed: new Set(),
+  };
+  return {
+    on(type, listener) {
+      listeners[type].add(listener);
+      return () => listeners[type].delete(listener);
+    },
+    emit(type, event) {
+      for (const listener of listeners[type]) {
+        try {
+          listener(event);
+        } catch (error) {
+          process.emitWarning(
+            `a "${type}" listener of the paywall threw: ${String(error)}`,
+            "LicentricWarning",
+          );
+        }
+      }
+    },
+  };
+}

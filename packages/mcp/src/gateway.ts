@@ -1,0 +1,89 @@
+import type { BudgetState } from "@licentric/sdk";
+import type { Refusal } from "./refusal.ts";
+
+/** What the paywall asks for: everything but the token. */
+export interface MeterRequest {
+  readonly meterName?: string;
+  readonly quantity?: number;
+  readonly enforceBudget?: boolean;
+  readonly requiredScopes?: readonly string[];
+}
+
+/** What the paywall needs to know of a verification. */
+export interface Verified {
+  readonly accountId: string;
+  readonly agentId: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt?: string | undefined;
+  readonly event?: { readonly duplicate: boolean } | undefined;
+  readonly budget?: BudgetState | undefined;
+}
+
+/** What the paywall needs to know of a hold. */
+export interface Reserved extends Verified {
+  readonly reservation: { readonly id: string; readonly status: string };
+}
+
+/** What the paywall needs to know of a commit. */
+export interface Committed {
+  /** The hold was gone: nothing was billed. */
+  readonly lapsed: boolean;
+  readonly event?: { readonly duplicate: boolean } | undefined;
+}
+
+/** Usage on its way from the journal to the API. */
+export interface UsageRecord {
+  readonly agentId: string;
+  readonly meterName: string;
+  readonly quantity: number;
+  readonly timestamp: string;
+  readonly idempotencyKey: string;
+}
+
+/** What became of one event of a batch. */
+export interface UsageOutcome {
+  readonly status: "recorded" | "duplicate" | "rejected";
+  readonly error?: string;
+  readonly code?: string;
+}
+
+/** How one request is sent. */
+export interface GatewayOptions {
+  /** The same for every try of this request. */
+  readonly idempotencyKey: string;
+  /** Milliseconds for all tries together. */
+  readonly deadline: number;
+}
+
+/**
+ * What came back: an answer, or why there is none.
+ */
+export type Answer<Value> = { readonly value: Value; readonly retried: boolean } | RefusedAnswer;
+
+/** Why there is no answer. */
+export interface RefusedAnswer {
+  readonly refusal: Refusal;
+  /** The API may have done what was asked, although its answer never came. */
+  readonly unknown: boolean;
+  readonly cause: unknown;
+}
+
+/** The API as the paywall sees it: the one place that knows of requests. */
+export interface Gateway {
+  verify(token: string, request: MeterRequest, options: GatewayOptions): Promise<Answer<Verified>>;
+  reserve(
+    token: string,
+    request: MeterRequest & { readonly meterName: string; readonly expiresIn?: number },
+    options: GatewayOptions,
+  ): Promise<Answer<Reserved>>;
+  commit(
+    token: string,
+    reservationId: string,
+    quantity: number,
+    options: GatewayOptions,
+  ): Promise<Answer<Committed>>;
+  release(token: string, reservationId: string, options: GatewayOptions): Promise<Answer<unknown>>;
+  /** Delivers journalled usage. Needs a management key. */
+  record(events: readonly UsageRecord[]): Promise<readonly UsageOutcome[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,49 @@
+import type { Policy } from "./policy.ts";
+import type { RequestHandler } from "./protect-requests.ts";
+import { isRecord, member } from "./record.ts";
+import { META_PREFIX } from "./refusal.ts";
+import type { ServerPlan } from "./server-plan.ts";
+
+/** `_meta` key of what a tool costs, in `tools/list`. */
+export const CHARGE_META_KEY = `${META_PREFIX}charge`;
+
+/** What `tools/list` says of a charged tool. What an owner's function computes is not said. */
+export interface ChargeInfo {
+  readonly meterName?: string;
+  readonly quantity?: number;
+  readonly charge: Policy["charge"];
+  readonly scopes: readonly string[];
+  readonly price?: string;
+}
+
+/** Adds to each listed tool what it costs, and leaves out what the caller may not call where the owner wants that. */
+export function annotateTools(run: RequestHandler, plan: ServerPlan): RequestHandler {
+  return async (request, context) => {
+    const listed = await run(request, context);
+    const tools = member(listed, "tools");
+    if (!isRecord(listed) || !Array.isArray(tools)) return listed;
+    const scopes = plan.hideUncallable ? await plan.scopesOf(context) : undefined;
+    const annotated = tools.flatMap((tool: unknown) => {
+      const name = member(tool, "name");
+      const policy = typeof name === "string" ? plan.policyFor("tool", [name]) : false;
+      if (!isRecord(tool) || policy === false) return [tool];
+      if (
+        scopes !== undefined &&
+        (scopes === "none" || !policy.scopes.every((scope) => scopes.includes(scope)))
+      )
+        return [];
+      const meta = isRecord(tool["_meta"]) ? tool["_meta"] : {};
+      return [{ ...tool, _meta: { ...meta, [CHARGE_META_KEY]: chargeInfo(policy) } }];
+    });
+    return { ...listed, tools: annotated };
+  };
+}
+
+function chargeInfo({ meterName, quantity = 1, charge, scopes, price }: Policy): ChargeInfo {
+  return {
+    ...(typeof meterName === "string" && { meterName, ...(typeof quantity === "number" && { quantity }) }),
+    charge,
+    scopes,
+    ...(price !== undefined && { price }),
+  };
+}

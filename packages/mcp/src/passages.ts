@@ -1,0 +1,156 @@
+import { type Call, toCall } from "./call.ts";
+import type { Caller } from "./caller.ts";
+import { type Admission, type Charge, isRefusal, type Outcome } from "./charge.ts";
+import type { Emitter } from "./events.ts";
+import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
+import { type Links, type Refusal, refuse } from "./refusal.ts";
+import type { Ending, Replays, Slot } from "./replays.ts";
+import { type RequestContext, readRequestContext } from "./request-context.ts";
+import { findToken, type TokenSource } from "./token.ts";
+
+/**
+ * A request whose outcome is known only further out than its handlers: after the SDK has checked the result.
+ * Handlers that run inside of it are settled by whoever opened it.
+ */
+export interface RequestScope {
+  /** Arguments as the client sent them: a schema's defaults must not make one call look like two. */
+  readonly sentArgs: unknown;
+  /** What ran, by gate. */
+  readonly pending: Map<string, Pending>;
+  /** Set where a gate refused. */
+  refusal: Refusal | undefined;
+}
+
+/** A handler that has run and is not settled yet. */
+export interface Pending {
+  readonly result: unknown;
+  /** Bills what is billed afterwards. A refusal means: do not deliver the result. */
+  settle(outcome: Outcome): Promise<Refusal | undefined>;
+}
+
+/** What passages need. */
+export interface PassageDependencies {
+  readonly charge: Charge;
+  readonly replays: Replays;
+  readonly emitter: Emitter;
+  readonly links: Links;
+  readonly tokenSource: TokenSource | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Lets calls through gates. */
+export interface Passages {
+  /**
+   * Runs a handler if its caller may run it, and bills it.
+   *
+   * @param context - the handler's last argument
+   * @throws what the handler throws, unchanged; the signal's reason where the call was cancelled before the handler
+   */
+  pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage>;
+  /** Opens a request's scope. */
+  open(context: unknown, scope: RequestScope): void;
+  /** Who called. */
+  callerOf(context: unknown): Caller | undefined;
+}
+
+interface Running {
+  readonly admission: Admission;
+  readonly slot: Slot | undefined;
+}
+
+/** Makes the passages of one paywall. */
+export function createPassages(dependencies: PassageDependencies): Passages {
+  const { charge, replays, emitter, links } = dependencies;
+  // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
+  const scopes = new WeakMap<AbortSignal, RequestScope>();
+  const running = new WeakMap<AbortSignal, Map<string, Running>>();
+  const callers = new WeakMap<AbortSignal, Caller>();
+
+  return {
+    pass,
+    open(context, scope) {
+      const { signal } = readRequestContext(context);
+      if (signal !== undefined) scopes.set(signal, scope);
+    },
+    callerOf(context) {
+      const { signal } = readRequestContext(context);
+      return signal === undefined ? undefined : callers.get(signal);
+    },
+  };
+
+  async function pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage> {
+    const request = readRequestContext(context);
+    const { signal } = request;
+    const scope = signal === undefined ? undefined : scopes.get(signal);
+    // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
+    const before = signal === undefined ? undefined : running.get(signal)?.get(gate.id);
+    if (before !== undefined && (scope !== undefined || before.admission.resume())) {
+      return finish(gate, request, before, scope, run);
+    }
+    const token = await findToken(request, dependencies.tokenSource, dependencies.environment);
+    const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
+    const slot = typeof call.agentKey === "string" ? replays.enter(call, call.agentKey) : undefined;
+    if (slot === "conflict") {
+      const refusal = refuse("idempotency_conflict", links);
+      emitter.emit("denied", { kind: gate.kind, name: gate.name, refusal, agentId: undefined });
+      return { refusal };
+    }
+    if (slot instanceof Promise) return repeat(await slot);
+    const admission = await admit(call, gate, slot);
+    if (isRefusal(admission)) return { refusal: admission };
+    const now = { admission, slot };
+    if (signal !== undefined) {
+      running.set(signal, (running.get(signal) ?? new Map<string, Running>()).set(gate.id, now));
+      callers.set(signal, admission.caller);
+    }
+    return finish(gate, request, now, scope, run);
+  }
+
+  async function admit(call: Call, gate: Gate, slot: Slot | undefined): Promise<Admission | Refusal> {
+    try {
+      const admission = await charge(call, gate.policy);
+      if (isRefusal(admission)) slot?.end({ status: "refused", refusal: admission }, false);
+      return admission;
+    } catch (error) {
+      slot?.end({ status: "threw", error }, false);
+      throw error;
+    }
+  }
+}
+
+function repeat(ending: Ending): Passage {
+  if (ending.status === "threw") throw ending.error;
+  return ending.status === "returned" ? { result: ending.result } : { refusal: ending.refusal };
+}
+
+async function finish(
+  gate: Gate,
+  request: RequestContext,
+  { admission, slot }: Running,
+  scope: RequestScope | undefined,
+  run: () => unknown,
+): Promise<Passage> {
+  const settle = async (outcome: Outcome, ending: Ending) => {
+    const cancelled = gate.policy.charge === "reserve" && request.signal?.aborted === true;
+    const refusal = await admission.settle(cancelled ? { status: "failed" } : outcome);
+    if (refusal !== undefined) slot?.end({ status: "refused", refusal }, false);
+    else slot?.end(ending, gate.policy.charge === "call" || outcome.status === "done");
+    return refusal;
+  };
+  let result: unknown;
+  try {
+    result = withWarning(await run(), gate.policy, admission.caller.budget);
+  } catch (error) {
+    const settleFailure = () => settle({ status: "failed" }, { status: "threw", error });
+    if (scope === undefined) await settleFailure();
+    else scope.pending.set(gate.id, { result: undefined, settle: settleFailure });
+    throw error;
+  }
+  const ending: Ending = { status: "returned", result };
+  if (scope !== undefined) {
+    scope.pending.set(gate.id, { result, settle: (outcome) => settle(outcome, ending) });
+    return { result };
+  }
+  const refusal = await settle(outcomeOf(result, result), ending);
+  return refusal === undefined ? { result } : { refusal };
+}

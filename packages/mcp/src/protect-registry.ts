@@ -1,0 +1,236 @@
+import type { Gate } from "./gate.ts";
+import { type AnyHandler, argsOf } from "./handler.ts";
+import { notGuardable } from "./not-guardable.ts";
+import { isRecord, member, textMember } from "./record.ts";
+import { RefusedError, toToolResult } from "./refusal.ts";
+import type { ServerPlan } from "./server-plan.ts";
+
+/** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */
+const REGISTRIES = [
+  {
+    kind: "tool",
+    registry: "_registeredTools",
+    install: "setToolRequestHandlers",
+    initialized: "_toolHandlersInitialized",
+  },
+  {
+    kind: "prompt",
+    registry: "_registeredPrompts",
+    install: "setPromptRequestHandlers",
+    initialized: "_promptHandlersInitialized",
+  },
+  {
+    kind: "resource",
+    registry: "_registeredResources",
+    install: "setResourceRequestHandlers",
+    initialized: "_resourceHandlersInitialized",
+  },
+  {
+    kind: "resource",
+    registry: "_registeredResourceTemplates",
+    install: "setResourceRequestHandlers",
+    initialized: "_resourceHandlersInitialized",
+  },
+] as const;
+
+/** What is known of the request handlers that an `McpServer` installs by itself. */
+export interface BuiltIn {
+  /** Whether it is installing handlers of a kind at this moment. */
+  installing(kind: Gate["kind"]): boolean;
+  /** Whether it ever installed handlers of a kind. */
+  installed(kind: Gate["kind"]): boolean;
+  /** Whether running `probe` made it look a name up in its registry. */
+  looksUp(kind: Gate["kind"], name: string, probe: () => void): boolean;
+}
+
+/**
+ * Guards everything that is or will be registered with an `McpServer`. The registries are watched, and in each
+ * registered thing the member that holds the handler: a handler that is set later is guarded when it is read.
+ *
+ * @throws TypeError where this server keeps its registries in another way
+ */
+export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
+  const installing = new Set<Gate["kind"]>();
+  const lookups = new Set<string>();
+  let watching = false;
+  for (const { kind, registry, install } of REGISTRIES) {
+    const entries = member(server, registry);
+    const installer = member(server, install);
+    if (!isRecord(entries) || typeof installer !== "function")
+      throw notGuardable(`it has no ${registry} or no ${install}`);
+    for (const [key, entry] of Object.entries(entries)) guardEntry(kind, key, entry, plan);
+    const watched = new Proxy(entries, {
+      get(target, key, receiver) {
+        if (watching && typeof key === "string") lookups.add(`${kind} ${key}`);
+        return Reflect.get(target, key, receiver);
+      },
+      set(target, key, entry) {
+        if (typeof key === "string") guardEntry(kind, key, entry, plan);
+        return Reflect.set(target, key, entry);
+      },
+      defineProperty(target, key, descriptor) {
+        if (typeof key === "string") guardEntry(kind, key, descriptor.value, plan);
+        return Reflect.defineProperty(target, key, descriptor);
+      },
+    });
+    Object.defineProperty(server, registry, { value: watched, writable: false, configurable: false });
+    if (Object.hasOwn(server, install)) continue;
+    Object.defineProperty(server, install, {
+      configurable: true,
+      value(...params: unknown[]) {
+        installing.add(kind);
+        try {
+          return Reflect.apply(installer, server, params);
+        } finally {
+          installing.delete(kind);
+        }
+      },
+    });
+  }
+  return {
+    installing: (kind) => installing.has(kind),
+    installed: (kind) =>
+      REGISTRIES.some((known) => known.kind === kind && member(server, known.initialized) === true),
+    looksUp(kind, name, probe) {
+      lookups.clear();
+      watching = true;
+      try {
+        probe();
+      } finally {
+        watching = false;
+      }
+      return lookups.has(`${kind} ${name}`);
+    },
+  };
+}
+
+/** The name under which a thing is registered now: it can be renamed. */
+const keys = new WeakMap<object, { current: string }>();
+
+/** Guards one registered thing, whatever becomes of its handler and its name later. */
+function guardEntry(kind: Gate["kind"], key: string, entry: unknown, plan: ServerPlan): void {
+  if (!isRecord(entry)) throw notGuardable(`the ${kind} "${key}" is registered in a form that is not known`);
+  const renamed = keys.get(entry);
+  if (renamed !== undefined) {
+    renamed.current = key;
+    return;
+  }
+  const slot = HANDLER_SLOTS[kind].find((name) => name in entry);
+  if (slot === undefined) throw notGuardable(`the ${kind} "${key}" has no handler where one is expected`);
+  const name = { current: key };
+  keys.set(entry, name);
+  let original = entry[slot];
+  let guarded = guardOriginal(kind, name, entry, original, plan);
+  Object.defineProperty(entry, slot, {
+    enumerable: true,
+    configurable: false,
+    get: () => guarded,
+    set(next: unknown) {
+      // What was read from here and is put back is guarded already.
+      if (next === guarded) return;
+      original = next;
+      guarded = guardOriginal(kind, name, entry, original, plan);
+    },
+  });
+}
+
+/** Where the SDKs keep a registered thing's handler; of two, the one that is called. */
+const HANDLER_SLOTS: Readonly<Record<Gate["kind"], readonly string[]>> = {
+  tool: ["executor", "handler"],
+  prompt: ["callback", "handler"],
+  resource: ["readCallback"],
+};
+
+function guardOriginal(
+  kind: Gate["kind"],
+  name: { readonly current: string },
+  entry: Record<PropertyKey, unknown>,
+  original: unknown,
+  plan: ServerPlan,
+): unknown {
+  if (isFunction(original)) return guardFunction(kind, name, entry, original, plan);
+  const createTask = member(original, "createTask");
+  if (!isRecord(original) || !isFunction(createTask)) {
+    throw notGuardable(`the ${kind} "${name.current}" has a handler that is no function`);
+  }
+  const policy = plan.policyFor(kind, namesOf(name, entry));
+  if (policy !== false && policy.charge !== "call") {
+    throw new TypeError(
+      `the tool "${name.current}" runs as a task and cannot be charged by "${policy.charge}": its result is known only after the call; set charge: "call"`,
+    );
+  }
+  // Everything but the start of a task is the handler's own, `this` included.
+  return Object.create(original, {
+    createTask: {
+      enumerable: true,
+      value: guardFunction(
+        kind,
+        name,
+        entry,
+        (...params) => Reflect.apply(createTask, original, params),
+        plan,
+        "throw",
+      ),
+    },
+  });
+}
+
+function guardFunction(
+  kind: Gate["kind"],
+  name: { readonly current: string },
+  entry: Record<PropertyKey, unknown>,
+  original: AnyHandler,
+  plan: ServerPlan,
+  refusals: "result" | "throw" = kind === "tool" ? "result" : "throw",
+): AnyHandler {
+  const isExecutor = "executor" in entry;
+  const wrapped = plan.guardedOf(isExecutor ? entry["handler"] : original);
+  if (wrapped !== undefined && plan.isNamed(kind, namesOf(name, entry))) {
+    throw new TypeError(
+      `the ${kind} "${name.current}" is wrapped in paywall.${kind} and named in paywall.protect: keep one of the two, so that it is clear what it costs`,
+    );
+  }
+  return async (...params: unknown[]) => {
+    const policy = wrapped?.policy ?? plan.policyFor(kind, namesOf(name, entry));
+    const run = () => {
+      if (wrapped === undefined) return original(...params);
+      // v2 hands both parameters to what it calls, and leaves the arguments out for a handler without a schema.
+      return isExecutor && entry["inputSchema"] === undefined
+        ? wrapped.handler(params.at(-1))
+        : wrapped.handler(...params);
+    };
+    if (policy === false || (await rejects(kind, entry, params))) return run();
+    const gate: Gate = { kind, name: name.current, id: `${kind} ${name.current}`, policy };
+    const passage = await plan.passages.pass(gate, argsOf(params), params.at(-1), run);
+    if ("result" in passage) return passage.result;
+    if (refusals === "throw") throw new RefusedError(passage.refusal);
+    return toToolResult(passage.refusal);
+  };
+}
+
+/** Names under which an owner may have a policy for this: of a resource its URI and its registered name. */
+function namesOf(name: { readonly current: string }, entry: Record<PropertyKey, unknown>): readonly string[] {
+  const registered = textMember(entry, "name");
+  const template = member(member(entry, "resourceTemplate"), "uriTemplate");
+  return [name.current, registered, template === undefined ? undefined : String(template)].filter(
+    (text) => text !== undefined,
+  );
+}
+
+/**
+ * Whether a prompt's handler will reject its arguments. v2 checks them inside of what it calls, so they are checked
+ * once more here: what is not run is not billed.
+ */
+async function rejects(
+  kind: Gate["kind"],
+  entry: Record<PropertyKey, unknown>,
+  params: readonly unknown[],
+): Promise<boolean> {
+  if (kind !== "prompt" || "callback" in entry) return false;
+  const validate = member(member(entry["argsSchema"], "~standard"), "validate");
+  return isFunction(validate) && member(await validate(params[0] ?? {}), "issues") !== undefined;
+}
+
+function isFunction(value: unknown): value is AnyHandler {
+  return typeof value === "function";
+}

@@ -1,0 +1,166 @@
+import type { BudgetState } from "@licentric/sdk";
+
+/** Prefix of every `_meta` key that the paywall reads or writes. */
+export const META_PREFIX = "com.licentric/";
+
+/** `_meta` key of a refusal, in results and in JSON-RPC errors. */
+export const REFUSAL_META_KEY = `${META_PREFIX}refusal`;
+
+/** Why a call was refused. Stable: agents and owners may branch on it. */
+export type RefusalCode =
+  /** No credential came with the call. */
+  | "missing_token"
+  /** The credential is unknown, malformed, revoked or expired. */
+  | "invalid_token"
+  /** The credential is good and does not allow this. */
+  | "insufficient_scope"
+  /** The agent's budget is used up; `resetsAt` says when it starts again. */
+  | "budget_exceeded"
+  /** Too many calls; `retryAfter` says how many seconds to wait. */
+  | "rate_limited"
+  /** The billing service could not be asked. Not a debt: nothing is owed. */
+  | "billing_unavailable"
+  /** The idempotency key has paid for a call before whose result is gone. */
+  | "idempotency_replay"
+  /** The idempotency key was used with other arguments, or is no key. */
+  | "idempotency_conflict"
+  /** What the call costs cannot be computed: the server's owner has to act. */
+  | "misconfigured";
+
+/** A refused call: nothing ran, nothing was delivered. */
+export interface Refusal {
+  readonly code: RefusalCode;
+  /** A sentence that a model can act on and a person can read. */
+  readonly message: string;
+  /** The HTTP status that means the same; also the code of the JSON-RPC error. */
+  readonly status: number;
+  /** Whether the same call can pass later although nobody did anything. */
+  readonly retryable: boolean;
+  /** Seconds to wait, of `rate_limited`. */
+  readonly retryAfter?: number;
+  /** When the budget starts again (ISO 8601), of `budget_exceeded`; null: never. */
+  readonly resetsAt?: string | null;
+  /** The budget, of `budget_exceeded`. */
+  readonly budget?: BudgetState;
+  /** The scopes that the call needs, of `insufficient_scope`. */
+  readonly requiredScopes?: readonly string[];
+  /** The owner's link: where to get a credential, or a larger budget. */
+  readonly link?: string;
+}
+
+/** Where the owner sends agents and people that were refused. */
+export interface Links {
+  /** Where to get a credential, or one with more scopes. */
+  readonly credential?: string;
+  /** Where to get a larger budget. */
+  readonly budget?: string;
+}
+
+const STATUS: Readonly<Record<RefusalCode, number>> = {
+  missing_token: 401,
+  invalid_token: 401,
+  insufficient_scope: 403,
+  budget_exceeded: 402,
+  rate_limited: 429,
+  billing_unavailable: 503,
+  idempotency_replay: 409,
+  idempotency_conflict: 409,
+  misconfigured: 500,
+};
+
+/** What is known of a refusal besides its code. */
+export interface RefusalDetails {
+  readonly retryAfter?: number | undefined;
+  readonly budget?: BudgetState | undefined;
+  readonly requiredScopes?: readonly string[] | undefined;
+  /** Replaces the code's sentence. */
+  readonly message?: string | undefined;
+}
+
+/** Makes a refusal with its sentence. */
+export function refuse(code: RefusalCode, links: Links = {}, details: RefusalDetails = {}): Refusal {
+  const { retryAfter, budget, requiredScopes } = details;
+  const link = linkFor(code, links);
+  return {
+    code,
+    message: [details.message ?? sentence(code, details), link === undefined ? [] : `See ${link}`]
+      .flat()
+      .join(" "),
+    status: STATUS[code],
+    retryable:
+      code === "rate_limited" || code === "billing_unavailable" || (budget?.resetsAt ?? null) !== null,
+    ...(retryAfter !== undefined && { retryAfter }),
+    ...(budget !== undefined && { budget, resetsAt: budget.resetsAt ?? null }),
+    ...(requiredScopes !== undefined && { requiredScopes }),
+    ...(link !== undefined && { link }),
+  };
+}
+
+function linkFor(code: RefusalCode, links: Links): string | undefined {
+  if (code === "missing_token" || code === "invalid_token" || code === "insufficient_scope")
+    return links.credential;
+  return code === "budget_exceeded" ? links.budget : undefined;
+}
+
+function sentence(code: RefusalCode, { retryAfter, budget, requiredScopes = [] }: RefusalDetails): string {
+  switch (code) {
+    case "missing_token":
+      return 'This call needs an agent credential and came without one. Send it as "Authorization: Bearer AGT-…" (to a stdio server as the environment variable LICENTRIC_AGENT_TOKEN). Nothing was run or charged.';
+    case "invalid_token":
+      return "The agent credential is not valid: unknown, revoked or expired. Get a new one and call again. Nothing was run or charged.";
+    case "insufficient_scope":
+      return `The agent credential does not allow this call.${requiredScopes.length === 0 ? "" : ` It needs the scope ${requiredScopes.map((scope) => `"${scope}"`).join(", ")}: get a credential that has it.`} Nothing was run or charged.`;
+    case "budget_exceeded":
+      return `The agent's budget is used up${budget === undefined ? "" : ` (${budget.used} of ${budget.limit} ${budget.meterName})`}. ${budget?.resetsAt ? `It starts again at ${budget.resetsAt}; call again then.` : "It does not start again by itself: ask its owner for a larger one."} Nothing was run or charged.`;
+    case "rate_limited":
+      return `Too many calls. ${retryAfter === undefined ? "Wait a little" : `Wait ${retryAfter} seconds`}, then call again. Nothing was run or charged.`;
+    case "billing_unavailable":
+      return "The billing service cannot be reached, so this call was not run. This is an outage and not a debt: nothing is owed, and no other credential will help. Call again in a moment; should this call have been counted, the next one is not counted again.";
+    case "idempotency_replay":
+      return "This idempotency key has already paid for a call, whose result is no longer kept. To run the call again, send a new key or none. Nothing was run or charged.";
+    case "idempotency_conflict":
+      return "This idempotency key was used for a call with other arguments. Send a new key or none. Nothing was run or charged.";
+    case "misconfigured":
+      return "What this call costs could not be computed, so it was not run. The fault is this server's; please tell its owner. Nothing was charged.";
+  }
+}
+
+/** A refusal as a tool result: the one shape that every official client hands to the agent, whatever the tool's output schema is. */
+export interface RefusalResult {
+  [key: string]: unknown;
+  content: { type: "text"; text: string }[];
+  isError: true;
+  _meta: Record<string, unknown>;
+}
+
+/** The refusal as a tool result. No `structuredContent`: clients would hold it against the tool's output schema. */
+export function toToolResult(refusal: Refusal): RefusalResult {
+  return {
+    content: [{ type: "text", text: refusal.message }],
+    isError: true,
+    _meta: { [REFUSAL_META_KEY]: refusal },
+  };
+}
+
+/**
+ * A refusal as a JSON-RPC error: `code` is the HTTP status that means the same (outside of the range that JSON-RPC
+ * reserves) and `data` the {@link Refusal}. Thrown for prompts and resources, which have no error result, and for
+ * tools where `refusals: "error"` says so.
+ */
+export class RefusedError extends Error {
+  /** The JSON-RPC error code: 401, 402, 403, 409, 429, 500 or 503. */
+  readonly code: number;
+  /** The refusal. */
+  readonly data: Refusal;
+
+  static {
+    RefusedError.prototype.name = "RefusedError";
+  }
+
+  /** @param refusal - why the call was refused */
+  constructor(refusal: Refusal) {
+    super(refusal.message);
+    this.code = refusal.status;
+    this.data = refusal;
+  }
+}

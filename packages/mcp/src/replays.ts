@@ -1,0 +1,95 @@
+import type { Call } from "./call.ts";
+import { digest } from "./digest.ts";
+import { createExpiringMap } from "./expiring-map.ts";
+import { isRecord } from "./record.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** How a call that was run under an agent's key ended. */
+export type Ending =
+  | { readonly status: "returned"; readonly result: unknown }
+  | { readonly status: "threw"; readonly error: unknown }
+  | { readonly status: "refused"; readonly refusal: Refusal };
+
+/** A place for a call's ending. */
+export interface Slot {
+  /** Tells those who wait. `keep`: the call was billed, so its ending is given to repetitions. */
+  end(ending: Ending, keep: boolean): void;
+}
+
+/** Gives repetitions of a call under one agent's key the first call's ending. */
+export interface Replays {
+  /**
+   * A slot to fill, where the call is the first; the ending to come, where it is a repetition; "conflict", where
+   * the key names another call.
+   */
+  enter(call: Call, agentKey: string): Slot | Promise<Ending> | "conflict";
+}
+
+interface Entry {
+  readonly binding: string;
+  readonly ending: Promise<Ending>;
+  size: number;
+}
+
+/** Most characters that kept results may have together, and one alone. */
+const TOTAL_SIZE = 16_000_000;
+const ENTRY_SIZE = 1_000_000;
+
+/** Makes a memory of up to 1,000 keyed calls, each for ten minutes. */
+export function createReplays(now: () => number): Replays {
+  let total = 0;
+  const entries = createExpiringMap<Entry>({
+    limit: 1_000,
+    ttl: 600_000,
+    now,
+    onEvict: (entry) => {
+      total -= entry.size;
+    },
+  });
+  return {
+    enter(call, agentKey) {
+      const name = digest(call.tokenHash, agentKey, call.round());
+      const known = entries.get(name);
+      if (known !== undefined) return known.binding === call.binding() ? known.ending : "conflict";
+      let resolve: (ending: Ending) => void = () => undefined;
+      const entry: Entry = {
+        binding: call.binding(),
+        ending: new Promise((settle) => {
+          resolve = settle;
+        }),
+        size: 0,
+      };
+      entries.set(name, entry);
+      return {
+        end(ending, keep) {
+          resolve(ending);
+          const size = ending.status === "returned" ? approximateSize(ending.result, ENTRY_SIZE) : 0;
+          if (entries.get(name) !== entry) return;
+          if (!keep || size >= ENTRY_SIZE || total + size > TOTAL_SIZE) {
+            entries.delete(name);
+            return;
+          }
+          entry.size = size;
+          total += size;
+        },
+      };
+    },
+  };
+}
+
+/** About how many characters a value has as JSON; stops counting at `limit`. */
+export function approximateSize(value: unknown, limit: number): number {
+  let size = 0;
+  const open: unknown[] = [value];
+  while (open.length > 0 && size < limit) {
+    const next = open.pop();
+    if (typeof next === "string") size += next.length;
+    else if (isRecord(next)) {
+      for (const [key, inner] of Object.entries(next)) {
+        size += key.length + 8;
+        open.push(inner);
+      }
+    } else size += 8;
+  }
+  return Math.min(size, limit);
+}

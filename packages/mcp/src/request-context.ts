@@ -1,0 +1,74 @@
+import { isRecord, member, textMember } from "./record.ts";
+
+/** What the paywall reads of a handler's last argument: v1's `extra` or v2's `ctx`. */
+export interface RequestContext {
+  /** Names the request inside its process: every request has a signal of its own, and no client can choose it. */
+  readonly signal: AbortSignal | undefined;
+  /** The token that the HTTP door has verified. */
+  readonly authToken: string | undefined;
+  /** The `Authorization` header. */
+  readonly authorization: string | undefined;
+  /** Neither HTTP nor a session: stdio, or in memory. */
+  readonly local: boolean;
+  readonly meta: unknown;
+  /** What the client sent back in a call of several rounds (v2); undefined in a first round. */
+  readonly continuation: unknown;
+  /** Any HTTP header, by name. */
+  header(name: string): string | undefined;
+}
+
+/** Reads `extra` (SDK v1) or `ctx` (SDK v2). Anything else is a request that says nothing of itself. */
+export function readRequestContext(context: unknown): RequestContext {
+  const mcpReq = member(context, "mcpReq");
+  return isRecord(mcpReq) ? readV2(context, mcpReq) : readV1(context);
+}
+
+function readV1(extra: unknown): RequestContext {
+  const headers = member(member(extra, "requestInfo"), "headers");
+  const header = (name: string) => {
+    const value = member(headers, name.toLowerCase());
+    const first = Array.isArray(value) ? value[0] : value;
+    return typeof first === "string" ? first : undefined;
+  };
+  return {
+    signal: signalOf(extra),
+    authToken: textMember(member(extra, "authInfo"), "token"),
+    authorization: header("authorization"),
+    local: isLocal(extra, headers),
+    meta: member(extra, "_meta"),
+    continuation: undefined,
+    header,
+  };
+}
+
+function readV2(ctx: unknown, mcpReq: Record<PropertyKey, unknown>): RequestContext {
+  const http = member(ctx, "http");
+  const headers = member(member(http, "req"), "headers");
+  const header = (name: string) =>
+    headers instanceof Headers ? (headers.get(name) ?? undefined) : undefined;
+  const state = typeof mcpReq["requestState"] === "function" ? mcpReq["requestState"]() : undefined;
+  const responses = mcpReq["inputResponses"];
+  return {
+    signal: signalOf(mcpReq),
+    authToken: textMember(member(http, "authInfo"), "token"),
+    authorization: header("authorization"),
+    local: isLocal(ctx, http),
+    meta: mcpReq["_meta"],
+    continuation: state === undefined && responses === undefined ? undefined : { state, responses },
+    header,
+  };
+}
+
+function signalOf(holder: unknown): AbortSignal | undefined {
+  const signal = member(holder, "signal");
+  return signal instanceof AbortSignal ? signal : undefined;
+}
+
+/** A transport of somebody's own may tell no headers and still serve strangers; a session gives it away. */
+function isLocal(context: unknown, http: unknown): boolean {
+  return (
+    http === undefined &&
+    member(context, "authInfo") === undefined &&
+    member(context, "sessionId") === undefined
+  );
+}

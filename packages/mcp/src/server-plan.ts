@@ -1,0 +1,91 @@
+import type { Gate } from "./gate.ts";
+import type { GuardedHandler } from "./handler.ts";
+import type { Passages } from "./passages.ts";
+import { type ChargeOptions, type Policy, toPolicy } from "./policy.ts";
+
+/** What something costs: its options, or false where it is free. */
+export type Charges = Readonly<Record<string, ChargeOptions | false>>;
+
+/** What a protected server charges for. */
+export interface ProtectOptions {
+  /** Tools by name; false: free, without any check. */
+  readonly tools?: Charges;
+  /** Prompts by name. Prompts are left alone where this is not given. */
+  readonly prompts?: Charges;
+  /** Resources by URI or by the name they are registered with, templates by name. Left alone where this is not given. */
+  readonly resources?: Charges;
+  /**
+   * What holds for whatever is not named above: by default its caller is verified and nothing is billed. `false`
+   * makes it free for everybody.
+   */
+  readonly default?: ChargeOptions | false;
+}
+
+/** What a protected server does with each thing that it serves. */
+export interface ServerPlan {
+  readonly passages: Passages;
+  /** How refused tool calls look. */
+  readonly refusals: "result" | "error";
+  /** Leave out of `tools/list` what the caller may not call. */
+  readonly hideUncallable: boolean;
+  /** The policy of something by its names, of which a resource has two; false where it is free. */
+  policyFor(kind: Gate["kind"], names: readonly string[]): Policy | false;
+  /** Whether the owner named one of these. */
+  isNamed(kind: Gate["kind"], names: readonly string[]): boolean;
+  /** What a handler was made of, where this paywall has wrapped it before. */
+  guardedOf(handler: unknown): GuardedHandler | undefined;
+  /** The scopes of whoever asks: "none" without a valid credential, undefined where it could not be found out. */
+  scopesOf(context: unknown): Promise<readonly string[] | "none" | undefined>;
+}
+
+const OPTION_NAMES = ["tools", "prompts", "resources", "default"];
+
+/**
+ * Checks what an owner wants protected and makes policies of it.
+ *
+ * @throws TypeError saying what is wrong and what to do
+ */
+export function toServerPlan(
+  options: ProtectOptions,
+  defaults: ChargeOptions,
+  rest: Omit<ServerPlan, "policyFor" | "isNamed">,
+): ServerPlan {
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown !== undefined)
+    throw new TypeError(
+      `paywall.protect: there is no option "${unknown}"; the options are ${OPTION_NAMES.join(", ")}`,
+    );
+  const toMap = (charges: Charges | undefined, member: string) =>
+    new Map(
+      Object.entries(charges ?? {}).map(([name, charge]) => [
+        name,
+        charge === false
+          ? charge
+          : toPolicy({ ...defaults, ...charge }, `paywall.protect: ${member}.${name}`),
+      ]),
+    );
+  const policies: Readonly<Record<Gate["kind"], ReadonlyMap<string, Policy | false>>> = {
+    tool: toMap(options.tools, "tools"),
+    prompt: toMap(options.prompts, "prompts"),
+    resource: toMap(options.resources, "resources"),
+  };
+  const otherwise =
+    options.default === false
+      ? false
+      : toPolicy({ ...defaults, ...options.default }, "paywall.protect: default");
+  const unnamed: Readonly<Record<Gate["kind"], Policy | false>> = {
+    tool: otherwise,
+    prompt: options.prompts === undefined ? false : otherwise,
+    resource: options.resources === undefined ? false : otherwise,
+  };
+  const named = (kind: Gate["kind"], names: readonly string[]) =>
+    names.find((name) => policies[kind].has(name));
+  return {
+    ...rest,
+    policyFor(kind, names) {
+      const name = named(kind, names);
+      return (name === undefined ? undefined : policies[kind].get(name)) ?? unnamed[kind];
+    },
+    isNamed: (kind, names) => named(kind, names) !== undefined,
+  };
+}

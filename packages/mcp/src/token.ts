@@ -1,0 +1,41 @@
+import type { RequestContext } from "./request-context.ts";
+
+/** The environment variable that holds the agent's token for stdio servers. */
+export const TOKEN_VARIABLE = "LICENTRIC_AGENT_TOKEN";
+
+/** What a {@link TokenSource} can look at. */
+export interface TokenRequest {
+  /** An HTTP header by its name in any case; undefined where there is none, and always for stdio. */
+  header(name: string): string | undefined;
+  /** The request's `_meta`. */
+  readonly meta: unknown;
+}
+
+/** Says which token a call came with; undefined leaves it to the usual places. */
+export type TokenSource = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
+
+/**
+ * The token of a call: of the owner's own source, else of the HTTP door, else of the `Authorization` header, else,
+ * where there is neither HTTP nor a session, of the environment.
+ */
+export async function findToken(
+  context: RequestContext,
+  source: TokenSource | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
+  const own = await source?.({ header: context.header, meta: context.meta });
+  if (own !== undefined) return own;
+  if (context.authToken !== undefined) return context.authToken;
+  if (context.authorization !== undefined) return bearerToken(context.authorization);
+  return context.local ? environment[TOKEN_VARIABLE] : undefined;
+}
+
+/** The token of an `Authorization: Bearer …` header, the scheme in any case; "" where it is another scheme. */
+export function bearerToken(header: string): string {
+  return /^bearer +(\S+) *$/i.exec(header)?.[1] ?? "";
+}
+
+/** Whether a text can be an agent's token at all. What cannot is refused without a request. */
+export function isAgentToken(text: string): boolean {
+  return /^AGT-[\w.~+/=-]{8,500}$/.test(text);
+}
