@@ -1,0 +1,221 @@
+import { deadLetterFile, keepDeadLetters } from "./dead-letters.ts";
+import { failedWith, JournalError, messageOf } from "./journal-error.ts";
+import type { JournalEvent } from "./journal-event.ts";
+import type { Batch } from "./read-batch.ts";
+import {
+  advance,
+  nextBatch,
+  pendingBytes,
+  releaseSubJournal,
+  type Segment,
+  type SubJournal,
+} from "./sub-journal.ts";
+
+/** What the API did with one event. The contract's `RecordOutcome` fits as it is. */
+export type DeliveryOutcome =
+  | { readonly status: "recorded" | "duplicate" }
+  | { readonly status: "rejected"; readonly error: string; readonly code: string };
+
+/** A batch that the API answered. */
+export interface Delivered {
+  readonly events: readonly JournalEvent[];
+  readonly recorded: number;
+  /** Events that an earlier attempt had recorded: the usual trace of a crash or a lost answer. */
+  readonly duplicates: number;
+  readonly rejected: number;
+}
+
+/** Something that a person should know of. No event is lost by any of these but by `damaged`. */
+export type JournalFailure =
+  /** The API could not be reached or refused the whole batch; it is sent again in `retryIn` milliseconds. */
+  | {
+      readonly reason: "unavailable";
+      readonly error: unknown;
+      readonly attempt: number;
+      readonly retryIn: number;
+    }
+  /** The API refused this event for good. It is kept in `file` and not sent again. */
+  | {
+      readonly reason: "rejected";
+      readonly event: JournalEvent;
+      readonly error: string;
+      readonly code: string;
+      readonly file: string;
+    }
+  /** Bytes of a segment are no event any more, by a fault of the disk or a hand in the files. */
+  | { readonly reason: "damaged"; readonly file: string; readonly offset: number; readonly length: number }
+  /** A file of the journal could not be read, written or removed; it is tried again. */
+  | { readonly reason: "disk"; readonly error: unknown };
+
+/** What delivery needs; {@link openJournal} documents the options that come from outside. */
+export interface DeliverySettings {
+  readonly directory: string;
+  readonly deliver: (
+    events: readonly JournalEvent[],
+    call: { signal: AbortSignal },
+  ) => Promise<readonly DeliveryOutcome[]>;
+  readonly batchSize: number;
+  readonly batchBytes: number;
+  readonly deliveryTimeout: number;
+  readonly now: () => number;
+  readonly onDelivered: (delivered: Delivered) => void;
+  readonly onFailed: (failure: JournalFailure) => void;
+}
+
+/**
+ * Delivers what the sub-journals held when it was called, and goes on while whole batches are waiting. Adopted ones
+ * come first, and are given up when nothing is left in them.
+ *
+ * @throws what `deliver` threw, and errors of the disk. What was not delivered stays.
+ */
+export async function deliverAll(
+  lanes: SubJournal[],
+  own: SubJournal,
+  settings: DeliverySettings,
+  stop: AbortSignal,
+): Promise<void> {
+  const errors: unknown[] = [];
+  for (const lane of [...lanes]) {
+    try {
+      await deliverLane(lane, settings, stop);
+      if (lane === own) continue;
+      lanes.splice(lanes.indexOf(lane), 1);
+      await onDisk(releaseSubJournal(lane));
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      // One unreadable directory does not hold up the others.
+      errors.push(error.cause);
+    }
+  }
+  if (errors.length > 0) throw new DiskError(errors[0]);
+}
+
+async function deliverLane(lane: SubJournal, settings: DeliverySettings, stop: AbortSignal): Promise<void> {
+  let goal = pendingBytes(lane);
+  while (goal > 0 || lane.events >= settings.batchSize) {
+    const before = pendingBytes(lane);
+    const batch = await readNext(lane, settings);
+    if (batch === undefined) break;
+    const outcomes = batch.events.length > 0 ? await attempt(batch.events, settings, stop) : [];
+    const delivered = await settle(lane, batch, outcomes, settings);
+    if (batch.events.length > 0) settings.onDelivered(delivered);
+    goal -= before - pendingBytes(lane);
+  }
+  // After damage the count is too high; here it is known.
+  if (pendingBytes(lane) === 0) lane.events = 0;
+}
+
+async function readNext(lane: SubJournal, settings: DeliverySettings) {
+  try {
+    return await nextBatch(lane, { maxEvents: settings.batchSize, maxBytes: settings.batchBytes });
+  } catch (error) {
+    const [segment] = lane.segments;
+    if (segment !== undefined && failedWith(error, "ENOENT")) {
+      // Somebody deleted it: waiting brings it back no more, and must not hold up what comes after.
+      settings.onFailed({
+        reason: "damaged",
+        file: segment.path,
+        offset: lane.offset,
+        length: segment.size - lane.offset,
+      });
+      lane.segments.shift();
+      lane.offset = 0;
+      return readNext(lane, settings);
+    }
+    throw new DiskError(error);
+  }
+}
+
+/** One request, ended by the time limit or by `stop` even where `deliver` heeds neither. */
+async function attempt(
+  events: readonly JournalEvent[],
+  settings: DeliverySettings,
+  stop: AbortSignal,
+): Promise<readonly DeliveryOutcome[]> {
+  // One controller a request: Node 20 keeps what AbortSignal.any() makes for as long as its longest-lived source.
+  const call = new AbortController();
+  const end = () => call.abort(stop.reason);
+  stop.addEventListener("abort", end);
+  if (stop.aborted) end();
+  const timer = setTimeout(() => {
+    call.abort(
+      new JournalError("JOURNAL_DELIVERY_FAILED", `no answer within ${settings.deliveryTimeout} ms`),
+    );
+  }, settings.deliveryTimeout).unref();
+  try {
+    const { signal } = call;
+    const outcomes = await Promise.race([settings.deliver(events, { signal }), aborted(signal)]);
+    if (outcomes.length !== events.length) {
+      throw new JournalError(
+        "JOURNAL_DELIVERY_FAILED",
+        `deliver answered ${outcomes.length} outcomes for ${events.length} events; it must answer one for each`,
+      );
+    }
+    return outcomes;
+  } finally {
+    clearTimeout(timer);
+    stop.removeEventListener("abort", end);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+/** Keeps what was refused, and only then notes the batch as delivered. */
+async function settle(
+  lane: SubJournal,
+  batch: Batch & { segment: Segment },
+  outcomes: readonly DeliveryOutcome[],
+  settings: DeliverySettings,
+): Promise<Delivered> {
+  const { events, damage, segment } = batch;
+  const file = deadLetterFile(settings.directory, lane.name);
+  const failures: JournalFailure[] = [];
+  const records: object[] = [];
+  const at = new Date(settings.now()).toISOString();
+  for (const [index, outcome] of outcomes.entries()) {
+    const event = events[index];
+    if (event === undefined || outcome.status !== "rejected") continue;
+    const { error, code } = outcome;
+    failures.push({ reason: "rejected", event, error, code, file });
+    records.push({ event, error, code, rejectedAt: at });
+  }
+  for (const { offset, bytes } of damage) {
+    failures.push({ reason: "damaged", file: segment.path, offset, length: bytes.length });
+    records.push({ damaged: bytes.toString("base64"), segment: segment.path, offset, foundAt: at });
+  }
+  if (records.length > 0) await onDisk(keepDeadLetters(file, records));
+  try {
+    await advance(lane, segment, batch);
+  } catch (error) {
+    // Noted in memory all the same. After a crash the batch is sent again under its keys, and counts once.
+    settings.onFailed({ reason: "disk", error });
+  }
+  for (const failure of failures) settings.onFailed(failure);
+  const count = (status: DeliveryOutcome["status"]) => outcomes.filter((one) => one.status === status).length;
+  return {
+    events,
+    recorded: count("recorded"),
+    duplicates: count("duplicate"),
+    rejected: count("rejected"),
+  };
+}
+
+/** An error of the journal's own files, which says nothing about the API. Its `cause` is the system's error. */
+export class DiskError extends Error {
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
+async function onDisk<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new DiskError(error);
+  }
+}

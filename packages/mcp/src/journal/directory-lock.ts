@@ -1,0 +1,74 @@
+import fs from "node:fs";
+import { join } from "node:path";
+import { failedWith, JournalError } from "./journal-error.ts";
+
+/** An exclusive lock on a directory; the operating system ends it with the process, however that dies. */
+export interface DirectoryLock {
+  release(): void;
+}
+
+/**
+ * Locks a directory by its file `lock`, or answers undefined where another process, or another journal of this
+ * process, holds it, or where the directory is gone.
+ *
+ * @throws {JournalError} `JOURNAL_UNSUPPORTED` where file locks do not work: no prebuilt binary for the platform,
+ * or a file system without locks.
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock | undefined> {
+  const tryLock = await loadTryLock();
+  const path = join(directory, "lock");
+  const file = openLock(path);
+  if (file === undefined) return undefined;
+  try {
+    if (isLocked(tryLock, file, directory) && isStillAt(file, path)) {
+      return { release: () => fs.closeSync(file) };
+    }
+  } catch (error) {
+    fs.closeSync(file);
+    throw error;
+  }
+  fs.closeSync(file);
+  return undefined;
+}
+
+async function loadTryLock() {
+  try {
+    // Loaded on use: a paywall without a journal needs no native code.
+    return (await import("fs-native-extensions")).tryLock;
+  } catch (error) {
+    throw new JournalError(
+      "JOURNAL_UNSUPPORTED",
+      "the usage journal needs file locks, and fs-native-extensions could not be loaded: leave it out of your " +
+        "bundle (external), or, where it has no binary for this platform, meter in the foreground",
+      { cause: error },
+    );
+  }
+}
+
+function openLock(path: string): number | undefined {
+  try {
+    return fs.openSync(path, "a+", 0o600);
+  } catch (error) {
+    if (failedWith(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function isLocked(tryLock: (file: number) => boolean, file: number, directory: string): boolean {
+  try {
+    return tryLock(file);
+  } catch (error) {
+    throw new JournalError(
+      "JOURNAL_UNSUPPORTED",
+      `the file system of ${directory} does not lock files; put the journal on a local disk`,
+      { cause: error },
+    );
+  }
+}
+
+/** Another process may have locked, emptied and removed the directory between our opening and our locking. */
+function isStillAt(file: number, path: string): boolean {
+  const locked = fs.fstatSync(file, { bigint: true });
+  const found = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found !== undefined && found.ino === locked.ino && found.dev === locked.dev;
+}

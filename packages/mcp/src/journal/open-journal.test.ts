@@ -1,0 +1,535 @@
+import fs from "node:fs";
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { DeliveryOutcome, JournalFailure } from "./delivery.ts";
+import type { JournalEvent } from "./journal-event.ts";
+import { type Journal, type JournalOptions, openJournal } from "./open-journal.ts";
+
+let directory: string;
+const opened: Journal[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "journal-"));
+});
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  for (const journal of opened.splice(0)) await journal.close({ timeout: 0 });
+  await rm(directory, { recursive: true, force: true });
+});
+
+let made = 0;
+function event(changes: Partial<JournalEvent> = {}): JournalEvent {
+  return {
+    idempotencyKey: `key-${++made}`,
+    timestamp: "2026-11-23T19:12:42.000Z",
+    agentId: "agt_1",
+    meterName: "api_calls",
+    quantity: 1,
+    ...changes,
+  };
+}
+
+/** An API that can go away, that records each key once, and that refuses the meter `unknown`. */
+function fakeApi() {
+  const api = {
+    away: false,
+    batches: [] as (readonly JournalEvent[])[],
+    recorded: new Map<string, JournalEvent>(),
+    async deliver(events: readonly JournalEvent[]): Promise<DeliveryOutcome[]> {
+      if (api.away) throw new Error("connect ECONNREFUSED");
+      api.batches.push(events);
+      return events.map((one) => {
+        if (one.meterName === "unknown")
+          return { status: "rejected", error: "no such meter", code: "NOT_FOUND" };
+        const status = api.recorded.has(one.idempotencyKey) ? "duplicate" : "recorded";
+        api.recorded.set(one.idempotencyKey, one);
+        return { status };
+      });
+    },
+  };
+  return api;
+}
+
+async function open(options: Partial<JournalOptions> & Pick<JournalOptions, "deliver">): Promise<Journal> {
+  const journal = await openJournal({ directory, flushInterval: 60_000, ...options });
+  opened.push(journal);
+  return journal;
+}
+
+/** Lets go of a journal the way a crash does: nothing is delivered, the lock is gone. */
+async function crash(journal: Journal): Promise<void> {
+  await journal.close({ timeout: 0 });
+}
+
+async function subJournals(): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => name !== "rejected");
+}
+
+describe("delivery", () => {
+  test("what was appended is delivered by flush, as it was appended, and leaves nothing on disk", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver });
+    const events = [event({ quantity: 7, metadata: { tool: "forecast" } }), event({ agentId: "agt_2" })];
+    for (const one of events) await journal.append(one);
+    expect(journal.state().pendingEvents).toBe(2);
+    await journal.flush();
+    expect(api.batches).toEqual([events]);
+    expect(journal.state()).toEqual({ pendingEvents: 0, pendingBytes: 0, failedAttempts: 0 });
+    await journal.close();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test("delivers by itself after the flush interval, and a full batch without waiting for it", async () => {
+    const api = fakeApi();
+    const soon = await open({ deliver: api.deliver, flushInterval: 20 });
+    await soon.append(event());
+    await vi.waitFor(() => expect(api.recorded.size).toBe(1));
+    const full = await open({ deliver: api.deliver, batchSize: 10 });
+    await Promise.all(Array.from({ length: 10 }, () => full.append(event())));
+    await vi.waitFor(() => expect(api.recorded.size).toBe(11));
+  });
+
+  test("keeps the order and never sends more than a batch in one request", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver, batchSize: 100, segmentBytes: 5000 });
+    const events = Array.from({ length: 950 }, () => event());
+    await Promise.all(events.map((one) => journal.append(one)));
+    await journal.flush();
+    expect(api.batches.flat()).toEqual(events);
+    expect(Math.max(...api.batches.map((batch) => batch.length))).toBeLessThanOrEqual(100);
+  });
+
+  test("keeps a request's body small however much metadata the events carry", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver });
+    const metadata = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`k${n}`, "x".repeat(500)]));
+    await Promise.all(Array.from({ length: 100 }, () => journal.append(event({ metadata }))));
+    await journal.flush();
+    expect(api.recorded.size).toBe(100);
+    for (const batch of api.batches) expect(JSON.stringify(batch).length).toBeLessThan(1024 * 1024);
+  });
+
+  test("only the billed members reach the disk and the API", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver });
+    const careless = { ...event(), token: "AGT-secret", arguments: { q: 1 } };
+    await journal.append(careless);
+    const [name] = await subJournals();
+    const file = await readFile(join(directory, String(name), "00000001.log"), "utf8");
+    expect(file).toContain(careless.idempotencyKey);
+    expect(file).not.toContain("AGT-secret");
+    await journal.flush();
+    expect(Object.keys(api.batches[0]?.[0] ?? {}).sort()).toEqual(Object.keys(event()).sort());
+  });
+
+  test.each([
+    ["quantity", { quantity: 0.5 }],
+    ["quantity", { quantity: 0 }],
+    ["quantity", { quantity: Number.NaN }],
+    ["idempotencyKey", { idempotencyKey: "" }],
+    ["bytes", { metadata: { huge: "x".repeat(70_000) } }],
+  ])("refuses an event that cannot be billed, naming its %s", async (named, changes) => {
+    const journal = await open({ deliver: fakeApi().deliver });
+    await expect(journal.append(event(changes))).rejects.toMatchObject({
+      code: "JOURNAL_INVALID_EVENT",
+      message: expect.stringContaining(named),
+    });
+  });
+
+  test("what the API rejects is kept in a file and reported, and holds up nothing", async () => {
+    const api = fakeApi();
+    const failures: JournalFailure[] = [];
+    const journal = await open({ deliver: api.deliver, onFailed: (failure) => failures.push(failure) });
+    const bad = event({ meterName: "unknown" });
+    for (const one of [event(), bad, event()]) await journal.append(one);
+    await journal.flush();
+    expect(api.recorded.size).toBe(2);
+    const [failure] = failures;
+    if (failure?.reason !== "rejected") throw new Error("the rejection was not reported");
+    expect(failure).toMatchObject({ event: bad, error: "no such meter", code: "NOT_FOUND" });
+    await journal.close();
+    const kept = (await readFile(failure.file, "utf8")).trimEnd().split("\n");
+    expect(kept.map((line) => JSON.parse(line))).toEqual([
+      { event: bad, error: "no such meter", code: "NOT_FOUND", rejectedAt: expect.any(String) },
+    ]);
+  });
+
+  test("an answer that does not fit the batch counts as a failure and the batch is sent again", async () => {
+    const api = fakeApi();
+    let first = true;
+    const journal = await open({
+      deliver: async (events) => {
+        const outcomes = await api.deliver(events);
+        if (!first) return outcomes;
+        first = false;
+        return outcomes.slice(1);
+      },
+    });
+    await journal.append(event());
+    await journal.append(event());
+    await expect(journal.flush()).rejects.toMatchObject({ code: "JOURNAL_DELIVERY_FAILED" });
+    await journal.flush();
+    expect(api.recorded.size).toBe(2);
+  });
+
+  test("a listener that throws stops nothing, and warns", async () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const api = fakeApi();
+    const journal = await open({
+      deliver: api.deliver,
+      onDelivered: () => {
+        throw new Error("listener");
+      },
+    });
+    await journal.append(event());
+    await journal.flush();
+    expect(journal.state().pendingEvents).toBe(0);
+    expect(warn).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("an outage", () => {
+  test("is retried with growing pauses, and ends with everything recorded once", async () => {
+    const api = fakeApi();
+    api.away = true;
+    const pauses: number[] = [];
+    const journal = await open({
+      deliver: api.deliver,
+      flushInterval: 1,
+      retryDelay: { first: 4, longest: 40 },
+      random: () => 1,
+      onFailed: (failure) => failure.reason === "unavailable" && pauses.push(failure.retryIn),
+    });
+    await journal.append(event());
+    await vi.waitFor(() => expect(pauses.length).toBeGreaterThan(5));
+    expect(pauses.slice(0, 6)).toEqual([4, 8, 16, 32, 40, 40]);
+    for (let n = 0; n < 50; n++) await journal.append(event());
+    expect(journal.state().failedAttempts).toBeGreaterThan(0);
+    api.away = false;
+    await vi.waitFor(() => expect(journal.state().pendingEvents).toBe(0));
+    expect(api.recorded.size).toBe(51);
+    expect(journal.state().failedAttempts).toBe(0);
+  });
+
+  test("appending during it sends no requests of its own", async () => {
+    let calls = 0;
+    const journal = await open({
+      flushInterval: 1,
+      retryDelay: { first: 60_000, longest: 60_000 },
+      deliver: async () => {
+        calls++;
+        throw new Error("away");
+      },
+    });
+    await journal.append(event());
+    await vi.waitFor(() => expect(calls).toBe(1));
+    for (let n = 0; n < 200; n++) await journal.append(event());
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(calls).toBe(1);
+  });
+
+  test("the pause that the API asks for is kept", async () => {
+    const pauses: number[] = [];
+    const journal = await open({
+      deliver: () => Promise.reject(new Error("429")),
+      retryAfter: () => 5000,
+      onFailed: (failure) => failure.reason === "unavailable" && pauses.push(failure.retryIn),
+    });
+    await journal.append(event());
+    await expect(journal.flush()).rejects.toThrow("429");
+    expect(pauses).toEqual([5000]);
+  });
+
+  test("a delivery that never ends is given up after its time limit", async () => {
+    const signals: AbortSignal[] = [];
+    const journal = await open({
+      deliveryTimeout: 20,
+      deliver: (_, { signal }) => {
+        signals.push(signal);
+        return new Promise(() => {});
+      },
+    });
+    await journal.append(event());
+    await expect(journal.flush()).rejects.toThrow("no answer within 20 ms");
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
+  test("over maxBytes append refuses clearly, and takes events again after delivery", async () => {
+    const api = fakeApi();
+    api.away = true;
+    const journal = await open({ deliver: api.deliver, maxBytes: 64 * 1024 });
+    let taken = 0;
+    const fill = async () => {
+      for (;;) {
+        await journal.append(event());
+        taken++;
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({ code: "JOURNAL_FULL" });
+    expect(journal.state().pendingBytes).toBeLessThanOrEqual(64 * 1024);
+    api.away = false;
+    await journal.flush();
+    expect(api.recorded.size).toBe(taken);
+    await journal.append(event());
+  });
+});
+
+describe("restart", () => {
+  test("what was not delivered is delivered by the next process under the same keys", async () => {
+    const api = fakeApi();
+    api.away = true;
+    const events = [event(), event(), event()];
+    const before = await open({ deliver: api.deliver });
+    for (const one of events) await before.append(one);
+    await crash(before);
+    api.away = false;
+    const after = await open({ deliver: api.deliver });
+    expect(after.state().pendingEvents).toBe(3);
+    await after.flush();
+    expect(api.batches.flat()).toEqual(events);
+    await after.close();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test("what was delivered is not sent again", async () => {
+    const api = fakeApi();
+    const before = await open({ deliver: api.deliver, batchSize: 2 });
+    const events = Array.from({ length: 5 }, () => event());
+    for (const one of events.slice(0, 4)) await before.append(one);
+    await before.flush();
+    api.away = true;
+    for (const one of events.slice(4)) await before.append(one);
+    await crash(before);
+    api.away = false;
+    const after = await open({ deliver: api.deliver });
+    await after.flush();
+    expect(api.batches.flat()).toEqual(events);
+  });
+
+  test("a batch whose answer was lost is sent again and counts once", async () => {
+    const api = fakeApi();
+    const before = await open({
+      deliver: async (events) => {
+        await api.deliver(events);
+        throw new Error("socket hang up");
+      },
+    });
+    await before.append(event());
+    await expect(before.flush()).rejects.toThrow("socket hang up");
+    await crash(before);
+    const delivered: number[] = [];
+    const after = await open({
+      deliver: api.deliver,
+      onDelivered: ({ duplicates }) => delivered.push(duplicates),
+    });
+    await after.flush();
+    expect(api.recorded.size).toBe(1);
+    expect(delivered).toEqual([1]);
+  });
+
+  test("a journal in use is left alone, and taken over as soon as it is let go of", async () => {
+    const api = fakeApi();
+    const away = { deliver: () => Promise.reject(new Error("away")) };
+    const living = await open(away);
+    await living.append(event());
+    const other = await open({ deliver: api.deliver, adoptInterval: 10 });
+    await other.flush();
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(api.recorded.size).toBe(0);
+    await crash(living);
+    await vi.waitFor(() => expect(api.recorded.size).toBe(1));
+  });
+
+  test("damage in a file is kept and reported, and the events around it are delivered", async () => {
+    const api = fakeApi();
+    const before = await open({ deliver: () => Promise.reject(new Error("away")) });
+    const events = [event(), event(), event()];
+    for (const one of events) await before.append(one);
+    await crash(before);
+    const [name] = await subJournals();
+    const path = join(directory, String(name), "00000001.log");
+    const bytes = await readFile(path);
+    const second = bytes.indexOf("\n") + 1;
+    bytes.write("9", bytes.indexOf('"quantity":1', second) + '"quantity":'.length);
+    await writeFile(path, bytes);
+    const failures: JournalFailure[] = [];
+    const after = await open({ deliver: api.deliver, onFailed: (failure) => failures.push(failure) });
+    await after.flush();
+    expect(api.batches.flat()).toEqual([events[0], events[2]]);
+    expect(failures).toEqual([
+      { reason: "damaged", file: path, offset: second, length: bytes.indexOf("\n", second) + 1 - second },
+    ]);
+    const kept = await readFile(join(directory, "rejected", `${name}.jsonl`), "utf8");
+    expect(Buffer.from(JSON.parse(kept).damaged, "base64").toString()).toContain('"quantity":9');
+  });
+
+  test("a segment that somebody deleted is reported and does not hold up later ones", async () => {
+    const api = fakeApi();
+    const failures: JournalFailure[] = [];
+    const journal = await open({
+      deliver: api.deliver,
+      segmentBytes: 1,
+      onFailed: (one) => failures.push(one),
+    });
+    for (let n = 0; n < 3; n++) await journal.append(event());
+    const [name] = await subJournals();
+    await rm(join(directory, String(name), "00000001.log"));
+    await journal.flush();
+    expect(api.recorded.size).toBe(2);
+    expect(failures).toMatchObject([{ reason: "damaged", offset: 0 }]);
+    expect(journal.state()).toEqual({ pendingEvents: 0, pendingBytes: 0, failedAttempts: 0 });
+  });
+
+  test("an unreadable position only means that events are sent again", async () => {
+    const api = fakeApi();
+    const before = await open({ deliver: api.deliver });
+    await before.append(event());
+    await before.flush();
+    api.away = true;
+    await before.append(event());
+    await crash(before);
+    api.away = false;
+    const [name] = await subJournals();
+    await truncate(join(directory, String(name), "delivered"), 5);
+    const after = await open({ deliver: api.deliver });
+    await after.flush();
+    expect(api.recorded.size).toBe(2);
+    expect(api.batches.flat()).toHaveLength(3);
+  });
+});
+
+describe("close", () => {
+  test("delivers what is left, and takes no more events", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver });
+    const last = journal.append(event());
+    expect(await journal.close()).toMatchObject({ pendingEvents: 0 });
+    await last;
+    expect(api.recorded.size).toBe(1);
+    await expect(journal.append(event())).rejects.toMatchObject({ code: "JOURNAL_CLOSED" });
+  });
+
+  test("tries again while time is left", async () => {
+    const api = fakeApi();
+    let calls = 0;
+    const journal = await open({
+      retryDelay: { first: 1, longest: 5 },
+      deliver: (events) => (++calls < 4 ? Promise.reject(new Error("away")) : api.deliver(events)),
+    });
+    await journal.append(event());
+    expect(await journal.close()).toMatchObject({ pendingEvents: 0 });
+    expect(api.recorded.size).toBe(1);
+  });
+
+  test("gives up in time with an API that hangs, says what is left, and leaves it for the next start", async () => {
+    const journal = await open({ deliver: () => new Promise(() => {}) });
+    await journal.append(event());
+    expect(await journal.close({ timeout: 20 })).toMatchObject({ pendingEvents: 1 });
+    const api = fakeApi();
+    await (await open({ deliver: api.deliver })).close();
+    expect(api.recorded.size).toBe(1);
+  });
+
+  test("may be called twice", async () => {
+    const journal = await open({ deliver: fakeApi().deliver });
+    expect(await Promise.all([journal.close(), journal.close()])).toHaveLength(2);
+  });
+});
+
+describe("a disk that refuses", () => {
+  test("append rejects, what a partial write left is cut, and a later append works", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver });
+    const kept = event();
+    await journal.append(kept);
+    const write = fs.writeSync.bind(fs);
+    let calls = 0;
+    vi.spyOn(fs, "writeSync").mockImplementation((file: number, data: unknown, ...rest: unknown[]) => {
+      // The disk takes a part of the line, as a full one does, and then nothing.
+      if (++calls > 1) throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+      if (!Buffer.isBuffer(data)) throw new TypeError("unexpected write");
+      return write(file, data, Number(rest[0]), 20, Number(rest[2]));
+    });
+    await expect(journal.append(event())).rejects.toMatchObject({
+      code: "JOURNAL_WRITE_FAILED",
+      message: expect.stringContaining("no space left on device"),
+      cause: { code: "ENOSPC" },
+    });
+    vi.restoreAllMocks();
+    const later = event();
+    await journal.append(later);
+    await journal.flush();
+    expect(api.batches.flat()).toEqual([kept, later]);
+  });
+
+  test("where even cutting fails, append rejects until it succeeds, and nothing refused is delivered", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver });
+    const error = Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    const write = fs.writeSync.bind(fs);
+    vi.spyOn(fs, "writeSync").mockImplementationOnce((file: number, data: unknown) => {
+      if (Buffer.isBuffer(data)) write(file, data, 0, data.length, 0);
+      throw error;
+    });
+    const cut = vi.spyOn(fs, "ftruncateSync").mockImplementation(() => {
+      throw error;
+    });
+    await expect(journal.append(event())).rejects.toMatchObject({ code: "JOURNAL_WRITE_FAILED" });
+    await expect(journal.append(event())).rejects.toMatchObject({ code: "JOURNAL_WRITE_FAILED" });
+    await journal.flush();
+    expect(api.recorded.size).toBe(0);
+    cut.mockRestore();
+    const later = event();
+    await journal.append(later);
+    await journal.flush();
+    expect(api.batches.flat()).toEqual([later]);
+  });
+
+  test("where a rejected event cannot be kept, the batch is not taken for delivered", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver });
+    await writeFile(join(directory, "rejected"), "a file where the folder should be");
+    await journal.append(event({ meterName: "unknown" }));
+    await expect(journal.flush()).rejects.toMatchObject({ code: "JOURNAL_DELIVERY_FAILED" });
+    expect(journal.state().pendingEvents).toBe(1);
+    await rm(join(directory, "rejected"));
+    await journal.flush();
+    expect(journal.state().pendingEvents).toBe(0);
+    expect(await readdir(join(directory, "rejected"))).toHaveLength(1);
+  });
+});
+
+test("with durability disk an append waits for the flush to disk", async () => {
+  const api = fakeApi();
+  const journal = await open({ deliver: api.deliver, durability: "disk" });
+  await Promise.all(Array.from({ length: 20 }, () => journal.append(event())));
+  await journal.flush();
+  expect(api.recorded.size).toBe(20);
+});
+
+test.skipIf(process.platform === "win32")("files are for their owner alone", async () => {
+  const api = fakeApi();
+  const fresh = join(directory, "nested", "usage");
+  const journal = await open({ directory: fresh, deliver: api.deliver });
+  await journal.append(event({ meterName: "unknown" }));
+  await journal.append(event());
+  await journal.flush();
+  const entries = await readdir(fresh, { recursive: true });
+  expect(entries.length).toBeGreaterThanOrEqual(6);
+  for (const entry of ["", ...entries]) {
+    const found = await stat(join(fresh, entry));
+    expect([entry, (found.mode & 0o777).toString(8)]).toEqual([entry, found.isDirectory() ? "700" : "600"]);
+  }
+});
+
+test.each([{ batchSize: 0 }, { batchSize: 1001 }, { maxBytes: 10 }])(
+  "refuses options that make no sense: %o",
+  async (options) => {
+    await expect(open({ deliver: fakeApi().deliver, ...options })).rejects.toMatchObject({
+      code: "JOURNAL_UNSUPPORTED",
+    });
+  },
+);

@@ -1,0 +1,345 @@
+import { resolve } from "node:path";
+import {
+  type Delivered,
+  type DeliveryOutcome,
+  DiskError,
+  deliverAll,
+  type JournalFailure,
+} from "./delivery.ts";
+import { JournalError, messageOf } from "./journal-error.ts";
+import { billedMembers, type JournalEvent } from "./journal-event.ts";
+import { encodeLine, MAX_LINE_BYTES } from "./line.ts";
+import { createSegmentWriter, type Durability, syncDirectory } from "./segment-writer.ts";
+import {
+  adoptSubJournal,
+  createSubJournal,
+  listSubJournals,
+  pendingBytes,
+  releaseSubJournal,
+  type SubJournal,
+} from "./sub-journal.ts";
+
+/** Options of {@link openJournal}. Times are in milliseconds. */
+export interface JournalOptions {
+  /**
+   * Where the journal lives: on a local disk that survives a restart, readable by its owner alone. Several
+   * processes may share it. It is made (0700) when missing; files in it are 0600.
+   */
+  readonly directory: string;
+  /**
+   * Sends events to the API and answers one outcome for each, in their order. Throw when the API is away or
+   * refuses the whole batch: it is kept and sent again. To give up on a batch, answer `rejected` for each event.
+   * The signal ends with `deliveryTimeout` and with `close()`.
+   */
+  readonly deliver: (
+    events: readonly JournalEvent[],
+    call: { signal: AbortSignal },
+  ) => Promise<readonly DeliveryOutcome[]>;
+  /** What an acknowledged event survives; `"process"` (kill -9, not a power cut) by default. */
+  readonly durability?: Durability;
+  /** Most events in one request, 1 to 1000; 1000 by default. */
+  readonly batchSize?: number;
+  /** How long an event waits for others to share its request; 1000 by default. A full batch does not wait. */
+  readonly flushInterval?: number;
+  /** Bytes that may wait for delivery; over it `append` refuses. 256 MiB by default, some 1.2 million events. */
+  readonly maxBytes?: number;
+  /** Bytes after which a new file is begun; 4 MiB by default. A file is deleted when it is delivered. */
+  readonly segmentBytes?: number;
+  /** How long one request may take; 30 000 by default. */
+  readonly deliveryTimeout?: number;
+  /** The first and the longest pause after a failed request: they double from one to the other. 250 and 30 000. */
+  readonly retryDelay?: { readonly first?: number; readonly longest?: number };
+  /** The pause that an error asks for (`Retry-After`), in milliseconds; the backoff's own where it is longer. */
+  readonly retryAfter?: (error: unknown) => number | undefined;
+  /** How often to look for what dead processes left; 15 000 by default. */
+  readonly adoptInterval?: number;
+  /** Called after the API answered a batch and that was noted on disk. */
+  readonly onDelivered?: (delivered: Delivered) => void;
+  /** Called for every failure, each event that was refused included. */
+  readonly onFailed?: (failure: JournalFailure) => void;
+  /** The present moment, for dead letters; `Date.now` by default. */
+  readonly now?: () => number;
+  /** A number from 0 to 1 that spreads retries; `Math.random` by default. */
+  readonly random?: () => number;
+}
+
+/** How much waits for delivery. */
+export interface JournalState {
+  readonly pendingEvents: number;
+  readonly pendingBytes: number;
+  /** Failed requests since the last that succeeded; above zero the API is away. */
+  readonly failedAttempts: number;
+}
+
+/** A durable queue of usage events. */
+export interface Journal {
+  /**
+   * Resolves when the event is durable (see `durability`). It is then delivered, by this process or a later one.
+   *
+   * @throws {JournalError} `JOURNAL_FULL`, `JOURNAL_WRITE_FAILED`, `JOURNAL_CLOSED` or `JOURNAL_INVALID_EVENT`:
+   * the event was not taken and will not be billed.
+   */
+  append(event: JournalEvent): Promise<void>;
+  /**
+   * Delivers everything appended so far, at once.
+   *
+   * @throws {JournalError} `JOURNAL_DELIVERY_FAILED` with the reason as `cause`. The events stay and are retried.
+   */
+  flush(): Promise<void>;
+  /**
+   * Takes no more events, delivers what it can within `timeout` milliseconds (5000 by default) and lets go of the
+   * directory. What is left stays on disk for the next process. Never rejects for an API that is away: the answer
+   * says what is left.
+   */
+  close(options?: { timeout?: number }): Promise<JournalState>;
+  /** How much waits for delivery, in this process's care. */
+  state(): JournalState;
+}
+
+/** A request's body stays well under the 1 MiB that servers commonly take. */
+const BATCH_BYTES = 512 * 1024;
+
+/**
+ * Opens a journal: usage is appended to a local file before it is billed, and delivered in batches, so that neither
+ * an outage of the API nor the death of this process loses or doubles it.
+ *
+ * Its timers keep no process alive: call `close()` before exit, or leave the rest to the next start.
+ *
+ * @throws {JournalError} `JOURNAL_UNSUPPORTED` where files cannot be locked; else the system's error where the
+ * directory cannot be made or read.
+ *
+ * @example
+ * ```ts
+ * const journal = await openJournal({
+ *   directory: "/var/lib/forecast/usage",
+ *   deliver: async (events, { signal }) => (await licentric.usage.recordBatch({ events }, { signal })).results,
+ *   onFailed: (failure) => logger.warn(failure),
+ * });
+ * await journal.append({
+ *   idempotencyKey: crypto.randomUUID(),
+ *   timestamp: new Date().toISOString(),
+ *   agentId: caller.agentId,
+ *   meterName: "api_calls",
+ *   quantity: 1,
+ * });
+ * await journal.close();
+ * ```
+ */
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  const directory = resolve(options.directory);
+  const { durability = "process", batchSize = 1000, flushInterval = 1000, adoptInterval = 15_000 } = options;
+  const { maxBytes = 256 * 1024 * 1024, segmentBytes = 4 * 1024 * 1024 } = options;
+  const { first = 250, longest = 30_000 } = options.retryDelay ?? {};
+  const { now = Date.now, random = Math.random } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 1000) {
+    throw new JournalError("JOURNAL_UNSUPPORTED", "batchSize must be a whole number from 1 to 1000");
+  }
+  if (maxBytes < MAX_LINE_BYTES) {
+    throw new JournalError("JOURNAL_UNSUPPORTED", `maxBytes must be at least ${MAX_LINE_BYTES}`);
+  }
+  const onFailed = guarded(options.onFailed);
+  const settings = {
+    directory,
+    deliver: options.deliver,
+    batchSize,
+    batchBytes: BATCH_BYTES,
+    deliveryTimeout: options.deliveryTimeout ?? 30_000,
+    now,
+    onFailed,
+    onDelivered: guarded(options.onDelivered),
+  };
+
+  const own = await createSubJournal(directory, now());
+  if (durability === "disk") for (const path of [own.directory, directory]) await syncDirectory(path);
+  const writer = createSegmentWriter(own, { durability, segmentBytes });
+  /** Adopted ones first, our own last. */
+  const lanes: SubJournal[] = [own];
+  const unreadable = new Set<string>();
+  const stopped = new AbortController();
+  let failedAttempts = 0;
+  let running: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let dueAt = Number.POSITIVE_INFINITY;
+  let retryIn = 0;
+  let closing: Promise<JournalState> | undefined;
+  let adopting: Promise<void> | undefined;
+
+  await adopt();
+  const adoption = setInterval(adopt, adoptInterval).unref();
+
+  function adopt(): Promise<void> {
+    adopting ??= adoptOrphans().finally(() => {
+      adopting = undefined;
+    });
+    return adopting;
+  }
+
+  async function adoptOrphans(): Promise<void> {
+    for (const name of await subJournals()) {
+      if (closing !== undefined) return;
+      if (unreadable.has(name) || lanes.some((lane) => lane.name === name)) continue;
+      try {
+        const orphan = await adoptSubJournal(directory, name);
+        if (orphan === undefined) continue;
+        if (closing !== undefined || pendingBytes(orphan) === 0) await releaseSubJournal(orphan);
+        else lanes.splice(-1, 0, orphan);
+      } catch (error) {
+        // Another user's, perhaps. Said once, and left alone.
+        unreadable.add(name);
+        onFailed({ reason: "disk", error });
+      }
+    }
+    if (lanes.length > 1 && failedAttempts === 0) schedule(0);
+  }
+
+  async function subJournals(): Promise<string[]> {
+    try {
+      return await listSubJournals(directory);
+    } catch (error) {
+      onFailed({ reason: "disk", error });
+      return [];
+    }
+  }
+
+  /** Delivers after `delay` milliseconds, or sooner where that is planned already. */
+  function schedule(delay: number): void {
+    const at = performance.now() + delay;
+    if (closing !== undefined || at >= dueAt) return;
+    clearTimeout(timer);
+    dueAt = at;
+    // A failure was reported, and the next attempt planned, by failed().
+    timer = setTimeout(() => run().catch(() => undefined), delay).unref();
+  }
+
+  function run(): Promise<void> {
+    clearTimeout(timer);
+    dueAt = Number.POSITIVE_INFINITY;
+    running ??= deliverAll(lanes, own, settings, stopped.signal)
+      .then(succeeded, failed)
+      .finally(() => {
+        running = undefined;
+      });
+    return running;
+  }
+
+  function succeeded(): void {
+    failedAttempts = 0;
+    // Adopted while this ran.
+    if (lanes.length > 1) schedule(0);
+    if (pendingBytes(own) > 0) schedule(own.events >= batchSize ? 0 : flushInterval);
+  }
+
+  function failed(error: unknown): never {
+    failedAttempts++;
+    retryIn = pauseAfter(error);
+    if (error instanceof DiskError) onFailed({ reason: "disk", error: error.cause });
+    else onFailed({ reason: "unavailable", error, attempt: failedAttempts, retryIn });
+    schedule(retryIn);
+    throw error;
+  }
+
+  /** Half of it fixed, so that it never spins; half by chance, so that processes do not return in step. */
+  function pauseAfter(error: unknown): number {
+    const ceiling = Math.min(longest, first * 2 ** Math.min(failedAttempts - 1, 30));
+    return Math.max(ceiling * (0.5 + random() / 2), options.retryAfter?.(error) ?? 0);
+  }
+
+  function state(): JournalState {
+    return {
+      pendingEvents: lanes.reduce((sum, lane) => sum + lane.events, 0),
+      pendingBytes: lanes.reduce((sum, lane) => sum + pendingBytes(lane), 0),
+      failedAttempts,
+    };
+  }
+
+  async function append(event: JournalEvent): Promise<void> {
+    if (closing !== undefined) {
+      throw new JournalError("JOURNAL_CLOSED", "the usage journal is closed and takes no more events");
+    }
+    const line = encodeLine(billedMembers(event));
+    if (state().pendingBytes + writer.queuedBytes() + line.length > maxBytes) throw full();
+    await writer.append(line);
+    // During an outage the next attempt is planned already.
+    if (failedAttempts === 0 && running === undefined) schedule(own.events >= batchSize ? 0 : flushInterval);
+  }
+
+  function full(): JournalError {
+    return new JournalError(
+      "JOURNAL_FULL",
+      `the usage journal in ${directory} holds ${maxBytes} bytes that wait for the billing API, so the event ` +
+        "was not recorded. Restore the API, or raise maxBytes",
+    );
+  }
+
+  async function flush(): Promise<void> {
+    await writer.idle();
+    // One that is under way may have begun before the last event.
+    await running?.catch(() => undefined);
+    try {
+      await run();
+    } catch (error) {
+      const { pendingEvents } = state();
+      throw new JournalError(
+        "JOURNAL_DELIVERY_FAILED",
+        `${pendingEvents} usage events wait in ${directory} and are sent again later: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  function close({ timeout = 5000 }: { timeout?: number } = {}): Promise<JournalState> {
+    closing ??= shutDown(timeout);
+    return closing;
+  }
+
+  async function shutDown(timeout: number): Promise<JournalState> {
+    clearTimeout(timer);
+    clearInterval(adoption);
+    await adopting;
+    await writer.idle();
+    const deadline = setTimeout(() => {
+      stopped.abort(new JournalError("JOURNAL_CLOSED", `the journal was closed within ${timeout} ms`));
+    }, timeout);
+    while (!stopped.signal.aborted && state().pendingBytes > 0) {
+      try {
+        await flush();
+      } catch {
+        // Reported by failed().
+        await pause(retryIn, stopped.signal);
+      }
+    }
+    clearTimeout(deadline);
+    await running?.catch(() => undefined);
+    const left = state();
+    writer.close();
+    for (const lane of lanes) await releaseSubJournal(lane);
+    return left;
+  }
+
+  return { append, flush, close, state };
+}
+
+/** A listener whose own error is a warning of the process: it must neither stop delivery nor vanish. */
+function guarded<T>(listener: ((value: T) => void) | undefined): (value: T) => void {
+  return (value) => {
+    try {
+      listener?.(value);
+    } catch (error) {
+      process.emitWarning(`a listener of the usage journal threw: ${messageOf(error)}`);
+    }
+  };
+}
+
+/** Resolves after a while, or when the signal ends it. It keeps the process alive, since somebody awaits it. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+  });
+}

@@ -1,0 +1,99 @@
+import { open } from "node:fs/promises";
+import { isJournalEvent, type JournalEvent } from "./journal-event.ts";
+import { decodeLine } from "./line.ts";
+
+/** A line of a segment that was written whole and is no event any more. */
+export interface Damage {
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
+/** The next events of a segment. */
+export interface Batch {
+  readonly events: readonly JournalEvent[];
+  /** How many lines were consumed, damaged ones included. */
+  readonly lines: number;
+  /** Where the next batch begins. */
+  readonly next: number;
+  readonly damage: readonly Damage[];
+}
+
+/** What a batch may hold, and where the segment ends. */
+export interface BatchLimits {
+  /** The segment's length in bytes; nothing behind it is read. */
+  readonly end: number;
+  readonly maxEvents: number;
+  /** Bytes read at once, so that a request's body stays under what servers take. Above any line's length. */
+  readonly maxBytes: number;
+}
+
+const NEWLINE = 0x0a;
+
+/**
+ * Reads the next events of a segment from `offset` on.
+ *
+ * What is no whole line with a fitting checksum is never taken for an event. Bytes at the segment's end without a
+ * newline are the torn tail that a crash leaves, part of a write that was never acknowledged: they are passed
+ * over. Every other such line is damage to the file, and is handed back so that it can be kept and reported.
+ */
+export async function readBatch(path: string, offset: number, limits: BatchLimits): Promise<Batch> {
+  const wanted = Math.min(limits.maxBytes, limits.end - offset);
+  const chunk = await readAt(path, offset, wanted);
+  const atEnd = offset + chunk.length >= limits.end || chunk.length < wanted;
+  const events: JournalEvent[] = [];
+  const damage: Damage[] = [];
+  let lines = 0;
+  let start = 0;
+  while (events.length < limits.maxEvents) {
+    const newline = chunk.indexOf(NEWLINE, start);
+    if (newline === -1) return { events, lines, damage, next: endOfChunk() };
+    const value = decodeLine(chunk.subarray(start, newline));
+    if (isJournalEvent(value)) events.push(value);
+    else damage.push({ offset: offset + start, bytes: chunk.subarray(start, newline + 1) });
+    lines++;
+    start = newline + 1;
+  }
+  return { events, lines, damage, next: offset + start };
+
+  function endOfChunk(): number {
+    if (atEnd) return limits.end;
+    if (start > 0) return offset + start;
+    // No line is this long: pass over it, or delivery would stand here for ever.
+    damage.push({ offset, bytes: chunk });
+    return offset + chunk.length;
+  }
+}
+
+/** How many lines a segment holds from `offset` on. */
+export async function countLines(path: string, offset: number, end: number): Promise<number> {
+  let count = 0;
+  for (let at = offset; at < end; ) {
+    const chunk = await readAt(path, at, Math.min(1024 * 1024, end - at));
+    if (chunk.length === 0) break;
+    for (
+      let newline = chunk.indexOf(NEWLINE);
+      newline !== -1;
+      newline = chunk.indexOf(NEWLINE, newline + 1)
+    ) {
+      count++;
+    }
+    at += chunk.length;
+  }
+  return count;
+}
+
+async function readAt(path: string, offset: number, length: number): Promise<Buffer> {
+  const file = await open(path, "r");
+  try {
+    const chunk = Buffer.allocUnsafe(length);
+    let filled = 0;
+    while (filled < length) {
+      const { bytesRead } = await file.read(chunk, filled, length - filled, offset + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return chunk.subarray(0, filled);
+  } finally {
+    await file.close();
+  }
+}
