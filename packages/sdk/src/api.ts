@@ -118,15 +118,54 @@ export function createApi(config: ApiConfig): Api {
     return { data: page, answer: { status: answer.status, headers: answer.headers } };
   }
 
-  function list<R extends Route>(route: R, input: CallInput, options: RequestOptions = {}) {
-    return new PagePromise(parsePage(route, input, options));
+  function call<R extends Route>(
+    route: R,
+    input: CallInput,
+    options: RequestOptions = {},
+  ): APIPromise<ResponseOf<R>> {
+    return new APIPromise(
+      traced(
+        parse(route, input, options, (data) => data),
+        call,
+      ),
+    );
   }
 
-  return {
-    call: (route, input, options = {}) => new APIPromise(parse(route, input, options, (data) => data)),
-    callAs: (route, input, options = {}, toData) => new APIPromise(parse(route, input, options, toData)),
-    list,
-  };
+  function callAs<R extends Route, Data>(
+    route: R,
+    input: CallInput,
+    options: RequestOptions | undefined,
+    toData: (data: ResponseOf<R>) => Data,
+  ): APIPromise<Data> {
+    return new APIPromise(traced(parse(route, input, options ?? {}, toData), callAs));
+  }
+
+  function list<R extends Route>(
+    route: R,
+    input: CallInput,
+    options: RequestOptions = {},
+  ): PagePromise<ResponseOf<R>> {
+    return new PagePromise(traced(parsePage(route, input, options), list));
+  }
+
+  return { call, callAs, list };
+}
+
+/**
+ * Adds the line of the user's code that made a call to what the call throws: V8 follows `await`, but not into a
+ * promise that a constructor settles.
+ */
+async function traced<Result>(result: Promise<Result>, above: (...args: never) => unknown): Promise<Result> {
+  const site: { stack?: string } = {};
+  Error.captureStackTrace(site, above);
+  try {
+    return await result;
+  } catch (error) {
+    const frames = site.stack?.replace(/^[^\n]*\n/, "");
+    if (error instanceof LicentricError && frames)
+      error.stack = `${error.stack}\n    --- called from ---\n${frames}`;
+    throw error;
+  }
 }
 
 async function sendWithRetries(config: ApiConfig, wire: Wire, options: RequestOptions): Promise<TextAnswer> {

@@ -1,10 +1,13 @@
-export type {
-  BudgetState,
-  MeterTotal,
-  Pagination,
-  Price,
-  ValidationIssue,
-  WebhookEvent,
+export {
+  type BudgetState,
+  KEY_SCOPES,
+  type KeyScope,
+  type MeterTotal,
+  type Mode,
+  type Pagination,
+  type Price,
+  type ValidationIssue,
+  type WebhookEvent,
 } from "@licentric/contract";
 export type { APIPromise, APIResponse, RateLimit } from "./api-promise.ts";
 export {
