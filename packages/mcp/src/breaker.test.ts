@@ -61,13 +61,16 @@ describe("a circuit breaker", () => {
     expect(changes).toEqual(["open"]);
   });
 
-  test.each([undefined, "answered"] as const)("an answer (%s) in between starts the count anew", async (answer) => {
-    const { breaker, call, fail } = setUp();
-    await fail(2);
-    await call(answer).catch(() => {});
-    await fail(2);
-    expect(breaker.state()).toBe("closed");
-  });
+  test.each([undefined, "answered"] as const)(
+    "an answer (%s) in between starts the count anew",
+    async (answer) => {
+      const { breaker, call, fail } = setUp();
+      await fail(2);
+      await call(answer).catch(() => {});
+      await fail(2);
+      expect(breaker.state()).toBe("closed");
+    },
+  );
 
   test("a caller's own giving up counts neither way", async () => {
     const { breaker, call, fail } = setUp();

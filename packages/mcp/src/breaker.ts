@@ -87,8 +87,9 @@ export function createBreaker(options: BreakerOptions): Breaker {
   }
 
   function judge(kind: FailureKind): void {
-    if (kind === "answered") return close();
-    if (kind === "unavailable") {
+    if (kind === "answered") {
+      close();
+    } else if (kind === "unavailable") {
       failures++;
       if (probing || failures >= failureThreshold) open();
     } else if (probing) {

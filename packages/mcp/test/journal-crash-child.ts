@@ -1,4 +1,5 @@
 // A process that appends as fast as it can until it is killed: `node journal-crash-child.mjs DIRECTORY URL NOTES NAME`.
+// As `once` it appends a single event and has nothing more to do.
 // What it is about to append (`+`) and what was acknowledged (`=`) it notes in a file that outlives it.
 import { openSync, writeSync } from "node:fs";
 import { openJournal } from "../src/journal/open-journal.ts";
@@ -40,4 +41,14 @@ async function appendForEver(): Promise<never> {
     if (quantity % 40 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
-await Promise.all(Array.from({ length: 8 }, appendForEver));
+if (name === "once") {
+  await journal.append({
+    idempotencyKey: "once",
+    timestamp: new Date().toISOString(),
+    agentId: "agt_1",
+    meterName: "api_calls",
+    quantity: 1,
+  });
+} else {
+  await Promise.all(Array.from({ length: 8 }, appendForEver));
+}

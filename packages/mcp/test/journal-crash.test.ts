@@ -137,3 +137,29 @@ test(`${ROUNDS} times kill -9: every acknowledged event is recorded once, and no
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 }, 120_000);
+
+test("a journal keeps no process alive, and what it could not deliver is there for the next one", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "journal-exit-"));
+  const notes = join(directory, "notes");
+  // Nothing listens there.
+  const child = spawn(
+    process.execPath,
+    [join(home, "child.mjs"), directory, "http://127.0.0.1:1/", notes, "once"],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
+  await exited(child);
+  expect(child.exitCode).toBe(0);
+  const recorded: string[] = [];
+  const next = await openJournal({
+    directory,
+    deliver: async (events) => {
+      recorded.push(...events.map((event) => event.idempotencyKey));
+      return events.map(() => ({ status: "recorded" }));
+    },
+  });
+  await next.close();
+  expect(recorded).toEqual(["once"]);
+  await rm(directory, { recursive: true });
+}, 30_000);

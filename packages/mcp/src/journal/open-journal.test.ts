@@ -343,6 +343,23 @@ describe("restart", () => {
     await vi.waitFor(() => expect(api.recorded.size).toBe(1));
   });
 
+  test("journals that open and close all the time in one directory never remove one another's events", async () => {
+    const api = fakeApi();
+    let appended = 0;
+    async function liveShortly(): Promise<void> {
+      const journal = await open({ deliver: api.deliver, adoptInterval: 1 });
+      for (let n = 0; n < 3; n++) {
+        await journal.append(event());
+        appended++;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      expect(await journal.close()).toMatchObject({ pendingEvents: 0 });
+    }
+    for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 10 }, liveShortly));
+    expect(api.recorded.size).toBe(appended);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   test("damage in a file is kept and reported, and the events around it are delivered", async () => {
     const api = fakeApi();
     const before = await open({ deliver: () => Promise.reject(new Error("away")) });
