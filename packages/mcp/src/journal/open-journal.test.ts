@@ -482,6 +482,23 @@ describe("a disk that refuses", () => {
     expect(api.batches.flat()).toEqual([kept, later]);
   });
 
+  test("what append refused is not delivered by the next process either", async () => {
+    const journal = await open({ deliver: () => Promise.reject(new Error("away")) });
+    const kept = event();
+    await journal.append(kept);
+    const write = fs.writeSync.bind(fs);
+    vi.spyOn(fs, "writeSync").mockImplementationOnce((file: number, data: unknown, ...rest: unknown[]) => {
+      // Everything reached the file, and yet the disk says no.
+      if (Buffer.isBuffer(data)) write(file, data, 0, data.length, Number(rest[2]));
+      throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    });
+    await expect(journal.append(event())).rejects.toMatchObject({ code: "JOURNAL_WRITE_FAILED" });
+    await crash(journal);
+    const api = fakeApi();
+    await (await open({ deliver: api.deliver })).close();
+    expect(api.batches.flat()).toEqual([kept]);
+  });
+
   test("where even cutting fails, append rejects until it succeeds, and nothing refused is delivered", async () => {
     const api = fakeApi();
     const journal = await open({ deliver: api.deliver });
