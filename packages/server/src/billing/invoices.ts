@@ -79,7 +79,7 @@ export async function ensureInvoice(
   await tx.query(
     `INSERT INTO invoices (id, environment_id, period_id, customer_id, status, currency, lines, total, metadata, created_at)
      VALUES ($1, $2, $3, $4, 'computed', $5, $6::jsonb, $7, $8::jsonb, $9)
-     ON CONFLICT (period_id, customer_id) DO NOTHING`,
+     ON CONFLICT (period_id, customer_id) WHERE status <> 'void' DO NOTHING`,
     [
       newId(),
       environment.id,
@@ -94,7 +94,8 @@ export async function ensureInvoice(
   );
   return onlyRow(
     await tx.query<InvoiceRow>(
-      `SELECT ${COLUMNS} FROM invoices WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid`,
+      `SELECT ${COLUMNS} FROM invoices
+       WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid AND status <> 'void'`,
       [period.id, customerId ?? null],
     ),
   );

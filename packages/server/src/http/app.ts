@@ -1,5 +1,10 @@
 import { routes } from "@licentric/contract";
-import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  LogController,
+} from "fastify";
 import { ulid } from "ulid";
 import { accountRoutes } from "../accounts/routes.ts";
 import { agentRoutes } from "../agents/routes.ts";

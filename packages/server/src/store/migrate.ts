@@ -1,9 +1,10 @@
 import type { Database, Queryable } from "./database.ts";
 import { DatabaseSetupError, onlyRow } from "./database.ts";
 import { initial } from "./migrations/0001-initial.ts";
+import { invoicingAndWebhooks } from "./migrations/0003-invoicing-and-webhooks.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
-export const migrations: readonly string[] = [initial];
+export const migrations: readonly string[] = [initial, invoicingAndWebhooks];
 
 // Any fixed number: it keeps several starting processes from migrating at the same time.
 const MIGRATION_LOCK = 4_716_224;
