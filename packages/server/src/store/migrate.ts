@@ -1,6 +1,7 @@
 import type { Database, Queryable } from "./database.ts";
 import { DatabaseSetupError, onlyRow } from "./database.ts";
 import { initial } from "./migrations/0001-initial.ts";
+import { agentsBudgetsAudit } from "./migrations/0002-agents-budgets-audit.ts";
 import { invoicingAndWebhooks } from "./migrations/0003-invoicing-and-webhooks.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
