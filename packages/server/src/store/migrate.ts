@@ -5,7 +5,7 @@ import { agentsBudgetsAudit } from "./migrations/0002-agents-budgets-audit.ts";
 import { invoicingAndWebhooks } from "./migrations/0003-invoicing-and-webhooks.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
-export const migrations: readonly string[] = [initial, invoicingAndWebhooks];
+export const migrations: readonly string[] = [initial, agentsBudgetsAudit, invoicingAndWebhooks];
 
 // Any fixed number: it keeps several starting processes from migrating at the same time.
 const MIGRATION_LOCK = 4_716_224;
