@@ -5,16 +5,18 @@ import type { APIResponse, RateLimit } from "./api-promise.ts";
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  /** How many tries it took, this one included. */
+  readonly attempts: number;
 }
 
 /** One header of an answer; of a repeated one the first. */
-export function header(answer: Answer, name: string): string | undefined {
+export function header(answer: Pick<Answer, "headers">, name: string): string | undefined {
   const value = answer.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }
 
 /** The answer's headers as the web's `Headers`. */
-export function webHeaders(answer: Answer): Headers {
+export function webHeaders(answer: Pick<Answer, "headers">): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(answer.headers)) {
     for (const one of Array.isArray(value) ? value : [value])
@@ -40,5 +42,6 @@ export function toResponse<Data>(data: Data, answer: Answer): APIResponse<Data> 
     headers: webHeaders(answer),
     requestId: header(answer, "x-request-id"),
     rateLimit: rateLimit(answer),
+    attempts: answer.attempts,
   };
 }

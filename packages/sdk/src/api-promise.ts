@@ -22,6 +22,8 @@ export interface APIResponse<Data> {
   readonly requestId: string | undefined;
   /** How many requests are left; undefined where the server does not say. */
   readonly rateLimit: RateLimit | undefined;
+  /** How many tries it took; 1 where the first one succeeded. */
+  readonly attempts: number;
 }
 
 /** Parsed data and the answer that it came in. */
@@ -29,6 +31,9 @@ export interface Parsed<Data> {
   readonly data: Data;
   readonly answer: Answer;
 }
+
+/** What is inside a call's promise, for calls that are made of other calls. */
+export let parsedOf: <Data>(promise: APIPromise<Data>) => Promise<Parsed<Data>>;
 
 /**
  * What every call gives: a promise of the parsed data, which can also be asked for the answer around it.
@@ -40,8 +45,11 @@ export interface Parsed<Data> {
  * ```
  */
 export class APIPromise<Data> extends Promise<Data> {
-  /** The data and the bare answer, for calls that are made of other calls. @internal */
-  readonly parsed: Promise<Parsed<Data>>;
+  readonly #parsed: Promise<Parsed<Data>>;
+
+  static {
+    parsedOf = (promise) => promise.#parsed;
+  }
 
   // What `then` makes is an ordinary promise: there is no answer around a mapped value.
   static override get [Symbol.species]() {
@@ -53,7 +61,7 @@ export class APIPromise<Data> extends Promise<Data> {
     super((resolve, reject) => {
       parsed.then(({ data }) => resolve(data), reject);
     });
-    this.parsed = parsed;
+    this.#parsed = parsed;
   }
 
   /**
@@ -64,6 +72,6 @@ export class APIPromise<Data> extends Promise<Data> {
   withResponse(): Promise<APIResponse<Data>> {
     // The failure is the returned promise's to report; this one must not count as unhandled beside it.
     this.catch(() => undefined);
-    return this.parsed.then(({ data, answer }) => toResponse(data, answer));
+    return this.#parsed.then(({ data, answer }) => toResponse(data, answer));
   }
 }

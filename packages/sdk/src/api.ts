@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { buildPath, IdempotencyKey, isAgentToken, type Route, redactSecrets } from "@licentric/contract";
 import type { Dispatcher } from "undici";
 import type { z } from "zod";
-import { header } from "./answer.ts";
+import { type Answer, header } from "./answer.ts";
 import { APIPromise, type Parsed } from "./api-promise.ts";
 import { checkData, checkList, type ResponseOf } from "./check-response.ts";
 import { errorFromAnswer } from "./error-from-answer.ts";
@@ -79,13 +79,9 @@ export interface Api {
 
 /** Makes the {@link Api} of a client. */
 export function createApi(config: ApiConfig): Api {
-  async function exchange(
-    route: Route,
-    input: CallInput,
-    options: RequestOptions,
-  ): Promise<[TextAnswer, string]> {
+  async function exchange(route: Route, input: CallInput, options: RequestOptions) {
     const wire = toWire(config, route, input, options);
-    return [await sendWithRetries(config, wire, options), wire.what];
+    return { what: wire.what, answer: await sendWithRetries(config, wire, options) };
   }
 
   async function parse<R extends Route, Data>(
@@ -94,9 +90,9 @@ export function createApi(config: ApiConfig): Api {
     options: RequestOptions,
     toData: (data: ResponseOf<R>) => Data,
   ): Promise<Parsed<Data>> {
-    const [answer, what] = await exchange(route, input, options);
+    const { answer, what } = await exchange(route, input, options);
     const data = toData(checkData(route, answer, what));
-    return { data, answer: { status: answer.status, headers: answer.headers } };
+    return { data, answer: bare(answer) };
   }
 
   async function parsePage<R extends Route>(
@@ -104,7 +100,7 @@ export function createApi(config: ApiConfig): Api {
     input: CallInput,
     options: RequestOptions,
   ): Promise<Parsed<Page<ResponseOf<R>>>> {
-    const [answer, what] = await exchange(route, input, options);
+    const { answer, what } = await exchange(route, input, options);
     const { data, pagination } = checkList(route, answer, what);
     const query = input.query ?? {};
     const page = new Page(data, pagination, (cursor) => {
@@ -115,7 +111,7 @@ export function createApi(config: ApiConfig): Api {
       }
       return list(route, { ...input, query: { ...query, cursor } }, options);
     });
-    return { data: page, answer: { status: answer.status, headers: answer.headers } };
+    return { data: page, answer: bare(answer) };
   }
 
   function call<R extends Route>(
@@ -151,6 +147,9 @@ export function createApi(config: ApiConfig): Api {
   return { call, callAs, list };
 }
 
+/** Without the text: it may hold a secret, and everything in it is in the data. */
+const bare = ({ status, headers, attempts }: Answer): Answer => ({ status, headers, attempts });
+
 /**
  * Adds the line of the user's code that made a call to what the call throws: V8 follows `await`, but not into a
  * promise that a constructor settles.
@@ -168,7 +167,11 @@ async function traced<Result>(result: Promise<Result>, above: (...args: never) =
   }
 }
 
-async function sendWithRetries(config: ApiConfig, wire: Wire, options: RequestOptions): Promise<TextAnswer> {
+async function sendWithRetries(
+  config: ApiConfig,
+  wire: Wire,
+  options: RequestOptions,
+): Promise<TextAnswer & Answer> {
   const { signal } = options;
   const timeout = checkMilliseconds("timeout", options.timeout ?? config.timeout);
   const deadline = checkMilliseconds("deadline", options.deadline ?? config.deadline ?? 2 * timeout);
@@ -182,7 +185,7 @@ async function sendWithRetries(config: ApiConfig, wire: Wire, options: RequestOp
     const took = `${Math.round(performance.now() - started)} ms, try ${attempt + 1} of ${maxRetries + 1}`;
     if ("text" in outcome) {
       config.logger?.debug(`${wire.what}: ${outcome.status} in ${took}${requestIdNote(outcome)}`);
-      return outcome;
+      return { ...outcome, attempts: attempt + 1 };
     }
     const { error, retryAfter, retryable } = outcome;
     const summary = `${error.name}${error.status ? ` ${error.status}` : ""}${error.code ? ` ${error.code}` : ""}`;

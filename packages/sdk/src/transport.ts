@@ -15,7 +15,7 @@ export interface Try {
 }
 
 /** An answer read to its end. */
-export interface TextAnswer extends Answer {
+export interface TextAnswer extends Pick<Answer, "status" | "headers"> {
   readonly text: string;
 }
 

@@ -9,6 +9,8 @@ export interface SeenRequest {
   readonly search: URLSearchParams;
   readonly headers: Headers;
   readonly body: unknown;
+  /** The client's port: the same for requests on one connection. */
+  readonly port: number | undefined;
 }
 
 /** msw handlers behind a real socket. */
@@ -35,6 +37,7 @@ export async function serveHandlers(handlers: readonly RequestHandler[]): Promis
       search: url.searchParams,
       headers,
       body: text === "" ? undefined : JSON.parse(text),
+      port: incoming.socket.remotePort,
     });
     const method = incoming.method ?? "GET";
     const request = new Request(url, { method, headers, ...(text === "" ? {} : { body: text }) });

@@ -1,6 +1,6 @@
 import { routes } from "@licentric/contract";
 import type { Api, BodyOf, QueryOf } from "../api.ts";
-import { APIPromise, type Parsed } from "../api-promise.ts";
+import { APIPromise, type Parsed, parsedOf } from "../api-promise.ts";
 import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
 import type { PagePromise } from "../page.ts";
@@ -119,7 +119,7 @@ export class Billing {
       if (period.status === "closed" || headers.get("licentric-durable") === "true") return "flushed";
       return period.totals ?? (await this.#usage.totals({ periodId }, readOptions));
     });
-    return close().parsed;
+    return parsedOf(close());
   }
 
   /**

@@ -1,0 +1,93 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HttpResponse, http } from "msw";
+import { Agent, ProxyAgent } from "undici";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { clientFor, errorOf, TEST_TOKEN } from "./client-for.ts";
+import { serveHandlers } from "./serve-handlers.ts";
+
+const VERIFIED = { accountId: "acc_1", agentId: "agt_1", scopes: [] };
+
+describe("a dispatcher of the user's own", () => {
+  it("may be a proxy, and stays open when the client is closed", async () => {
+    const api = await serveHandlers([
+      http.post("*/api/v1/mcp/verify", () => HttpResponse.json({ data: VERIFIED })),
+    ]);
+    const tunnels: string[] = [];
+    const proxy = createServer().on("connect", (request, client) => {
+      tunnels.push(request.url ?? "");
+      const { port } = new URL(`http://${request.url}`);
+      const upstream = connect(Number(port), "127.0.0.1", () => {
+        client.write("HTTP/1.1 200 OK\r\n\r\n");
+        upstream.pipe(client).pipe(upstream);
+      });
+      upstream.on("error", () => client.destroy());
+      client.on("error", () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const dispatcher = new ProxyAgent(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    onTestFinished(async () => {
+      await dispatcher.destroy();
+      await api.close();
+      proxy.close();
+    });
+
+    const client = clientFor(api.url, { dispatcher });
+    expect(await client.mcp.verify(TEST_TOKEN)).toEqual(VERIFIED);
+    expect(tunnels).toEqual([new URL(api.url).host]);
+    await client.close();
+    expect(await clientFor(api.url, { dispatcher }).mcp.verify(TEST_TOKEN)).toEqual(VERIFIED);
+  });
+
+  it.skipIf(!hasOpenssl())("may show a client certificate, and a wrong one is not tried again", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "licentric-tls-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
+    execFileSync(
+      "openssl",
+      [
+        ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test".split(" "),
+        ...["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+      ],
+      { stdio: "ignore" },
+    );
+    const pair = { key: readFileSync(key), cert: readFileSync(cert) };
+    let requests = 0;
+    const server = createTlsServer(
+      { ...pair, ca: pair.cert, requestCert: true, rejectUnauthorized: true },
+      (_, response) => {
+        requests++;
+        response.setHeader("content-type", "application/json").end(JSON.stringify({ data: VERIFIED }));
+      },
+    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const dispatcher = new Agent({ connect: { ...pair, ca: pair.cert } });
+    onTestFinished(async () => {
+      await dispatcher.destroy();
+      server.close();
+    });
+
+    expect(await clientFor(url, { dispatcher }).mcp.verify(TEST_TOKEN)).toEqual(VERIFIED);
+    expect(requests).toBe(1);
+    const warnings: string[] = [];
+    const logger = { debug() {}, info() {}, warn: (line: string) => void warnings.push(line), error() {} };
+    const error = await errorOf(clientFor(url, { logger }).mcp.verify(TEST_TOKEN));
+    expect(error).toMatchObject({ name: "ConnectionError", code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
+    expect(warnings).toEqual([]);
+  });
+});
+
+function hasOpenssl(): boolean {
+  try {
+    execFileSync("openssl", ["version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
