@@ -81,14 +81,15 @@ const invoice = {
   totalUsage: z
     .record(MeterName, QuantityTotal)
     .meta({ description: "Quantity per meter: the computed totals." }),
+  credited: Decimal.optional().meta({ description: "Sum of the invoice's credit notes." }),
   metadata: Metadata,
   createdAt: Timestamp,
 };
 
-/** An invoice that Stripe has. */
+/** An invoice that Stripe has; one of a period without any usage is not sent, and has no id and no URL. */
 const StripeInvoice = z.object({
   stripeConfigured: z.literal(true),
-  stripeInvoiceId: z.string(),
+  stripeInvoiceId: z.string().nullable(),
   hostedInvoiceUrl: z.url().nullable(),
   ...invoice,
 });
@@ -118,3 +119,37 @@ export const CreateInvoice = z.strictObject({ customerId: Id.optional(), metadat
 
 /** How the list of invoices can be narrowed. */
 export const ListInvoicesQuery = PageQuery.extend({ periodId: Id.optional(), customerId: Id.optional() });
+
+/** How a credit note on a paid invoice is settled: against the next invoice, to the means of payment, or elsewhere. */
+export const CreditSettlement = z.enum(["customer_balance", "refund", "out_of_band"]);
+
+/** An amount taken back from an invoice, without changing it. */
+export const CreditNote = z.object({
+  id: Id,
+  invoiceId: Id,
+  status: z.enum(["pending", "issued", "refused"]).meta({
+    description: "`pending` until Stripe has it; `refused` by Stripe: it takes nothing back.",
+  }),
+  currency: Currency,
+  amount: Decimal,
+  amountMinor: QuantityTotal,
+  settlement: CreditSettlement.nullable(),
+  reason: z.string().nullable(),
+  memo: z.string().nullable(),
+  stripeCreditNoteId: z.string().nullable(),
+  createdAt: Timestamp,
+});
+
+/** An amount taken back from an invoice. */
+export type CreditNote = z.infer<typeof CreditNote>;
+
+/**
+ * What `billing.createCreditNote` takes. All credit notes of an invoice together take back at most its total.
+ * `settlement` is for a paid invoice, `customer_balance` by default.
+ */
+export const CreateCreditNote = z.strictObject({
+  amount: Decimal,
+  reason: z.enum(["duplicate", "fraudulent", "order_change", "product_unsatisfactory"]).optional(),
+  memo: z.string().trim().min(1).max(500).optional(),
+  settlement: CreditSettlement.optional(),
+});

@@ -19,6 +19,14 @@ export const Webhook = z.object({
   url: z.url(),
   events: z.array(WebhookEventType),
   enabled: z.boolean(),
+  disabledReason: z
+    .string()
+    .nullable()
+    .optional()
+    .meta({ description: "Why deliveries were stopped; null where they were not." }),
+  failingSince: Timestamp.nullable().optional().meta({
+    description: "Since when every delivery has failed; null where the last one arrived.",
+  }),
   metadata: Metadata,
   createdAt: Timestamp,
   updatedAt: Timestamp,
