@@ -1,14 +1,13 @@
-import { randomUUID } from "node:crypto";
 import { type Bill, BillError, computeBill, computeResultQuantity } from "./bill.ts";
 import type { Call } from "./call.ts";
 import type { Caller } from "./caller.ts";
 import { digest } from "./digest.ts";
 import type { Emitter } from "./events.ts";
-import { createExpiringMap } from "./expiring-map.ts";
-import type { Gateway, GatewayOptions, MeterRequest, RefusedAnswer, Verified } from "./gateway.ts";
 import type { Policy } from "./policy.ts";
 import { createPool } from "./pool.ts";
-import { type Links, type Refusal, type RefusalCode, type RefusalDetails, refuse } from "./refusal.ts";
+import type { Refusal } from "./refusal.ts";
+import { Refused } from "./refused.ts";
+import type { Order, Teller } from "./teller.ts";
 import { isAgentToken } from "./token.ts";
 
 /** How a handler's run ended. */
@@ -28,16 +27,6 @@ export interface Admission {
   resume(): boolean;
 }
 
-/** What charging needs. */
-export interface ChargeDependencies {
-  readonly gateway: Gateway;
-  readonly emitter: Emitter;
-  readonly links: Links;
-  /** Milliseconds for everything before the handler, and again for everything after it. */
-  readonly timeout: number;
-  readonly now: () => number;
-}
-
 /** Decides whether a call may run, and bills it. */
 export type Charge = (call: Call, policy: Policy) => Promise<Admission | Refusal>;
 
@@ -46,380 +35,232 @@ export function isRefusal(value: Admission | Refusal): value is Refusal {
   return "code" in value;
 }
 
-/** Thrown inside this module to leave it with a refusal. */
-class Refused extends Error {
-  readonly refusal: Refusal;
-
-  constructor(refusal: Refusal) {
-    super(refusal.message);
-    this.refusal = refusal;
-  }
+/** What charging needs. */
+export interface ChargeOptions {
+  readonly teller: Teller;
+  readonly emitter: Emitter;
+  /** Milliseconds for everything before the handler, and again for everything after it. */
+  readonly timeout: number;
+  /** Bill by the journal what needs no answer. */
+  readonly background: boolean;
+  /** Let known agents through while the API cannot be reached. */
+  readonly allowOffline: boolean;
+  readonly now: () => number;
 }
 
 const HOUR = 3_600_000;
 
-/** Makes the function that admits calls. Its state is bounded and may be lost: then somebody pays again, and nobody runs free. */
-export function createCharge({ gateway, emitter, links, timeout, now }: ChargeDependencies): Charge {
-  /** Who a token belongs to. Good for computing a price, never for letting a call through. */
-  const identities = createExpiringMap<Caller>({ limit: 10_000, ttl: 60_000, now });
-  /** Keys whose usage the API may have recorded although nothing was served for it: the next such call uses them up. */
-  const unserved = createPool<string>({ limit: 10_000, ttl: HOUR, now });
+/** Makes the function that admits calls. What it remembers is bounded and may be lost: then somebody pays again, and nobody runs free. */
+export function createCharge({
+  teller,
+  emitter,
+  timeout,
+  background,
+  allowOffline,
+  now,
+}: ChargeOptions): Charge {
   /** Calls that were paid for and asked for input: each pays for one more round. */
   const rounds = createPool<true>({ limit: 10_000, ttl: HOUR, now });
 
-  const fail = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
-
   return async (call, policy) => {
-    const subject = { kind: call.kind, name: call.name };
+    const order = { call, policy, token: call.token ?? "", end: now() + timeout };
+    return orRefusal(order, () => admit(order));
+  };
+
+  /** Runs something that may leave by {@link Refused}, and tells the listeners of it. */
+  async function orRefusal<Value>(order: Order, run: () => Promise<Value>): Promise<Value | Refusal> {
     try {
-      return await admit(call, policy);
+      return await run();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      const { kind, name } = order.call;
       emitter.emit("denied", {
-        ...subject,
+        kind,
+        name,
         refusal: error.refusal,
-        agentId: identities.get(call.tokenHash)?.agentId,
+        agentId: teller.lastKnown(order)?.agentId,
       });
       return error.refusal;
     }
-  };
+  }
 
-  async function admit(call: Call, policy: Policy): Promise<Admission> {
-    if (call.token === undefined) throw fail("missing_token");
-    if (!isAgentToken(call.token)) throw fail("invalid_token");
+  async function admit(order: Order): Promise<Admission> {
+    const { call, policy } = order;
+    if (call.token === undefined) throw teller.refuse("missing_token");
+    if (!isAgentToken(call.token)) throw teller.refuse("invalid_token");
     if (call.agentKey === null) {
-      throw fail("idempotency_conflict", {
+      throw teller.refuse("idempotency_conflict", {
         message:
           "An idempotency key is a text of 1 to 255 printable ASCII characters. Send such a key or none. Nothing was run or charged.",
       });
     }
-    // Nothing was asked of the API yet, so a call that was cancelled by now costs nothing. Later it cannot be undone.
+    // Nothing was asked of the API yet, so a call that was cancelled by now costs nothing. Later that cannot be undone.
     call.signal?.throwIfAborted();
-    const request = { call, policy, token: call.token, end: now() + timeout };
-    const bill = await priceOf(request);
-    if (bill === undefined) return verifyOnly(request);
-    if (policy.charge === "reserve" || (policy.charge === "success" && policy.enforceBudget))
-      return hold(request, bill);
-    if (policy.charge === "success") return billAfter(request, bill);
-    return billBefore(request, bill);
+    let bill: Bill | undefined;
+    try {
+      bill = await priceOf(order);
+      return await admitFor(order, bill);
+    } catch (error) {
+      return offline(order, bill, error);
+    }
   }
 
-  interface Request {
-    readonly call: Call;
-    readonly policy: Policy;
-    readonly token: string;
-    /** When the time for asking the API is over. */
-    readonly end: number;
+  function admitFor(order: Order, bill: Bill | undefined): Promise<Admission> {
+    const { charge, enforceBudget } = order.policy;
+    if (bill === undefined) return verifyOnly(order);
+    if (charge === "reserve" || (charge === "success" && enforceBudget)) return hold(order, bill);
+    if (charge === "success") return billAfter(order, bill);
+    // A key has to be looked up before the handler runs, and so has a budget: both need the API's answer.
+    const canWait = background && !enforceBudget && order.call.agentKey === undefined;
+    return canWait ? noteAfter(order, bill) : billBefore(order, bill);
   }
 
-  async function priceOf(request: Request): Promise<Bill | undefined> {
-    const { call, policy } = request;
+  async function priceOf(order: Order): Promise<Bill | undefined> {
     try {
       return await computeBill(
-        policy,
-        call.args,
-        async () => identities.get(call.tokenHash) ?? (await verify(request, {})).caller,
+        order.policy,
+        order.call.args,
+        async () => teller.lastKnown(order) ?? (await teller.verify(order)),
       );
     } catch (error) {
       if (!(error instanceof BillError)) throw error;
-      report(request, error.message, error);
-      throw fail("misconfigured");
+      teller.report(order, error.message, error);
+      throw teller.refuse("misconfigured");
     }
   }
 
-  /** Asks the API about a token, metering in the same request where `meter` names one. */
-  async function verify(
-    { call, policy, token, end }: Request,
-    meter: MeterRequest,
-    idempotencyKey: string = randomUUID(),
-  ): Promise<{ caller: Caller; verified: Verified; retried: boolean }> {
-    const scopes = policy.scopes.length > 0 ? { requiredScopes: policy.scopes } : {};
-    const answer = await gateway.verify(
-      token,
-      { ...meter, ...scopes },
-      { idempotencyKey, deadline: end - now() },
-    );
-    if ("refusal" in answer) throw refusedBy(answer, call, policy);
-    return { ...accept(call, policy, answer.value), retried: answer.retried };
-  }
-
-  function refusedBy(
-    answer: RefusedAnswer,
-    call: Call,
-    policy: Policy,
-  ): Unanswered {
-    if (answer.refusal.code === "invalid_token") identities.delete(call.tokenHash);
-    // The gateway knows neither the owner's links nor the tool's scopes.
-    const { code, retryAfter, budget } = answer.refusal;
-    const requiredScopes = code === "insufficient_scope" ? policy.scopes : undefined;
-    if (code === "billing_unavailable" || code === "misconfigured")
-      report({ call }, answer.refusal.message, answer.cause);
-    return new Unanswered(refuse(code, links, { retryAfter, budget, requiredScopes }), answer.unknown);
-  }
-
-  function accept(call: Call, policy: Policy, verified: Verified): { caller: Caller; verified: Verified } {
-    const caller: Caller = {
-      accountId: verified.accountId,
-      agentId: verified.agentId,
-      scopes: verified.scopes,
-      expiresAt: verified.expiresAt === undefined ? undefined : new Date(verified.expiresAt),
-      budget: verified.budget,
-    };
-    identities.set(call.tokenHash, caller);
-    // A server that does not know `requiredScopes` has not looked.
-    if (!policy.scopes.every((scope) => caller.scopes.includes(scope))) {
-      throw fail("insufficient_scope", { requiredScopes: policy.scopes });
-    }
-    emitter.emit("verified", {
-      kind: call.kind,
-      name: call.name,
-      accountId: caller.accountId,
-      agentId: caller.agentId,
-      source: "api",
-      budget: caller.budget,
-    });
-    return { caller, verified };
-  }
-
-  async function verifyOnly(request: Request): Promise<Admission> {
-    const { caller } = await verify(request, {});
+  async function verifyOnly(order: Order): Promise<Admission> {
+    const caller = await teller.verify(order);
     return { caller, settle: async () => undefined, resume: () => true };
   }
 
-  async function billBefore(request: Request, bill: Bill): Promise<Admission> {
-    const { call } = request;
+  async function billBefore(order: Order, bill: Bill): Promise<Admission> {
+    const { call } = order;
     const paid = digest(call.tokenHash, call.binding(), bill);
-    if (call.continues && rounds.take(paid) !== undefined) {
-      try {
-        return withRounds(await verifyOnly(request), paid);
-      } catch (error) {
-        // Refused now, and still paid for.
-        rounds.put(paid, true);
-        throw error;
-      }
-    }
-    const { caller } = await meter(request, bill, request.policy.enforceBudget);
-    // From here on the call is billed, so its handler starts, whatever its signal says by now.
-    return withRounds({ caller }, paid);
-  }
-
-  function withRounds({ caller }: Pick<Admission, "caller">, paid: string): Admission {
-    return {
+    const admission = (caller: Caller): Admission => ({
       caller,
       async settle(outcome) {
         if (outcome.status === "input_required") rounds.put(paid, true);
         return undefined;
       },
-      // The round may have been used up by another request in the meantime.
+      // Another request may have used the round up in the meantime.
       resume: () => rounds.take(paid) !== undefined,
-    };
-  }
-
-  async function billAfter(request: Request, bill: Bill): Promise<Admission> {
-    const { call, policy } = request;
-    const { caller } = await verify(request, {});
-    call.signal?.throwIfAborted();
-    return {
-      caller,
-      settle: (outcome) =>
-        settling(request, async (later) => {
-          if (outcome.status !== "done") return;
-          const quantity = usedQuantity(request, bill, caller, outcome.result);
-          if (quantity > 0) await meter(later, { ...bill, quantity }, policy.enforceBudget);
-        }),
-      resume: () => true,
-    };
-  }
-
-  async function hold(request: Request, bill: Bill): Promise<Admission> {
-    const { call, policy, token, end } = request;
-    const idempotencyKey =
-      typeof call.agentKey !== "string" ? randomUUID() : agentBillingKey(call, bill, call.agentKey);
-    const answer = await gateway.reserve(
-      token,
-      {
-        ...bill,
-        ...(policy.enforceBudget && { enforceBudget: true }),
-        ...(policy.scopes.length > 0 && { requiredScopes: policy.scopes }),
-        ...(policy.holdFor !== undefined && { expiresIn: policy.holdFor }),
-      },
-      { idempotencyKey, deadline: end - now() },
-    );
-    if ("refusal" in answer) throw refusedBy(answer, call, policy);
-    const { reservation } = answer.value;
-    const release = (later: Request) => gateway.release(token, reservation.id, optionsOf(later));
-    if (reservation.status !== "held") throw fail("idempotency_replay");
-    let caller: Caller;
+    });
+    if (!call.continues || rounds.take(paid) === undefined) {
+      // Once this is billed the handler starts, whatever the call's signal says by then.
+      return admission(await teller.meter(order, bill));
+    }
     try {
-      ({ caller } = accept(call, policy, answer.value));
-      call.signal?.throwIfAborted();
+      return admission(await teller.verify(order));
     } catch (error) {
-      await release(request);
+      // Refused now, and paid for all the same.
+      rounds.put(paid, true);
       throw error;
     }
+  }
+
+  async function billAfter(order: Order, bill: Bill): Promise<Admission> {
+    const caller = await teller.verify(order);
+    order.call.signal?.throwIfAborted();
+    return settledBy(order, caller, async (later, outcome) => {
+      if (outcome.status !== "done") return;
+      const quantity = usedQuantity(order, bill, caller, outcome.result);
+      if (quantity === 0) return;
+      const used = { ...bill, quantity };
+      if (background && order.call.agentKey === undefined) return teller.note(later, caller, used);
+      try {
+        await teller.meter(later, used);
+      } catch (error) {
+        if (!mayPassOffline(order, error)) throw error;
+        await teller.note(later, caller, used);
+      }
+    });
+  }
+
+  async function noteAfter(order: Order, bill: Bill): Promise<Admission> {
+    const caller = await teller.verify(order);
+    order.call.signal?.throwIfAborted();
+    return settledBy(order, caller, async (later, outcome) => {
+      if (outcome.status !== "input_required") await teller.note(later, caller, bill);
+    });
+  }
+
+  async function hold(order: Order, bill: Bill): Promise<Admission> {
+    const held = await teller.hold(order, bill);
+    const { signal } = order.call;
+    if (signal?.aborted) {
+      await held.release(order);
+      throw signal.reason;
+    }
     return {
-      caller,
-      settle: (outcome) =>
-        settling(request, async (later) => {
-          const quantity =
-            outcome.status === "done" ? usedQuantity(request, bill, caller, outcome.result) : 0;
-          if (quantity === 0) {
-            const released = await release(later);
-            // An abandoned hold lapses by itself: nobody pays for it, it only counts against the budget until then.
-            if ("refusal" in released)
-              report(request, "a hold could not be released and will lapse", released.cause, bill);
-            return;
-          }
-          const committed = await gateway.commit(token, reservation.id, quantity, optionsOf(later));
-          if ("refusal" in committed) {
-            report(
-              request,
-              "a hold could not be committed, so the result was not delivered",
-              committed.cause,
-              { ...bill, quantity },
-            );
-            throw refusedBy(committed, call, policy);
-          }
-          if (committed.value.lapsed) {
-            // The handler took longer than the hold: the usage is real all the same.
-            await meter(later, { ...bill, quantity }, policy.enforceBudget);
-            return;
-          }
-          const duplicate = committed.value.event?.duplicate === true;
-          if (duplicate && call.agentKey !== undefined && !committed.retried)
-            throw fail("idempotency_replay");
-          metered(request, caller, { ...bill, quantity }, reservation.id, duplicate);
-        }),
+      ...settledBy(order, held.caller, async (later, outcome) => {
+        const quantity =
+          outcome.status === "done" ? usedQuantity(order, bill, held.caller, outcome.result) : 0;
+        await (quantity === 0 ? held.release(later) : held.commit(later, quantity));
+      }),
       // An `input_required` outcome has given the hold back: another round needs a new one.
       resume: () => false,
     };
   }
 
-  /** Bills in one request with the verification. */
-  async function meter(request: Request, bill: Bill, enforceBudget: boolean): Promise<{ caller: Caller }> {
-    const { call } = request;
-    const agentKey = call.agentKey ?? undefined;
-    const own = agentKey === undefined ? undefined : agentBillingKey(call, bill, agentKey);
-    const name = own ?? digest(call.tokenHash, call.kind, call.name, bill);
-    const left = unserved.take(name);
-    const key = own ?? left ?? randomUUID();
-    try {
-      const answer = await verify(request, { ...bill, ...(enforceBudget && { enforceBudget }) }, key);
-      const duplicate = answer.verified.event?.duplicate === true;
-      // Recorded by an earlier call with this key, and not by an earlier try of this one.
-      if (duplicate && own !== undefined && left === undefined && !answer.retried)
-        throw fail("idempotency_replay");
-      metered(request, answer.caller, bill, key, duplicate);
-      return answer;
-    } catch (error) {
-      const mayBeRecorded =
-        error instanceof Unanswered
-          ? error.unknown
-          : error instanceof Refused && error.refusal.code === "insufficient_scope";
-      if (
-        mayBeRecorded ||
-        (left !== undefined && !(error instanceof Refused && error.refusal.code === "idempotency_replay"))
-      )
-        unserved.put(name, key);
-      throw error;
-    }
+  /** Lets an agent through that is known, where the owner wants that and nothing but the API is missing. */
+  async function offline(order: Order, bill: Bill | undefined, error: unknown): Promise<Admission> {
+    const caller = teller.lastKnown(order);
+    const { call, policy } = order;
+    if (caller === undefined || !mayPassOffline(order, error)) throw error;
+    if (!policy.scopes.every((scope) => caller.scopes.includes(scope))) throw error;
+    const { kind, name } = call;
+    const { accountId, agentId } = caller;
+    emitter.emit("verified", { kind, name, accountId, agentId, source: "offline", budget: undefined });
+    return settledBy(order, caller, async (later, outcome) => {
+      if (bill === undefined || outcome.status === "input_required") return;
+      if (outcome.status === "failed" && policy.charge !== "call") return;
+      const quantity =
+        outcome.status === "done" ? usedQuantity(order, bill, caller, outcome.result) : bill.quantity;
+      if (quantity > 0) await teller.note(later, caller, { ...bill, quantity });
+    });
   }
 
-  function usedQuantity({ call, policy }: Request, bill: Bill, caller: Caller, result: unknown): number {
+  /** A budget cannot be kept and a key not be looked up without the API. */
+  function mayPassOffline({ call, policy }: Order, error: unknown): boolean {
+    const isOutage = error instanceof Refused && error.refusal.code === "billing_unavailable";
+    return allowOffline && isOutage && !policy.enforceBudget && call.agentKey === undefined;
+  }
+
+  function settledBy(
+    order: Order,
+    caller: Caller,
+    run: (later: Order, outcome: Outcome) => Promise<void>,
+  ): Admission {
+    return {
+      caller,
+      settle: async (outcome) =>
+        await orRefusal(order, async () => {
+          await run({ ...order, end: now() + timeout }, outcome);
+          return undefined;
+        }),
+      resume: () => true,
+    };
+  }
+
+  function usedQuantity(order: Order, bill: Bill, caller: Caller, result: unknown): number {
+    const { call, policy } = order;
     if (policy.resultQuantity === undefined) return bill.quantity;
-    const request = { call, policy };
     try {
       const used = computeResultQuantity(policy.resultQuantity, result, call.args, caller);
-      const held = policy.charge === "reserve" || policy.enforceBudget;
-      if (!held || used <= bill.quantity) return used;
-      report(
-        request,
-        `${used} units were used and ${bill.quantity} were held: the rest is not billed`,
+      const isHeld = policy.charge === "reserve" || policy.enforceBudget;
+      if (!isHeld || used <= bill.quantity) return used;
+      const over = { ...bill, quantity: used };
+      teller.report(
+        order,
+        `${used} units were used and ${bill.quantity} held: the rest is not billed`,
         undefined,
-        { ...bill, quantity: used },
+        over,
       );
-      return bill.quantity;
     } catch (error) {
       if (!(error instanceof BillError)) throw error;
-      report(request, `${error.message}; ${bill.quantity} units were billed instead`, error, bill);
-      return bill.quantity;
+      teller.report(order, `${error.message}; ${bill.quantity} units were billed instead`, error, bill);
     }
+    return bill.quantity;
   }
-
-  async function settling(
-    request: Request,
-    run: (later: Request) => Promise<void>,
-  ): Promise<Refusal | undefined> {
-    const { call } = request;
-    try {
-      await run({ ...request, end: now() + timeout });
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      emitter.emit("denied", {
-        kind: call.kind,
-        name: call.name,
-        refusal: error.refusal,
-        agentId: identities.get(call.tokenHash)?.agentId,
-      });
-      return error.refusal;
-    }
-  }
-
-  function optionsOf({ end }: Request): GatewayOptions {
-    return { idempotencyKey: randomUUID(), deadline: end - now() };
-  }
-
-  function metered(
-    { call }: Pick<Request, "call">,
-    caller: Caller,
-    bill: Bill,
-    idempotencyKey: string,
-    duplicate: boolean,
-  ): void {
-    const { kind, name } = call;
-    emitter.emit("metered", {
-      kind,
-      name,
-      agentId: caller.agentId,
-      ...bill,
-      idempotencyKey,
-      duplicate,
-      pending: false,
-    });
-  }
-
-  function report({ call }: Pick<Request, "call">, reason: string, error: unknown, bill?: Bill): void {
-    const agentId = identities.get(call.tokenHash)?.agentId;
-    emitter.emit("failed", {
-      reason,
-      error,
-      kind: call.kind,
-      name: call.name,
-      ...bill,
-      ...(agentId !== undefined && { agentId }),
-    });
-  }
-}
-
-class Unanswered extends Refused {
-  readonly unknown: boolean;
-
-  constructor(refusal: Refusal, unknown: boolean) {
-    super(refusal);
-    this.unknown = unknown;
-  }
-}
-
-/** Binds an agent's key to who called what for how much with which arguments: nothing else can be had for it. */
-function agentBillingKey(call: Call, bill: Bill, agentKey: string): string {
-  return digest(
-    "agent-key",
-    call.tokenHash,
-    agentKey,
-    call.binding(),
-    call.round(),
-    bill.meterName,
-    bill.quantity,
-  );
 }

@@ -1,4 +1,6 @@
 import type { BudgetState } from "@licentric/sdk";
+import type { DeliveryOutcome } from "./journal/delivery.ts";
+import type { JournalEvent } from "./journal/journal-event.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** What the paywall asks for: everything but the token. */
@@ -29,22 +31,6 @@ export interface Committed {
   /** The hold was gone: nothing was billed. */
   readonly lapsed: boolean;
   readonly event?: { readonly duplicate: boolean } | undefined;
-}
-
-/** Usage on its way from the journal to the API. */
-export interface UsageRecord {
-  readonly agentId: string;
-  readonly meterName: string;
-  readonly quantity: number;
-  readonly timestamp: string;
-  readonly idempotencyKey: string;
-}
-
-/** What became of one event of a batch. */
-export interface UsageOutcome {
-  readonly status: "recorded" | "duplicate" | "rejected";
-  readonly error?: string;
-  readonly code?: string;
 }
 
 /** How one request is sent. */
@@ -84,6 +70,6 @@ export interface Gateway {
   ): Promise<Answer<Committed>>;
   release(token: string, reservationId: string, options: GatewayOptions): Promise<Answer<unknown>>;
   /** Delivers journalled usage. Needs a management key. */
-  record(events: readonly UsageRecord[]): Promise<readonly UsageOutcome[]>;
+  record(events: readonly JournalEvent[], signal: AbortSignal): Promise<readonly DeliveryOutcome[]>;
   close(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
 import { type Links, type Refusal, refuse } from "./refusal.ts";
 import type { Ending, Replays, Slot } from "./replays.ts";
 import { type RequestContext, readRequestContext } from "./request-context.ts";
+import type { SpanAttributes, Trace } from "./telemetry.ts";
 import { findToken, type TokenSource } from "./token.ts";
 
 /**
@@ -34,6 +35,7 @@ export interface PassageDependencies {
   readonly replays: Replays;
   readonly emitter: Emitter;
   readonly links: Links;
+  readonly trace: Trace;
   readonly tokenSource: TokenSource | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -49,6 +51,8 @@ export interface Passages {
   pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage>;
   /** Opens a request's scope. */
   open(context: unknown, scope: RequestScope): void;
+  /** The token that a request came with. */
+  tokenOf(context: unknown): Promise<string | undefined>;
   /** Who called. */
   callerOf(context: unknown): Caller | undefined;
 }
@@ -60,14 +64,18 @@ interface Running {
 
 /** Makes the passages of one paywall. */
 export function createPassages(dependencies: PassageDependencies): Passages {
-  const { charge, replays, emitter, links } = dependencies;
+  const { charge, replays, emitter, links, trace } = dependencies;
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
   const running = new WeakMap<AbortSignal, Map<string, Running>>();
   const callers = new WeakMap<AbortSignal, Caller>();
 
+  const findTokenOf = (request: RequestContext) =>
+    findToken(request, dependencies.tokenSource, dependencies.environment);
+
   return {
     pass,
+    tokenOf: (context) => findTokenOf(readRequestContext(context)),
     open(context, scope) {
       const { signal } = readRequestContext(context);
       if (signal !== undefined) scopes.set(signal, scope);
@@ -85,9 +93,9 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
     const before = signal === undefined ? undefined : running.get(signal)?.get(gate.id);
     if (before !== undefined && (scope !== undefined || before.admission.resume())) {
-      return finish(gate, request, before, scope, run);
+      return finish(gate, request, before, scope, trace, run);
     }
-    const token = await findToken(request, dependencies.tokenSource, dependencies.environment);
+    const token = await findTokenOf(request);
     const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
     const slot = typeof call.agentKey === "string" ? replays.enter(call, call.agentKey) : undefined;
     if (slot === "conflict") {
@@ -103,12 +111,17 @@ export function createPassages(dependencies: PassageDependencies): Passages {
       running.set(signal, (running.get(signal) ?? new Map<string, Running>()).set(gate.id, now));
       callers.set(signal, admission.caller);
     }
-    return finish(gate, request, now, scope, run);
+    return finish(gate, request, now, scope, trace, run);
   }
 
   async function admit(call: Call, gate: Gate, slot: Slot | undefined): Promise<Admission | Refusal> {
     try {
-      const admission = await charge(call, gate.policy);
+      const admission = await trace(
+        "licentric.admit",
+        { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.charge": gate.policy.charge },
+        () => charge(call, gate.policy),
+        describeAdmission,
+      );
       if (isRefusal(admission)) slot?.end({ status: "refused", refusal: admission }, false);
       return admission;
     } catch (error) {
@@ -116,6 +129,12 @@ export function createPassages(dependencies: PassageDependencies): Passages {
       throw error;
     }
   }
+}
+
+function describeAdmission(admission: Admission | Refusal): SpanAttributes {
+  if (isRefusal(admission)) return { "licentric.refusal": admission.code };
+  const { accountId, agentId } = admission.caller;
+  return { "licentric.account_id": accountId, "licentric.agent_id": agentId };
 }
 
 function repeat(ending: Ending): Passage {
@@ -128,11 +147,17 @@ async function finish(
   request: RequestContext,
   { admission, slot }: Running,
   scope: RequestScope | undefined,
+  trace: Trace,
   run: () => unknown,
 ): Promise<Passage> {
   const settle = async (outcome: Outcome, ending: Ending) => {
     const cancelled = gate.policy.charge === "reserve" && request.signal?.aborted === true;
-    const refusal = await admission.settle(cancelled ? { status: "failed" } : outcome);
+    const refusal = await trace(
+      "licentric.settle",
+      { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.outcome": outcome.status },
+      () => admission.settle(cancelled ? { status: "failed" } : outcome),
+      (refused) => (refused === undefined ? {} : { "licentric.refusal": refused.code }),
+    );
     if (refusal !== undefined) slot?.end({ status: "refused", refusal }, false);
     else slot?.end(ending, gate.policy.charge === "call" || outcome.status === "done");
     return refusal;

@@ -1,4 +1,5 @@
 import type { Licentric } from "@licentric/sdk";
+import type { JournalOptions } from "./journal-sink.ts";
 import type { ChargeOptions } from "./policy.ts";
 import type { Links } from "./refusal.ts";
 import type { TokenSource } from "./token.ts";
@@ -27,6 +28,32 @@ export interface PaywallOptions {
   readonly refusals?: "result" | "error";
   /** Leave out of `tools/list` what the caller's credential does not allow; false by default. Costs a request. */
   readonly hideUncallable?: boolean;
+  /**
+   * Answer HTTP 403 with `WWW-Authenticate` to a call whose credential lacks a tool's scope, as the MCP authorization
+   * specification asks of clients that can obtain more scopes, in place of an error result; false by default. Works
+   * on protected servers of SDK v2 whose requests come through a verifying door; elsewhere the result says it.
+   */
+  readonly scopeStepUp?: boolean;
+  /**
+   * How a caller's token is verified when nothing is billed in the same request. `cacheTtl`: milliseconds for which
+   * a verified token is trusted without asking; 0 by default. A token that is revoked works on for that long.
+   */
+  readonly verification?: { readonly cacheTtl?: number };
+  /**
+   * - `"request"` (default): each call is billed by a request, and its result delivered when that is answered.
+   * - `"background"`: usage is appended to a local journal before the result is delivered, and sent in batches.
+   *   Calls whose budget is enforced, that are held, or that name an idempotency key are billed by request all the
+   *   same: they need the API's answer.
+   */
+  readonly metering?: "request" | "background";
+  /**
+   * What happens to a call when the API cannot be reached: `"deny"` (default) refuses it; `"allow"` lets agents
+   * through that were verified before (in this process, and whose token has not expired since), and journals their
+   * usage. Never calls whose budget is enforced or that name an idempotency key.
+   */
+  readonly onUnavailable?: "deny" | "allow";
+  /** The journal of `metering: "background"` and `onUnavailable: "allow"`. */
+  readonly journal?: JournalOptions;
   /** Options for every tool, prompt and resource that does not say otherwise. */
   readonly defaults?: Pick<ChargeOptions, "charge" | "enforceBudget" | "scopes" | "warnAgent">;
 }
@@ -44,9 +71,25 @@ export function checkPaywallOptions(options: PaywallOptions): void {
   if (refusals !== undefined && refusals !== "result" && refusals !== "error") {
     throw new TypeError('createPaywall: refusals is "result" or "error"');
   }
+  const { metering, onUnavailable, verification } = options;
+  if (metering !== undefined && metering !== "request" && metering !== "background") {
+    throw new TypeError('createPaywall: metering is "request" or "background"');
+  }
+  if (onUnavailable !== undefined && onUnavailable !== "deny" && onUnavailable !== "allow") {
+    throw new TypeError('createPaywall: onUnavailable is "deny" or "allow"');
+  }
+  const cacheTtl = verification?.cacheTtl;
+  if (cacheTtl !== undefined && !(Number.isFinite(cacheTtl) && cacheTtl >= 0)) {
+    throw new TypeError("createPaywall: verification.cacheTtl is a number of milliseconds, 0 or more");
+  }
   if (options.client !== undefined && (options.baseUrl !== undefined || options.apiKey !== undefined)) {
     throw new TypeError(
       "createPaywall: a client has its own baseUrl and apiKey: give either the client or the two",
     );
   }
+}
+
+/** Whether a paywall with these options keeps a journal. */
+export function keepsJournal({ metering, onUnavailable }: PaywallOptions): boolean {
+  return metering === "background" || onUnavailable === "allow";
 }

@@ -2,17 +2,25 @@ import { Licentric } from "@licentric/sdk";
 import type { Caller } from "./caller.ts";
 import { createCharge } from "./charge.ts";
 import { digest } from "./digest.ts";
+import { createDoor, type Door, type DoorOptions } from "./door.ts";
 import { createEmitter, type PaywallEvents, type PaywallListener } from "./events.ts";
 import type { Gate } from "./gate.ts";
 import type { Gateway } from "./gateway.ts";
 import { type AnyHandler, type GuardedHandler, guardHandler } from "./handler.ts";
+import { createIdentify, withRecent } from "./identify.ts";
+import { createJournalSink } from "./journal-sink.ts";
 import { createPassages } from "./passages.ts";
-import { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
+import { checkPaywallOptions, keepsJournal, type PaywallOptions } from "./paywall-options.ts";
 import { type ChargeOptions, toPolicy } from "./policy.ts";
 import { guardServer } from "./protect.ts";
+import { Refused } from "./refused.ts";
 import { createReplays } from "./replays.ts";
 import { createSdkGateway } from "./sdk-gateway.ts";
 import { type ProtectOptions, toServerPlan } from "./server-plan.ts";
+import { createTelemetry } from "./telemetry.ts";
+import { createTeller } from "./teller.ts";
+import { createVerificationCache } from "./verification-cache.ts";
+import { createVerifier, type TokenVerifier, type VerifierOptions } from "./verifier.ts";
 
 /** What a single handler costs. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {
@@ -79,10 +87,20 @@ export interface Paywall {
    * @throws TypeError outside of a charged call
    */
   caller(context: unknown): Caller;
+  /**
+   * The verifier for `requireBearerAuth` of both SDKs, so that a request with a bad token is answered 401 before it
+   * reaches MCP. It asks the API once a minute for each token; every call is verified again where it is billed.
+   */
+  verifier(options?: VerifierOptions): TokenVerifier;
+  /** The HTTP door for web-standard requests: like `requireBearerAuth`, with 429, 503 and RFC 9728 metadata. */
+  door(options: DoorOptions): Door;
   /** Hears events; returns the function that stops it. */
   on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
-  /** Closes the connections to the API. Calls that come later are refused. */
-  close(): Promise<void>;
+  /**
+   * Delivers what is journalled, within `timeout` milliseconds (5,000 by default), and closes the connections to the
+   * API. Calls that come later are refused. What could not be delivered stays on disk for the next process.
+   */
+  close(options?: { readonly timeout?: number }): Promise<void>;
 }
 
 /**
@@ -98,6 +116,11 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
   const client =
     options.client ??
     new Licentric({ apiKey, ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }) });
+  if (options.client === undefined && apiKey === null && keepsJournal(options)) {
+    throw new TypeError(
+      `createPaywall: ${options.metering === "background" ? 'metering: "background"' : 'onUnavailable: "allow"'} delivers usage with a management key: set LICENTRIC_API_KEY or pass apiKey`,
+    );
+  }
   const gateway = createSdkGateway(client);
   return buildPaywall(
     options,
@@ -105,14 +128,35 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
   );
 }
 
+/** Milliseconds for which the HTTP door trusts a token that was verified: every call behind it is verified again. */
+const DOOR_TRUST = 60_000;
+
 /** Puts a paywall together over any gateway. */
 export function buildPaywall(options: PaywallOptions, gateway: Gateway): Paywall {
   const { links = {}, timeout = 5_000, defaults = {}, refusals = "result", hideUncallable = false } = options;
   const now = () => performance.now();
+  const allowOffline = options.onUnavailable === "allow";
   const emitter = createEmitter();
-  const charge = createCharge({ gateway, emitter, links, timeout, now });
+  const journal = keepsJournal(options)
+    ? createJournalSink(options.journal ?? {}, gateway, emitter)
+    : undefined;
+  const callers = withRecent(
+    createVerificationCache({ cacheTtl: options.verification?.cacheTtl ?? 0 }),
+    DOOR_TRUST,
+    now,
+  );
+  const teller = createTeller({ gateway, emitter, links, cache: callers.cache, journal: journal?.open, now });
+  const identify = createIdentify({ gateway, callers, links, timeout, allowOffline });
   const passages = createPassages({
-    charge,
+    charge: createCharge({
+      teller,
+      emitter,
+      timeout,
+      background: options.metering === "background",
+      allowOffline,
+      now,
+    }),
+    trace: createTelemetry(emitter),
     replays: createReplays(now),
     emitter,
     links,
@@ -152,7 +196,15 @@ export function buildPaywall(options: PaywallOptions, gateway: Gateway): Paywall
           refusals,
           hideUncallable,
           guardedOf: (handler) => (typeof handler === "function" ? guarded.get(handler) : undefined),
-          scopesOf: async () => undefined,
+          scopeStepUp: options.scopeStepUp ?? false,
+          scopesOf: async (context) => {
+            try {
+              return (await identify(await passages.tokenOf(context))).scopes;
+            } catch (error) {
+              if (!(error instanceof Refused)) throw error;
+              return error.refusal.status === 401 ? "none" : undefined;
+            }
+          },
         }),
       );
       return server;
@@ -164,7 +216,12 @@ export function buildPaywall(options: PaywallOptions, gateway: Gateway): Paywall
         "paywall.caller takes the last argument of a handler that is being called through this paywall",
       );
     },
+    verifier: (verifierOptions = {}) => createVerifier(identify, verifierOptions),
+    door: (doorOptions) => createDoor(identify, links, doorOptions),
     on: emitter.on,
-    close: () => gateway.close(),
+    async close({ timeout: closeTimeout = 5_000 } = {}) {
+      await journal?.close(closeTimeout);
+      await gateway.close();
+    },
   };
 }

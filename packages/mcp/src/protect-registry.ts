@@ -119,6 +119,8 @@ function guardEntry(kind: Gate["kind"], key: string, entry: unknown, plan: Serve
   if (slot === undefined) throw notGuardable(`the ${kind} "${key}" has no handler where one is expected`);
   const name = { current: key };
   keys.set(entry, name);
+  if (plan.scopeStepUp && "scopeChallenge" in entry)
+    entry["scopeChallenge"] ??= scopeChallenge(kind, name, entry, plan);
   let original = entry[slot];
   let guarded = guardOriginal(kind, name, entry, original, plan);
   Object.defineProperty(entry, slot, {
@@ -132,6 +134,21 @@ function guardEntry(kind: Gate["kind"], key: string, entry: unknown, plan: Serve
       guarded = guardOriginal(kind, name, entry, original, plan);
     },
   });
+}
+
+/** Tells SDK v2 which scopes a call lacks, so that it answers 403 before the call is dispatched. */
+function scopeChallenge(
+  kind: Gate["kind"],
+  name: { readonly current: string },
+  entry: Record<PropertyKey, unknown>,
+  plan: ServerPlan,
+) {
+  return (request: unknown) => {
+    const granted = member(member(request, "authInfo"), "scopes");
+    const policy = plan.policyFor(kind, namesOf(name, entry));
+    if (policy === false || !Array.isArray(granted)) return undefined;
+    return policy.scopes.every((scope) => granted.includes(scope)) ? undefined : { scopes: policy.scopes };
+  };
 }
 
 /** Where the SDKs keep a registered thing's handler; of two, the one that is called. */

@@ -11,7 +11,9 @@ import {
   type RequestOptions,
   ResponseValidationError,
 } from "@licentric/sdk";
-import type { Answer, Gateway, GatewayOptions, MeterRequest } from "./gateway.ts";
+import { BreakerOpenError, createBreaker } from "./breaker.ts";
+import type { Answer, Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
+import type { JournalEvent } from "./journal/journal-event.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 /** Tries after the first one. The time limit usually ends them sooner. */
@@ -19,6 +21,9 @@ const RETRIES = 3;
 
 /** The API, reached by the official client. */
 export function createSdkGateway(client: Licentric): Gateway {
+  const breaker = createBreaker({ kindOf: (error) => (isOutage(error) ? "unavailable" : "answered") });
+  const ask = <Value>(options: GatewayOptions, send: (options: RequestOptions) => Promise<Value>) =>
+    tryTwice(options, (tries) => breaker.run(() => send(tries)));
   return {
     verify: (token, request, options) =>
       ask(options, (send) => client.mcp.verify(token, toBody(request), send)),
@@ -41,11 +46,14 @@ export function createSdkGateway(client: Licentric): Gateway {
     },
     release: (token, reservationId, options) =>
       ask(options, (send) => client.mcp.release(token, reservationId, send)),
-    async record(events) {
-      return await client.usage.recordBatch(events.map((event) => ({ ...event })));
-    },
+    // The journal has a breaker of its own: it backs off, and nobody waits for it.
+    record: (events, signal) => client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
     close: () => client.close(),
   };
+}
+
+function toUsage({ metadata, ...event }: JournalEvent) {
+  return { ...event, ...(metadata !== undefined && { metadata: { ...metadata } }) };
 }
 
 function toBody({ requiredScopes, ...request }: MeterRequest) {
@@ -56,7 +64,7 @@ function toBody({ requiredScopes, ...request }: MeterRequest) {
  * Sends a request until it is answered or its time is over. The first try is told from the others: only after a
  * failed one can a duplicate be our own.
  */
-async function ask<Value>(
+async function tryTwice<Value>(
   { idempotencyKey, deadline }: GatewayOptions,
   send: (options: RequestOptions) => Promise<Value>,
 ): Promise<Answer<Value>> {
@@ -86,7 +94,7 @@ function isOutage(error: unknown): boolean {
   );
 }
 
-function refusedBy(error: unknown, retried: boolean): { refusal: Refusal; unknown: boolean; cause: unknown } {
+function refusedBy(error: unknown, retried: boolean): RefusedAnswer {
   // Without an answer the API may have done what it was asked, and so it may before an earlier try failed.
   return { refusal: refusalOf(error), unknown: retried || isOutage(error), cause: error };
 }
@@ -97,6 +105,6 @@ function refusalOf(error: unknown): Refusal {
   if (error instanceof BudgetExceededError) return refuse("budget_exceeded", {}, { budget: error.budget });
   if (error instanceof RateLimitError) return refuse("rate_limited", {}, { retryAfter: error.retryAfter });
   if (error instanceof ConflictError) return refuse("idempotency_conflict");
-  if (isOutage(error)) return refuse("billing_unavailable");
+  if (isOutage(error) || error instanceof BreakerOpenError) return refuse("billing_unavailable");
   return refuse("misconfigured");
 }

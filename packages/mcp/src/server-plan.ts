@@ -28,6 +28,8 @@ export interface ServerPlan {
   readonly refusals: "result" | "error";
   /** Leave out of `tools/list` what the caller may not call. */
   readonly hideUncallable: boolean;
+  /** Whether missing scopes are answered with HTTP 403 where the SDK can. */
+  readonly scopeStepUp: boolean;
   /** The policy of something by its names, of which a resource has two; false where it is free. */
   policyFor(kind: Gate["kind"], names: readonly string[]): Policy | false;
   /** Whether the owner named one of these. */

@@ -1,0 +1,84 @@
+import { randomUUID } from "node:crypto";
+import { digest } from "./digest.ts";
+import { createExpiringMap, type ExpiringMap } from "./expiring-map.ts";
+import type { Gateway } from "./gateway.ts";
+import { type Links, refuse } from "./refusal.ts";
+import { Refused } from "./refused.ts";
+import { isAgentToken } from "./token.ts";
+import type { VerificationCache, VerifiedCaller } from "./verification-cache.ts";
+
+/** Says who a token belongs to where no call is billed: at the HTTP door, and for lists. */
+export type Identify = (token: string | undefined) => Promise<VerifiedCaller>;
+
+/** A cache with what it learned lately: recent enough for the door, behind which every call is verified again. */
+export interface RecentCallers {
+  readonly cache: VerificationCache;
+  readonly recent: ExpiringMap<VerifiedCaller>;
+}
+
+/** Adds a memory of `ttl` milliseconds to a cache. */
+export function withRecent(cache: VerificationCache, ttl: number, now: () => number): RecentCallers {
+  const recent = createExpiringMap<VerifiedCaller>({ limit: 10_000, ttl, now });
+  return {
+    recent,
+    cache: {
+      ...cache,
+      get size() {
+        return cache.size;
+      },
+      async verified(token, verify, signal) {
+        const caller = await cache.verified(token, verify, signal);
+        recent.set(digest(token), caller);
+        return caller;
+      },
+      remember(token, caller, askedAt) {
+        cache.remember(token, caller, askedAt);
+        recent.set(digest(token), caller);
+      },
+      forget(token) {
+        cache.forget(token);
+        recent.delete(digest(token));
+      },
+    },
+  };
+}
+
+/**
+ * Makes the function that says who a token belongs to. It asks the API at most once in a while for each token, so
+ * that a call which passes the door and then a gate still costs one request.
+ *
+ * The function throws {@link Refused}.
+ */
+export function createIdentify(options: {
+  readonly gateway: Gateway;
+  readonly callers: RecentCallers;
+  readonly links: Links;
+  readonly timeout: number;
+  readonly allowOffline: boolean;
+}): Identify {
+  const { gateway, callers, links, timeout, allowOffline } = options;
+  const { cache, recent } = callers;
+  return async (token) => {
+    if (token === undefined) throw new Refused(refuse("missing_token", links));
+    if (!isAgentToken(token)) throw new Refused(refuse("invalid_token", links));
+    const known = recent.get(digest(token));
+    if (known !== undefined) return known;
+    return cache.verified(token, async () => {
+      const answer = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
+      if ("value" in answer) {
+        const { accountId, agentId, scopes, expiresAt } = answer.value;
+        return {
+          accountId,
+          agentId,
+          scopes,
+          expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
+        };
+      }
+      const { code, retryAfter } = answer.refusal;
+      const lastKnown = code === "billing_unavailable" && allowOffline ? cache.lastKnown(token) : undefined;
+      if (lastKnown !== undefined) return lastKnown;
+      if (code === "invalid_token") cache.forget(token);
+      throw new Refused(refuse(code, links, { retryAfter }));
+    });
+  };
+}

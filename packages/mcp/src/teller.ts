@@ -1,0 +1,281 @@
+import { randomUUID } from "node:crypto";
+import type { Bill } from "./bill.ts";
+import type { Call } from "./call.ts";
+import type { Caller } from "./caller.ts";
+import { digest } from "./digest.ts";
+import type { Emitter } from "./events.ts";
+import type { Gateway, GatewayOptions, MeterRequest, RefusedAnswer, Verified } from "./gateway.ts";
+import type { Journal } from "./journal/journal.ts";
+import type { Policy } from "./policy.ts";
+import { createPool } from "./pool.ts";
+import { type Links, type RefusalCode, type RefusalDetails, refuse } from "./refusal.ts";
+import { Refused } from "./refused.ts";
+import type { VerificationCache } from "./verification-cache.ts";
+
+/** A call on its way to being billed. */
+export interface Order {
+  readonly call: Call;
+  readonly policy: Policy;
+  readonly token: string;
+  /** When the time for asking the API is over, by the teller's clock. */
+  readonly end: number;
+}
+
+/** Usage that is held. */
+export interface Hold {
+  readonly caller: Caller;
+  /** Bills a part of it. */
+  commit(order: Order, quantity: number): Promise<void>;
+  /** Gives it back. */
+  release(order: Order): Promise<void>;
+}
+
+/** What a teller needs. */
+export interface TellerOptions {
+  readonly gateway: Gateway;
+  readonly emitter: Emitter;
+  readonly links: Links;
+  readonly cache: VerificationCache;
+  /** Where usage waits for delivery; undefined where the paywall keeps no journal. */
+  readonly journal: (() => Promise<Journal>) | undefined;
+  readonly now: () => number;
+}
+
+/** Asks the API who calls and has it bill them. Every method throws {@link Refused}. */
+export interface Teller {
+  refuse(code: RefusalCode, details?: RefusalDetails): Refused;
+  /** Verifies a caller and records nothing; without a request where the token is trusted still. */
+  verify(order: Order): Promise<Caller>;
+  /** Verifies a caller and bills it, in one request. */
+  meter(order: Order, bill: Bill): Promise<Caller>;
+  hold(order: Order, bill: Bill): Promise<Hold>;
+  /** Notes usage in the journal; by a request where it takes no more. */
+  note(order: Order, caller: Caller, bill: Bill): Promise<void>;
+  /** Who a token stood for when it was last verified. */
+  lastKnown(order: Pick<Order, "token">): Caller | undefined;
+  /** Tells the owner of something to look at. */
+  report(order: Pick<Order, "call" | "token">, reason: string, error: unknown, bill?: Bill): void;
+}
+
+const HOUR = 3_600_000;
+
+/** Makes a teller. */
+export function createTeller(options: TellerOptions): Teller {
+  const { gateway, emitter, links, cache, now } = options;
+  /** Keys whose usage the API may have recorded although nothing was served: the next such call uses them up. */
+  const unserved = createPool<string>({ limit: 10_000, ttl: HOUR, now });
+
+  const refused = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
+
+  const optionsFor = ({ end }: Order, idempotencyKey: string = randomUUID()): GatewayOptions => ({
+    idempotencyKey,
+    deadline: end - now(),
+  });
+
+  /** The gateway knows neither the owner's links nor what the call needs. */
+  function refusedBy(order: Order, { refusal, unknown, cause }: RefusedAnswer): Refused {
+    const { code, retryAfter, budget } = refusal;
+    if (code === "invalid_token") cache.forget(order.token);
+    if (code === "billing_unavailable" || code === "misconfigured") report(order, refusal.message, cause);
+    const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
+    return new Refused(refuse(code, links, { retryAfter, budget, requiredScopes }), unknown);
+  }
+
+  function toCaller(verified: Verified): Caller {
+    const { accountId, agentId, scopes, expiresAt, budget } = verified;
+    return {
+      accountId,
+      agentId,
+      scopes,
+      expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
+      budget,
+    };
+  }
+
+  /** Lets a caller through that the API, or the cache, vouches for. */
+  function accept({ call, policy }: Order, caller: Caller, source: "api" | "cache", recorded: boolean): void {
+    // A server that does not know `requiredScopes` has not looked.
+    if (!policy.scopes.every((scope) => caller.scopes.includes(scope))) {
+      throw new Refused(refuse("insufficient_scope", links, { requiredScopes: policy.scopes }), recorded);
+    }
+    const { accountId, agentId, budget } = caller;
+    emitter.emit("verified", { kind: call.kind, name: call.name, accountId, agentId, source, budget });
+  }
+
+  async function verify(order: Order): Promise<Caller> {
+    let source: "api" | "cache" = "cache";
+    const known = await cache.verified(
+      order.token,
+      async () => {
+        source = "api";
+        const answer = await gateway.verify(order.token, {}, optionsFor(order));
+        if ("refusal" in answer) throw refusedBy(order, answer);
+        return toCaller(answer.value);
+      },
+      order.call.signal,
+    );
+    const caller = { ...known, budget: undefined };
+    accept(order, caller, source, false);
+    return caller;
+  }
+
+  /** Under which name a key is kept whose usage may have been recorded: any call that costs the same may use it up. */
+  const unservedName = ({ call }: Order, bill: Bill) => digest(call.tokenHash, call.kind, call.name, bill);
+
+  async function meter(order: Order, bill: Bill): Promise<Caller> {
+    const { call, policy, token } = order;
+    const agentKey =
+      typeof call.agentKey === "string" ? agentBillingKey(call, bill, call.agentKey) : undefined;
+    const name = agentKey ?? unservedName(order, bill);
+    const left = unserved.take(name);
+    const key = agentKey ?? left ?? randomUUID();
+    const request: MeterRequest = { ...bill, ...conditions(policy) };
+    try {
+      const askedAt = Date.now();
+      const answer = await gateway.verify(token, request, optionsFor(order, key));
+      if ("refusal" in answer) throw refusedBy(order, answer);
+      const caller = toCaller(answer.value);
+      cache.remember(token, caller, askedAt);
+      accept(order, caller, "api", true);
+      const duplicate = answer.value.event?.duplicate === true;
+      // Recorded for an earlier call with this key, and not by an earlier try of this one.
+      if (duplicate && agentKey !== undefined && left === undefined && !answer.retried)
+        throw refused("idempotency_replay");
+      metered(order, caller, bill, key, { duplicate, pending: false });
+      return caller;
+    } catch (error) {
+      if (error instanceof Refused && (error.mayBeRecorded || left !== undefined)) unserved.put(name, key);
+      throw error;
+    }
+  }
+
+  async function hold(order: Order, bill: Bill): Promise<Hold> {
+    const { call, policy, token } = order;
+    const key = typeof call.agentKey === "string" ? agentBillingKey(call, bill, call.agentKey) : randomUUID();
+    const expiry = policy.holdFor === undefined ? {} : { expiresIn: policy.holdFor };
+    const askedAt = Date.now();
+    const answer = await gateway.reserve(
+      token,
+      { ...bill, ...conditions(policy), ...expiry },
+      optionsFor(order, key),
+    );
+    if ("refusal" in answer) throw refusedBy(order, answer);
+    const { reservation, ...verified } = answer.value;
+    const caller = toCaller(verified);
+    cache.remember(token, caller, askedAt);
+    if (reservation.status !== "held") throw refused("idempotency_replay");
+    const release = async (later: Order) => {
+      const released = await gateway.release(token, reservation.id, optionsFor(later));
+      // Nobody pays for an abandoned hold: it lapses, and only counts against the budget until then.
+      if ("refusal" in released)
+        report(order, "a hold could not be released and will lapse by itself", released.cause, bill);
+    };
+    try {
+      accept(order, caller, "api", false);
+    } catch (error) {
+      await release(order);
+      throw error;
+    }
+    return {
+      caller,
+      release,
+      async commit(later, quantity) {
+        const used = { ...bill, quantity };
+        const committed = await gateway.commit(token, reservation.id, quantity, optionsFor(later));
+        if ("refusal" in committed) {
+          report(
+            order,
+            "a hold could not be committed, so the result was not delivered",
+            committed.cause,
+            used,
+          );
+          throw refusedBy(later, committed);
+        }
+        if (committed.value.lapsed) {
+          // The handler took longer than the hold, and the usage is real all the same.
+          await meter(later, used);
+          return;
+        }
+        const duplicate = committed.value.event?.duplicate === true;
+        if (duplicate && typeof call.agentKey === "string" && !committed.retried)
+          throw refused("idempotency_replay");
+        metered(order, caller, used, reservation.id, { duplicate, pending: false });
+      },
+    };
+  }
+
+  async function note(order: Order, caller: Caller, bill: Bill): Promise<void> {
+    const name = unservedName(order, bill);
+    const left = unserved.take(name);
+    const idempotencyKey = left ?? randomUUID();
+    try {
+      if (options.journal === undefined) throw new TypeError("this paywall keeps no journal");
+      const journal = await options.journal();
+      await journal.append({
+        idempotencyKey,
+        timestamp: new Date().toISOString(),
+        agentId: caller.agentId,
+        ...bill,
+      });
+    } catch (error) {
+      report(order, "usage could not be journalled; it is recorded by a request instead", error, bill);
+      unserved.put(name, idempotencyKey);
+      await meter(order, bill);
+      return;
+    }
+    metered(order, caller, bill, idempotencyKey, { duplicate: false, pending: true });
+  }
+
+  function metered(
+    { call }: Order,
+    { agentId }: Caller,
+    bill: Bill,
+    idempotencyKey: string,
+    how: { duplicate: boolean; pending: boolean },
+  ): void {
+    emitter.emit("metered", { kind: call.kind, name: call.name, agentId, ...bill, idempotencyKey, ...how });
+  }
+
+  function report(
+    { call, token }: Pick<Order, "call" | "token">,
+    reason: string,
+    error: unknown,
+    bill?: Bill,
+  ): void {
+    const agentId = cache.lastKnown(token)?.agentId;
+    emitter.emit("failed", {
+      reason,
+      error,
+      kind: call.kind,
+      name: call.name,
+      ...bill,
+      ...(agentId !== undefined && { agentId }),
+    });
+  }
+
+  return {
+    refuse: refused,
+    verify,
+    meter,
+    hold,
+    note,
+    lastKnown({ token }) {
+      const known = cache.lastKnown(token);
+      return known && { ...known, budget: undefined };
+    },
+    report,
+  };
+}
+
+/** What the API is to check before it records anything. */
+function conditions({
+  enforceBudget,
+  scopes,
+}: Policy): Pick<MeterRequest, "enforceBudget" | "requiredScopes"> {
+  return { ...(enforceBudget && { enforceBudget }), ...(scopes.length > 0 && { requiredScopes: scopes }) };
+}
+
+/** Binds an agent's key to who called what for how much with which arguments: nothing else can be had for it. */
+function agentBillingKey(call: Call, bill: Bill, agentKey: string): string {
+  return digest(call.tokenHash, agentKey, call.binding(), call.round(), bill.meterName, bill.quantity);
+}
