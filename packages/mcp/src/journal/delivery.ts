@@ -47,7 +47,7 @@ export type JournalFailure =
   /** A file of the journal could not be read, written or removed; it is tried again. */
   | { readonly reason: "disk"; readonly error: unknown };
 
-/** What delivery needs; {@link openJournal} documents the options that come from outside. */
+/** What delivery needs; `JournalOptions` documents the options that come from outside. */
 export interface DeliverySettings {
   readonly directory: string;
   readonly deliver: (

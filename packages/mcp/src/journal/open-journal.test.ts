@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DeliveryOutcome, JournalFailure } from "./delivery.ts";
+import type { Journal, JournalOptions } from "./journal.ts";
 import type { JournalEvent } from "./journal-event.ts";
-import { type Journal, type JournalOptions, openJournal } from "./open-journal.ts";
+import { openJournal } from "./open-journal.ts";
 
 let directory: string;
 const opened: Journal[] = [];
