@@ -36,6 +36,7 @@ export { Licentric } from "./licentric.ts";
 export type { ClientOptions, HeaderFields, Logger, RequestOptions } from "./options.ts";
 export type { Page, PagePromise } from "./page.ts";
 export type * from "./resources/agents.ts";
+export type * from "./resources/audit-events.ts";
 export type * from "./resources/billing.ts";
 export type * from "./resources/budgets.ts";
 export type * from "./resources/credentials.ts";

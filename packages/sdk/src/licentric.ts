@@ -10,6 +10,7 @@ import {
   resolveBaseUrl,
 } from "./options.ts";
 import { Agents } from "./resources/agents.ts";
+import { AuditEvents } from "./resources/audit-events.ts";
 import { Billing } from "./resources/billing.ts";
 import { Budgets } from "./resources/budgets.ts";
 import { Credentials } from "./resources/credentials.ts";
@@ -66,6 +67,8 @@ export class Licentric {
   readonly customers: Customers;
   /** Management keys. */
   readonly keys: Keys;
+  /** Who changed what. */
+  readonly auditEvents: AuditEvents;
   /** Where events are sent, and the check of what arrives there. */
   readonly webhooks: Webhooks;
   readonly #pool: Pool | undefined;
@@ -100,6 +103,7 @@ export class Licentric {
     this.billing = new Billing(api, this.usage);
     this.customers = new Customers(api);
     this.keys = new Keys(api);
+    this.auditEvents = new AuditEvents(api);
     this.webhooks = new Webhooks(api);
   }
 

@@ -496,6 +496,18 @@ export function describeContract(name: string, start: () => Promise<ApiUnderTest
       });
     });
 
+    describe("audit events", () => {
+      it("tell which key changed what", async () => {
+        const { id } = await newAgent();
+        await client.agents.update(id, { name: "renamed" });
+        const events = (await client.auditEvents.list({ resourceId: id })).data;
+        expect(events.map(({ operation }) => operation)).toEqual(["agents.update", "agents.create"]);
+        expect(new Set(events.map(({ keyId }) => keyId)).size).toBe(1);
+        const created = await client.auditEvents.list({ resourceId: id, operation: "agents.create" });
+        expect(created.data).toMatchObject([{ resourceIds: [id] }]);
+      });
+    });
+
     describe("webhooks", () => {
       it("are created with a secret, listed and read without it, changed and removed", async () => {
         const webhook = await client.webhooks.create({
@@ -563,6 +575,16 @@ export function describeContract(name: string, start: () => Promise<ApiUnderTest
         expect((await client.billing.listInvoices({ periodId: open.id })).data.map(({ id }) => id)).toEqual([
           invoice.id,
         ]);
+
+        expect(await client.billing.voidInvoice(invoice.id ?? "")).toMatchObject({
+          id: invoice.id,
+          status: "void",
+        });
+        const again = await client.billing.createInvoice(open.id, {});
+        expect(again.id).not.toBe(invoice.id);
+        const note = await client.billing.createCreditNote(again.id ?? "", { amount: "0.50", memo: "sorry" });
+        expect(note).toMatchObject({ invoiceId: again.id, amount: "0.50", amountMinor: 50, memo: "sorry" });
+        expect((await client.billing.listCreditNotes(again.id ?? "")).data).toEqual([note]);
       });
     });
   });

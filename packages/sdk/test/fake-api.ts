@@ -235,7 +235,9 @@ export function fakeApi(managementKey: string): HttpHandler[] {
     if (period["status"] === "open")
       throw new Refusal("CONFLICT", "The period is still open. Close it first.");
     if (customerId !== undefined) find("customer", customerId);
-    const [made] = where("invoice", { periodId, customerId: customerId ?? null });
+    const [made] = where("invoice", { periodId, customerId: customerId ?? null }).filter(
+      ({ status }) => status !== "void",
+    );
     if (made) return made;
     const lines = totalsBy(where("event", { periodId }), ["customer"])
       .filter((total) => total.customerId === (customerId ?? null))
@@ -429,6 +431,24 @@ export function fakeApi(managementKey: string): HttpHandler[] {
         invoiceOf(text(params["periodId"]), body["customerId"], body["metadata"]),
       getInvoice: ({ params }) => find("invoice", params["invoiceId"]),
       listInvoices: ({ query }) => where("invoice", { periodId: query.get("periodId") ?? undefined }),
+      voidInvoice: ({ params }) => change("invoice", params["invoiceId"], { status: "void" }),
+      createCreditNote: ({ params, body }) => {
+        const { id: invoiceId, currency } = find("invoice", params["invoiceId"]);
+        const amountMinor = Math.round(Number(body["amount"]) * 100);
+        return insert("creditNote", {
+          invoiceId,
+          currency,
+          amountMinor,
+          status: "issued",
+          settlement: null,
+          reason: null,
+          memo: null,
+          stripeCreditNoteId: null,
+          ...body,
+          createdAt: iso(),
+        });
+      },
+      listCreditNotes: ({ params }) => where("creditNote", { invoiceId: params["invoiceId"] }),
     },
     customers: {
       create: ({ body }) => insert("customer", { email: null, stripeCustomerId: null, ...body, ...stamps() }),
@@ -443,6 +463,13 @@ export function fakeApi(managementKey: string): HttpHandler[] {
       },
       list: () => where("key", {}),
       revoke: ({ params }) => publicRow(change("key", params["keyId"], { revokedAt: iso() })),
+    },
+    auditEvents: {
+      list: ({ query }) =>
+        where("auditEvent", { operation: query.get("operation") ?? undefined }).filter((event) => {
+          const resourceId = query.get("resourceId");
+          return resourceId === null || z.string().array().parse(event["resourceIds"]).includes(resourceId);
+        }),
     },
     webhooks: {
       create: ({ body }) => {
@@ -475,7 +502,7 @@ export function fakeApi(managementKey: string): HttpHandler[] {
       if (scopes && route.scope && !scopes.includes(route.scope)) {
         throw new Refusal("FORBIDDEN", `The key lacks the scope "${route.scope}".`, { scope: route.scope });
       }
-      return undefined;
+      return key;
     }
     const [credential] = isAgentToken(secret) ? where("credential", { secret }) : [];
     if (!credential) throw new Refusal("UNAUTHORIZED", "This token does not exist here.");
@@ -490,6 +517,7 @@ export function fakeApi(managementKey: string): HttpHandler[] {
 
   function answerTo(
     route: Route,
+    operation: string,
     answer: (call: Call) => unknown,
     request: Request,
     params: Record<string, string>,
@@ -522,6 +550,12 @@ export function fakeApi(managementKey: string): HttpHandler[] {
       }
       const body = raw === "" ? {} : JSON.parse(raw);
       const result = answer({ params, query, body, credential, idempotencyKey });
+      if (route.auth === "key" && route.method !== "GET") {
+        const answered = z.looseObject({ id: z.string() }).safeParse(result).data?.id;
+        const resourceIds = [...new Set([...Object.values(params), ...(answered ? [answered] : [])])];
+        const requestId = headers["x-request-id"];
+        insert("auditEvent", { keyId: credential?.id, operation, resourceIds, requestId, createdAt: iso() });
+      }
       const json = route.list
         ? page(z.array(z.looseObject({ id: z.string() })).parse(result), query)
         : { data: result };
@@ -558,6 +592,7 @@ export function fakeApi(managementKey: string): HttpHandler[] {
         if (answer === undefined) throw new Error(`the fake does not know ${resource}.${name}`);
         return answerTo(
           route,
+          `${resource}.${name}`,
           answer,
           request,
           z.record(z.string(), z.string()).parse(params),

@@ -32,6 +32,15 @@ export interface PeriodCloseParams {
 /** What {@link Billing.createInvoice} takes besides the period. */
 export type InvoiceCreateParams = BodyOf<typeof routes.billing.createInvoice>;
 
+/** An amount taken back from an invoice. */
+export type CreditNote = ResponseOf<typeof routes.billing.createCreditNote>;
+
+/** What {@link Billing.createCreditNote} takes besides the invoice. */
+export type CreditNoteCreateParams = BodyOf<typeof routes.billing.createCreditNote>;
+
+/** How {@link Billing.listCreditNotes} can be narrowed. */
+export type CreditNoteListParams = QueryOf<typeof routes.billing.listCreditNotes>;
+
 /** How {@link Billing.listInvoices} can be narrowed. */
 export type InvoiceListParams = QueryOf<typeof routes.billing.listInvoices>;
 
@@ -166,5 +175,55 @@ export class Billing {
    */
   listInvoices(params: InvoiceListParams = {}, options?: RequestOptions): PagePromise<Invoice> {
     return this.#api.list(routes.billing.listInvoices, { query: params }, options);
+  }
+
+  /**
+   * Voids an invoice that is not paid. Its usage can then be invoiced again: `createInvoice` makes a new one.
+   *
+   * @throws ConflictError where the invoice is paid
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * const { status } = await client.billing.voidInvoice("inv_1");
+   * ```
+   */
+  voidInvoice(invoiceId: string, options?: RequestOptions): APIPromise<Invoice> {
+    return this.#api.call(routes.billing.voidInvoice, { params: { invoiceId } }, options);
+  }
+
+  /**
+   * Takes an amount back from an invoice, at most what is left of its total. Of a paid invoice, `settlement` says
+   * how the money goes back: `customer_balance` (the default), `refund` or `out_of_band`.
+   *
+   * @throws ValidationError where the amount is more than what is left
+   * @throws NotFoundError where there is no such invoice
+   * @example
+   * ```ts
+   * const note = await client.billing.createCreditNote("inv_1", { amount: "2.50", reason: "duplicate" });
+   * ```
+   */
+  createCreditNote(
+    invoiceId: string,
+    params: CreditNoteCreateParams,
+    options?: RequestOptions,
+  ): APIPromise<CreditNote> {
+    return this.#api.call(routes.billing.createCreditNote, { params: { invoiceId }, body: params }, options);
+  }
+
+  /**
+   * Lists an invoice's credit notes, newest first.
+   *
+   * @throws NotFoundError where there is no such invoice
+   * @example
+   * ```ts
+   * for await (const note of client.billing.listCreditNotes("inv_1")) show(note.amount, note.status);
+   * ```
+   */
+  listCreditNotes(
+    invoiceId: string,
+    params: CreditNoteListParams = {},
+    options?: RequestOptions,
+  ): PagePromise<CreditNote> {
+    return this.#api.list(routes.billing.listCreditNotes, { params: { invoiceId }, query: params }, options);
   }
 }

@@ -1,0 +1,33 @@
+import { routes } from "@licentric/contract";
+import type { Api, QueryOf } from "../api.ts";
+import type { ResponseOf } from "../check-response.ts";
+import type { RequestOptions } from "../options.ts";
+import type { PagePromise } from "../page.ts";
+
+/** A change that was made with a management key. */
+export type AuditEvent = ResponseOf<typeof routes.auditEvents.list>;
+
+/** How {@link AuditEvents.list} can be narrowed. */
+export type AuditEventListParams = QueryOf<typeof routes.auditEvents.list>;
+
+/** Who changed what. */
+export class AuditEvents {
+  readonly #api: Api;
+
+  /** Made by the client. @internal */
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /**
+   * Lists the changes that were made with management keys, newest first.
+   *
+   * @example
+   * ```ts
+   * for await (const event of client.auditEvents.list({ limit: 100 })) show(event);
+   * ```
+   */
+  list(params: AuditEventListParams = {}, options?: RequestOptions): PagePromise<AuditEvent> {
+    return this.#api.list(routes.auditEvents.list, { query: params }, options);
+  }
+}
