@@ -1,4 +1,5 @@
 export * from "./agents.ts";
+export * from "./audit.ts";
 export * from "./billing.ts";
 export * from "./budgets.ts";
 export * from "./credentials.ts";

@@ -5,6 +5,7 @@ import { DisplayName, Id, Mode, Timestamp } from "./primitives.ts";
 export const KEY_SCOPES = [
   "agents:read",
   "agents:write",
+  "audit:read",
   "billing:read",
   "billing:write",
   "budgets:read",

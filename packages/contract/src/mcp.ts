@@ -2,13 +2,9 @@ import { z } from "zod";
 import { BudgetState } from "./budgets.ts";
 import { Id, MeterName, Quantity, QuantityTotal, Scope, Timestamp } from "./primitives.ts";
 
-const requiredScopes = z
-  .array(Scope)
-  .max(50)
-  .optional()
-  .meta({
-    description: "Scopes that the credential must have; a missing one answers 403 and records nothing.",
-  });
+const requiredScopes = z.array(Scope).max(50).optional().meta({
+  description: "Scopes that the credential must have; a missing one answers 403 and records nothing.",
+});
 
 /**
  * What `mcp.verify` takes. Both documented members are optional: with no `meterName` the credential is verified
@@ -18,12 +14,9 @@ export const VerifyRequest = z
   .strictObject({
     meterName: MeterName.optional(),
     quantity: Quantity.optional(),
-    enforceBudget: z
-      .boolean()
-      .optional()
-      .meta({
-        description: "Check the budget and record in one atomic step; over it, 402 and nothing recorded.",
-      }),
+    enforceBudget: z.boolean().optional().meta({
+      description: "Check the budget and record in one atomic step; over it, 402 and nothing recorded.",
+    }),
     requiredScopes,
   })
   .refine((request) => request.meterName !== undefined || request.quantity === undefined, {

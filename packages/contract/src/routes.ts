@@ -9,9 +9,12 @@ import {
   RotateCredential,
   UpdateAgent,
 } from "./agents.ts";
+import { AuditEvent, ListAuditEventsQuery } from "./audit.ts";
 import {
   BillingPeriod,
+  CreateCreditNote,
   CreateInvoice,
+  CreditNote,
   HostedBillingPeriod,
   HostedInvoice,
   Invoice,
@@ -402,6 +405,38 @@ export const routes = {
       list: true,
       status: 200,
     },
+    voidInvoice: {
+      method: "POST",
+      path: "/api/v1/billing/invoices/:invoiceId/void",
+      auth: "key",
+      scope: "billing:write",
+      summary:
+        "Void an invoice that is not paid. Its usage can then be invoiced again: createInvoice makes a new one.",
+      response: Invoice,
+      hostedResponse: HostedInvoice,
+      status: 200,
+    },
+    createCreditNote: {
+      method: "POST",
+      path: "/api/v1/billing/invoices/:invoiceId/credit-notes",
+      auth: "key",
+      scope: "billing:write",
+      summary: "Take an amount back from an invoice, at most what is left of its total.",
+      body: CreateCreditNote,
+      response: CreditNote,
+      status: 201,
+    },
+    listCreditNotes: {
+      method: "GET",
+      path: "/api/v1/billing/invoices/:invoiceId/credit-notes",
+      auth: "key",
+      scope: "billing:read",
+      summary: "List an invoice's credit notes, newest first.",
+      query: PageQuery,
+      response: CreditNote,
+      list: true,
+      status: 200,
+    },
   },
   customers: {
     create: {
@@ -474,6 +509,19 @@ export const routes = {
       scope: "keys:write",
       summary: "Refuse a management key from now on.",
       response: ManagementKey,
+      status: 200,
+    },
+  },
+  auditEvents: {
+    list: {
+      method: "GET",
+      path: "/api/v1/audit-events",
+      auth: "key",
+      scope: "audit:read",
+      summary: "List the changes that were made with management keys, newest first.",
+      query: ListAuditEventsQuery,
+      response: AuditEvent,
+      list: true,
       status: 200,
     },
   },

@@ -1,4 +1,5 @@
 import type { AgentCaller, KeyCaller } from "./accounts/caller.ts";
+import type { LastUsed } from "./accounts/last-used.ts";
 import type { RandomBytes } from "./accounts/secrets.ts";
 import type { AgentCheck } from "./agents/authenticate-agent.ts";
 import type { StripeConnection } from "./billing/stripe.ts";
@@ -15,6 +16,7 @@ export interface Services {
   readonly randomBytes: RandomBytes;
   readonly authenticateKey: (secret: string) => Promise<KeyCaller>;
   readonly authenticateAgent: (token: string, check?: AgentCheck) => Promise<AgentCaller>;
+  readonly lastUsed: LastUsed;
   readonly record: (event: PendingEvent) => Promise<Recorded>;
   /** null where no Stripe is connected. */
   readonly stripe: StripeConnection | null;

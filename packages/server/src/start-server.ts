@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
+import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
 import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
@@ -69,6 +70,9 @@ export async function startServer({
     pino.destination(2),
   );
   const newId = () => uuidv7();
+  const lastUsed = createLastUsed(db, {
+    onError: (error) => log.warn({ err: error }, "last-used times could not be written yet"),
+  });
   const services: Services = {
     db,
     now,
@@ -76,15 +80,23 @@ export async function startServer({
     randomBytes,
     authenticateKey: createKeyAuthenticator(db),
     authenticateAgent: createAgentAuthenticator(db, now),
+    lastUsed,
     record: createRecorder({ db, now, newId }),
     stripe: stripe === undefined ? null : connectStripe(stripe),
   };
   const app = createApp(services, log);
   try {
     const url = await app.listen({ host, port });
-    return { url, close: () => app.close() };
+    return {
+      url,
+      close: async () => {
+        await app.close();
+        await lastUsed.close();
+      },
+    };
   } catch (error) {
     await app.close();
+    await lastUsed.close();
     throw startError(error, host, port);
   }
 }

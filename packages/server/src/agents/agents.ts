@@ -1,5 +1,6 @@
-import type { Agent, CreateAgent, ListAgentsQuery } from "@licentric/contract";
+import type { Agent, CreateAgent, ListAgentsQuery, UpdateAgent } from "@licentric/contract";
 import type { z } from "zod";
+import { getCustomer } from "../customers/customers.ts";
 import { notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
@@ -35,7 +36,7 @@ export async function createAgent(
   { name, customerId, metadata = {} }: z.output<typeof CreateAgent>,
   { newId, now }: { newId: () => string; now: Date },
 ): Promise<Agent> {
-  if (customerId != null) await requireCustomer(db, environmentId, customerId);
+  if (customerId != null) await getCustomer(db, environmentId, customerId);
   const rows = await db.query<AgentRow>(
     `INSERT INTO agents (id, environment_id, customer_id, name, status, metadata, created_at, updated_at)
      VALUES ($1, $2, $3, $4, 'active', $5::jsonb, $6, $6) RETURNING ${COLUMNS}`,
@@ -81,10 +82,63 @@ export function listAgents(
   );
 }
 
-async function requireCustomer(db: Queryable, environmentId: string, customerId: string): Promise<void> {
-  const rows = await db.query("SELECT 1 FROM customers WHERE environment_id = $1 AND id = $2", [
+/**
+ * Changes an agent. Its tokens are refused from the moment it is suspended, and work again when it is active again.
+ * Usage goes to the customer whom the agent belongs to when it is recorded.
+ */
+export async function updateAgent(
+  tx: Queryable,
+  environmentId: string,
+  id: string,
+  { name, status, customerId, metadata }: z.output<typeof UpdateAgent>,
+  now: Date,
+): Promise<Agent> {
+  if (customerId != null) await getCustomer(tx, environmentId, customerId);
+  const rows = await tx.query<AgentRow>(
+    `UPDATE agents SET name = coalesce($3, name), status = coalesce($4, status),
+       customer_id = CASE WHEN $5 THEN $6::uuid ELSE customer_id END,
+       metadata = coalesce($7::jsonb, metadata), updated_at = $8
+     WHERE environment_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING ${COLUMNS}`,
+    [
+      environmentId,
+      uuidParam(id),
+      name ?? null,
+      status ?? null,
+      customerId !== undefined,
+      customerId ?? null,
+      metadata === undefined ? null : JSON.stringify(metadata),
+      now,
+    ],
+  );
+  if (rows.length === 0) throw notFound("agent", id);
+  return toAgent(onlyRow(rows));
+}
+
+/**
+ * Deletes an agent, its budgets, and revokes its credentials. What it used stays and is billed, also what is only
+ * reported later.
+ */
+export async function deleteAgent(
+  tx: Queryable,
+  environmentId: string,
+  id: string,
+  now: Date,
+): Promise<Agent> {
+  const rows = await tx.query<AgentRow>(
+    `UPDATE agents SET deleted_at = $3, updated_at = $3
+     WHERE environment_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING ${COLUMNS}`,
+    [environmentId, uuidParam(id), now],
+  );
+  if (rows.length === 0) throw notFound("agent", id);
+  const agent = toAgent(onlyRow(rows));
+  await tx.query(
+    `UPDATE credentials SET revoked_at = $3
+     WHERE environment_id = $1 AND agent_id = $2 AND (revoked_at IS NULL OR revoked_at > $3)`,
+    [environmentId, agent.id, now],
+  );
+  await tx.query("DELETE FROM budgets WHERE environment_id = $1 AND agent_id = $2", [
     environmentId,
-    uuidParam(customerId),
+    agent.id,
   ]);
-  if (rows.length === 0) throw notFound("customer", customerId);
+  return agent;
 }

@@ -8,7 +8,9 @@ import Fastify, {
 import { ulid } from "ulid";
 import { accountRoutes } from "../accounts/routes.ts";
 import { agentRoutes } from "../agents/routes.ts";
+import { auditRoutes } from "../audit/routes.ts";
 import { billingRoutes } from "../billing/routes.ts";
+import { customerRoutes } from "../customers/routes.ts";
 import { meteringRoutes } from "../metering/routes.ts";
 import type { Services } from "../services.ts";
 import { DatabaseUnavailableError } from "../store/database.ts";
@@ -70,6 +72,8 @@ export function createApp(services: Services, log: FastifyBaseLogger): FastifyIn
     agentRoutes,
     meteringRoutes,
     billingRoutes,
+    customerRoutes,
+    auditRoutes,
     openApiRoutes(routes),
   ].flat();
   for (const register of registrations) register(app, services);

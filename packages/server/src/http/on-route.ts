@@ -2,8 +2,9 @@ import { IdempotencyKey, type PathParams, type Route } from "@licentric/contract
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { type AgentCaller, type KeyCaller, requireKeyScope } from "../accounts/caller.ts";
+import { recordChange } from "../audit/audit-events.ts";
 import type { Services } from "../services.ts";
-import type { Queryable } from "../store/database.ts";
+import { type Queryable, sqlState } from "../store/database.ts";
 import { ApiError } from "./api-error.ts";
 import { once } from "./idempotency.ts";
 import type { Page } from "./page.ts";
@@ -41,7 +42,8 @@ export function onRoute<R extends Route>(
 
 /**
  * Implements a row of the route table that changes something: `change` runs in one transaction, and a repetition
- * with the same `Idempotency-Key` gets the first result again.
+ * with the same `Idempotency-Key` gets the first result again. A change made with a management key is written to
+ * the audit log here, so that none can be forgotten.
  *
  * @param finish makes the answer out of the result where more is to be done outside the transaction. It runs for a
  * repetition, too, so it must go on where it stopped.
@@ -51,19 +53,45 @@ export function onChange<R extends Route>(
   change: (request: RouteRequest<R>, tx: Queryable, services: Services) => Promise<RouteAnswer<R>>,
   finish?: (result: RouteAnswer<R>, request: RouteRequest<R>, services: Services) => Promise<RouteAnswer<R>>,
 ): RouteRegistration {
-  return register(route, async (request, services, { secret, url }) => {
-    const { db, randomBytes } = services;
-    const { caller, idempotencyKey: key, now } = request;
+  return register(route, async (request, services, { secret, url, requestId }) => {
+    const { db, newId, randomBytes } = services;
+    const { caller, idempotencyKey: key, now, params } = request;
     const principalId = caller.kind === "key" ? caller.keyId : caller.credentialId;
     const fingerprinted = [route.method, url, request.body ?? null];
-    const result = await db.transaction((tx) => {
-      const work = () => change(request, tx, services);
-      return key === null
-        ? work()
-        : once(tx, { principalId, secret, key, request: fingerprinted, now, randomBytes }, work);
-    });
+    const result = await retryingDeadlocks(() =>
+      db.transaction((tx) => {
+        const work = async () => {
+          const answer = await change(request, tx, services);
+          if (caller.kind === "key") {
+            const { environmentId, keyId } = caller;
+            await recordChange(
+              tx,
+              { environmentId, keyId, route, params, answer, requestId },
+              { newId, now },
+            );
+          }
+          return answer;
+        };
+        return key === null
+          ? work()
+          : once(tx, { principalId, secret, key, request: fingerprinted, now, randomBytes }, work);
+      }),
+    );
     return finish === undefined ? result : finish(result, request, services);
   });
+}
+
+const DEADLOCK = "40P01";
+const MAX_ATTEMPTS = 5;
+
+/** The database ends one of two transactions that wait for each other; nothing of it is done, so it runs again. */
+async function retryingDeadlocks<Result>(run: () => Promise<Result>, attempt = 1): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    if (sqlState(error) !== DEADLOCK || attempt === MAX_ATTEMPTS) throw error;
+  }
+  return retryingDeadlocks(run, attempt + 1);
 }
 
 function register<R extends Route>(
@@ -71,7 +99,7 @@ function register<R extends Route>(
   answer: (
     request: RouteRequest<R>,
     services: Services,
-    raw: { readonly secret: string; readonly url: string },
+    raw: { readonly secret: string; readonly url: string; readonly requestId: string },
   ) => Promise<RouteAnswer<R>>,
 ): RouteRegistration {
   return (app, services) => {
@@ -82,7 +110,7 @@ function register<R extends Route>(
         const now = services.now();
         const secret = bearer(request);
         const checked = {
-          caller: await authenticate(route, secret, services),
+          caller: await authenticate(route, secret, services, now),
           params: request.params,
           query: route.query && parse(route.query, request.query),
           body: route.body && parse(route.body, request.body ?? {}),
@@ -91,7 +119,7 @@ function register<R extends Route>(
           // Every member was checked against the schema that its type is inferred from.
         } as RouteRequest<R>;
         refuseForeignCursor(checked.query);
-        const result = await answer(checked, services, { secret, url: request.url });
+        const result = await answer(checked, services, { secret, url: request.url, requestId: request.id });
         return reply.status(route.status).send(route.list ? result : { data: result });
       },
     });
@@ -102,11 +130,17 @@ async function authenticate(
   route: Route,
   secret: string,
   services: Services,
+  now: Date,
 ): Promise<KeyCaller | AgentCaller> {
   if (route.auth !== "key") {
-    return services.authenticateAgent(secret, { allowEnded: route.auth === "agent-or-expired" });
+    const caller = await services.authenticateAgent(secret, {
+      allowEnded: route.auth === "agent-or-expired",
+    });
+    services.lastUsed.note(caller, now);
+    return caller;
   }
   const caller = await services.authenticateKey(secret);
+  services.lastUsed.note(caller, now);
   if (route.scope !== undefined) requireKeyScope(caller, route.scope);
   return caller;
 }

@@ -1,0 +1,105 @@
+import type { CreateCustomer, Customer, UpdateCustomer } from "@licentric/contract";
+import type { z } from "zod";
+import { notFound } from "../http/api-error.ts";
+import { type Page, type PageRequest, readPage } from "../http/page.ts";
+import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+
+interface CustomerRow {
+  id: string;
+  name: string;
+  email: string | null;
+  stripe_customer_id: string | null;
+  metadata: Customer["metadata"];
+  created_at: Date;
+  updated_at: Date;
+}
+
+const COLUMNS = "id, name, email, stripe_customer_id, metadata, created_at, updated_at";
+
+function toCustomer(row: CustomerRow): Customer {
+  return {
+    id: row.id,
+    name: row.name,
+    email: row.email,
+    stripeCustomerId: row.stripe_customer_id,
+    metadata: row.metadata,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  };
+}
+
+/** Creates a paying customer. */
+export async function createCustomer(
+  tx: Queryable,
+  environmentId: string,
+  { name, email, stripeCustomerId, metadata = {} }: z.output<typeof CreateCustomer>,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<Customer> {
+  const rows = await tx.query<CustomerRow>(
+    `INSERT INTO customers (id, environment_id, name, email, stripe_customer_id, metadata, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $7) RETURNING ${COLUMNS}`,
+    [newId(), environmentId, name, email ?? null, stripeCustomerId ?? null, JSON.stringify(metadata), now],
+  );
+  return toCustomer(onlyRow(rows));
+}
+
+/** @throws {ApiError} `NOT_FOUND` when the environment has no such customer. */
+export async function getCustomer(db: Queryable, environmentId: string, id: string): Promise<Customer> {
+  const rows = await db.query<CustomerRow>(
+    `SELECT ${COLUMNS} FROM customers WHERE environment_id = $1 AND id = $2`,
+    [environmentId, uuidParam(id)],
+  );
+  if (rows.length === 0) throw notFound("customer", id);
+  return toCustomer(onlyRow(rows));
+}
+
+/** Lists customers, newest first. */
+export function listCustomers(
+  db: Queryable,
+  environmentId: string,
+  page: PageRequest,
+): Promise<Page<Customer>> {
+  return readPage(
+    page,
+    (limit) =>
+      db.query<CustomerRow>(
+        `SELECT ${COLUMNS} FROM customers
+         WHERE environment_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
+        [environmentId, page.cursor, limit],
+      ),
+    toCustomer,
+  );
+}
+
+/**
+ * Changes a customer. A null takes the e-mail address or the Stripe customer away; with the next invoice another
+ * one is made in Stripe.
+ */
+export async function updateCustomer(
+  tx: Queryable,
+  environmentId: string,
+  id: string,
+  { name, email, stripeCustomerId, metadata }: z.output<typeof UpdateCustomer>,
+  now: Date,
+): Promise<Customer> {
+  const rows = await tx.query<CustomerRow>(
+    `UPDATE customers SET name = coalesce($3, name),
+       email = CASE WHEN $4 THEN $5 ELSE email END,
+       stripe_customer_id = CASE WHEN $6 THEN $7 ELSE stripe_customer_id END,
+       metadata = coalesce($8::jsonb, metadata), updated_at = $9
+     WHERE environment_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
+    [
+      environmentId,
+      uuidParam(id),
+      name ?? null,
+      email !== undefined,
+      email ?? null,
+      stripeCustomerId !== undefined,
+      stripeCustomerId ?? null,
+      metadata === undefined ? null : JSON.stringify(metadata),
+      now,
+    ],
+  );
+  if (rows.length === 0) throw notFound("customer", id);
+  return toCustomer(onlyRow(rows));
+}
