@@ -85,7 +85,7 @@ export function createCharge({
   }
 
   async function admit(order: Order): Promise<Admission> {
-    const { call, policy } = order;
+    const { call } = order;
     if (call.token === undefined) throw teller.refuse("missing_token");
     if (!isAgentToken(call.token)) throw teller.refuse("invalid_token");
     if (call.agentKey === null) {

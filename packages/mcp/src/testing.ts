@@ -1,0 +1,101 @@
+import { AssertionError } from "node:assert";
+import { buildPaywall, type Paywall } from "./paywall.ts";
+import type { PaywallOptions } from "./paywall-options.ts";
+import { checkPaywallOptions } from "./paywall-options.ts";
+import type { RefusalCode, RefusalDetails } from "./refusal.ts";
+import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "./test-ledger.ts";
+
+export type { RecordedUsage, TestAgentOptions } from "./test-ledger.ts";
+
+/** What is expected to have been billed; what is left out may be anything. */
+export interface ExpectedUsage {
+  readonly agentId?: string;
+  readonly meterName?: string;
+  readonly quantity?: number;
+}
+
+/** How a test paywall is made: everything but what has to do with requests. */
+export type TestPaywallOptions = Pick<
+  PaywallOptions,
+  "defaults" | "hideUncallable" | "links" | "refusals" | "token" | "verification"
+>;
+
+/** A paywall for unit tests: it never uses the network, and tells what it billed. */
+export interface TestPaywall extends Paywall {
+  /** What was billed so far, oldest first. */
+  readonly billed: readonly RecordedUsage[];
+  /** The agent that calls come from which name no token of their own. */
+  readonly agentId: string;
+  /** Makes another agent and answers its token. */
+  authorize(agentId: string, options?: TestAgentOptions): string;
+  /** Calls from here on come from this agent, where they name no token: null for none at all. */
+  actAs(token: string | null): void;
+  /** From here on every request to billing is refused like this; undefined ends it. */
+  refuseWith(code: RefusalCode | undefined, details?: RefusalDetails): void;
+  /**
+   * Asserts that exactly this was billed, in this order.
+   *
+   * @throws AssertionError which shows both
+   */
+  expectBilled(...expected: readonly ExpectedUsage[]): void;
+}
+
+/**
+ * Makes a paywall for unit tests. Calls come from an agent of its own, so that a server can be tested in memory as
+ * it is.
+ *
+ * @example
+ * ```ts
+ * import { createTestPaywall } from "@licentric/mcp/testing";
+ *
+ * const paywall = createTestPaywall();
+ * const handler = paywall.tool({ meterName: "api_calls" }, async () => ({ content: [] }));
+ * await handler({ signal: new AbortController().signal, requestId: 1 });
+ * paywall.expectBilled({ meterName: "api_calls", quantity: 1 });
+ * ```
+ */
+export function createTestPaywall(options: TestPaywallOptions = {}): TestPaywall {
+  checkPaywallOptions(options);
+  const ledger = createTestLedger();
+  const agentId = "agt_test";
+  let acting: string | null = ledger.authorize(agentId);
+  const paywall = buildPaywall(
+    { ...options, token: async (request) => (await options.token?.(request)) ?? acting ?? undefined },
+    ledger.gateway,
+  );
+  return {
+    ...paywall,
+    agentId,
+    billed: ledger.usage,
+    authorize: ledger.authorize,
+    refuseWith: ledger.refuseWith,
+    actAs(token) {
+      acting = token;
+    },
+    expectBilled(...expected) {
+      const actual = ledger.usage.map(({ agentId, meterName, quantity }) => ({
+        agentId,
+        meterName,
+        quantity,
+      }));
+      const matches =
+        actual.length === expected.length &&
+        expected.every((usage, index) => {
+          const found = actual[index];
+          return (
+            found !== undefined &&
+            (usage.agentId ?? found.agentId) === found.agentId &&
+            (usage.meterName ?? found.meterName) === found.meterName &&
+            (usage.quantity ?? found.quantity) === found.quantity
+          );
+        });
+      if (matches) return;
+      throw new AssertionError({
+        message: `Billed was something else.\nexpected: ${JSON.stringify(expected)}\nactual:   ${JSON.stringify(actual)}`,
+        actual,
+        expected,
+        operator: "expectBilled",
+      });
+    },
+  };
+}
