@@ -113,7 +113,7 @@ function register<R extends Route>(
           caller: await authenticate(route, secret, services, now),
           params: request.params,
           query: route.query && parse(route.query, request.query),
-          body: route.body && parse(route.body, request.body ?? {}),
+          body: route.body && parse(route.body, request.body === undefined ? {} : request.body),
           idempotencyKey: idempotencyKey(request),
           now,
           // Every member was checked against the schema that its type is inferred from.
