@@ -9,7 +9,7 @@ export {
   type ValidationIssue,
   type WebhookEvent,
 } from "@licentric/contract";
-export type { APIPromise, APIResponse, RateLimit } from "./api-promise.ts";
+export { APIPromise, type APIResponse, type RateLimit } from "./api-promise.ts";
 export {
   type ConstructEventOptions,
   constructEvent,
@@ -34,18 +34,18 @@ export {
 } from "./errors.ts";
 export { Licentric } from "./licentric.ts";
 export type { ClientOptions, HeaderFields, Logger, RequestOptions } from "./options.ts";
-export type { Page, PagePromise } from "./page.ts";
-export type * from "./resources/agents.ts";
-export type * from "./resources/audit-events.ts";
-export type * from "./resources/billing.ts";
-export type * from "./resources/budgets.ts";
-export type * from "./resources/credentials.ts";
-export type * from "./resources/customers.ts";
-export type * from "./resources/keys.ts";
-export type * from "./resources/mcp.ts";
-export type * from "./resources/meters.ts";
-export type * from "./resources/usage.ts";
-export type * from "./resources/webhooks.ts";
+export { Page, PagePromise } from "./page.ts";
+export * from "./resources/agents.ts";
+export * from "./resources/audit-events.ts";
+export * from "./resources/billing.ts";
+export * from "./resources/budgets.ts";
+export * from "./resources/credentials.ts";
+export * from "./resources/customers.ts";
+export * from "./resources/keys.ts";
+export * from "./resources/mcp.ts";
+export * from "./resources/meters.ts";
+export * from "./resources/usage.ts";
+export * from "./resources/webhooks.ts";
 export { AgentToken, Secret } from "./secret.ts";
 export { VERSION } from "./version.ts";
 export type { FlushProgress, FlushTotal, WaitForFlush } from "./wait-for-flush.ts";

@@ -56,3 +56,11 @@ export class AgentToken extends Secret {}
 /** The text of a secret, however it was handed over. */
 export const secretText = (secret: string | Secret): string =>
   secret instanceof Secret ? secret.reveal() : secret;
+
+/** An answer with its token turned into an object that does not print itself. */
+export const withAgentToken = <Answer extends { token: string }>(
+  answer: Answer,
+): Omit<Answer, "token"> & { readonly token: AgentToken } => ({
+  ...answer,
+  token: new AgentToken(answer.token),
+});

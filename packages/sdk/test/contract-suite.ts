@@ -356,7 +356,7 @@ export function describeContract(name: string, start: () => Promise<ApiUnderTest
       it("that do not exist meter nothing", async () => {
         const { token } = await newToken();
         expect(await errorOf(client.mcp.verify(token, { meterName: "no_such_meter" }))).toMatchObject({
-          status: 404,
+          status: 422,
         });
       });
     });

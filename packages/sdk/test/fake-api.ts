@@ -168,7 +168,7 @@ export function fakeApi(managementKey: string): HttpHandler[] {
     find("agent", event["agentId"]);
     const { agentId, meterName, idempotencyKey = null } = event;
     if (where("meter", { name: meterName }).length === 0) {
-      throw new Refusal("NOT_FOUND", `There is no meter "${text(meterName)}".`);
+      throw new Refusal("UNPROCESSABLE", `There is no meter "${text(meterName)}".`);
     }
     const [known] = idempotencyKey === null ? [] : where("event", { agentId, idempotencyKey });
     if (known) return { event: known, duplicate: true };

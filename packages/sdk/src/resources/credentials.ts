@@ -4,8 +4,7 @@ import type { APIPromise } from "../api-promise.ts";
 import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
 import type { PagePromise } from "../page.ts";
-import type { AgentToken } from "../secret.ts";
-import { withAgentToken } from "./mcp.ts";
+import { type AgentToken, withAgentToken } from "../secret.ts";
 
 /** An agent's credential, without its secret. */
 export type Credential = ResponseOf<typeof routes.credentials.revoke>;

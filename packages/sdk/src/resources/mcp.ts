@@ -3,7 +3,7 @@ import type { Api, BodyOf } from "../api.ts";
 import type { APIPromise } from "../api-promise.ts";
 import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
-import { AgentToken } from "../secret.ts";
+import { type AgentToken, withAgentToken } from "../secret.ts";
 
 /** What {@link Mcp.authorize} takes besides the agent's id. */
 export type AuthorizeParams = Omit<BodyOf<typeof routes.mcp.authorize>, "agentId">;
@@ -31,14 +31,6 @@ export type CommitParams = BodyOf<typeof routes.mcp.commit>;
 
 /** What {@link Mcp.commit} and {@link Mcp.release} answer. */
 export type ReservationOutcome = ResponseOf<typeof routes.mcp.commit>;
-
-/** An answer with its token turned into an object that does not print itself. */
-export const withAgentToken = <Answer extends { token: string }>(
-  answer: Answer,
-): Omit<Answer, "token"> & { readonly token: AgentToken } => ({
-  ...answer,
-  token: new AgentToken(answer.token),
-});
 
 /** Agents' tokens: issue them, verify them, meter what they are used for. */
 export class Mcp {
