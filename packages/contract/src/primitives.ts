@@ -6,11 +6,15 @@ export const MAX_QUANTITY = 1_000_000_000;
 /** Most usage events that one batch request may carry. */
 export const MAX_BATCH_SIZE = 1_000;
 
+// What no database stores as text: NUL and halves of surrogate pairs.
+const storable = (text: z.ZodString) =>
+  text.regex(/^[^\0\p{Cs}]*$/u, "must be well-formed Unicode text without NUL characters");
+
 /**
  * An opaque resource id. Our server makes UUIDs; the hosted service's guides also show `acc_…` and `agt_…`,
  * so nothing may be read from the text of an id.
  */
-export const Id = z.string().min(1).max(200).meta({ description: "Opaque resource id." });
+export const Id = storable(z.string().min(1).max(200)).meta({ description: "Opaque resource id." });
 
 /** A moment as ISO 8601 in UTC with milliseconds, for example `2026-11-23T19:12:42.000Z`. */
 export const Timestamp = z.iso.datetime({ offset: true }).meta({ description: "ISO 8601, UTC." });
@@ -59,11 +63,11 @@ export const Currency = z
 
 /** Up to 50 texts of the owner's own, kept with a resource and returned unchanged. */
 export const Metadata = z
-  .record(z.string().min(1).max(40), z.string().max(500))
+  .record(storable(z.string().min(1).max(40)), storable(z.string().max(500)))
   .refine((entries) => Object.keys(entries).length <= 50, "metadata holds at most 50 entries");
 
 /** A person's or an owner's name for a resource. */
-export const DisplayName = z.string().trim().min(1).max(200);
+export const DisplayName = storable(z.string().trim().min(1).max(200));
 
 /** Names one request, so that its repetition does nothing twice: 1 to 255 printable ASCII characters. */
 export const IdempotencyKey = z

@@ -28,13 +28,17 @@ export const UsageEvent = z.object({
 /** Usage that was recorded. */
 export type UsageEvent = z.infer<typeof UsageEvent>;
 
+/** Seconds that a sender's clock may be ahead: a `timestamp` further in the future is rejected. */
+export const MAX_CLOCK_SKEW = 300;
+
 /** Usage to record. `quantity` is 1 and `timestamp` is now by default. */
 export const NewUsageEvent = z.strictObject({
   agentId: Id,
   meterName: MeterName,
   quantity: Quantity.optional(),
   timestamp: Timestamp.optional().meta({
-    description: "When the usage happened; must lie in a period that is still open, and not in the future.",
+    description:
+      "When the usage happened, from the year 2000 on. Usage of a period that is closed is recorded in the next open one. A clock that is up to 5 minutes ahead is taken for now; a later timestamp is rejected.",
   }),
   idempotencyKey: IdempotencyKey.optional(),
   metadata: Metadata.optional(),

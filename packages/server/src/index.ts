@@ -7,6 +7,7 @@ export {
 } from "./accounts/accounts.ts";
 export { createKey, type NewKey } from "./accounts/keys.ts";
 export type { StripeOptions } from "./billing/stripe.ts";
+export { checkTotals, type TotalsDifference } from "./metering/check-totals.ts";
 export {
   DEFAULT_PORT,
   type RunningServer,

@@ -18,6 +18,8 @@ export interface RecordRow {
   readonly agent_id: string | null;
   readonly meter_id: string | null;
   readonly period_id: string | null;
+  /** When the usage happened, as a day in the account's time zone. */
+  readonly day: string;
   /** False where the idempotency key had been used before, or something above is missing. */
   readonly recorded: boolean;
 }
@@ -79,7 +81,7 @@ counted AS (
   ON CONFLICT (period_id, agent_id, meter_id, day, customer_id)
   DO UPDATE SET quantity = t.quantity + EXCLUDED.quantity, event_count = t.event_count + EXCLUDED.event_count
 )
-SELECT r.known_agent_id AS agent_id, r.meter_id, r.period_id, recorded.id IS NOT NULL AS recorded
+SELECT r.known_agent_id AS agent_id, r.meter_id, r.period_id, r.day, recorded.id IS NOT NULL AS recorded
 FROM resolved r LEFT JOIN recorded USING (id)
 ORDER BY r.ord`;
 

@@ -37,7 +37,7 @@ export function createRecorder(options: RecorderOptions): (event: PendingEvent) 
 
 /**
  * Records events that share one commit. One that the database refuses (a total that would overflow) does not take
- * the others with it: then each is recorded by itself.
+ * the others with it: halving the batch finds it.
  */
 async function recordAll(options: RecorderOptions, events: PendingEvent[]): Promise<(Recorded | Error)[]> {
   try {
@@ -45,8 +45,11 @@ async function recordAll(options: RecorderOptions, events: PendingEvent[]): Prom
   } catch (error) {
     const state = sqlState(error);
     if (state === undefined) throw error;
-    if (events.length > 1)
-      return (await Promise.all(events.map((event) => recordAll(options, [event])))).flat();
+    if (events.length > 1) {
+      const middle = events.length >> 1;
+      const firstHalf = await recordAll(options, events.slice(0, middle));
+      return [...firstHalf, ...(await recordAll(options, events.slice(middle)))];
+    }
     return [state === TOTAL_TOO_LARGE || state === NUMBER_TOO_LARGE ? tooMuch(events) : asError(error)];
   }
 }

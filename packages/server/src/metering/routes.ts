@@ -2,12 +2,24 @@ import { routes } from "@licentric/contract";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { pageRequest } from "../http/page.ts";
 import { createMeter, getMeter, listMeterPrices, listMeters, setMeterPrice, updateMeter } from "./meters.ts";
+import { recordBatch } from "./record-batch.ts";
+import { listUsageEvents } from "./usage-events.ts";
+import { sumUsage } from "./usage-totals.ts";
 import { verify } from "./verify.ts";
 
 /** Verification, meters and usage. */
 export const meteringRoutes: RouteRegistration[] = [
   onRoute(routes.mcp.verify, ({ caller, body, idempotencyKey }, services) =>
     verify(caller, body, idempotencyKey, services),
+  ),
+  onRoute(routes.usage.recordBatch, ({ caller, body, idempotencyKey, now }, services) =>
+    recordBatch(caller, body, idempotencyKey, now, services),
+  ),
+  onRoute(routes.usage.listEvents, ({ caller, query }, { db }) =>
+    listUsageEvents(db, caller.environmentId, query),
+  ),
+  onRoute(routes.usage.totals, ({ caller, query, now }, { db, newId }) =>
+    sumUsage(db, caller.environmentId, query, { newId, now }),
   ),
   onChange(routes.meters.create, ({ caller, body, now }, tx, { newId }) =>
     createMeter(tx, caller.environmentId, body, { newId, now }),

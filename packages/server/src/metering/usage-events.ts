@@ -1,5 +1,7 @@
-import type { UsageEvent } from "@licentric/contract";
-import type { Queryable } from "../store/database.ts";
+import type { ListEventsQuery, UsageEvent } from "@licentric/contract";
+import type { z } from "zod";
+import { type Page, pageRequest, readPage } from "../http/page.ts";
+import { type Queryable, uuidParam } from "../store/database.ts";
 import type { PendingEvent } from "./record-events.ts";
 
 /** A recorded event, as it is answered. */
@@ -53,4 +55,35 @@ export async function selectByIdempotencyKey(
   );
   const byOrder = new Map(rows.map((row) => [row.ord, toEvent(row)]));
   return events.map((_, index) => byOrder.get(index));
+}
+
+/** Lists usage events, newest first. */
+export function listUsageEvents(
+  db: Queryable,
+  environmentId: string,
+  query: z.output<typeof ListEventsQuery>,
+): Promise<Page<StoredEvent>> {
+  const page = pageRequest(query);
+  const id = (text: string | undefined) => (text === undefined ? null : uuidParam(text));
+  return readPage(
+    page,
+    (limit) =>
+      db.query<EventRow>(
+        `SELECT ${COLUMNS} FROM usage_events u JOIN meters m ON m.id = u.meter_id
+         WHERE u.environment_id = $1 AND ($2::uuid IS NULL OR u.id < $2)
+           AND ($3::uuid IS NULL OR u.agent_id = $3) AND ($4::uuid IS NULL OR u.customer_id = $4)
+           AND ($5::text IS NULL OR m.name = $5) AND ($6::uuid IS NULL OR u.period_id = $6)
+         ORDER BY u.id DESC LIMIT $7`,
+        [
+          environmentId,
+          page.cursor,
+          id(query.agentId),
+          id(query.customerId),
+          query.meterName ?? null,
+          id(query.periodId),
+          limit,
+        ],
+      ),
+    toEvent,
+  );
 }

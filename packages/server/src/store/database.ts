@@ -55,7 +55,12 @@ export function parseBigint(text: string): number {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const NO_ROW_HAS_THIS_ID = "00000000-0000-0000-0000-000000000000";
 
+/** Whether a text can be the id of a row at all. */
+export function isUuid(id: string): boolean {
+  return UUID.test(id);
+}
+
 /** An id from outside as a query's value: one that is no UUID finds nothing, and is no error of the database's. */
 export function uuidParam(id: string): string {
-  return UUID.test(id) ? id : NO_ROW_HAS_THIS_ID;
+  return isUuid(id) ? id : NO_ROW_HAS_THIS_ID;
 }
