@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { pino } from "pino";
+import { type DestinationStream, pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
@@ -20,8 +20,10 @@ export interface ServerOptions {
   readonly port?: number;
   /** No Stripe by default: invoices are computed and not sent. */
   readonly stripe?: StripeOptions;
-  /** `info` by default. The log goes to standard error as JSON lines. */
+  /** `info` by default. */
   readonly logLevel?: "fatal" | "error" | "warn" | "info" | "debug" | "silent";
+  /** Where the log goes, as JSON lines; standard error by default. */
+  readonly logDestination?: DestinationStream;
   /** Where "now" comes from; the system's clock by default. */
   readonly now?: () => Date;
 }
@@ -63,11 +65,12 @@ export async function startServer({
   port = DEFAULT_PORT,
   stripe,
   logLevel = "info",
+  logDestination = pino.destination(2),
   now = () => new Date(),
 }: ServerOptions): Promise<RunningServer> {
   const log = pino(
     { level: logLevel, redact: ["req.headers.authorization", "headers.authorization"] },
-    pino.destination(2),
+    logDestination,
   );
   const newId = () => uuidv7();
   const lastUsed = createLastUsed(db, {
