@@ -20,6 +20,8 @@ export interface RequestScope {
   readonly pending: Map<string, Pending>;
   /** Set where a gate refused. */
   refusal: Refusal | undefined;
+  /** Set where a gate let the request through that bills for it: one request is charged once. */
+  charged: boolean;
 }
 
 /** A handler that has run and is not settled yet. */
@@ -88,13 +90,26 @@ export function createPassages(dependencies: PassageDependencies): Passages {
 
   async function pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage> {
     const request = readRequestContext(context);
+    const scope = request.signal === undefined ? undefined : scopes.get(request.signal);
+    const passage = await passIn(scope, request, gate, args, run);
+    if (scope !== undefined && "refusal" in passage) scope.refusal = passage.refusal;
+    return passage;
+  }
+
+  async function passIn(
+    scope: RequestScope | undefined,
+    request: RequestContext,
+    gate: Gate,
+    args: unknown,
+    run: () => unknown,
+  ): Promise<Passage> {
     const { signal } = request;
-    const scope = signal === undefined ? undefined : scopes.get(signal);
     // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
     const before = signal === undefined ? undefined : running.get(signal)?.get(gate.id);
     if (before !== undefined && (scope !== undefined || before.admission.resume())) {
       return finish(gate, request, before, scope, trace, run);
     }
+    if (scope?.charged) return { result: await run() };
     const token = await findTokenOf(request);
     const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
     const slot = typeof call.agentKey === "string" ? replays.enter(call, call.agentKey) : undefined;
@@ -106,6 +121,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     if (slot instanceof Promise) return repeat(await slot);
     const admission = await admit(call, gate, slot);
     if (isRefusal(admission)) return { refusal: admission };
+    if (scope !== undefined && gate.policy.meterName !== undefined) scope.charged = true;
     const now = { admission, slot };
     if (signal !== undefined) {
       running.set(signal, (running.get(signal) ?? new Map<string, Running>()).set(gate.id, now));

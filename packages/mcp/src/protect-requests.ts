@@ -35,7 +35,11 @@ export function guardRequests(
     if (method === "tools/list") return annotateTools(run, plan);
     if (!isCharged(method)) return handler;
     const { kind } = CHARGED[method];
-    return isBuiltIn(kind) ? settleAround(run, plan) : guardOwn(method, run, plan);
+    if (isBuiltIn(kind)) return settleAround(run, plan);
+    const guarded = guardOwn(method, run, plan);
+    // Both SDKs reject a malformed call before any handler sees it: it is not billed, and the error is theirs.
+    return (request: unknown, context: unknown) =>
+      method === "tools/call" && isMalformedCall(request) ? run(request, context) : guarded(request, context);
   };
   for (const [method, handler] of handlers) {
     handlers.set(
@@ -82,6 +86,15 @@ function guardFallback(server: Record<PropertyKey, unknown>, plan: ServerPlan): 
   });
 }
 
+function isMalformedCall(request: unknown): boolean {
+  const params = member(request, "params");
+  const args = member(params, "arguments");
+  return (
+    textMember(params, "name") === undefined ||
+    (args !== undefined && (!isRecord(args) || Array.isArray(args)))
+  );
+}
+
 function isCharged(method: unknown): method is keyof typeof CHARGED {
   return typeof method === "string" && Object.hasOwn(CHARGED, method);
 }
@@ -114,7 +127,12 @@ function wasBuiltIn(method: unknown, kind: Gate["kind"], handler: unknown, built
 /** Settles what ran inside of a request by the answer that the client gets. */
 function settleAround(run: RequestHandler, plan: ServerPlan): RequestHandler {
   return async (request, context) => {
-    const scope: RequestScope = { sentArgs: sentArgsOf(request), pending: new Map(), refusal: undefined };
+    const scope: RequestScope = {
+      sentArgs: sentArgsOf(request),
+      pending: new Map(),
+      refusal: undefined,
+      charged: false,
+    };
     plan.passages.open(context, scope);
     let final: unknown;
     try {
@@ -124,10 +142,10 @@ function settleAround(run: RequestHandler, plan: ServerPlan): RequestHandler {
       // What a refusal became on its way through the SDK's handler says less than the refusal itself.
       throw scope.refusal === undefined ? error : new RefusedError(scope.refusal);
     }
-    if (scope.refusal !== undefined) return answer(request, scope.refusal, final, plan);
+    if (scope.refusal !== undefined) return answer(request, scope.refusal, plan);
     for (const { settle, result } of scope.pending.values()) {
       const refusal = await settle(outcomeOf(final, result));
-      if (refusal !== undefined) return answer(request, refusal, undefined, plan);
+      if (refusal !== undefined) return answer(request, refusal, plan);
     }
     return final;
   };
@@ -140,22 +158,21 @@ function guardOwn(method: keyof typeof CHARGED, run: RequestHandler, plan: Serve
     const params = member(request, "params");
     const name = textMember(params, parameter) ?? "";
     const policy = plan.policyFor(kind, [name]);
-    // The SDKs reject what has no name or arguments of another form before the handler sees it.
     if (policy === false) return run(request, context);
     const gate: Gate = { kind, name, id: `${kind} ${name}`, policy };
     const args = kind === "resource" ? name : (member(params, "arguments") ?? {});
     const passage = await plan.passages.pass(gate, args, context, () => run(request, context));
-    return "result" in passage ? passage.result : answer(request, passage.refusal, undefined, plan);
+    return "result" in passage ? passage.result : answer(request, passage.refusal, plan);
   };
 }
 
 /** A refusal in the form that this request's client can take. */
-function answer(request: unknown, refusal: Refusal, shaped: unknown, plan: ServerPlan): unknown {
+function answer(request: unknown, refusal: Refusal, plan: ServerPlan): unknown {
   const params = member(request, "params");
   const isTask = isRecord(params) && params["task"] !== undefined;
   if (textMember(request, "method") !== "tools/call" || plan.refusals === "error" || isTask)
     throw new RefusedError(refusal);
-  return shaped ?? toToolResult(refusal);
+  return toToolResult(refusal);
 }
 
 function sentArgsOf(request: unknown): unknown {

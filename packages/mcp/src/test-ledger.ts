@@ -56,6 +56,7 @@ export interface TestLedger {
 export function createTestLedger(): TestLedger {
   const agents = new Map<string, TestAgent>();
   const holds = new Map<string, TestHold>();
+  const reservations = new Map<string, string>();
   const usage: RecordedUsage[] = [];
   const requests: string[] = [];
   let refusing: { code: RefusalCode; details: RefusalDetails } | undefined;
@@ -125,12 +126,19 @@ export function createTestLedger(): TestLedger {
       const duplicate = record({ agentId: agent.agentId, meterName, quantity, idempotencyKey });
       return answered({ ...verified(agent, meterName), event: { duplicate } });
     },
-    async reserve(token, request): Promise<Answer<Reserved>> {
+    async reserve(token, request, { idempotencyKey }): Promise<Answer<Reserved>> {
       requests.push("reserve");
       const agent = check(token, request);
       if ("refusal" in agent) return agent;
-      const id = randomUUID();
       const { meterName, quantity = 1 } = request;
+      const repeated = reservations.get(`${agent.agentId} ${idempotencyKey}`);
+      const known = repeated === undefined ? undefined : holds.get(repeated);
+      if (repeated !== undefined && known !== undefined) {
+        const reservation = { id: repeated, status: known.status };
+        return answered({ ...verified(agent, meterName), reservation });
+      }
+      const id = randomUUID();
+      reservations.set(`${agent.agentId} ${idempotencyKey}`, id);
       holds.set(id, { agentId: agent.agentId, meterName, quantity, status: "held" });
       return answered({ ...verified(agent, meterName), reservation: { id, status: "held" } });
     },

@@ -49,8 +49,10 @@ export interface TestPaywall extends Paywall {
  * import { createTestPaywall } from "@licentric/mcp/testing";
  *
  * const paywall = createTestPaywall();
- * const handler = paywall.tool({ meterName: "api_calls" }, async () => ({ content: [] }));
- * await handler({ signal: new AbortController().signal, requestId: 1 });
+ * const handler = paywall.tool({ meterName: "api_calls" }, async ({ city }: { city: string }, _context: object) => ({
+ *   content: [{ type: "text", text: `Sun in ${city}` }],
+ * }));
+ * await handler({ city: "Rome" }, { signal: new AbortController().signal });
  * paywall.expectBilled({ meterName: "api_calls", quantity: 1 });
  * ```
  */

@@ -30,6 +30,8 @@ export interface StandIn {
   close(): Promise<void>;
 }
 
+type Sent = [status: number, body: unknown, headers?: Record<string, string>];
+
 const Body = z.looseObject({
   meterName: z.string().optional(),
   quantity: z.number().optional(),
@@ -54,7 +56,7 @@ export async function startStandIn(port = 0): Promise<StandIn> {
   const seen: string[] = [];
   const faults: Fault[] = [];
 
-  async function answer(request: IncomingMessage, text: string): Promise<[number, unknown]> {
+  async function answer(request: IncomingMessage, text: string): Promise<Sent> {
     const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
     const options = { idempotencyKey: String(request.headers["idempotency-key"]), deadline: 1_000 };
     const json: unknown = text === "" ? {} : JSON.parse(text);
@@ -120,23 +122,22 @@ export async function startStandIn(port = 0): Promise<StandIn> {
   }
 
   const server = createServer((request, response) => void handle(request, response));
-  async function handle(request: IncomingMessage, response: ServerResponse) {
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let text = "";
     for await (const chunk of request) text += chunk;
     seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers)} ${text}`);
     const fault = faults.shift() ?? standIn.always;
     if (fault === "hang") return;
-    if (fault === "drop-request") return request.socket.destroy();
-    const [status, body] = await answer(request, text);
-    if (fault === "drop-answer") return request.socket.destroy();
+    if (fault === "drop-request") return void request.socket.destroy();
+    const [status, body, headers = {}] = await answer(request, text);
+    if (fault === "drop-answer") return void request.socket.destroy();
     if (standIn.delay > 0) await new Promise((resolve) => setTimeout(resolve, standIn.delay));
     if (fault !== undefined) {
       response.writeHead(fault.status, { "content-type": "application/json", ...fault.headers });
-      return response.end(
-        fault.body ?? JSON.stringify({ error: "Broken on purpose.", code: "INTERNAL_ERROR" }),
-      );
+      response.end(fault.body ?? JSON.stringify({ error: "Broken on purpose.", code: "INTERNAL_ERROR" }));
+      return;
     }
-    response.writeHead(status, { "content-type": "application/json" });
+    response.writeHead(status, { "content-type": "application/json", ...headers });
     response.end(JSON.stringify(body));
   }
 
@@ -159,16 +160,16 @@ export async function startStandIn(port = 0): Promise<StandIn> {
   return standIn;
 }
 
-function send(answer: Answer<{ event?: { duplicate: boolean } | undefined }>): [number, unknown] {
+function send(answer: Answer<{ event?: { duplicate: boolean } | undefined }>): Sent {
   if ("value" in answer) {
     const { event, ...rest } = answer.value;
     return [200, { data: { ...rest, ...(event !== undefined && { event: eventOf(event) }) } }];
   }
-  const { status, code, message, budget } = answer.refusal;
-  return [
-    status,
-    { error: message, code: code.toUpperCase(), ...(budget !== undefined && { details: { budget } }) },
-  ];
+  const { status, code, message, budget, retryAfter } = answer.refusal;
+  const details = budget === undefined ? {} : { details: { budget } };
+  const headers: Record<string, string> =
+    retryAfter === undefined ? {} : { "retry-after": String(retryAfter) };
+  return [status, { error: message, code: code.toUpperCase(), ...details }, headers];
 }
 
 const eventOf = (event: { duplicate: boolean } | undefined) => ({

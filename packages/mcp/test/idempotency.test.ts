@@ -1,0 +1,128 @@
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { type ChargeOptions, createPaywall, IDEMPOTENCY_META_KEY, type Paywall } from "../src/index.ts";
+import { connectV1, refusalOf, text } from "./connect.ts";
+import { type StandIn, startStandIn } from "./stand-in.ts";
+
+let api: StandIn;
+let token: string;
+beforeEach(async () => {
+  api = await startStandIn();
+  token = api.ledger.authorize("agt_1");
+});
+afterEach(() => api.close());
+
+const MODES: ChargeOptions[] = [
+  { meterName: "api_calls", charge: "call" },
+  { meterName: "api_calls", charge: "success" },
+  { meterName: "api_calls", charge: "reserve" },
+];
+
+let runs = 0;
+async function serve(
+  charge: ChargeOptions,
+  paywall: Paywall = createPaywall({ baseUrl: api.url, token: () => token }),
+) {
+  const server = new McpServer({ name: "server", version: "1" });
+  const inputSchema = { value: z.string(), at: z.string().default(() => String(Math.random())) };
+  server.registerTool("a", { inputSchema }, async ({ value }) => {
+    runs++;
+    if (value === "slow") await new Promise((resolve) => setTimeout(resolve, 30));
+    if (value === "throw") throw new Error("thrown");
+    return text(`${value} ${runs}`);
+  });
+  server.registerTool("b", { inputSchema }, async () => text("b"));
+  paywall.protect(server, { default: charge });
+  const client = await connectV1(server);
+  runs = 0;
+  return (key: unknown, value = "x", name = "a") =>
+    client.callTool({ name, arguments: { value }, _meta: { [IDEMPOTENCY_META_KEY]: key } });
+}
+
+describe.each(MODES)("an agent's own key, charge $charge", (charge) => {
+  it("gives a repetition the first result, and neither runs nor bills it again", async () => {
+    const call = await serve(charge);
+    const first = await call("k");
+    expect(await call("k")).toEqual(first);
+    expect(runs).toBe(1);
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("lets concurrent repetitions wait for the first", async () => {
+    const call = await serve(charge);
+    const results = await Promise.all(Array.from({ length: 5 }, () => call("k", "slow")));
+    expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
+    expect(runs).toBe(1);
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("is no way to a free call: other arguments, other tools", async () => {
+    const call = await serve(charge);
+    await call("k");
+    expect(refusalOf(await call("k", "y"))).toMatchObject({ code: "idempotency_conflict" });
+    expect(refusalOf(await call("k", "x", "b"))).toMatchObject({ code: "idempotency_conflict" });
+    expect(runs).toBe(1);
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("is no way to a free call after the result is forgotten: another process runs nothing", async () => {
+    await (await serve(charge))("k");
+    const later = await serve(charge);
+    const repeated = await later("k");
+    expect(refusalOf(repeated)).toMatchObject({ code: "idempotency_replay" });
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("is bound to its agent", async () => {
+    const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+    const call = await serve(charge, paywall);
+    await call("k");
+    token = api.ledger.authorize("agt_2");
+    await call("k");
+    expect(runs).toBe(2);
+    expect(api.ledger.usage.map(({ agentId }) => agentId)).toEqual(["agt_1", "agt_2"]);
+  });
+
+  it.each([[7], [""], ["x".repeat(256)], ["ü"], [{}]])("is refused where it is no key: %o", async (key) => {
+    const call = await serve(charge);
+    expect(refusalOf(await call(key))).toMatchObject({ code: "idempotency_conflict" });
+    expect(runs).toBe(0);
+    expect(api.ledger.usage).toHaveLength(0);
+  });
+
+  it("can be used again after a refusal", async () => {
+    const call = await serve(charge);
+    api.ledger.refuseWith("rate_limited", { retryAfter: 9 });
+    expect(refusalOf(await call("k"))).toMatchObject({ code: "rate_limited", retryAfter: 9 });
+    api.ledger.refuseWith(undefined);
+    expect((await call("k")).content).toEqual([{ type: "text", text: "x 1" }]);
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("survives a lost answer: what was paid for runs, and once", async () => {
+    const call = await serve(charge);
+    api.faults.push("drop-answer");
+    expect((await call("k")).content).toEqual([{ type: "text", text: "x 1" }]);
+    expect(runs).toBe(1);
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+});
+
+it("repeats a failed call that was billed, and runs one again that was not", async () => {
+  const billed = await serve({ meterName: "api_calls", charge: "call" });
+  await billed("k", "throw");
+  expect((await billed("k", "throw")).isError).toBe(true);
+  expect(runs).toBe(1);
+  const free = await serve({ meterName: "rows", charge: "success" });
+  await free("k", "throw");
+  await free("k", "throw");
+  expect(runs).toBe(2);
+  expect(api.ledger.usage.map(({ meterName }) => meterName)).toEqual(["api_calls"]);
+});
+
+it("never tells the API the agent's key or the arguments", async () => {
+  const call = await serve({ meterName: "api_calls" });
+  await call("the-agents-own-key", "the-secret-argument");
+  expect(api.seen.join("\n")).not.toMatch(/the-agents-own-key|the-secret-argument/);
+});

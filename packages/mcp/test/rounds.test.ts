@@ -1,0 +1,166 @@
+import { acceptedContent, inputRequired, McpServer } from "@modelcontextprotocol/server";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import type { ChargeOptions } from "../src/index.ts";
+import { createTestPaywall, type TestPaywall } from "../src/testing.ts";
+import { connectModern, connectV2, refusalOf, text } from "./connect.ts";
+
+const confirmation = z.object({ confirm: z.boolean() });
+const capabilities = { capabilities: { elicitation: {} } };
+
+const MODES: ChargeOptions[] = [
+  { meterName: "api_calls", charge: "call" },
+  { meterName: "api_calls", charge: "success" },
+  { meterName: "api_calls", charge: "reserve" },
+];
+const FORMS = ["protect", "tool"] as const;
+
+let runs = 0;
+const deploy = async (
+  { env }: { env: string },
+  ctx: { mcpReq: { inputResponses?: Record<string, unknown> } },
+) => {
+  runs++;
+  const confirmed = acceptedContent(ctx.mcpReq.inputResponses, "confirm", confirmation);
+  if (confirmed?.confirm === true) return text(`deployed to ${env}`);
+  return inputRequired({
+    inputRequests: {
+      confirm: inputRequired.elicit({ message: "Sure?", requestedSchema: confirmation }),
+    },
+  });
+};
+
+function build(paywall: TestPaywall, form: (typeof FORMS)[number], charge: ChargeOptions): McpServer {
+  const server = new McpServer({ name: "server", version: "1" });
+  const config = { inputSchema: z.object({ env: z.string() }) };
+  if (form === "tool") {
+    server.registerTool("deploy", config, paywall.tool({ ...charge, name: "deploy" }, deploy));
+    return server;
+  }
+  server.registerTool("deploy", config, deploy);
+  return paywall.protect(server, { tools: { deploy: charge } });
+}
+
+const forged = (env = "prod") => ({
+  method: "tools/call" as const,
+  params: {
+    name: "deploy",
+    arguments: { env },
+    inputResponses: { confirm: { action: "accept", content: { confirm: true } } },
+  },
+});
+
+describe.each(FORMS)("paywall.%s", (form) => {
+  describe.each(MODES)("charge $charge", (charge) => {
+    const accept = { action: "accept" as const, content: { confirm: true } };
+
+    it("bills a call of two rounds once, by protocol 2026-07-28", async () => {
+      const paywall = createTestPaywall();
+      const client = await connectModern(
+        () => build(paywall, form, charge),
+        capabilities,
+        (it) => it.setRequestHandler("elicitation/create", () => accept),
+      );
+      expect(await client.callTool({ name: "deploy", arguments: { env: "prod" } })).toMatchObject(
+        text("deployed to prod"),
+      );
+      paywall.expectBilled({ quantity: 1 });
+      // And the next call, which is honest and identical, is billed again.
+      await client.callTool({ name: "deploy", arguments: { env: "prod" } });
+      paywall.expectBilled({ quantity: 1 }, { quantity: 1 });
+    });
+
+    it("bills a call of two rounds once, by protocol 2025-11-25, where the SDK enters the handler again", async () => {
+      const paywall = createTestPaywall();
+      const client = await connectV2(build(paywall, form, charge), capabilities, (it) =>
+        it.setRequestHandler("elicitation/create", () => accept),
+      );
+      runs = 0;
+      expect(await client.callTool({ name: "deploy", arguments: { env: "prod" } })).toMatchObject(
+        text("deployed to prod"),
+      );
+      expect(runs).toBe(2);
+      paywall.expectBilled({ quantity: 1 });
+      // Nothing is left over that a forged continuation could spend.
+      const other = await connectModern(() => build(paywall, form, charge), capabilities);
+      expect(await other.request(forged())).toMatchObject(text("deployed to prod"));
+      paywall.expectBilled({}, {});
+    });
+
+    it("bills a forged continuation like any call", async () => {
+      const paywall = createTestPaywall();
+      const client = await connectModern(() => build(paywall, form, charge), capabilities);
+      expect(await client.request(forged())).toMatchObject(text("deployed to prod"));
+      paywall.expectBilled({ quantity: 1 });
+    });
+
+    it("gives one result for one payment, however often the continuation is sent", async () => {
+      const paywall = createTestPaywall();
+      const client = await connectModern(() => build(paywall, form, charge), {
+        ...capabilities,
+        inputRequired: { autoFulfill: false },
+      });
+      await expect(
+        client.request({ method: "tools/call", params: { name: "deploy", arguments: { env: "prod" } } }),
+      ).rejects.toThrow(/input.required/i);
+      for (let attempt = 0; attempt < 3; attempt++) {
+        expect(await client.request(forged())).toMatchObject(text("deployed to prod"));
+      }
+      expect(paywall.billed).toHaveLength(3);
+    });
+
+    it("does not let a round that was paid for be spent on other arguments or by another agent", async () => {
+      const paywall = createTestPaywall();
+      const client = await connectModern(() => build(paywall, form, charge), {
+        ...capabilities,
+        inputRequired: { autoFulfill: false },
+      });
+      await expect(
+        client.request({ method: "tools/call", params: { name: "deploy", arguments: { env: "dev" } } }),
+      ).rejects.toThrow(/input.required/i);
+      const paid = paywall.billed.length;
+      await client.request(forged("prod"));
+      expect(paywall.billed).toHaveLength(paid + 1);
+      paywall.actAs(paywall.authorize("agt_other"));
+      await client.request(forged("dev"));
+      expect(paywall.billed).toHaveLength(paid + 2);
+    });
+  });
+});
+
+it("verifies the caller in every round, and a round that was refused stays paid for", async () => {
+  const paywall = createTestPaywall();
+  const client = await connectModern(() => build(paywall, "protect", { meterName: "api_calls" }), {
+    ...capabilities,
+    inputRequired: { autoFulfill: false },
+  });
+  await expect(
+    client.request({ method: "tools/call", params: { name: "deploy", arguments: { env: "prod" } } }),
+  ).rejects.toThrow(/input.required/i);
+  paywall.expectBilled({ quantity: 1 });
+  paywall.refuseWith("billing_unavailable");
+  const refused = z
+    .looseObject({ _meta: z.record(z.string(), z.unknown()) })
+    .parse(await client.request(forged()));
+  expect(refusalOf(refused)).toMatchObject({ code: "billing_unavailable" });
+  paywall.refuseWith(undefined);
+  expect(await client.request(forged())).toMatchObject(text("deployed to prod"));
+  paywall.expectBilled({ quantity: 1 });
+});
+
+it("lets a handler's own requestState through untouched", async () => {
+  const paywall = createTestPaywall();
+  const seen: unknown[] = [];
+  const client = await connectModern(() => {
+    const server = new McpServer({ name: "server", version: "1" });
+    server.registerTool("t", {}, async (ctx) => {
+      const state = ctx.mcpReq.requestState();
+      seen.push(state);
+      return state === undefined ? inputRequired({ requestState: "opaque" }) : text("done");
+    });
+    return paywall.protect(server, { tools: { t: { meterName: "api_calls" } } });
+  });
+  expect(await client.callTool({ name: "t" })).toMatchObject(text("done"));
+  expect(seen).toEqual([undefined, "opaque"]);
+  paywall.expectBilled({ quantity: 1 });
+});
