@@ -67,6 +67,18 @@ export interface RequestOptions {
   readonly headers?: HeaderFields | undefined;
 }
 
+/** What a client was made with, defaults filled in. */
+export interface ClientConfig {
+  readonly apiKey: string | null;
+  readonly baseUrl: URL;
+  readonly timeout: number;
+  readonly deadline: number | undefined;
+  readonly maxRetries: number;
+  readonly dispatcher: Dispatcher;
+  readonly headers: HeaderFields;
+  readonly logger: Logger | undefined;
+}
+
 /** The hosted service. */
 export const DEFAULT_BASE_URL = "https://www.licentric.com";
 
@@ -125,14 +137,19 @@ export function resolveBaseUrl(option: string | undefined, fromEnvironment: stri
   return url;
 }
 
+/** The longest time that a timer can hold, in milliseconds. */
+export const MAX_MILLISECONDS = 2 ** 31 - 1;
+
 /**
  * A number of milliseconds, checked.
  *
  * @throws LicentricError where it is not a positive number that a timer can hold
  */
 export function checkMilliseconds(name: string, value: number): number {
-  if (Number.isFinite(value) && value > 0 && value <= 2 ** 31 - 1) return value;
-  throw new LicentricError(`${name} must be a number of milliseconds, more than 0 and at most 2147483647.`);
+  if (Number.isFinite(value) && value > 0 && value <= MAX_MILLISECONDS) return value;
+  throw new LicentricError(
+    `${name} must be a number of milliseconds, more than 0 and at most ${MAX_MILLISECONDS}.`,
+  );
 }
 
 /**

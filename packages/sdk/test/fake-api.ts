@@ -595,7 +595,7 @@ export function fakeApi(managementKey: string): HttpHandler[] {
           `${resource}.${name}`,
           answer,
           request,
-          z.record(z.string(), z.string()).parse(params),
+          namedParams(params),
           await request.text(),
         );
       }),
@@ -608,4 +608,10 @@ function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): M
   const groups = new Map<string, Item[]>();
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
   return groups;
+}
+
+/** The parameters that the route names; msw adds what the wildcard before it matched. */
+function namedParams(params: object): Record<string, string> {
+  const { 0: _, ...named } = z.record(z.string(), z.string()).parse(params);
+  return named;
 }

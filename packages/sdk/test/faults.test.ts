@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { AbortError, ConnectionError, TimeoutError } from "../src/index.ts";
+import { AbortError, ConnectionError, Licentric, TimeoutError } from "../src/index.ts";
 import { clientFor, errorOf, TEST_TOKEN } from "./client-for.ts";
 
 // A server of bare sockets, which breaks in every way in which a network does. Each connection plays the next
@@ -225,5 +225,14 @@ describe("connections", () => {
       name: "LicentricError",
       message: expect.stringMatching(/^The client is closed/),
     });
+  });
+
+  it("are closed at the end of a block that uses the client", async () => {
+    {
+      await using client = new Licentric({ apiKey: null, baseUrl: url });
+      await client.mcp.verify(TEST_TOKEN);
+      expect(sockets.size).toBeGreaterThan(0);
+    }
+    await vi.waitFor(() => expect(sockets.size).toBe(0));
   });
 });

@@ -182,4 +182,15 @@ describe("an abort", () => {
     expect(added.mock.calls.length).toBe(3);
     expect(removed.mock.calls.length).toBe(3);
   });
+
+  it("may end many calls at once without a warning of Node's", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on("warning", onWarning);
+    onTestFinished(() => void process.off("warning", onWarning));
+    const client = clientFor(server.url);
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 20 }, () => client.mcp.verify(TEST_TOKEN, {}, { signal })));
+    expect(warnings).toEqual([]);
+  });
 });
