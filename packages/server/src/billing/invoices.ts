@@ -4,9 +4,11 @@ import type { Environment } from "../accounts/accounts.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+import { enqueueWebhook } from "../webhooks/outbox.ts";
 import { invoiceLines } from "./invoice-lines.ts";
+import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { getPeriod } from "./periods.ts";
-import { sumAmounts } from "./pricing.ts";
+import { minorToDecimal, sumAmounts } from "./pricing.ts";
 
 /** An invoice as it is stored. */
 export interface InvoiceRow {
@@ -18,7 +20,10 @@ export interface InvoiceRow {
   readonly currency: string;
   readonly lines: InvoiceLine[];
   readonly total: string;
+  /** Sum of its credit notes in the currency's minor unit. */
+  readonly credited_minor: number;
   readonly metadata: Record<string, string>;
+  readonly stripe_configured: boolean;
   readonly stripe_customer_id: string | null;
   readonly stripe_invoice_id: string | null;
   readonly stripe_items: string[];
@@ -27,7 +32,9 @@ export interface InvoiceRow {
 }
 
 const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, total, metadata,
-  stripe_customer_id, stripe_invoice_id, stripe_items, hosted_invoice_url, created_at`;
+  stripe_configured, stripe_customer_id, stripe_invoice_id, stripe_items, hosted_invoice_url, created_at,
+  (SELECT coalesce(sum(n.amount_minor), 0)::bigint FROM credit_notes n
+   WHERE n.invoice_id = invoices.id AND n.status <> 'refused') AS credited_minor`;
 
 /** An invoice as it is answered. */
 export function toInvoice(row: InvoiceRow): Invoice {
@@ -40,10 +47,11 @@ export function toInvoice(row: InvoiceRow): Invoice {
     lines: row.lines,
     total: row.total,
     totalUsage: Object.fromEntries(row.lines.map(({ meterName, quantity }) => [meterName, quantity])),
+    credited: minorToDecimal(row.credited_minor, row.currency),
     metadata: row.metadata,
     createdAt: row.created_at.toISOString(),
   };
-  if (row.stripe_invoice_id === null) return { stripeConfigured: false, ...common };
+  if (!row.stripe_configured) return { stripeConfigured: false, ...common };
   return {
     stripeConfigured: true,
     stripeInvoiceId: row.stripe_invoice_id,
@@ -54,7 +62,8 @@ export function toInvoice(row: InvoiceRow): Invoice {
 
 /**
  * Computes and stores a closed period's invoice, or reads the one that was made before: there is one for each
- * payer. Usage of agents that belong to a customer is on that customer's invoice, all other usage on the account's.
+ * payer that is not void. Usage that was recorded while its agent belonged to a customer is on that customer's
+ * invoice, all other usage on the account's, so that every unit is on exactly one.
  *
  * @throws {ApiError} `NOT_FOUND`, or `CONFLICT` while the period is open.
  */
@@ -99,6 +108,37 @@ export async function ensureInvoice(
       [period.id, customerId ?? null],
     ),
   );
+}
+
+/** Tells webhooks of an invoice once, when it is complete: computed or, with Stripe, finalized. */
+export async function announceInvoice(
+  tx: Queryable,
+  invoice: InvoiceRow,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<void> {
+  const first = await tx.query(
+    "UPDATE invoices SET announced_at = $2 WHERE id = $1 AND announced_at IS NULL RETURNING id",
+    [invoice.id, now],
+  );
+  if (first.length === 0) return;
+  await enqueueWebhook(tx, invoice.environment_id, "invoice.created", toInvoice(invoice), { newId, now });
+}
+
+/**
+ * Moves an invoice to the status that Stripe says it has, and tells webhooks when it becomes paid. What cannot
+ * follow from where it stands is old news, and changes nothing.
+ */
+export async function followStripe(
+  tx: Queryable,
+  environmentId: string,
+  invoiceId: string,
+  status: InvoiceStatus,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<void> {
+  const moved = await moveInvoice(tx, invoiceId, status, now);
+  if (!moved || status !== "paid") return;
+  const paid = toInvoice(await getInvoice(tx, environmentId, invoiceId));
+  await enqueueWebhook(tx, environmentId, "invoice.paid", paid, { newId, now });
 }
 
 interface UsageRow {

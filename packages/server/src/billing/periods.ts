@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { type Database, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+import { enqueueWebhook } from "../webhooks/outbox.ts";
 
 interface PeriodRow {
   id: string;
@@ -132,17 +133,38 @@ export async function closePeriod(
   tx: Queryable,
   environmentId: string,
   id: string,
-  now: Date,
+  { newId, now }: { newId: () => string; now: Date },
 ): Promise<BillingPeriod> {
   const rows = await tx.query("SELECT 1 FROM periods WHERE environment_id = $1 AND id = $2 FOR UPDATE", [
     environmentId,
     uuidParam(id),
   ]);
   if (rows.length === 0) throw notFound("billing period", id);
-  await tx.query(
+  const closed = await tx.query(
     `UPDATE periods SET status = 'closed', closed_at = $3, ends_at = least(ends_at, greatest(starts_at, $3))
-     WHERE environment_id = $1 AND id = $2 AND status = 'open'`,
+     WHERE environment_id = $1 AND id = $2 AND status = 'open' RETURNING id`,
     [environmentId, uuidParam(id), now],
   );
-  return getPeriod(tx, environmentId, id);
+  const period = await getPeriod(tx, environmentId, id);
+  if (closed.length > 0) await enqueueWebhook(tx, environmentId, "period.closed", period, { newId, now });
+  return period;
+}
+
+const CLOSED_AT_ONCE = 100;
+
+/**
+ * Closes every period that ended at least `grace` milliseconds ago: until then usage with a timestamp in it still
+ * lands in it. Each is closed by itself; another process that does the same at once finds it closed.
+ */
+export async function closeEndedPeriods(
+  db: Database,
+  { grace, newId, now }: { grace: number; newId: () => string; now: Date },
+): Promise<void> {
+  const due = await db.query<{ id: string; environment_id: string }>(
+    `SELECT id, environment_id FROM periods WHERE status = 'open' AND ends_at <= $1 ORDER BY ends_at LIMIT $2`,
+    [new Date(now.getTime() - grace), CLOSED_AT_ONCE],
+  );
+  for (const period of due) {
+    await db.transaction((tx) => closePeriod(tx, period.environment_id, period.id, { newId, now }));
+  }
 }

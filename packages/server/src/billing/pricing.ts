@@ -49,6 +49,12 @@ export function roundToCurrency(cost: Big, currency: string): Amount {
   return { amount: minor.div(new Big(10).pow(digits)).toFixed(digits), amountMinor: minor.toNumber() };
 }
 
+/** A whole number of the currency's minor unit as a decimal text: 1250 cents are "12.50". */
+export function minorToDecimal(amountMinor: number, currency: string): string {
+  const { digits } = currencyRule(currency);
+  return new Big(amountMinor).div(new Big(10).pow(digits)).toFixed(digits);
+}
+
 /** Adds amounts up. */
 export function sumAmounts(amounts: readonly Amount[], currency: string): Amount {
   const total = amounts.reduce((sum, { amount }) => sum.plus(amount), new Big(0));

@@ -1,0 +1,219 @@
+import type { CreateCreditNote, CreditNote, ListInvoicesQuery } from "@licentric/contract";
+import Big from "big.js";
+import type Stripe from "stripe";
+import type { z } from "zod";
+import { ApiError, notFound } from "../http/api-error.ts";
+import { type Page, pageRequest, readPage } from "../http/page.ts";
+import type { Services } from "../services.ts";
+import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+import { getInvoice, type InvoiceRow } from "./invoices.ts";
+import { makeInStripe } from "./make-in-stripe.ts";
+import { minorToDecimal, roundToCurrency } from "./pricing.ts";
+import { stripeAmount } from "./send-to-stripe.ts";
+import { type StripeConnection, stripeFailure } from "./stripe.ts";
+
+interface CreditNoteRow {
+  id: string;
+  invoice_id: string;
+  status: CreditNote["status"];
+  currency: string;
+  amount: string;
+  amount_minor: number;
+  settlement: CreditNote["settlement"];
+  reason: Stripe.CreditNoteCreateParams.Reason | null;
+  memo: string | null;
+  stripe_credit_note_id: string | null;
+  created_at: Date;
+}
+
+const SELECT = `SELECT n.id, n.invoice_id, n.status, i.currency, n.amount, n.amount_minor, n.settlement, n.reason,
+  n.memo, n.stripe_credit_note_id, n.created_at
+FROM credit_notes n JOIN invoices i ON i.id = n.invoice_id`;
+
+function toCreditNote(row: CreditNoteRow): CreditNote {
+  return {
+    id: row.id,
+    invoiceId: row.invoice_id,
+    status: row.status,
+    currency: row.currency,
+    amount: row.amount,
+    amountMinor: row.amount_minor,
+    settlement: row.settlement,
+    reason: row.reason,
+    memo: row.memo,
+    stripeCreditNoteId: row.stripe_credit_note_id,
+    createdAt: row.created_at.toISOString(),
+  };
+}
+
+/**
+ * Stores a credit note: an amount taken back from an invoice, which itself stays as it is. The lock on the invoice
+ * keeps all of its credit notes together from taking back more than its total.
+ *
+ * @throws {ApiError} `CONFLICT` when the invoice is void or still has to be sent to Stripe; `UNPROCESSABLE` when the amount is more than
+ * what is left, is nothing, or is finer than the currency's minor unit.
+ */
+export async function storeCreditNote(
+  tx: Queryable,
+  environmentId: string,
+  invoiceId: string,
+  { amount, reason, memo, settlement }: z.output<typeof CreateCreditNote>,
+  { newId, now, stripeConnected }: { newId: () => string; now: Date; stripeConnected: boolean },
+): Promise<CreditNote> {
+  await tx.query("SELECT 1 FROM invoices WHERE environment_id = $1 AND id = $2 FOR UPDATE", [
+    environmentId,
+    uuidParam(invoiceId),
+  ]);
+  const invoice = await getInvoice(tx, environmentId, invoiceId);
+  const unsent = invoice.status === "draft" || (invoice.status === "computed" && stripeConnected);
+  if (unsent || invoice.status === "void") {
+    throw new ApiError(
+      "CONFLICT",
+      unsent
+        ? "The invoice is not in Stripe yet. Create it again to send it, or void it."
+        : "The invoice is void, so there is nothing to take back from it.",
+    );
+  }
+  const credit = creditOf(invoice, amount);
+  const id = newId();
+  await tx.query(
+    `INSERT INTO credit_notes
+       (id, environment_id, invoice_id, status, amount, amount_minor, settlement, reason, memo, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [
+      id,
+      environmentId,
+      invoice.id,
+      invoice.stripe_invoice_id === null ? "issued" : "pending",
+      credit.amount,
+      credit.amountMinor,
+      invoice.status === "paid" ? (settlement ?? "customer_balance") : null,
+      reason ?? null,
+      memo ?? null,
+      now,
+    ],
+  );
+  return getCreditNote(tx, environmentId, id);
+}
+
+function creditOf(invoice: InvoiceRow, amount: string) {
+  const credit = roundToCurrency(new Big(amount), invoice.currency);
+  if (!new Big(credit.amount).eq(amount)) {
+    throw new ApiError(
+      "UNPROCESSABLE",
+      `${amount} ${invoice.currency} cannot be paid exactly. The nearest amount that can is ${credit.amount}.`,
+    );
+  }
+  const total = roundToCurrency(new Big(invoice.total), invoice.currency).amountMinor;
+  const left = total - invoice.credited_minor;
+  if (credit.amountMinor === 0 || credit.amountMinor > left) {
+    throw new ApiError(
+      "UNPROCESSABLE",
+      `A credit note takes back more than nothing and at most what is left of the invoice, ${minorToDecimal(left, invoice.currency)} ${invoice.currency}.`,
+    );
+  }
+  return credit;
+}
+
+/**
+ * Brings a pending credit note to Stripe, once. One that Stripe refuses is kept as refused, and takes nothing back.
+ *
+ * @throws {ApiError} `UNPROCESSABLE` when Stripe refuses it, `UPSTREAM_ERROR` when Stripe cannot be reached: it
+ * stays pending, and the same request goes on with it.
+ */
+export async function sendCreditNote(
+  services: Pick<Services, "db" | "now">,
+  { api }: StripeConnection,
+  environmentId: string,
+  creditNoteId: string,
+): Promise<CreditNote> {
+  const { db } = services;
+  const note = await getCreditNote(db, environmentId, creditNoteId);
+  const invoice = await getInvoice(db, environmentId, note.invoiceId);
+  const { stripe_invoice_id: stripeInvoiceId, currency } = invoice;
+  if (note.status !== "pending" || stripeInvoiceId === null) return note;
+  const amount = stripeAmount(note.amountMinor, currency);
+  const settle = async (status: "issued" | "refused", stripeId: string | null) => {
+    await db.query("UPDATE credit_notes SET status = $2, stripe_credit_note_id = $3 WHERE id = $1", [
+      note.id,
+      status,
+      stripeId,
+    ]);
+  };
+  try {
+    const made = await makeInStripe(services, {
+      subjectId: note.id,
+      step: "credit-note",
+      find: async () => {
+        const list = api.creditNotes.list({ invoice: stripeInvoiceId, limit: 100 });
+        for await (const one of list) if (one.metadata?.["licentric_credit_note_id"] === note.id) return one;
+        return null;
+      },
+      make: (idempotencyKey) =>
+        api.creditNotes.create(
+          {
+            invoice: stripeInvoiceId,
+            amount,
+            ...settlementOf(note, amount),
+            ...(isReason(note.reason) ? { reason: note.reason } : {}),
+            ...(note.memo === null ? {} : { memo: note.memo }),
+            metadata: { licentric_credit_note_id: note.id },
+          },
+          { idempotencyKey },
+        ),
+    });
+    await settle("issued", made.id);
+    return await getCreditNote(db, environmentId, note.id);
+  } catch (error) {
+    const failure = stripeFailure(error, "issue the credit note", { creditNoteId: note.id });
+    if (!(failure instanceof ApiError) || !isRefusal(error)) throw failure;
+    await settle("refused", null);
+    throw new ApiError("UNPROCESSABLE", `Stripe refused the credit note: ${error.message}`, failure.details);
+  }
+}
+
+function settlementOf({ settlement }: CreditNote, amount: number) {
+  if (settlement === "refund") return { refund_amount: amount };
+  if (settlement === "out_of_band") return { out_of_band_amount: amount };
+  return settlement === "customer_balance" ? { credit_amount: amount } : {};
+}
+
+const REASONS = ["duplicate", "fraudulent", "order_change", "product_unsatisfactory"] as const;
+
+function isReason(reason: string | null): reason is (typeof REASONS)[number] {
+  return REASONS.some((one) => one === reason);
+}
+
+function isRefusal(error: unknown): error is Error & { readonly statusCode: number } {
+  return error instanceof Error && "statusCode" in error && error.statusCode === 400;
+}
+
+async function getCreditNote(db: Queryable, environmentId: string, id: string): Promise<CreditNote> {
+  const rows = await db.query<CreditNoteRow>(`${SELECT} WHERE n.environment_id = $1 AND n.id = $2`, [
+    environmentId,
+    uuidParam(id),
+  ]);
+  if (rows.length === 0) throw notFound("credit note", id);
+  return toCreditNote(onlyRow(rows));
+}
+
+/** Lists an invoice's credit notes, newest first. */
+export async function listCreditNotes(
+  db: Queryable,
+  environmentId: string,
+  invoiceId: string,
+  query: Pick<z.output<typeof ListInvoicesQuery>, "limit" | "cursor">,
+): Promise<Page<CreditNote>> {
+  const page = pageRequest(query);
+  const invoice = await getInvoice(db, environmentId, invoiceId);
+  return readPage(
+    page,
+    (limit) =>
+      db.query<CreditNoteRow>(
+        `${SELECT} WHERE n.environment_id = $1 AND n.invoice_id = $2 AND ($3::uuid IS NULL OR n.id < $3)
+         ORDER BY n.id DESC LIMIT $4`,
+        [environmentId, invoice.id, page.cursor, limit],
+      ),
+    toCreditNote,
+  );
+}

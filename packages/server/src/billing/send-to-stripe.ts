@@ -1,0 +1,299 @@
+import type { InvoiceLine } from "@licentric/contract";
+import type Stripe from "stripe";
+import type { Environment } from "../accounts/accounts.ts";
+import { ApiError } from "../http/api-error.ts";
+import type { Services } from "../services.ts";
+import { type Database, onlyRow } from "../store/database.ts";
+import { currencyRule } from "./currency.ts";
+import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
+import { makeInStripe } from "./make-in-stripe.ts";
+import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
+
+const DAYS_UNTIL_DUE = 30;
+const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
+
+/** What the steps of one invoice work with. */
+interface Sending {
+  readonly services: Pick<Services, "db" | "now" | "newId">;
+  readonly api: Stripe;
+  readonly environment: Environment;
+}
+
+/**
+ * Brings an invoice to Stripe: customer, draft, one item per meter, finalize. Each step has an idempotency key of
+ * its own and is recorded before the next, so that after a crash or a timeout anywhere the same call goes on where
+ * it stopped, and nothing is made twice. An invoice without usage is not sent: there is nothing to put on it.
+ *
+ * @throws {ApiError} `UPSTREAM_ERROR` when Stripe refuses or cannot be reached; what was done so far is kept.
+ * `UNPROCESSABLE` when the Stripe customer is another account's. `CONFLICT` when it is voided meanwhile, or was
+ * credited before Stripe was connected.
+ */
+export async function sendToStripe(
+  services: Pick<Services, "db" | "now" | "newId">,
+  { api, mode }: StripeConnection,
+  environment: Environment,
+  invoice: InvoiceRow,
+): Promise<InvoiceRow> {
+  if (environment.mode !== mode)
+    throw new Error(`a ${mode} Stripe key must never see ${environment.mode} data`);
+  if (invoice.status !== "computed" && invoice.status !== "draft") return invoice;
+  if (invoice.credited_minor > 0) {
+    throw new ApiError(
+      "CONFLICT",
+      "The invoice was credited before Stripe was connected. Void it and create it again to send it.",
+    );
+  }
+  if (invoice.lines.length === 0) return finish(services, invoice, null);
+
+  const sending: Sending = { services, api, environment };
+  try {
+    const withCustomer = await ensureCustomer(sending, invoice);
+    const { draft, stripeInvoiceId } = await ensureDraft(sending, withCustomer);
+    const complete = await ensureItems(sending, draft, stripeInvoiceId);
+    return await finish(services, complete, await finalize(sending, complete, stripeInvoiceId));
+  } catch (error) {
+    throw stripeFailure(error, "finish the invoice", { invoiceId: invoice.id });
+  }
+}
+
+/** Records a step; an invoice that was voided meanwhile takes none. */
+async function record(
+  db: Database,
+  invoice: InvoiceRow,
+  change: string,
+  values: readonly string[],
+): Promise<InvoiceRow> {
+  await db.query(
+    `UPDATE invoices SET ${change}, stripe_configured = true WHERE id = $1 AND status IN ('computed', 'draft')`,
+    [invoice.id, ...values],
+  );
+  const row = await getInvoice(db, invoice.environment_id, invoice.id);
+  if (row.status !== "void") return row;
+  throw new ApiError("CONFLICT", "The invoice was voided while it was being sent. Create it again.");
+}
+
+async function ensureCustomer(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
+  if (invoice.stripe_customer_id !== null) return invoice;
+  const customer = await payingCustomer(sending, invoice);
+  return record(sending.services.db, invoice, "stripe_customer_id = $2", [customer]);
+}
+
+async function ensureDraft({ services, api }: Sending, invoice: InvoiceRow) {
+  if (invoice.stripe_invoice_id !== null)
+    return { draft: invoice, stripeInvoiceId: invoice.stripe_invoice_id };
+  const made = await makeInStripe(services, {
+    subjectId: invoice.id,
+    step: "invoice",
+    find: (since) => findStripeInvoice(api, invoice, since),
+    make: (idempotencyKey) =>
+      api.invoices.create(
+        {
+          customer: invoice.stripe_customer_id ?? "",
+          currency: invoice.currency,
+          auto_advance: false,
+          collection_method: "send_invoice",
+          days_until_due: DAYS_UNTIL_DUE,
+          pending_invoice_items_behavior: "exclude",
+          metadata: { licentric_invoice_id: invoice.id, licentric_period_id: invoice.period_id },
+        },
+        { idempotencyKey },
+      ),
+  });
+  try {
+    const draft = await record(services.db, invoice, "stripe_invoice_id = $2, status = 'draft'", [made.id]);
+    return { draft, stripeInvoiceId: made.id };
+  } catch (error) {
+    if (error instanceof ApiError) await deleteDraft(api, made.id);
+    throw error;
+  }
+}
+
+/** The invoice in Stripe that was made for ours, if there is one. Lists, unlike searches, are never behind. */
+export async function findStripeInvoice(
+  api: Stripe,
+  { id, stripe_customer_id: customer }: InvoiceRow,
+  since: Date,
+): Promise<Stripe.Invoice | null> {
+  if (customer === null) return null;
+  const list = api.invoices.list({ customer, created: { gte: seconds(since) }, limit: 100 });
+  for await (const one of list) if (one.metadata?.["licentric_invoice_id"] === id) return one;
+  return null;
+}
+
+/** Removes a draft; one that is gone already is as good. */
+export async function deleteDraft(api: Stripe, stripeInvoiceId: string): Promise<void> {
+  try {
+    await api.invoices.del(stripeInvoiceId);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+async function ensureItems(
+  { services, api }: Sending,
+  invoice: InvoiceRow,
+  stripeInvoiceId: string,
+): Promise<InvoiceRow> {
+  let current = invoice;
+  for (const line of invoice.lines) {
+    if (current.stripe_items.includes(line.meterName)) continue;
+    await makeInStripe(services, {
+      subjectId: invoice.id,
+      step: `item:${line.meterName}`,
+      find: () => findItem(api, stripeInvoiceId, line),
+      make: (idempotencyKey) =>
+        api.invoiceItems.create(
+          {
+            customer: invoice.stripe_customer_id ?? "",
+            invoice: stripeInvoiceId,
+            currency: invoice.currency,
+            amount: stripeAmount(line.amountMinor, invoice.currency),
+            description: `${line.description} × ${line.quantity}`,
+            discountable: true,
+            metadata: { licentric_meter: line.meterName, licentric_quantity: String(line.quantity) },
+          },
+          { idempotencyKey },
+        ),
+    });
+    current = await record(
+      services.db,
+      current,
+      "stripe_items = array_append(array_remove(stripe_items, $2), $2)",
+      [line.meterName],
+    );
+  }
+  return current;
+}
+
+async function findItem(api: Stripe, stripeInvoiceId: string, line: InvoiceLine) {
+  for await (const item of api.invoiceItems.list({ invoice: stripeInvoiceId, limit: 100 })) {
+    if (item.metadata?.["licentric_meter"] === line.meterName) return item;
+  }
+  return null;
+}
+
+/** Finalizes the draft, unless what is on it is not what is to be billed. */
+async function finalize(
+  { services, api }: Sending,
+  invoice: InvoiceRow,
+  stripeInvoiceId: string,
+): Promise<Stripe.Invoice> {
+  const draft = await api.invoices.retrieve(stripeInvoiceId);
+  if (draft.status !== "draft") return draft;
+  const expected = invoice.lines.reduce((sum, line) => sum + line.amountMinor, 0);
+  if (draft.subtotal !== stripeAmount(expected, invoice.currency)) {
+    throw new ApiError(
+      "UPSTREAM_ERROR",
+      "The draft in Stripe does not add up to this invoice: somebody changed it there. Nothing was finalized. " +
+        "Put the draft right, or void this invoice and create it again.",
+      { invoiceId: invoice.id, stripeInvoiceId, total: invoice.total },
+    );
+  }
+  return makeInStripe(services, {
+    subjectId: invoice.id,
+    step: "finalize",
+    find: async () => {
+      const found = await api.invoices.retrieve(stripeInvoiceId);
+      return found.status === "draft" ? null : found;
+    },
+    make: (idempotencyKey) =>
+      api.invoices.finalizeInvoice(stripeInvoiceId, { auto_advance: false }, { idempotencyKey }),
+  });
+}
+
+/** Records that the invoice is complete, and tells webhooks of it, in one transaction. */
+function finish(
+  { db, now, newId }: Pick<Services, "db" | "now" | "newId">,
+  { id, environment_id: environmentId }: InvoiceRow,
+  finalized: Stripe.Invoice | null,
+): Promise<InvoiceRow> {
+  const making = { newId, now: now() };
+  return db.transaction(async (tx) => {
+    await tx.query(
+      "UPDATE invoices SET stripe_configured = true, hosted_invoice_url = coalesce($2, hosted_invoice_url) WHERE id = $1",
+      [id, finalized?.hosted_invoice_url ?? null],
+    );
+    const status = FINALIZED.find((one) => one === finalized?.status);
+    // First open even where nothing is due, so that `invoice.created` comes before `invoice.paid`.
+    if (status !== undefined) await followStripe(tx, environmentId, id, "open", making);
+    await announceInvoice(tx, await getInvoice(tx, environmentId, id), making);
+    if (status !== undefined) await followStripe(tx, environmentId, id, status, making);
+    return getInvoice(tx, environmentId, id);
+  });
+}
+
+/** An amount in the smallest unit that Stripe counts the currency in. */
+export function stripeAmount(amountMinor: number, currency: string): number {
+  return amountMinor * currencyRule(currency).stripeFactor;
+}
+
+function seconds(date: Date): number {
+  return Math.floor(date.getTime() / 1_000);
+}
+
+interface Payer {
+  readonly id: string;
+  readonly name: string;
+  readonly email: string | null;
+  readonly stripe_customer_id: string | null;
+}
+
+/** The Stripe customer who pays: made with the first invoice where none is connected yet. */
+async function payingCustomer(sending: Sending, invoice: InvoiceRow): Promise<string> {
+  const { services, api, environment } = sending;
+  const { db } = services;
+  const table = invoice.customer_id === null ? "environments" : "customers";
+  const payer = onlyRow(
+    invoice.customer_id === null
+      ? await db.query<Payer>(
+          "SELECT id, $2::text AS name, NULL AS email, stripe_customer_id FROM environments WHERE id = $1",
+          [environment.id, environment.account.name],
+        )
+      : await db.query<Payer>(
+          "SELECT id, name, email, stripe_customer_id FROM customers WHERE environment_id = $1 AND id = $2",
+          [environment.id, invoice.customer_id],
+        ),
+  );
+  if (payer.stripe_customer_id !== null) {
+    await requireOwnCustomer(sending, payer.stripe_customer_id);
+    return payer.stripe_customer_id;
+  }
+  const customer = await makeInStripe(services, {
+    subjectId: payer.id,
+    step: "customer",
+    find: async (since) => {
+      const list = api.customers.list({ created: { gte: seconds(since) }, limit: 100 });
+      for await (const one of list) if (one.metadata["licentric_payer_id"] === payer.id) return one;
+      return null;
+    },
+    make: (idempotencyKey) =>
+      api.customers.create(
+        {
+          name: payer.name,
+          ...(payer.email === null ? {} : { email: payer.email }),
+          metadata: { licentric_account_id: environment.account.id, licentric_payer_id: payer.id },
+        },
+        { idempotencyKey },
+      ),
+  });
+  await db.query(`UPDATE ${table} SET stripe_customer_id = coalesce(stripe_customer_id, $2) WHERE id = $1`, [
+    payer.id,
+    customer.id,
+  ]);
+  return customer.id;
+}
+
+/** An account names its customers' Stripe ids itself: one that was made for another account is not its to bill. */
+async function requireOwnCustomer({ api, environment }: Sending, stripeCustomerId: string): Promise<void> {
+  const customer = await api.customers.retrieve(stripeCustomerId).catch((error: unknown) => {
+    if (isMissing(error)) return null;
+    throw error;
+  });
+  const owner = customer === null || customer.deleted ? null : customer.metadata["licentric_account_id"];
+  if (owner === undefined || owner === environment.account.id) return;
+  throw new ApiError(
+    "UNPROCESSABLE",
+    `The Stripe customer "${stripeCustomerId}" does not exist for this account. Correct the customer's stripeCustomerId.`,
+    { stripeCustomerId },
+  );
+}

@@ -1,0 +1,66 @@
+import type { Environment } from "../accounts/accounts.ts";
+import { ApiError } from "../http/api-error.ts";
+import type { Services } from "../services.ts";
+import { moveInvoice } from "./invoice-status.ts";
+import { followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
+import { deleteDraft, findStripeInvoice } from "./send-to-stripe.ts";
+import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
+
+/**
+ * Voids an invoice, in Stripe first: it bills nothing from then on, and its usage can be invoiced again. A draft is
+ * removed from Stripe. Voiding it again answers the same.
+ *
+ * @throws {ApiError} `CONFLICT` when it is paid: a credit note takes back what was paid. `UNPROCESSABLE` when it is
+ * in Stripe and Stripe is not connected now. `UPSTREAM_ERROR` when Stripe refuses.
+ */
+export async function voidInvoice(
+  services: Pick<Services, "db" | "now" | "newId" | "stripe">,
+  environment: Environment,
+  invoice: InvoiceRow,
+): Promise<InvoiceRow> {
+  const { db, now, newId } = services;
+  if (invoice.status === "void") return invoice;
+  if (invoice.status === "paid") throw paidAlready();
+  const stripe = services.stripe?.mode === environment.mode ? services.stripe : null;
+  if (stripe === null && invoice.stripe_configured && invoice.stripe_customer_id !== null) {
+    throw new ApiError(
+      "UNPROCESSABLE",
+      "The invoice is in Stripe, and this server has no Stripe key for it now. Set STRIPE_API_KEY and repeat.",
+    );
+  }
+  const paid = stripe !== null && (await voidInStripe(stripe, invoice));
+  const row = await db.transaction(async (tx) => {
+    if (paid) await followStripe(tx, environment.id, invoice.id, "paid", { newId, now: now() });
+    else await moveInvoice(tx, invoice.id, "void", now());
+    return getInvoice(tx, environment.id, invoice.id);
+  });
+  if (row.status !== "void") throw paidAlready();
+  return row;
+}
+
+/** @returns whether it turns out to be paid, which cannot be undone. */
+async function voidInStripe({ api }: StripeConnection, invoice: InvoiceRow): Promise<boolean> {
+  try {
+    // A crash may have come between the draft and the note of its id.
+    const found =
+      invoice.stripe_invoice_id === null
+        ? await findStripeInvoice(api, invoice, invoice.created_at)
+        : await api.invoices.retrieve(invoice.stripe_invoice_id);
+    if (found === null || found.status === "void") return false;
+    if (found.status === "paid") return true;
+    if (found.status === "draft") await deleteDraft(api, found.id);
+    else await api.invoices.voidInvoice(found.id);
+    return false;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw stripeFailure(error, "void the invoice", { invoiceId: invoice.id });
+  }
+}
+
+function paidAlready(): ApiError {
+  return new ApiError(
+    "CONFLICT",
+    "The invoice is paid, so it cannot be voided. Take the amount back with a credit note " +
+      "(POST /api/v1/billing/invoices/:invoiceId/credit-notes).",
+  );
+}
