@@ -3,6 +3,7 @@ import type { LastUsed } from "./accounts/last-used.ts";
 import type { RandomBytes } from "./accounts/secrets.ts";
 import type { AgentCheck } from "./agents/authenticate-agent.ts";
 import type { StripeConnection } from "./billing/stripe.ts";
+import type { BudgetedEvent, BudgetedOutcome } from "./metering/budgeted-recorder.ts";
 import type { PendingEvent } from "./metering/record-events.ts";
 import type { Recorded } from "./metering/recorder.ts";
 import type { Database } from "./store/database.ts";
@@ -18,6 +19,8 @@ export interface Services {
   readonly authenticateAgent: (token: string, check?: AgentCheck) => Promise<AgentCaller>;
   readonly lastUsed: LastUsed;
   readonly record: (event: PendingEvent) => Promise<Recorded>;
+  /** For usage that budgets may apply to; `record` is for all other. */
+  readonly recordBudgeted: (event: BudgetedEvent) => Promise<BudgetedOutcome>;
   /** null where no Stripe is connected. */
   readonly stripe: StripeConnection | null;
 }

@@ -6,6 +6,7 @@ import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
 import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
+import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
@@ -85,6 +86,7 @@ export async function startServer({
     authenticateAgent: createAgentAuthenticator(db, now),
     lastUsed,
     record: createRecorder({ db, now, newId }),
+    recordBudgeted: createBudgetedRecorder({ db, now, newId }),
     stripe: stripe === undefined ? null : connectStripe(stripe),
   };
   const app = createApp(services, log);

@@ -165,6 +165,32 @@ describe.each(databases)("agents and credentials on $name", (database) => {
     expect((await call("PATCH", "/customers/nobody", { name: "x" })).status).toBe(404);
   });
 
+  if (database.name === "PostgreSQL") {
+    it("refuses a revoked token, a suspended agent and a revoked key on every process at once", async () => {
+      const { agentId, token } = await createAuthorizedAgent(api, key);
+      const peer = await api.startPeer();
+      try {
+        const onPeer = () => peer.call("POST", "/api/v1/mcp/verify", { token });
+        expect((await onPeer()).status).toBe(200);
+        await call("PATCH", `/agents/${agentId}`, { status: "suspended" });
+        expect((await onPeer()).status).toBe(401);
+        await call("PATCH", `/agents/${agentId}`, { status: "active" });
+        expect((await onPeer()).status).toBe(200);
+        const [credential] = (await call("GET", `/agents/${agentId}/credentials`)).body.data;
+        await call("POST", `/credentials/${credential.id}/revoke`);
+        expect((await onPeer()).status).toBe(401);
+
+        const made = (await call("POST", "/keys", { name: "second" })).body.data;
+        const withKey = () => peer.call("GET", "/api/v1/agents", { token: made.key });
+        expect((await withKey()).status).toBe(200);
+        await call("POST", `/keys/${made.id}/revoke`);
+        expect((await withKey()).status).toBe(401);
+      } finally {
+        await peer.close();
+      }
+    });
+  }
+
   describe("the audit log", () => {
     it("says who changed what when, and by which request", async () => {
       const account = await api.createAccount();

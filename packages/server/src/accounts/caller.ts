@@ -21,6 +21,8 @@ export interface AgentCaller {
   readonly environmentId: string;
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
+  /** Whether the agent has any budget: those without pay nothing for budgets. */
+  readonly hasBudgets: boolean;
 }
 
 /** @throws {ApiError} `FORBIDDEN` when the key lacks the scope. */

@@ -16,11 +16,13 @@ interface CredentialRow {
   revoked_at: Date | null;
   status: "active" | "suspended";
   deleted_at: Date | null;
+  has_budgets: boolean;
 }
 
 const LOOK_UP = `/* look-up-credentials */
 SELECT c.secret_hash, c.id AS credential_id, c.agent_id, e.account_id, e.id AS environment_id, c.scopes,
-       c.expires_at, c.revoked_at, a.status, a.deleted_at
+       c.expires_at, c.revoked_at, a.status, a.deleted_at,
+       EXISTS (SELECT 1 FROM budgets b WHERE b.agent_id = a.id) AS has_budgets
 FROM credentials c
 JOIN agents a ON a.id = c.agent_id
 JOIN environments e ON e.id = c.environment_id
@@ -71,6 +73,7 @@ export function createAgentAuthenticator(
       environmentId: row.environment_id,
       scopes: row.scopes,
       expiresAt: row.expires_at,
+      hasBudgets: row.has_budgets,
     };
   };
 }

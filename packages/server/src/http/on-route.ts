@@ -4,7 +4,8 @@ import { z } from "zod";
 import { type AgentCaller, type KeyCaller, requireKeyScope } from "../accounts/caller.ts";
 import { recordChange } from "../audit/audit-events.ts";
 import type { Services } from "../services.ts";
-import { type Queryable, sqlState } from "../store/database.ts";
+import type { Queryable } from "../store/database.ts";
+import { retryDeadlocks } from "../store/retry-deadlocks.ts";
 import { ApiError } from "./api-error.ts";
 import { once } from "./idempotency.ts";
 import type { Page } from "./page.ts";
@@ -58,7 +59,7 @@ export function onChange<R extends Route>(
     const { caller, idempotencyKey: key, now, params } = request;
     const principalId = caller.kind === "key" ? caller.keyId : caller.credentialId;
     const fingerprinted = [route.method, url, request.body ?? null];
-    const result = await retryingDeadlocks(() =>
+    const result = await retryDeadlocks(() =>
       db.transaction((tx) => {
         const work = async () => {
           const answer = await change(request, tx, services);
@@ -79,19 +80,6 @@ export function onChange<R extends Route>(
     );
     return finish === undefined ? result : finish(result, request, services);
   });
-}
-
-const DEADLOCK = "40P01";
-const MAX_ATTEMPTS = 5;
-
-/** The database ends one of two transactions that wait for each other; nothing of it is done, so it runs again. */
-async function retryingDeadlocks<Result>(run: () => Promise<Result>, attempt = 1): Promise<Result> {
-  try {
-    return await run();
-  } catch (error) {
-    if (sqlState(error) !== DEADLOCK || attempt === MAX_ATTEMPTS) throw error;
-  }
-  return retryingDeadlocks(run, attempt + 1);
 }
 
 function register<R extends Route>(

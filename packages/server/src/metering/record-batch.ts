@@ -6,12 +6,12 @@ import {
   type RecordResult,
   type RecordUsage,
 } from "@licentric/contract";
-import type { z } from "zod";
+import { z } from "zod";
 import type { KeyCaller } from "../accounts/caller.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { parse } from "../http/parse.ts";
 import type { Services } from "../services.ts";
-import { isUuid } from "../store/database.ts";
+import { isUuid, type Queryable, uuidParam } from "../store/database.ts";
 import type { PendingEvent } from "./record-events.ts";
 
 const EARLIEST = Date.UTC(2000);
@@ -28,19 +28,23 @@ export async function recordBatch(
   { events }: z.output<typeof RecordUsage>,
   requestKey: string | null,
   now: Date,
-  { record, newId }: Pick<Services, "record" | "newId">,
+  { db, record, recordBudgeted, newId }: Pick<Services, "db" | "record" | "recordBudgeted" | "newId">,
 ): Promise<z.output<typeof RecordResult>> {
   const prefix =
     requestKey === null ? null : createHash("sha256").update(`${keyId}\n${requestKey}`).digest("hex");
+  const budgeted = await agentsWithBudgets(db, environmentId, events);
   const results = await Promise.allSettled(
     events.map(async (event, index): Promise<RecordOutcome> => {
-      const { idempotencyKey, ...pending } = toPendingEvent(event, `events.${index}`, now);
-      const recorded = await record({
-        ...pending,
+      const { idempotencyKey, ...usage } = toPendingEvent(event, `events.${index}`, now);
+      const pending = {
+        ...usage,
         id: newId(),
         environmentId,
         idempotencyKey: idempotencyKey ?? (prefix === null ? null : `${prefix}:${index}`),
-      });
+      };
+      const recorded = budgeted.has(usage.agentId)
+        ? await recordBudgeted({ ...pending, enforceBudget: false })
+        : await record(pending);
       return { status: recorded.duplicate ? "duplicate" : "recorded", event: recorded.event };
     }),
   );
@@ -50,6 +54,23 @@ export async function recordBatch(
     ),
   };
 }
+
+/** The agents whose budgets must be told of the usage; one query for a whole batch. */
+async function agentsWithBudgets(
+  db: Queryable,
+  environmentId: string,
+  events: readonly unknown[],
+): Promise<ReadonlySet<string>> {
+  const agentIds = events.map((event) => WithAgent.safeParse(event).data?.agentId ?? "");
+  const rows = await db.query<{ agent_id: string }>(
+    `/* agents-with-budgets */
+     SELECT DISTINCT agent_id FROM budgets WHERE environment_id = $1 AND agent_id = ANY ($2::uuid[])`,
+    [environmentId, [...new Set(agentIds.map(uuidParam))]],
+  );
+  return new Set(rows.map(({ agent_id }) => agent_id));
+}
+
+const WithAgent = z.object({ agentId: z.string() });
 
 /** @throws {ApiError} `VALIDATION_ERROR` or `NOT_FOUND` for an event that cannot be recorded. */
 function toPendingEvent(value: unknown, path: string, now: Date): Omit<PendingEvent, "id" | "environmentId"> {

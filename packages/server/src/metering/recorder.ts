@@ -2,6 +2,8 @@ import { createBatcher } from "../batcher.ts";
 import { openPeriod } from "../billing/periods.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Database, type Queryable, sqlState } from "../store/database.ts";
+import { retryDeadlocks } from "../store/retry-deadlocks.ts";
+import { isolateFaults } from "./isolate-faults.ts";
 import { type PendingEvent, type RecordRow, recordEvents } from "./record-events.ts";
 import { type StoredEvent, selectByIdempotencyKey } from "./usage-events.ts";
 
@@ -9,6 +11,8 @@ import { type StoredEvent, selectByIdempotencyKey } from "./usage-events.ts";
 export interface Recorded {
   readonly event: StoredEvent;
   readonly duplicate: boolean;
+  /** The day of the usage in the account's time zone; null for a duplicate. */
+  readonly day: string | null;
 }
 
 /** What the recorder needs. */
@@ -28,52 +32,41 @@ const MAX_ATTEMPTS = 20;
  * @returns a function that rejects with an {@link ApiError}: `UNPROCESSABLE` for an unknown meter or a total beyond
  * 2^53 - 1, `NOT_FOUND` for an unknown agent, `IDEMPOTENCY_CONFLICT` for a key that was used for other usage.
  */
-export function createRecorder(options: RecorderOptions): (event: PendingEvent) => Promise<Recorded> {
-  return createBatcher<PendingEvent, Recorded>((events) => recordAll(options, events), {
-    maxItems: 1_000,
-    concurrency: options.db.kind === "embedded" ? 1 : 2,
-  });
+export function createRecorder({
+  db,
+  now,
+  newId,
+}: RecorderOptions): (event: PendingEvent) => Promise<Recorded> {
+  const store = {
+    db,
+    insert: (events: readonly PendingEvent[], at: Date) => retryDeadlocks(() => recordEvents(db, events, at)),
+    openPeriod: (environmentId: string, at: Date) => openPeriod(db, environmentId, { newId, now: at }),
+  };
+  return createBatcher<PendingEvent, Recorded>(
+    (events) => isolateFaults(events, (part) => recordWith(store, part, now), explainRefusal),
+    { maxItems: 1_000, concurrency: db.kind === "embedded" ? 1 : 2 },
+  );
 }
 
-/**
- * Records events that share one commit. One that the database refuses (a total that would overflow) does not take
- * the others with it: halving the batch finds it.
- */
-async function recordAll(options: RecorderOptions, events: PendingEvent[]): Promise<(Recorded | Error)[]> {
-  try {
-    return await record(options, events);
-  } catch (error) {
-    const state = sqlState(error);
-    if (state === undefined) throw error;
-    if (events.length > 1) {
-      const middle = events.length >> 1;
-      const firstHalf = await recordAll(options, events.slice(0, middle));
-      return [...firstHalf, ...(await recordAll(options, events.slice(middle)))];
-    }
-    return [state === TOTAL_TOO_LARGE || state === NUMBER_TOO_LARGE ? tooMuch(events) : asError(error)];
-  }
+/** Where events are recorded: in statements of their own, or in a transaction. */
+export interface EventStore {
+  readonly db: Queryable;
+  readonly insert: (events: readonly PendingEvent[], at: Date) => Promise<RecordRow[]>;
+  readonly openPeriod: (environmentId: string, at: Date) => Promise<void>;
 }
 
-const TOTAL_TOO_LARGE = "23514";
-const NUMBER_TOO_LARGE = "22003";
-const DEADLOCK = "40P01";
-
-async function record(
-  { db, now, newId }: RecorderOptions,
-  events: PendingEvent[],
+/** Records events, in a new period where there is none that takes them. One outcome for each, in their order. */
+export async function recordWith(
+  { db, insert, openPeriod }: EventStore,
+  events: readonly PendingEvent[],
+  now: () => Date,
 ): Promise<(Recorded | Error)[]> {
   const outcomes = new Map<PendingEvent, Recorded | Error>();
   let pending = events;
   for (let attempt = 1; pending.length > 0; attempt += 1) {
     if (attempt > MAX_ATTEMPTS) throw new Error("periods are closed faster than usage can be recorded");
     const at = now();
-    let rows: RecordRow[];
-    try {
-      rows = await recordEvents(db, pending, at);
-    } catch (error) {
-      if (sqlState(error) === DEADLOCK) continue;
-      throw error;
-    }
+    const rows = await insert(pending, at);
     const seenBefore: PendingEvent[] = [];
     const withoutPeriod: PendingEvent[] = [];
     for (const [index, event] of pending.entries()) {
@@ -83,12 +76,12 @@ async function record(
       else if (row.meter_id === null) outcomes.set(event, unknownMeter(event.meterName));
       else if (row.period_id === null) withoutPeriod.push(event);
       else if (row.recorded)
-        outcomes.set(event, { event: stored(event, row.period_id, at), duplicate: false });
+        outcomes.set(event, { event: stored(event, row.period_id, at), duplicate: false, day: row.day });
       else seenBefore.push(event);
     }
     for (const [event, outcome] of await firstOutcomes(db, seenBefore)) outcomes.set(event, outcome);
     for (const environmentId of new Set(withoutPeriod.map((event) => event.environmentId))) {
-      await openPeriod(db, environmentId, { newId, now: at });
+      await openPeriod(environmentId, at);
     }
     pending = withoutPeriod;
   }
@@ -106,10 +99,15 @@ async function firstOutcomes(
   for (const [index, event] of events.entries()) {
     const first = found[index];
     if (first === undefined) throw new Error("the event that holds this idempotency key is gone");
-    const same = first.meterName === event.meterName && first.quantity === event.quantity;
-    outcomes.set(event, same ? { event: first, duplicate: true } : keyUsedOtherwise());
+    outcomes.set(event, repeated(event, first));
   }
   return outcomes;
+}
+
+/** What an event gets whose idempotency key had recorded `first`. */
+function repeated(event: PendingEvent, first: StoredEvent): Recorded | Error {
+  const same = first.meterName === event.meterName && first.quantity === event.quantity;
+  return same ? { event: first, duplicate: true, day: null } : keyUsedOtherwise();
 }
 
 function stored(event: PendingEvent, periodId: string, now: Date): StoredEvent {
@@ -126,7 +124,8 @@ function stored(event: PendingEvent, periodId: string, now: Date): StoredEvent {
   };
 }
 
-function unknownMeter(name: string): ApiError {
+/** The answer for usage of a meter that the environment has not. */
+export function unknownMeter(name: string): ApiError {
   return new ApiError(
     "UNPROCESSABLE",
     `There is no meter "${name}" here, so nothing was recorded. Create it (POST /api/v1/meters) or correct the name.`,
@@ -141,13 +140,17 @@ function keyUsedOtherwise(): ApiError {
   );
 }
 
-function tooMuch(events: readonly PendingEvent[]): ApiError {
-  return new ApiError(
-    "UNPROCESSABLE",
-    `The total of the meter "${events[0]?.meterName}" would pass ${Number.MAX_SAFE_INTEGER}, so nothing was recorded. Close the period, or give the meter a larger unit.`,
-  );
-}
+const TOTAL_TOO_LARGE = "23514";
+const NUMBER_TOO_LARGE = "22003";
 
-function asError(error: unknown): Error {
+/** What is told of usage that the database refuses. */
+export function explainRefusal(error: unknown, { meterName }: Pick<PendingEvent, "meterName">): Error {
+  const state = sqlState(error);
+  if (state === TOTAL_TOO_LARGE || state === NUMBER_TOO_LARGE) {
+    return new ApiError(
+      "UNPROCESSABLE",
+      `The total of the meter "${meterName}" would pass ${Number.MAX_SAFE_INTEGER}, so nothing was recorded. Close the period, or give the meter a larger unit.`,
+    );
+  }
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,6 +1,7 @@
 import { routes } from "@licentric/contract";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { pageRequest } from "../http/page.ts";
+import { createBudget, deleteBudget, getBudget, listBudgets, updateBudget } from "./budgets.ts";
 import { createMeter, getMeter, listMeterPrices, listMeters, setMeterPrice, updateMeter } from "./meters.ts";
 import { recordBatch } from "./record-batch.ts";
 import { listUsageEvents } from "./usage-events.ts";
@@ -9,8 +10,8 @@ import { verify } from "./verify.ts";
 
 /** Verification, meters and usage. */
 export const meteringRoutes: RouteRegistration[] = [
-  onRoute(routes.mcp.verify, ({ caller, body, idempotencyKey }, services) =>
-    verify(caller, body, idempotencyKey, services),
+  onRoute(routes.mcp.verify, ({ caller, body, idempotencyKey, now }, services) =>
+    verify(caller, body, idempotencyKey, now, services),
   ),
   onRoute(routes.usage.recordBatch, ({ caller, body, idempotencyKey, now }, services) =>
     recordBatch(caller, body, idempotencyKey, now, services),
@@ -20,6 +21,21 @@ export const meteringRoutes: RouteRegistration[] = [
   ),
   onRoute(routes.usage.totals, ({ caller, query, now }, { db, newId }) =>
     sumUsage(db, caller.environmentId, query, { newId, now }),
+  ),
+  onChange(routes.budgets.create, ({ caller, body, now }, tx, { newId }) =>
+    createBudget(tx, caller.environmentId, body, { newId, now }),
+  ),
+  onRoute(routes.budgets.list, ({ caller, query, now }, { db }) =>
+    listBudgets(db, caller.environmentId, query, now),
+  ),
+  onRoute(routes.budgets.get, ({ caller, params, now }, { db }) =>
+    getBudget(db, caller.environmentId, params.budgetId, now),
+  ),
+  onChange(routes.budgets.update, ({ caller, params, body, now }, tx) =>
+    updateBudget(tx, caller.environmentId, params.budgetId, body, now),
+  ),
+  onChange(routes.budgets.delete, ({ caller, params, now }, tx) =>
+    deleteBudget(tx, caller.environmentId, params.budgetId, now),
   ),
   onChange(routes.meters.create, ({ caller, body, now }, tx, { newId }) =>
     createMeter(tx, caller.environmentId, body, { newId, now }),

@@ -1,28 +1,41 @@
-import type { Verification, VerifyRequest } from "@licentric/contract";
+import { DEFAULT_METER_NAME, type Verification, type VerifyRequest } from "@licentric/contract";
 import type { z } from "zod";
 import { type AgentCaller, requireAgentScopes } from "../accounts/caller.ts";
 import type { Services } from "../services.ts";
+import { budgetState, tightest } from "./budget-rules.ts";
+import { readBudgetsFor } from "./budget-use.ts";
+import { budgetRefusal } from "./budgeted-recorder.ts";
 
 /**
  * Answers who holds a token and, with a meter named, records usage for it. The answer goes out after the event is
  * durable.
+ *
+ * Budgets cost nothing where the agent has none. With no meter named the answer has the state of the budget of
+ * `api_calls`, for whoever checks it before serving a tool; to enforce it then is to ask for room for one more call.
+ *
+ * @throws {ApiError} `INSUFFICIENT_SCOPE`; `BUDGET_EXCEEDED` when enforced; else as the recorder.
  */
 export async function verify(
   caller: AgentCaller,
-  { meterName, quantity = 1, requiredScopes = [] }: z.output<typeof VerifyRequest>,
+  request: z.output<typeof VerifyRequest>,
   idempotencyKey: string | null,
-  { record, newId }: Pick<Services, "record" | "newId">,
+  now: Date,
+  services: Pick<Services, "db" | "record" | "recordBudgeted" | "newId">,
 ): Promise<Verification> {
+  const { meterName, quantity = 1, enforceBudget = false, requiredScopes = [] } = request;
   requireAgentScopes(caller, requiredScopes);
-  const verified = {
-    accountId: caller.accountId,
-    agentId: caller.agentId,
-    scopes: [...caller.scopes],
-    expiresAt: caller.expiresAt.toISOString(),
-  };
-  if (meterName === undefined) return verified;
-  const { event, duplicate } = await record({
-    id: newId(),
+  const verified = verificationOf(caller);
+  if (meterName === undefined) {
+    if (!caller.hasBudgets) return verified;
+    const budgets = await readBudgetsFor(services.db, { ...caller, meterName: DEFAULT_METER_NAME }, now);
+    const refusal = enforceBudget ? budgetRefusal(budgets, 1) : null;
+    if (refusal !== null) throw refusal;
+    const budget = tightest(budgets);
+    return { ...verified, ...(budget && { budget: budgetState(budget) }) };
+  }
+
+  const pending = {
+    id: services.newId(),
     environmentId: caller.environmentId,
     agentId: caller.agentId,
     meterName,
@@ -30,9 +43,26 @@ export async function verify(
     idempotencyKey,
     occurredAt: null,
     metadata: null,
-  });
+  };
+  // Enforcement goes by the locked rows: a budget may have been made since the token was looked up.
+  const outcome =
+    enforceBudget || caller.hasBudgets
+      ? await services.recordBudgeted({ ...pending, enforceBudget })
+      : { ...(await services.record(pending)), budget: undefined };
+  const { event, duplicate, budget } = outcome;
   return {
     ...verified,
     event: { id: event.id, meterName: event.meterName, quantity: event.quantity, duplicate },
+    ...(budget && { budget }),
+  };
+}
+
+/** What every verification answers of its caller. */
+export function verificationOf(caller: AgentCaller): Verification {
+  return {
+    accountId: caller.accountId,
+    agentId: caller.agentId,
+    scopes: [...caller.scopes],
+    expiresAt: caller.expiresAt.toISOString(),
   };
 }

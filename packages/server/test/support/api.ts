@@ -37,8 +37,13 @@ export interface TestApi {
   setTime(time: Date | string | null): void;
   /** Stops the server and starts it again on the same data. */
   restart(): Promise<void>;
+  /** Starts another server on the same PostgreSQL, with connections of its own, as another process would be. */
+  startPeer(): Promise<TestPeer>;
   close(): Promise<void>;
 }
+
+/** Another server on the same data. */
+export type TestPeer = Pick<TestApi, "url" | "db" | "call" | "close">;
 
 /** An account of a test. */
 export interface TestAccount {
@@ -86,6 +91,19 @@ export async function startTestApi(
       await db.close();
       db = await openDatabase(location);
       server = await start();
+    },
+    startPeer: async () => {
+      const peerDb = await openDatabase(location);
+      const peer = await startServer({ logLevel: "error", ...options, db: peerDb, now, port: 0 });
+      return {
+        url: peer.url,
+        db: peerDb,
+        call: (method, path, call = {}) => send(peer.url, method, path, call),
+        close: async () => {
+          await peer.close();
+          await peerDb.close();
+        },
+      };
     },
     close: async () => {
       await server.close();

@@ -1,0 +1,106 @@
+import type { Budget, BudgetState } from "@licentric/contract";
+
+/** A budget with what is used of it in the window that runs now. */
+export interface BudgetUse {
+  readonly id: string;
+  readonly environmentId: string;
+  readonly agentId: string;
+  readonly meterName: string;
+  readonly window: Budget["window"];
+  readonly limit: number;
+  readonly warnAtPercent: number;
+  /** Names the window that runs now: a day, a period's id, or `total`; null: the period has yet to begin. */
+  readonly windowKey: string | null;
+  readonly resetsAt: Date | null;
+  /** What was recorded in the window. */
+  readonly recorded: number;
+  /** What is held by reservations that have not lapsed. It will be recorded in whatever window runs then. */
+  readonly held: number;
+  /** The windows in which the thresholds were passed last. */
+  readonly warnedWindow: string | null;
+  readonly exceededWindow: string | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** A budget's status with so much used of it. */
+export function budgetStatus(
+  { limit, warnAtPercent }: Pick<BudgetUse, "limit" | "warnAtPercent">,
+  used: number,
+): BudgetState["status"] {
+  if (used >= limit) return "exceeded";
+  // Multiplied as big integers: a limit may be near 2^53.
+  return BigInt(used) * 100n >= BigInt(limit) * BigInt(warnAtPercent) ? "warning" : "ok";
+}
+
+/** The state that a call is told of. */
+export function budgetState(budget: BudgetUse): BudgetState & { resetsAt: string | null } {
+  const used = usedOf(budget);
+  return {
+    meterName: budget.meterName,
+    limit: budget.limit,
+    used,
+    remaining: Math.max(0, budget.limit - used),
+    status: budgetStatus(budget, used),
+    resetsAt: budget.resetsAt?.toISOString() ?? null,
+  };
+}
+
+/** A budget as it is answered. */
+export function toBudget(budget: BudgetUse): Budget {
+  return {
+    id: budget.id,
+    agentId: budget.agentId,
+    ...budgetState(budget),
+    window: budget.window,
+    warnAtPercent: budget.warnAtPercent,
+    createdAt: budget.createdAt.toISOString(),
+    updatedAt: budget.updatedAt.toISOString(),
+  };
+}
+
+/** Recorded and held together. */
+export function usedOf({ recorded, held }: Pick<BudgetUse, "recorded" | "held">): number {
+  return Math.min(recorded + held, Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * The budget that stops a call first: the one with the least left and, of equals, the one that starts again last.
+ * undefined where there is none.
+ */
+export function tightest(budgets: readonly BudgetUse[]): BudgetUse | undefined {
+  const left = (budget: BudgetUse) => budget.limit - usedOf(budget);
+  const reset = ({ resetsAt }: BudgetUse) => resetsAt?.getTime() ?? Number.POSITIVE_INFINITY;
+  return budgets.reduce<BudgetUse | undefined>((best, budget) => {
+    if (best === undefined || left(budget) < left(best)) return budget;
+    return left(budget) === left(best) && reset(budget) > reset(best) ? budget : best;
+  }, undefined);
+}
+
+/** The budgets that a quantity does not fit into. */
+export function refusing(budgets: readonly BudgetUse[], quantity: number): BudgetUse[] {
+  return budgets.filter((budget) => usedOf(budget) + quantity > budget.limit);
+}
+
+/** A budget after usage was recorded; usage of another window changes nothing. */
+export function afterRecording(
+  budget: BudgetUse,
+  usage: { readonly quantity: number; readonly periodId: string; readonly day: string },
+): BudgetUse {
+  const windowKey = { day: usage.day, period: usage.periodId, total: "total" }[budget.window];
+  return windowKey === budget.windowKey ? { ...budget, recorded: budget.recorded + usage.quantity } : budget;
+}
+
+/**
+ * The thresholds that recorded usage has reached in this window and that were not told of in it yet. What is only
+ * held counts for a call and not here: it may be given back.
+ */
+export function thresholdsToTell(budget: BudgetUse): ("warning" | "exceeded")[] {
+  const status = budgetStatus(budget, budget.recorded);
+  const { windowKey, warnedWindow, exceededWindow } = budget;
+  if (status === "ok" || windowKey === null) return [];
+  return [
+    ...(warnedWindow === windowKey ? [] : (["warning"] as const)),
+    ...(status === "exceeded" && exceededWindow !== windowKey ? (["exceeded"] as const) : []),
+  ];
+}

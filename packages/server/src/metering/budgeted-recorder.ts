@@ -1,0 +1,184 @@
+import type { BudgetState } from "@licentric/contract";
+import { createBatcher } from "../batcher.ts";
+import { openPeriodIn } from "../billing/open-period.ts";
+import { ApiError } from "../http/api-error.ts";
+import type { Queryable } from "../store/database.ts";
+import { retryDeadlocks } from "../store/retry-deadlocks.ts";
+import { tellThresholds } from "./budget-alerts.ts";
+import { afterRecording, type BudgetUse, budgetState, refusing, tightest } from "./budget-rules.ts";
+import { type BudgetTarget, budgetKey, lockBudgetsFor } from "./budget-use.ts";
+import { isolateFaults } from "./isolate-faults.ts";
+import { type PendingEvent, recordEvents } from "./record-events.ts";
+import { explainRefusal, type Recorded, type RecorderOptions, recordWith } from "./recorder.ts";
+import { selectByIdempotencyKey } from "./usage-events.ts";
+
+/** Usage that budgets may apply to. */
+export interface BudgetedEvent extends PendingEvent {
+  /** Record it only where it fits into every budget that applies. */
+  readonly enforceBudget: boolean;
+}
+
+/** What became of it, with the budget that is nearest to its end. */
+export interface BudgetedOutcome extends Recorded {
+  readonly budget: BudgetState | undefined;
+}
+
+/**
+ * Makes the recorder for usage that budgets apply to. Check and record are one transaction that holds the budgets'
+ * locks, so that what is enforced is exact however many calls and processes there are; usage that came at the same
+ * time shares it, in the order of arrival.
+ *
+ * @returns a function that rejects like the recorder's and, of enforced usage, with `BUDGET_EXCEEDED`: then nothing
+ * was recorded.
+ */
+export function createBudgetedRecorder(
+  options: RecorderOptions,
+): (event: BudgetedEvent) => Promise<BudgetedOutcome> {
+  const { db, now, newId } = options;
+  const record = (events: readonly BudgetedEvent[]) =>
+    retryDeadlocks(() => db.transaction((tx) => recordWithBudgets(tx, events, { newId, now: now() })));
+  return createBatcher<BudgetedEvent, BudgetedOutcome>(
+    async (events) => {
+      // The window of usage in the past is known only when it is recorded, and what is enforced must know it.
+      const [reported, live] = [true, false].map((past) =>
+        events.filter(({ occurredAt }) => (occurredAt !== null) === past),
+      );
+      const outcomes = new Map<BudgetedEvent, BudgetedOutcome | Error>();
+      for (const part of [reported ?? [], live ?? []]) {
+        const done = await isolateFaults(part, record, explainRefusal);
+        for (const [index, event] of part.entries()) {
+          outcomes.set(event, done[index] ?? new Error("the event has no outcome"));
+        }
+      }
+      return events.map((event) => outcomes.get(event) ?? new Error("the event has no outcome"));
+    },
+    // One batch at a time: a second one would wait for the same locks, and could overtake.
+    { maxItems: 500, concurrency: 1 },
+  );
+}
+
+/** Records usage in a transaction, under the locks of the budgets that apply. One outcome for each, in order. */
+export async function recordWithBudgets(
+  tx: Queryable,
+  events: readonly BudgetedEvent[],
+  { newId, now }: { readonly newId: () => string; readonly now: Date },
+): Promise<(BudgetedOutcome | Error)[]> {
+  if (events.length === 0) return [];
+  const budgets = await lockBudgets(tx, events, { newId, now });
+  const known = await recordedBefore(tx, events, budgets);
+  const admissions = admit(events, budgets, known);
+  const admitted = events.filter((_, index) => admissions[index] === null);
+  const store = {
+    db: tx,
+    insert: (part: readonly PendingEvent[], at: Date) => recordEvents(tx, part, at),
+    openPeriod: (environmentId: string, at: Date) => openPeriodIn(tx, environmentId, { newId, now: at }),
+  };
+  const recorded = await recordWith(store, admitted, () => now);
+  const byEvent = new Map(admitted.map((event, index) => [event, recorded[index]]));
+
+  const outcomes = events.map((event, index): BudgetedOutcome | Error => {
+    const refusal = admissions[index];
+    if (refusal) return refusal;
+    const outcome = byEvent.get(event);
+    if (outcome === undefined) return new Error("the event has no outcome");
+    if (outcome instanceof Error) return outcome;
+    const key = budgetKey(event);
+    const { day, event: stored } = outcome;
+    if (day !== null) {
+      const usage = { quantity: stored.quantity, periodId: stored.periodId, day };
+      budgets.set(
+        key,
+        (budgets.get(key) ?? []).map((budget) => afterRecording(budget, usage)),
+      );
+    }
+    const budget = tightest(budgets.get(key) ?? []);
+    return { ...outcome, budget: budget && budgetState(budget) };
+  });
+  for (const budget of [...budgets.values()].flat()) await tellThresholds(tx, budget, { newId, now });
+  return outcomes;
+}
+
+type Budgets = Map<string, BudgetUse[]>;
+
+/**
+ * Locks the budgets that apply and makes sure that a period runs: the window of a budget per period must be known
+ * before anything is checked against it.
+ */
+export async function lockBudgets(
+  tx: Queryable,
+  targets: readonly BudgetTarget[],
+  { newId, now }: { readonly newId: () => string; readonly now: Date },
+): Promise<Budgets> {
+  let uses = await lockBudgetsFor(tx, targets, now);
+  const withoutPeriod = uses.filter(({ windowKey }) => windowKey === null);
+  for (const environmentId of new Set(withoutPeriod.map((budget) => budget.environmentId))) {
+    await openPeriodIn(tx, environmentId, { newId, now });
+  }
+  if (withoutPeriod.length > 0) uses = await lockBudgetsFor(tx, targets, now);
+  const budgets: Budgets = new Map();
+  for (const use of uses) budgets.set(budgetKey(use), [...(budgets.get(budgetKey(use)) ?? []), use]);
+  return budgets;
+}
+
+/**
+ * The usage whose idempotency key was used before: it gets its first outcome, whatever is left, and takes nothing
+ * from what is enforced beside it.
+ */
+async function recordedBefore(
+  tx: Queryable,
+  events: readonly BudgetedEvent[],
+  budgets: Budgets,
+): Promise<ReadonlySet<BudgetedEvent>> {
+  const enforced = new Set(events.filter(({ enforceBudget }) => enforceBudget).map(budgetKey));
+  const keyed = events.filter(
+    (event) =>
+      event.idempotencyKey !== null && enforced.has(budgetKey(event)) && budgets.has(budgetKey(event)),
+  );
+  if (keyed.length === 0) return new Set();
+  const found = await selectByIdempotencyKey(tx, keyed);
+  return new Set(keyed.filter((_, index) => found[index] !== undefined));
+}
+
+/** For each event null, or why it may not be recorded. What is admitted counts for those that come after. */
+function admit(
+  events: readonly BudgetedEvent[],
+  budgets: Budgets,
+  known: ReadonlySet<BudgetedEvent>,
+): (ApiError | null)[] {
+  const left = new Map(budgets);
+  const keys = new Set<string>();
+  return events.map((event) => {
+    const key = budgetKey(event);
+    const applying = left.get(key) ?? [];
+    if (applying.length === 0 || known.has(event)) return null;
+    const idempotencyKey =
+      event.idempotencyKey === null
+        ? null
+        : `${event.environmentId} ${event.agentId} ${event.idempotencyKey}`;
+    if (idempotencyKey !== null && keys.has(idempotencyKey)) return null;
+    if (event.enforceBudget) {
+      const refused = budgetRefusal(applying, event.quantity);
+      if (refused !== null) return refused;
+    }
+    if (idempotencyKey !== null) keys.add(idempotencyKey);
+    left.set(
+      key,
+      applying.map((budget) => ({ ...budget, recorded: budget.recorded + event.quantity })),
+    );
+    return null;
+  });
+}
+
+/** `BUDGET_EXCEEDED` where a quantity does not fit into every budget; else null. */
+export function budgetRefusal(budgets: readonly BudgetUse[], quantity: number): ApiError | null {
+  const budget = tightest(refusing(budgets, quantity));
+  if (budget === undefined) return null;
+  const { limit, used, meterName, resetsAt } = budgetState(budget);
+  const per = budget.window === "total" ? "in total" : `per ${budget.window}`;
+  const then = resetsAt === null ? "Its owner can raise it." : `It starts again at ${resetsAt}.`;
+  return new ApiError(
+    "BUDGET_EXCEEDED",
+    `The agent's budget of ${limit} "${meterName}" ${per} is used up: ${used} are used or held, and ${quantity} more do not fit. Nothing was recorded. ${then}`,
+    { budget: budgetState(budget) },
+  );
+}

@@ -1,0 +1,136 @@
+import type { Budget, CreateBudget, ListBudgetsQuery, UpdateBudget } from "@licentric/contract";
+import type { z } from "zod";
+import { getAgent } from "../agents/agents.ts";
+import { ApiError, notFound } from "../http/api-error.ts";
+import { type Page, pageRequest, readPage } from "../http/page.ts";
+import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+import { type BudgetUse, budgetStatus, toBudget } from "./budget-rules.ts";
+import { selectBudgets } from "./budget-use.ts";
+import { unknownMeter } from "./recorder.ts";
+
+const DEFAULT_WARN_AT_PERCENT = 80;
+
+/**
+ * Limits what an agent may use of a meter. What it has used of the window already counts.
+ *
+ * @throws {ApiError} `NOT_FOUND` for an unknown agent, `UNPROCESSABLE` for an unknown meter, `CONFLICT` where the
+ * agent has a budget of this meter and window.
+ */
+export async function createBudget(
+  tx: Queryable,
+  environmentId: string,
+  {
+    agentId,
+    meterName,
+    limit,
+    window = "period",
+    warnAtPercent = DEFAULT_WARN_AT_PERCENT,
+  }: z.output<typeof CreateBudget>,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<Budget> {
+  const agent = await getAgent(tx, environmentId, agentId);
+  const meters = await tx.query<{ id: string }>(
+    "SELECT id FROM meters WHERE environment_id = $1 AND name = $2",
+    [environmentId, meterName],
+  );
+  if (meters.length === 0) throw unknownMeter(meterName);
+  const id = newId();
+  const made = await tx.query(
+    `INSERT INTO budgets (id, environment_id, agent_id, meter_id, budget_window, quantity_limit, warn_at_percent,
+       created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+     ON CONFLICT (agent_id, meter_id, budget_window) DO NOTHING RETURNING id`,
+    [id, environmentId, agent.id, onlyRow(meters).id, window, limit, warnAtPercent, now],
+  );
+  if (made.length === 0) {
+    throw new ApiError(
+      "CONFLICT",
+      `The agent "${agent.name}" has a budget of "${meterName}" for this window (${window}) already. Update that one.`,
+    );
+  }
+  return toBudget(await readBudget(tx, environmentId, id, now));
+}
+
+/** Reads a budget with what is used of it. */
+export async function getBudget(
+  db: Queryable,
+  environmentId: string,
+  id: string,
+  now: Date,
+): Promise<Budget> {
+  return toBudget(await readBudget(db, environmentId, id, now));
+}
+
+/** Lists budgets, newest first, with what is used of each. */
+export function listBudgets(
+  db: Queryable,
+  environmentId: string,
+  query: z.output<typeof ListBudgetsQuery>,
+  now: Date,
+): Promise<Page<Budget>> {
+  const page = pageRequest(query);
+  return readPage(
+    page,
+    (limit) =>
+      selectBudgets(
+        db,
+        environmentId,
+        {
+          agentId: query.agentId === undefined ? null : uuidParam(query.agentId),
+          meterName: query.meterName ?? null,
+          cursor: page.cursor,
+          limit,
+        },
+        now,
+      ),
+    toBudget,
+  );
+}
+
+/**
+ * Changes a budget's limit or warning. A threshold that is out of reach again by that can be reached, and told of,
+ * once more in the same window.
+ */
+export async function updateBudget(
+  tx: Queryable,
+  environmentId: string,
+  id: string,
+  { limit, warnAtPercent }: z.output<typeof UpdateBudget>,
+  now: Date,
+): Promise<Budget> {
+  await tx.query(
+    `UPDATE budgets SET quantity_limit = coalesce($3, quantity_limit), warn_at_percent = coalesce($4, warn_at_percent),
+       updated_at = $5
+     WHERE environment_id = $1 AND id = $2`,
+    [environmentId, uuidParam(id), limit ?? null, warnAtPercent ?? null, now],
+  );
+  // The row is locked by its update, and read by a statement that sees what was recorded before.
+  const budget = await readBudget(tx, environmentId, id, now);
+  const status = budgetStatus(budget, budget.recorded);
+  await tx.query(
+    `UPDATE budgets SET warned_window = CASE WHEN $2 THEN NULL ELSE warned_window END,
+       exceeded_window = CASE WHEN $3 THEN NULL ELSE exceeded_window END
+     WHERE id = $1`,
+    [budget.id, status === "ok", status !== "exceeded"],
+  );
+  return toBudget(budget);
+}
+
+/** Removes a budget, and answers what it was. */
+export async function deleteBudget(
+  tx: Queryable,
+  environmentId: string,
+  id: string,
+  now: Date,
+): Promise<Budget> {
+  const budget = await readBudget(tx, environmentId, id, now);
+  const removed = await tx.query("DELETE FROM budgets WHERE id = $1 RETURNING id", [budget.id]);
+  if (removed.length === 0) throw notFound("budget", id);
+  return toBudget(budget);
+}
+
+async function readBudget(db: Queryable, environmentId: string, id: string, now: Date): Promise<BudgetUse> {
+  const rows = await selectBudgets(db, environmentId, { id: uuidParam(id), limit: 1 }, now);
+  if (rows.length === 0) throw notFound("budget", id);
+  return onlyRow(rows);
+}
