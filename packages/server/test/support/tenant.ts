@@ -161,25 +161,27 @@ export function scopesWithout(route: Route): KeyScope[] {
   return KEY_SCOPES.filter((scope) => scope !== route.scope);
 }
 
-/** Every row of the environment in every table, as text; times of use alone are left out. */
-export async function rowsOf(api: TestApi, { environmentId, account }: Tenant): Promise<string> {
-  const tables = await api.db.query<{ table_name: string; column_name: string }>(
-    `SELECT table_name, column_name FROM information_schema.columns
-     WHERE table_schema = 'public' AND column_name = 'environment_id' ORDER BY table_name`,
+/** Every row of the environments in every table, as text; times of use alone are left out. */
+export async function rowsOf(api: TestApi, tenants: readonly Tenant[]): Promise<string> {
+  const tables = await api.db.query<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.columns
+     WHERE table_schema = 'public' AND column_name = 'environment_id'`,
   );
-  const rows = async (table: string, column: string, id: string) => {
-    const found = await api.db.query<{ row: object }>(
-      `SELECT to_jsonb(t) - 'last_used_at' AS row FROM ${table} t WHERE ${column} = $1 ORDER BY t::text`,
-      [id],
-    );
-    return found.map(({ row }) => `${table} ${JSON.stringify(row)}`);
-  };
-  const all = await Promise.all([
-    rows("accounts", "id", account.id),
-    rows("environments", "id", environmentId),
-    ...tables.map(({ table_name: table }) => rows(table, "environment_id", environmentId)),
-  ]);
-  return all.flat().join("\n");
+  const sources = [
+    { name: "accounts", column: "id", ids: "$1" },
+    { name: "environments", column: "id", ids: "$2" },
+    ...tables.map(({ name }) => ({ name, column: "environment_id", ids: "$2" })),
+  ];
+  const rows = await api.db.query<{ row: string }>(
+    `${sources
+      .map(
+        ({ name, column, ids }) =>
+          `SELECT '${name} ' || (to_jsonb(t) - 'last_used_at')::text AS row FROM ${name} t WHERE ${column} = ANY (${ids}::uuid[])`,
+      )
+      .join(" UNION ALL ")} ORDER BY row`,
+    [tenants.map(({ account }) => account.id), tenants.map(({ environmentId }) => environmentId)],
+  );
+  return rows.map(({ row }) => row).join("\n");
 }
 
 function find(name: string): Route {
