@@ -80,7 +80,12 @@ export type Reservation = z.infer<typeof Reservation>;
 /** What `mcp.reserve` answers. */
 export const ReservationGrant = Verification.omit({ event: true }).extend({ reservation: Reservation });
 
-/** What `mcp.commit` takes: what was really used, up to the quantity held (all of it by default). */
+/**
+ * What `mcp.commit` takes: what was really used, up to the quantity held (all of it by default). Only the credential
+ * that reserved can commit, also after it has expired. A hold that has lapsed is recorded all the same, over the
+ * budget if need be: the work was done. Committing again with the same quantity answers the same event; with another,
+ * or after a release, it is a conflict.
+ */
 export const CommitRequest = z.strictObject({ quantity: Quantity.optional() });
 
 /** What `mcp.commit` and `mcp.release` answer. */

@@ -14,6 +14,8 @@ export interface Services {
   readonly now: () => Date;
   /** A new UUID of version 7: ids grow with time. */
   readonly newId: () => string;
+  /** A new UUID of version 4: one that cannot be guessed. */
+  readonly newReservationId: () => string;
   readonly randomBytes: RandomBytes;
   readonly authenticateKey: (secret: string) => Promise<KeyCaller>;
   readonly authenticateAgent: (token: string, check?: AgentCheck) => Promise<AgentCaller>;

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { type DestinationStream, pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
@@ -81,6 +81,7 @@ export async function startServer({
     db,
     now,
     newId,
+    newReservationId: randomUUID,
     randomBytes,
     authenticateKey: createKeyAuthenticator(db),
     authenticateAgent: createAgentAuthenticator(db, now),

@@ -4,6 +4,7 @@ import { pageRequest } from "../http/page.ts";
 import { createBudget, deleteBudget, getBudget, listBudgets, updateBudget } from "./budgets.ts";
 import { createMeter, getMeter, listMeterPrices, listMeters, setMeterPrice, updateMeter } from "./meters.ts";
 import { recordBatch } from "./record-batch.ts";
+import { commit, readReservation, release, reserve } from "./reservations.ts";
 import { listUsageEvents } from "./usage-events.ts";
 import { sumUsage } from "./usage-totals.ts";
 import { verify } from "./verify.ts";
@@ -12,6 +13,22 @@ import { verify } from "./verify.ts";
 export const meteringRoutes: RouteRegistration[] = [
   onRoute(routes.mcp.verify, ({ caller, body, idempotencyKey, now }, services) =>
     verify(caller, body, idempotencyKey, now, services),
+  ),
+  onChange(
+    routes.mcp.reserve,
+    ({ caller, body, now }, tx, { newId, newReservationId }) =>
+      reserve(tx, caller, body, { newId, newReservationId, now }),
+    // A repeated request is told what has become of the hold since.
+    async (grant, { caller, now, idempotencyKey }, { db }) =>
+      idempotencyKey === null
+        ? grant
+        : { ...grant, reservation: await readReservation(db, caller, grant.reservation.id, now) },
+  ),
+  onChange(routes.mcp.commit, ({ caller, params, body, now }, tx, { newId }) =>
+    commit(tx, caller, params.reservationId, body, { newId, now }),
+  ),
+  onChange(routes.mcp.release, ({ caller, params, now }, tx) =>
+    release(tx, caller, params.reservationId, now),
   ),
   onRoute(routes.usage.recordBatch, ({ caller, body, idempotencyKey, now }, services) =>
     recordBatch(caller, body, idempotencyKey, now, services),
