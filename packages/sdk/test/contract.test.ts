@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAccount, createKey, getEnvironmentId, openDatabase, startServer } from "@licentric/server";
-import { type ApiUnderTest, describeContract } from "./contract-suite.ts";
-import { fakeApi } from "./fake-api.ts";
+import { type ApiUnderTest, describeContract } from "./contract/describe-contract.ts";
+import { fakeApi } from "./fake/fake-api.ts";
 import { serveHandlers } from "./serve-handlers.ts";
 
 describeContract("the fake", async () => {

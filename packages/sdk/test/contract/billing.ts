@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { ConflictError } from "../../src/index.ts";
+import { errorOf } from "../client-for.ts";
+import { type ContractContext, unique } from "./context.ts";
+
+/** Periods and invoices. Closing the account's period changes what other tests see, so it comes last. */
+export function describeBilling(api: ContractContext): void {
+  describe("a period", () => {
+    it("is closed and invoiced, once", async () => {
+      const { name: meterName } = await api.client.meters.create({
+        name: unique("billed"),
+        price: { model: "per_unit", unitPrice: "0.25" },
+      });
+      const { token } = await api.newToken();
+      await api.client.mcp.verify(token, { meterName, quantity: 10 });
+
+      const open = await api.client.billing.getCurrentPeriod();
+      expect(open).toMatchObject({ status: "open", closedAt: null });
+      expect((await api.client.billing.listPeriods({ status: "open" })).data.map(({ id }) => id)).toContain(
+        open.id,
+      );
+      expect(await errorOf(api.client.billing.createInvoice(open.id))).toBeInstanceOf(ConflictError);
+
+      const progress: unknown[] = [];
+      const waitForFlush = { onProgress: (now: unknown) => progress.push(now) };
+      const closed = await api.client.billing.closePeriod(open.id, { waitForFlush });
+      expect(progress).toEqual([]);
+      expect(closed).toMatchObject({ id: open.id, status: "closed" });
+      expect(closed.totals).toContainEqual({ meterName, quantity: 10, eventCount: 1 });
+      expect(await api.client.billing.closePeriod(open.id)).toEqual(closed);
+      expect(await api.client.billing.getPeriod(open.id)).toEqual(closed);
+
+      const invoice = await api.client.billing.createInvoice(open.id, { metadata: { run: "1" } });
+      expect(invoice).toMatchObject({
+        stripeConfigured: false,
+        periodId: open.id,
+        status: "computed",
+        currency: "usd",
+      });
+      expect(invoice.totalUsage).toMatchObject({ [meterName]: 10 });
+      expect(invoice.lines?.find((line) => line.meterName === meterName)).toMatchObject({
+        quantity: 10,
+        unitPrice: "0.25",
+        amount: "2.50",
+        amountMinor: 250,
+      });
+      expect((await api.client.billing.createInvoice(open.id)).id).toBe(invoice.id);
+      expect(await api.client.billing.getInvoice(invoice.id ?? "")).toEqual(invoice);
+      expect((await api.client.billing.listInvoices({ periodId: open.id })).data.map(({ id }) => id)).toEqual(
+        [invoice.id],
+      );
+
+      expect(await api.client.billing.voidInvoice(invoice.id ?? "")).toMatchObject({
+        id: invoice.id,
+        status: "void",
+      });
+      const again = await api.client.billing.createInvoice(open.id, {});
+      expect(again.id).not.toBe(invoice.id);
+      const note = await api.client.billing.createCreditNote(again.id ?? "", {
+        amount: "0.50",
+        memo: "sorry",
+      });
+      expect(note).toMatchObject({ invoiceId: again.id, amount: "0.50", amountMinor: 50, memo: "sorry" });
+      expect((await api.client.billing.listCreditNotes(again.id ?? "")).data).toEqual([note]);
+    });
+  });
+}

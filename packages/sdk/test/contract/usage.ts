@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import { ConflictError, NotFoundError } from "../../src/index.ts";
+import { errorOf } from "../client-for.ts";
+import { type ContractContext, unique } from "./context.ts";
+
+/** Meters and what is counted on them. */
+export function describeUsage(api: ContractContext): void {
+  describe("meters", () => {
+    it("are created, found by name, read and renamed, and have prices", async () => {
+      const name = unique("pages");
+      const meter = await api.client.meters.create({
+        name,
+        unit: "page",
+        price: { model: "per_unit", unitPrice: "0.0025" },
+      });
+      expect(meter).toMatchObject({
+        name,
+        displayName: name,
+        unit: "page",
+        price: { unitPrice: "0.0025" },
+      });
+      expect((await api.client.meters.list({ name })).data).toEqual([meter]);
+      expect(await api.client.meters.update(meter.id, { displayName: "Pages" })).toMatchObject({
+        name,
+        displayName: "Pages",
+      });
+
+      const { startsAt } = await api.client.billing.getCurrentPeriod();
+      const set = await api.client.meters.setPrice(meter.id, {
+        price: { model: "package", packageSize: 100, packagePrice: "1" },
+        effectiveFrom: startsAt,
+      });
+      expect(set).toMatchObject({ meterId: meter.id, price: { model: "package", packageSize: 100 } });
+      expect((await api.client.meters.listPrices(meter.id)).data.map(({ id }) => id)).toContain(set.id);
+      expect(await api.client.meters.get(meter.id)).toMatchObject({ id: meter.id, displayName: "Pages" });
+    });
+
+    it("have one name each", async () => {
+      const { name } = await api.newMeter();
+      expect(await errorOf(api.client.meters.create({ name }))).toBeInstanceOf(ConflictError);
+    });
+
+    it("that do not exist meter nothing", async () => {
+      const { token } = await api.newToken();
+      expect(await errorOf(api.client.mcp.verify(token, { meterName: "no_such_meter" }))).toMatchObject({
+        status: 422,
+      });
+    });
+  });
+
+  describe("usage", () => {
+    it("is recorded, one event at a time, once per idempotency key", async () => {
+      const { id: agentId } = await api.newAgent();
+      const event = {
+        agentId,
+        meterName: "api_calls",
+        quantity: 5,
+        idempotencyKey: unique("job"),
+        metadata: { job: "8731" },
+      };
+      const first = await api.client.usage.record(event);
+      expect(first).toMatchObject({
+        status: "recorded",
+        event: { agentId, quantity: 5, metadata: { job: "8731" } },
+      });
+      const second = await api.client.usage.record(event);
+      expect(second).toMatchObject({ status: "duplicate", event: { id: first.event.id } });
+    });
+
+    it("that is rejected throws what fits", async () => {
+      const { id: agentId } = await api.newAgent();
+      const missing = "01890a5d-ac96-774b-bcce-b302099a8057";
+      expect(
+        await errorOf(api.client.usage.record({ agentId, meterName: "api_calls", quantity: 0 })),
+      ).toMatchObject({
+        name: "ValidationError",
+        issues: [{ path: expect.stringMatching(/quantity$/) }],
+      });
+      expect(
+        await errorOf(api.client.usage.record({ agentId: missing, meterName: "api_calls" })),
+      ).toBeInstanceOf(NotFoundError);
+    });
+
+    it("in a batch has an outcome per event, in order", async () => {
+      const { id: agentId } = await api.newAgent();
+      const outcomes = await api.client.usage.recordBatch([
+        { agentId, meterName: "api_calls", quantity: 2 },
+        { agentId, meterName: "no_such_meter" },
+        { agentId, meterName: "api_calls", quantity: 3 },
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual(["recorded", "rejected", "recorded"]);
+      expect(await api.client.usage.totals({ agentId })).toMatchObject([{ quantity: 5, eventCount: 2 }]);
+    });
+
+    it("in a batch that is repeated by its request's key is recorded once", async () => {
+      const { id: agentId } = await api.newAgent();
+      const idempotencyKey = unique("batch");
+      const send = () =>
+        api.client.usage.recordBatch(
+          [
+            { agentId, meterName: "api_calls" },
+            { agentId, meterName: "api_calls" },
+          ],
+          { idempotencyKey },
+        );
+      await send();
+      await send();
+      expect(await api.client.usage.totals({ agentId })).toMatchObject([{ quantity: 2, eventCount: 2 }]);
+    });
+
+    it("is listed and summed by what is asked for", async () => {
+      const [one, two] = [await api.newAgent(), await api.newAgent()];
+      const { name: meterName } = await api.newMeter();
+      await api.client.usage.recordBatch([
+        { agentId: one.id, meterName, quantity: 2 },
+        { agentId: two.id, meterName, quantity: 3 },
+      ]);
+      const events = await api.client.usage.listEvents({ meterName });
+      expect(events.data.map(({ quantity }) => quantity).toSorted()).toEqual([2, 3]);
+      expect((await api.client.usage.listEvents({ agentId: two.id })).data).toMatchObject([
+        { quantity: 3, meterName },
+      ]);
+      expect(await api.client.usage.totals({ meterName })).toMatchObject([
+        { meterName, quantity: 5, eventCount: 2 },
+      ]);
+      const byAgent = await api.client.usage.totals({ meterName, groupBy: ["agent", "day"] });
+      expect(new Map(byAgent.map(({ agentId, quantity }) => [agentId, quantity]))).toEqual(
+        new Map([
+          [one.id, 2],
+          [two.id, 3],
+        ]),
+      );
+      expect(byAgent[0]?.day).toMatch(/^\d{4}-\d\d-\d\d$/);
+    });
+  });
+}

@@ -1,0 +1,212 @@
+import { randomUUID } from "node:crypto";
+import type { routes } from "@licentric/contract";
+import { z } from "zod";
+import type { Call, FakeAccount } from "./account.ts";
+import { iso, number, publicRow, Refusal, stamps, text, token } from "./store.ts";
+
+type Answers<Table> = { [R in keyof Table]: { [C in keyof Table[R]]: (call: Call) => unknown } };
+
+/** What each call of the route table answers. */
+export function createAnswers(account: FakeAccount): Answers<typeof routes> {
+  const { insert, find, change, remove, where } = account;
+  const { newMeter, currentPeriod, insertKey, issueToken, totalsBy, withTotals, budgetState } = account;
+  const { record, recorded, verified, settle, invoiceOf, outcomeOf } = account;
+  return {
+    mcp: {
+      authorize: ({ body }) => {
+        const agent = find("agent", body["agentId"]);
+        if (agent["status"] === "suspended") throw new Refusal("CONFLICT", "The agent is suspended.");
+        return issueToken(agent.id, body["scopes"], body["expiresIn"], body["name"]);
+      },
+      verify: (call) => {
+        const { agentId, answer } = verified(call);
+        const { meterName, quantity = 1 } = call.body;
+        if (meterName === undefined) return answer();
+        const { idempotencyKey } = call;
+        const event = recorded(record({ agentId, meterName, quantity, idempotencyKey }));
+        return { ...answer(), event };
+      },
+      reserve: (call) => {
+        const { agentId, answer } = verified(call);
+        const { meterName, quantity = 1, expiresIn } = call.body;
+        const expiresAt = iso(number(expiresIn, 300));
+        const held = { agentId, meterName, quantity, status: "held", committedQuantity: null, expiresAt };
+        return { ...answer(), reservation: insert("reservation", held) };
+      },
+      commit: (call) => {
+        const { id, agentId, meterName, quantity } = find("reservation", call.params["reservationId"]);
+        const used = call.body["quantity"] ?? quantity;
+        if (number(used, 0) > number(quantity, 0)) {
+          throw new Refusal("VALIDATION_ERROR", "quantity: is more than was held", {
+            issues: [{ path: "quantity", message: "is more than was held" }],
+          });
+        }
+        const reservation = settle(call, "committed", used);
+        return {
+          reservation,
+          event: recorded(record({ agentId, meterName, quantity: used, idempotencyKey: id })),
+        };
+      },
+      release: (call) => ({ reservation: settle(call, "released", null) }),
+    },
+    agents: {
+      create: ({ body }) => {
+        if (body["customerId"]) find("customer", body["customerId"]);
+        return insert("agent", { customerId: null, ...body, status: "active", ...stamps() });
+      },
+      list: ({ query }) =>
+        where("agent", {
+          status: query.get("status") ?? undefined,
+          customerId: query.get("customerId") ?? undefined,
+        }),
+      get: ({ params }) => find("agent", params["agentId"]),
+      update: ({ params, body }) => change("agent", params["agentId"], body),
+      delete: ({ params }) => remove("agent", params["agentId"]),
+    },
+    credentials: {
+      list: ({ params }) => where("credential", { agentId: find("agent", params["agentId"]).id }),
+      revoke: ({ params }) =>
+        publicRow(change("credential", params["credentialId"], { status: "revoked", revokedAt: iso() })),
+      rotate: ({ params, body }) => {
+        const old = change("credential", params["credentialId"], {
+          expiresAt: iso(number(body["overlap"], 0)),
+        });
+        return issueToken(old["agentId"], old["scopes"], body["expiresIn"], old["name"]);
+      },
+    },
+    meters: {
+      create: ({ body }) => {
+        if (where("meter", { name: body["name"] }).length > 0) {
+          throw new Refusal("CONFLICT", `There is a meter "${text(body["name"])}" already.`);
+        }
+        const meter = newMeter(body);
+        const { price, id: meterId } = meter;
+        if (price) insert("price", { meterId, price, effectiveFrom: iso(), createdAt: iso() });
+        return meter;
+      },
+      list: ({ query }) => where("meter", { name: query.get("name") ?? undefined }),
+      get: ({ params }) => find("meter", params["meterId"]),
+      update: ({ params, body }) => change("meter", params["meterId"], body),
+      setPrice: ({ params, body }) => {
+        const { price, effectiveFrom = iso() } = body;
+        const { id: meterId } = change("meter", params["meterId"], { price });
+        return insert("price", { meterId, price, effectiveFrom, createdAt: iso() });
+      },
+      listPrices: ({ params }) => where("price", { meterId: find("meter", params["meterId"]).id }),
+    },
+    budgets: {
+      create: ({ body }) => {
+        const { agentId, meterName, window = "period" } = body;
+        find("agent", agentId);
+        if (where("meter", { name: meterName }).length === 0)
+          throw new Refusal("NOT_FOUND", "There is no such meter.");
+        if (where("budget", { agentId, meterName, window }).length > 0)
+          throw new Refusal("CONFLICT", "There is one.");
+        return budgetState(insert("budget", { warnAtPercent: 80, ...body, window, ...stamps() }));
+      },
+      list: ({ query }) =>
+        where("budget", {
+          agentId: query.get("agentId") ?? undefined,
+          meterName: query.get("meterName") ?? undefined,
+        }).map(budgetState),
+      get: ({ params }) => budgetState(find("budget", params["budgetId"])),
+      update: ({ params, body }) => budgetState(change("budget", params["budgetId"], body)),
+      delete: ({ params }) => budgetState(remove("budget", params["budgetId"])),
+    },
+    usage: {
+      recordBatch: ({ body }) => ({ results: z.array(z.unknown()).parse(body["events"]).map(outcomeOf) }),
+      listEvents: ({ query }) =>
+        where(
+          "event",
+          Object.fromEntries(
+            ["agentId", "meterName", "periodId"].map((name) => [name, query.get(name) ?? undefined]),
+          ),
+        ),
+      totals: ({ query }) => {
+        const match = {
+          periodId: query.get("periodId") ?? currentPeriod().id,
+          agentId: query.get("agentId") ?? undefined,
+          meterName: query.get("meterName") ?? undefined,
+        };
+        return totalsBy(where("event", match), query.get("groupBy")?.split(",") ?? []);
+      },
+    },
+    billing: {
+      getCurrentPeriod: () => withTotals(currentPeriod()),
+      getPeriod: ({ params }) => withTotals(find("period", params["periodId"])),
+      listPeriods: ({ query }) => {
+        currentPeriod();
+        return where("period", { status: query.get("status") ?? undefined }).map(withTotals);
+      },
+      closePeriod: ({ params }) => {
+        const period = withTotals(find("period", params["periodId"]));
+        if (period["status"] === "closed") return period;
+        return change("period", period["id"], {
+          status: "closed",
+          closedAt: iso(),
+          totals: period["totals"],
+        });
+      },
+      createInvoice: ({ params, body }) =>
+        invoiceOf(text(params["periodId"]), body["customerId"], body["metadata"]),
+      getInvoice: ({ params }) => find("invoice", params["invoiceId"]),
+      listInvoices: ({ query }) => where("invoice", { periodId: query.get("periodId") ?? undefined }),
+      voidInvoice: ({ params }) => change("invoice", params["invoiceId"], { status: "void" }),
+      createCreditNote: ({ params, body }) => {
+        const { id: invoiceId, currency } = find("invoice", params["invoiceId"]);
+        const amountMinor = Math.round(Number(body["amount"]) * 100);
+        return insert("creditNote", {
+          invoiceId,
+          currency,
+          amountMinor,
+          status: "issued",
+          settlement: null,
+          reason: null,
+          memo: null,
+          stripeCreditNoteId: null,
+          ...body,
+          createdAt: iso(),
+        });
+      },
+      listCreditNotes: ({ params }) => where("creditNote", { invoiceId: params["invoiceId"] }),
+    },
+    customers: {
+      create: ({ body }) => insert("customer", { email: null, stripeCustomerId: null, ...body, ...stamps() }),
+      list: () => where("customer", {}),
+      get: ({ params }) => find("customer", params["customerId"]),
+      update: ({ params, body }) => change("customer", params["customerId"], body),
+    },
+    keys: {
+      create: ({ body }) => {
+        const secret = token("lk_test_");
+        return { ...publicRow(insertKey(body, secret)), key: secret };
+      },
+      list: () => where("key", {}),
+      revoke: ({ params }) => publicRow(change("key", params["keyId"], { revokedAt: iso() })),
+    },
+    auditEvents: {
+      list: ({ query }) =>
+        where("auditEvent", { operation: query.get("operation") ?? undefined }).filter((event) => {
+          const resourceId = query.get("resourceId");
+          return resourceId === null || z.string().array().parse(event["resourceIds"]).includes(resourceId);
+        }),
+    },
+    webhooks: {
+      create: ({ body }) => {
+        const secret = `whsec_${Buffer.from(randomUUID()).toString("base64")}`;
+        const events = [
+          "budget.warning",
+          "budget.exceeded",
+          "period.closed",
+          "invoice.created",
+          "invoice.paid",
+        ];
+        return { ...insert("webhook", { events, ...body, enabled: true, ...stamps() }), secret };
+      },
+      list: () => where("webhook", {}),
+      get: ({ params }) => find("webhook", params["webhookId"]),
+      update: ({ params, body }) => change("webhook", params["webhookId"], body),
+      delete: ({ params }) => remove("webhook", params["webhookId"]),
+    },
+  };
+}
