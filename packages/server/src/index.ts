@@ -7,6 +7,8 @@ export {
 } from "./accounts/accounts.ts";
 export { createKey, type NewKey } from "./accounts/keys.ts";
 export type { StripeOptions } from "./billing/stripe.ts";
+export { type Config, ConfigError, readConfig } from "./config.ts";
+export type { RateLimits } from "./http/rate-limits.ts";
 export { checkTotals, type TotalsDifference } from "./metering/check-totals.ts";
 export {
   DEFAULT_PORT,

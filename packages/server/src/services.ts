@@ -7,6 +7,7 @@ import type { BudgetedEvent, BudgetedOutcome } from "./metering/budgeted-recorde
 import type { PendingEvent } from "./metering/record-events.ts";
 import type { Recorded } from "./metering/recorder.ts";
 import type { Database } from "./store/database.ts";
+import type { WebhookSigner } from "./webhooks/signing.ts";
 
 /** What the routes work with. The clock and all randomness come in here, so that rules have none of their own. */
 export interface Services {
@@ -25,4 +26,6 @@ export interface Services {
   readonly recordBudgeted: (event: BudgetedEvent) => Promise<BudgetedOutcome>;
   /** null where no Stripe is connected. */
   readonly stripe: StripeConnection | null;
+  /** How webhooks are signed (null: this server has no secret key), and where they may be sent. */
+  readonly webhooks: { readonly signer: WebhookSigner | null; readonly allowPrivate: boolean };
 }

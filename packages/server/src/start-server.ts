@@ -4,12 +4,20 @@ import { v7 as uuidv7 } from "uuid";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
+import { type Background, runInBackground } from "./background.ts";
+import { closeEndedPeriods } from "./billing/periods.ts";
 import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
+import { createMetrics } from "./http/metrics.ts";
+import { createRateLimiter, type RateLimits } from "./http/rate-limits.ts";
+import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
+import { keepSecretKey } from "./store/secret-key.ts";
+import { createDelivery } from "./webhooks/delivery.ts";
+import { createWebhookSigner } from "./webhooks/signing.ts";
 
 /** How the API is run. */
 export interface ServerOptions {
@@ -27,6 +35,25 @@ export interface ServerOptions {
   readonly logDestination?: DestinationStream;
   /** Where "now" comes from; the system's clock by default. */
   readonly now?: () => Date;
+  /**
+   * What webhooks' signing secrets are derived from, at least 16 characters. With the embedded database one is made
+   * and kept in the data directory by default; without one on PostgreSQL, no webhook can be created.
+   */
+  readonly secretKey?: string;
+  /** Whether webhooks may be sent to private, loopback and link-local addresses. False by default. */
+  readonly allowPrivateWebhooks?: boolean;
+  /** Closes each period by itself, `after` seconds after its end. Periods are closed by call alone by default. */
+  readonly autoClose?: { readonly after: number };
+  /** How many requests are answered in a minute. */
+  readonly rateLimits?: RateLimits;
+  /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
+  readonly trustedProxies?: number;
+  /** What `GET /metrics` asks for as a bearer token; it is open by default. */
+  readonly metricsToken?: string;
+  /** Milliseconds in which a request must have arrived whole; slow ones are shed. 30000 by default. */
+  readonly requestTimeout?: number;
+  /** Milliseconds between two looks at what is to be done in the background. 1000 by default. */
+  readonly backgroundInterval?: number;
 }
 
 /** A running API. */
@@ -49,7 +76,7 @@ export class ServerStartError extends Error {
  * Starts the API.
  *
  * @throws {ServerStartError} when the port is in use or may not be used.
- * @throws {RangeError} when the Stripe key is none.
+ * @throws {RangeError} when the Stripe key is none, or the secret key is too short.
  *
  * @example
  * ```ts
@@ -60,23 +87,20 @@ export class ServerStartError extends Error {
  * await db.close();
  * ```
  */
-export async function startServer({
-  db,
-  host = "127.0.0.1",
-  port = DEFAULT_PORT,
-  stripe,
-  logLevel = "info",
-  logDestination = pino.destination(2),
-  now = () => new Date(),
-}: ServerOptions): Promise<RunningServer> {
-  const log = pino(
-    { level: logLevel, redact: ["req.headers.authorization", "headers.authorization"] },
-    logDestination,
-  );
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { db, host = "127.0.0.1", port = DEFAULT_PORT, stripe, now = () => new Date() } = options;
+  const { allowPrivateWebhooks = false, logLevel = "info", logDestination = pino.destination(2) } = options;
+  const log = pino({ level: logLevel, redact: REDACTED }, logDestination);
   const newId = () => uuidv7();
+  const metrics = createMetrics(db);
+  const secretKey = options.secretKey ?? (db.directory === null ? null : await keepSecretKey(db.directory));
+  const signer = secretKey === null ? null : createWebhookSigner(secretKey);
+  const limiter = createRateLimiter(db, now);
+  const stripeConnection = stripe === undefined ? null : connectStripe(stripe);
   const lastUsed = createLastUsed(db, {
     onError: (error) => log.warn({ err: error }, "last-used times could not be written yet"),
   });
+  const recording = { db, now, newId, onBatch: metrics.batchRun, onEvent: metrics.eventRecorded };
   const services: Services = {
     db,
     now,
@@ -86,26 +110,74 @@ export async function startServer({
     authenticateKey: createKeyAuthenticator(db),
     authenticateAgent: createAgentAuthenticator(db, now),
     lastUsed,
-    record: createRecorder({ db, now, newId }),
-    recordBudgeted: createBudgetedRecorder({ db, now, newId }),
-    stripe: stripe === undefined ? null : connectStripe(stripe),
+    record: createRecorder(recording),
+    recordBudgeted: createBudgetedRecorder(recording),
+    stripe: stripeConnection,
+    webhooks: { signer, allowPrivate: allowPrivateWebhooks },
   };
-  const app = createApp(services, log);
+  const app = createApp(services, log, {
+    metrics,
+    limiter,
+    rateLimits: options.rateLimits ?? {},
+    trustedProxies: options.trustedProxies ?? 0,
+    metricsToken: options.metricsToken ?? null,
+    requestTimeout: options.requestTimeout ?? REQUEST_TIMEOUT,
+  });
+  const delivery =
+    signer === null
+      ? null
+      : createDelivery({ db, now, randomBytes, signer, allowPrivate: allowPrivateWebhooks, log });
+
+  const background: Background[] = [];
+  const stopBackground = async () => {
+    await Promise.all(background.map((one) => one.close()));
+    await delivery?.close();
+    await lastUsed.close();
+  };
+  const every = (interval: number, what: string, task: () => Promise<void>) => {
+    const onError = (error: unknown) => log.error({ err: error }, `${what} failed; it runs again`);
+    background.push(runInBackground(task, { interval, onError }));
+  };
   try {
     const url = await app.listen({ host, port });
+    const interval = options.backgroundInterval ?? BACKGROUND_INTERVAL;
+    const { autoClose } = options;
+    if (delivery !== null) every(interval, "sending webhooks", delivery.poll);
+    every(interval, "sharing request counts", limiter.sync);
+    every(MAINTENANCE_INTERVAL, "removing what has expired", () => removeExpired(db, now()));
+    if (autoClose !== undefined) {
+      every(interval, "closing ended periods", () =>
+        closeEndedPeriods(db, { grace: autoClose.after * 1_000, newId, now: now() }),
+      );
+    }
     return {
       url,
       close: async () => {
         await app.close();
-        await lastUsed.close();
+        await stopBackground();
       },
     };
   } catch (error) {
     await app.close();
-    await lastUsed.close();
+    await stopBackground();
     throw startError(error, host, port);
   }
 }
+
+const REQUEST_TIMEOUT = 30_000;
+const BACKGROUND_INTERVAL = 1_000;
+const MAINTENANCE_INTERVAL = 3_600_000;
+/** Nothing of a request is logged but its route; this is for what a library may log of itself. */
+const REDACTED = [
+  "req.headers.authorization",
+  "headers.authorization",
+  "err.raw",
+  "err.headers",
+  "err.config",
+  "err.parameters",
+  "err.params",
+  "err.query",
+];
 
 function startError(error: unknown, host: string, port: number): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

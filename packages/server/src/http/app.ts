@@ -10,31 +10,57 @@ import { accountRoutes } from "../accounts/routes.ts";
 import { agentRoutes } from "../agents/routes.ts";
 import { auditRoutes } from "../audit/routes.ts";
 import { billingRoutes } from "../billing/routes.ts";
+import { stripeWebhookRoutes } from "../billing/stripe-webhook.ts";
 import { customerRoutes } from "../customers/routes.ts";
 import { meteringRoutes } from "../metering/routes.ts";
 import type { Services } from "../services.ts";
 import { DatabaseUnavailableError } from "../store/database.ts";
+import { webhookRoutes } from "../webhooks/routes.ts";
 import { ApiError } from "./api-error.ts";
+import { measureRequests } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
+import { type OperatingOptions, operatingRoutes } from "./operating.ts";
+import { limitRates, type RateLimiter, type RateLimits } from "./rate-limits.ts";
 
 // Increments within one millisecond, where plain ULIDs would ask the system for randomness for each letter.
 const nextRequestId = monotonicFactory();
 
 const BODY_LIMIT = 1_048_576;
-const REQUEST_TIMEOUT = 30_000;
+const HEADERS_TIMEOUT = 10_000;
+/** Milliseconds after which a connection is dropped on which nothing moves, such as one that takes no answer. */
+const IDLE_TIMEOUT = 60_000;
+
+/** How the app is served. */
+export interface AppOptions extends OperatingOptions {
+  readonly limiter: RateLimiter;
+  readonly rateLimits: RateLimits;
+  readonly trustedProxies: number;
+  /** Milliseconds in which a request must have arrived whole. */
+  readonly requestTimeout: number;
+}
 
 /** The HTTP app: every route, the error envelope, request ids. It does not listen yet. */
-export function createApp(services: Services, log: FastifyBaseLogger): FastifyInstance {
+export function createApp(services: Services, log: FastifyBaseLogger, options: AppOptions): FastifyInstance {
+  const { requestTimeout, trustedProxies } = options;
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => nextRequestId(),
-    requestTimeout: REQUEST_TIMEOUT,
+    requestTimeout,
+    connectionTimeout: IDLE_TIMEOUT,
+    http: {
+      headersTimeout: Math.min(HEADERS_TIMEOUT, requestTimeout),
+      connectionsCheckingInterval: Math.min(5_000, requestTimeout),
+    },
+    trustProxy: trustedProxies === 0 ? false : (_, hop) => hop < trustedProxies,
     bodyLimit: BODY_LIMIT,
     forceCloseConnections: "idle",
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
   });
+
+  measureRequests(app, options.metrics);
+  limitRates(app, options.limiter, options.rateLimits, services.now);
 
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
@@ -77,6 +103,9 @@ export function createApp(services: Services, log: FastifyBaseLogger): FastifyIn
     billingRoutes,
     customerRoutes,
     auditRoutes,
+    webhookRoutes,
+    stripeWebhookRoutes,
+    operatingRoutes(options),
     openApiRoutes(routes),
   ].flat();
   for (const register of registrations) register(app, services);

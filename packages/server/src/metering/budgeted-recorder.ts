@@ -39,6 +39,7 @@ export function createBudgetedRecorder(
     retryDeadlocks(() => db.transaction((tx) => recordWithBudgets(tx, events, { newId, now: now() })));
   return createBatcher<BudgetedEvent, BudgetedOutcome>(
     async (events) => {
+      options.onBatch?.(events.length);
       // The window of usage in the past is known only when it is recorded, and what is enforced must know it.
       const [reported, live] = [true, false].map((past) =>
         events.filter(({ occurredAt }) => (occurredAt !== null) === past),
@@ -47,7 +48,9 @@ export function createBudgetedRecorder(
       for (const part of [reported ?? [], live ?? []]) {
         const done = await isolateFaults(part, record, explainRefusal);
         for (const [index, event] of part.entries()) {
-          outcomes.set(event, done[index] ?? new Error("the event has no outcome"));
+          const outcome = done[index] ?? new Error("the event has no outcome");
+          if (!(outcome instanceof Error)) options.onEvent?.(outcome.duplicate);
+          outcomes.set(event, outcome);
         }
       }
       return events.map((event) => outcomes.get(event) ?? new Error("the event has no outcome"));

@@ -20,6 +20,10 @@ export interface RecorderOptions {
   readonly db: Database;
   readonly now: () => Date;
   readonly newId: () => string;
+  /** Told how many events came together in one batch. */
+  readonly onBatch?: (size: number) => void;
+  /** Told of each event that was recorded, or had been before. */
+  readonly onEvent?: (duplicate: boolean) => void;
 }
 
 // As many tries as a period could be closed under an event's feet by other processes before giving up.
@@ -36,6 +40,8 @@ export function createRecorder({
   db,
   now,
   newId,
+  onBatch,
+  onEvent,
 }: RecorderOptions): (event: PendingEvent) => Promise<Recorded> {
   const store = {
     db,
@@ -43,7 +49,12 @@ export function createRecorder({
     openPeriod: (environmentId: string, at: Date) => openPeriod(db, environmentId, { newId, now: at }),
   };
   return createBatcher<PendingEvent, Recorded>(
-    (events) => isolateFaults(events, (part) => recordWith(store, part, now), explainRefusal),
+    async (events) => {
+      onBatch?.(events.length);
+      const outcomes = await isolateFaults(events, (part) => recordWith(store, part, now), explainRefusal);
+      for (const outcome of outcomes) if (!(outcome instanceof Error)) onEvent?.(outcome.duplicate);
+      return outcomes;
+    },
     { maxItems: 1_000, concurrency: db.kind === "embedded" ? 1 : 2 },
   );
 }
@@ -66,6 +77,7 @@ export async function recordWith(
   for (let attempt = 1; pending.length > 0; attempt += 1) {
     if (attempt > MAX_ATTEMPTS) throw new Error("periods are closed faster than usage can be recorded");
     const at = now();
+    const atText = at.toISOString();
     const rows = await insert(pending, at);
     const seenBefore: PendingEvent[] = [];
     const withoutPeriod: PendingEvent[] = [];
@@ -76,7 +88,7 @@ export async function recordWith(
       else if (row.meter_id === null) outcomes.set(event, unknownMeter(event.meterName));
       else if (row.period_id === null) withoutPeriod.push(event);
       else if (row.recorded)
-        outcomes.set(event, { event: stored(event, row.period_id, at), duplicate: false, day: row.day });
+        outcomes.set(event, { event: stored(event, row.period_id, atText), duplicate: false, day: row.day });
       else seenBefore.push(event);
     }
     for (const [event, outcome] of await firstOutcomes(db, seenBefore)) outcomes.set(event, outcome);
@@ -110,7 +122,7 @@ function repeated(event: PendingEvent, first: StoredEvent): Recorded | Error {
   return same ? { event: first, duplicate: true, day: null } : keyUsedOtherwise();
 }
 
-function stored(event: PendingEvent, periodId: string, now: Date): StoredEvent {
+function stored(event: PendingEvent, periodId: string, now: string): StoredEvent {
   return {
     id: event.id,
     agentId: event.agentId,
@@ -118,9 +130,9 @@ function stored(event: PendingEvent, periodId: string, now: Date): StoredEvent {
     quantity: event.quantity,
     periodId,
     idempotencyKey: event.idempotencyKey,
-    timestamp: (event.occurredAt ?? now).toISOString(),
+    timestamp: event.occurredAt?.toISOString() ?? now,
     metadata: event.metadata ?? {},
-    createdAt: now.toISOString(),
+    createdAt: now,
   };
 }
 

@@ -15,6 +15,8 @@ export interface Queryable {
 /** One database, embedded or PostgreSQL. */
 export interface Database extends Queryable {
   readonly kind: "embedded" | "postgres";
+  /** Where the embedded database is; null for PostgreSQL. */
+  readonly directory: string | null;
   /** Runs `work` in one transaction: all of it is durable when the promise resolves, or none of it is. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** Runs a script of several statements, without values. */

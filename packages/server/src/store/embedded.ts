@@ -24,6 +24,7 @@ export async function openEmbeddedDatabase(directory: string): Promise<Database>
 
   return {
     kind: "embedded",
+    directory,
     ...runner(db),
     transaction: (work) => db.transaction((tx) => work(runner(tx))),
     script: async (text) => {

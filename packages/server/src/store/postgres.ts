@@ -56,6 +56,7 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
 
   return {
     kind: "postgres",
+    directory: null,
     ...runner(pool),
     transaction: (work) => transaction(pool, work),
     script: async (text) => {

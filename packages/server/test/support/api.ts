@@ -61,7 +61,7 @@ export async function startTestApi(
   let frozen: Date | null = null;
   const now = () => frozen ?? new Date();
   let db = await openDatabase(location);
-  const start = () => startServer({ logLevel: "error", ...options, db, now, port: 0 });
+  const start = () => startServer({ logLevel: "error", secretKey: "only-for-tests-and-nothing-else", ...options, db, now, port: 0 });
   let server: RunningServer = await start();
 
   const mint = { newId: () => uuidv7(), randomBytes };

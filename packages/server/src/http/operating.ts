@@ -1,0 +1,41 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { ApiError } from "./api-error.ts";
+import { type Metrics, metricsText } from "./metrics.ts";
+import type { RouteRegistration } from "./on-route.ts";
+
+/** How the routes for those who run the server are served. */
+export interface OperatingOptions {
+  readonly metrics: Metrics;
+  /** `GET /metrics` asks for it as a bearer token; without one it is open. */
+  readonly metricsToken: string | null;
+}
+
+/** `GET /healthz` (the process is up), `GET /readyz` (and reaches its database), `GET /metrics` (Prometheus). */
+export function operatingRoutes({ metrics, metricsToken }: OperatingOptions): RouteRegistration[] {
+  return [
+    (app) => app.get("/healthz", async () => ({ status: "ok" })),
+    (app, { db }) =>
+      app.get("/readyz", async (request, reply) => {
+        try {
+          await db.query("SELECT 1");
+          return { status: "ok" };
+        } catch (error) {
+          request.log.warn({ err: error }, "not ready: the database does not answer");
+          return reply.status(503).send({ status: "unavailable" });
+        }
+      }),
+    (app) =>
+      app.get("/metrics", async (request, reply) => {
+        if (metricsToken !== null && !isBearer(request.headers.authorization, metricsToken)) {
+          throw new ApiError("UNAUTHORIZED", "The metrics need the token of LICENTRIC_METRICS_TOKEN.");
+        }
+        const { type, text } = await metricsText(metrics);
+        return reply.type(type).send(text);
+      }),
+  ];
+}
+
+function isBearer(header: string | undefined, token: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(header ?? ""), digest(`Bearer ${token}`));
+}

@@ -1,0 +1,239 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Webhook } from "standardwebhooks";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
+import { databases } from "./support/databases.ts";
+
+interface Received {
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
+
+/** A receiver on loopback that answers as it is told. */
+async function startReceiver() {
+  const received: Received[] = [];
+  const state = { status: 200, location: "" };
+  const server: Server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+    );
+    received.push({ headers, body: Buffer.concat(chunks).toString() });
+    response.writeHead(state.status, state.location === "" ? {} : { location: state.location }).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/hook`, received, state, close: () => server.close() };
+}
+
+const settle = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+describe.each(databases)("webhooks on $name", (database) => {
+  let api: TestApi;
+  let receiver: Awaited<ReturnType<typeof startReceiver>>;
+  beforeAll(async () => {
+    api = await startTestApi(database, {
+      logLevel: "silent",
+      allowPrivateWebhooks: true,
+      backgroundInterval: 20,
+    });
+  }, 60_000);
+  afterAll(() => api.close());
+  beforeEach(async () => {
+    receiver = await startReceiver();
+  });
+  afterEach(() => {
+    receiver.close();
+    api.setTime(null);
+  });
+
+  const create = (key: string, body: object = {}) =>
+    api.call("POST", "/api/v1/webhooks", { token: key, body: { url: receiver.url, ...body } });
+  const get = async (key: string, id: string) =>
+    (await api.call("GET", `/api/v1/webhooks/${id}`, { token: key })).body.data;
+
+  async function closePeriod(key: string): Promise<string> {
+    const { body } = await api.call("GET", "/api/v1/billing/periods/current", { token: key });
+    await api.call("POST", `/api/v1/billing/periods/${body.data.id}/close`, { token: key });
+    return body.data.id;
+  }
+
+  it("sends what happened, signed by Standard Webhooks", async () => {
+    const { key } = await api.createAccount();
+    const created = await create(key);
+    expect(created.status).toBe(201);
+    const { secret, ...webhook } = created.body.data;
+    expect(secret).toMatch(/^whsec_/);
+    expect(await get(key, webhook.id)).toEqual(webhook);
+    expect(webhook).toMatchObject({ enabled: true, disabledReason: null, failingSince: null });
+
+    const periodId = await closePeriod(key);
+    await api.call("POST", `/api/v1/billing/periods/${periodId}/close`, { token: key });
+    const invoice = await api.call("POST", `/api/v1/billing/periods/${periodId}/invoice`, { token: key });
+    await api.call("POST", `/api/v1/billing/periods/${periodId}/invoice`, { token: key });
+
+    await expect.poll(() => receiver.received.length, { timeout: 5_000 }).toBe(2);
+    await settle(100);
+    expect(receiver.received).toHaveLength(2);
+    const events = receiver.received.map(({ headers, body }) => new Webhook(secret).verify(body, headers));
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "period.closed", data: expect.objectContaining({ id: periodId }) }),
+    );
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "invoice.created", data: invoice.body.data }),
+    );
+    for (const { headers, body } of receiver.received) {
+      expect(JSON.parse(body).id).toBe(headers["webhook-id"]);
+    }
+  });
+
+  it("stores no signing secret", async () => {
+    const { key } = await api.createAccount();
+    const { secret } = (await create(key)).body.data;
+    const rows = await api.db.query<{ all: string }>("SELECT webhooks::text AS all FROM webhooks");
+    expect(rows.length).toBeGreaterThan(0);
+    for (const row of rows) expect(row.all).not.toContain(secret.slice("whsec_".length, 20));
+  });
+
+  it("tells only what a webhook asked for, and no other environment's", async () => {
+    const account = await api.createAccount();
+    const other = await api.createAccount();
+    await create(account.key, { events: ["budget.exceeded"] });
+    await create(account.liveKey);
+    await create(other.key);
+    await closePeriod(account.key);
+    await settle(300);
+    expect(receiver.received).toEqual([]);
+  });
+
+  it("tries again with a delay that grows, under the same id, until it arrives", async () => {
+    const { key } = await api.createAccount();
+    const { id } = (await create(key)).body.data;
+    receiver.state.status = 500;
+    const start = Date.now();
+    api.setTime(new Date(start));
+    await closePeriod(key);
+    await expect.poll(() => receiver.received.length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).not.toBeNull();
+    api.setTime(new Date(start + 4_000));
+    await settle(200);
+    expect(receiver.received).toHaveLength(1);
+    receiver.state.status = 204;
+    api.setTime(new Date(start + 10_000));
+    await expect.poll(() => receiver.received.length, { timeout: 5_000 }).toBe(2);
+    await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).toBeNull();
+    const [first, second] = receiver.received;
+    expect(second?.headers["webhook-id"]).toBe(first?.headers["webhook-id"]);
+    expect(second?.body).toBe(first?.body);
+  });
+
+  it("follows no redirect", async () => {
+    const { key } = await api.createAccount();
+    const { id } = (await create(key)).body.data;
+    receiver.state.status = 307;
+    receiver.state.location = receiver.url;
+    await closePeriod(key);
+    await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).not.toBeNull();
+    expect(receiver.received).toHaveLength(1);
+  });
+
+  it("disables a webhook that is gone, or that has failed for five days, until it is enabled again", async () => {
+    const { key } = await api.createAccount();
+    const { id } = (await create(key)).body.data;
+    const start = Date.now();
+    api.setTime(new Date(start));
+    receiver.state.status = 500;
+    await closePeriod(key);
+    await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).not.toBeNull();
+    api.setTime(new Date(start + 5 * 86_400_000 + 1_000));
+    await expect.poll(async () => (await get(key, id)).enabled, { timeout: 5_000 }).toBe(false);
+    expect((await get(key, id)).disabledReason).toContain("five days");
+
+    receiver.state.status = 200;
+    const before = receiver.received.length;
+    await api.call("PATCH", `/api/v1/webhooks/${id}`, { token: key, body: { enabled: true } });
+    api.setTime(new Date(start + 7 * 86_400_000));
+    await expect.poll(() => receiver.received.length, { timeout: 5_000 }).toBe(before + 1);
+
+    receiver.state.status = 410;
+    await closePeriod(key);
+    await expect.poll(async () => (await get(key, id)).enabled, { timeout: 5_000 }).toBe(false);
+    expect((await get(key, id)).disabledReason).toContain("410");
+  }, 30_000);
+
+  it("keeps what is to be sent over a restart", async () => {
+    const { key } = await api.createAccount();
+    receiver.state.status = 503;
+    const { id } = (await create(key)).body.data;
+    const start = Date.now();
+    api.setTime(new Date(start));
+    await closePeriod(key);
+    await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).not.toBeNull();
+    await api.restart();
+    receiver.state.status = 200;
+    const before = receiver.received.length;
+    api.setTime(new Date(start + 10_000));
+    await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(before + 1);
+  }, 30_000);
+
+  it("lists, changes and deletes webhooks, and refuses a URL with a password", async () => {
+    const { key } = await api.createAccount();
+    const { id } = (await create(key)).body.data;
+    const changed = await api.call("PATCH", `/api/v1/webhooks/${id}`, {
+      token: key,
+      body: { events: ["invoice.paid"], metadata: { team: "billing" } },
+    });
+    expect(changed.body.data).toMatchObject({ events: ["invoice.paid"], metadata: { team: "billing" } });
+    const list = await api.call("GET", "/api/v1/webhooks", { token: key });
+    expect(list.body.data).toEqual([changed.body.data]);
+    expect((await create(key, { url: "https://user:pass@example.com" })).status).toBe(422);
+    expect((await api.call("DELETE", `/api/v1/webhooks/${id}`, { token: key })).status).toBe(200);
+    expect((await api.call("GET", `/api/v1/webhooks/${id}`, { token: key })).status).toBe(404);
+  });
+});
+
+describe.each(databases)("private addresses on $name", (database) => {
+  it("sends nothing to one, by number or by name", async () => {
+    const receiver = await startReceiver();
+    const api = await startTestApi(database, { logLevel: "silent", backgroundInterval: 20 });
+    try {
+      const { key } = await api.createAccount();
+      const { port } = new URL(receiver.url);
+      const literals = [
+        "127.0.0.1",
+        "[::1]",
+        "10.0.0.1",
+        "169.254.169.254",
+        "[::ffff:127.0.0.1]",
+        "2130706433",
+      ];
+      for (const host of literals) {
+        const answer = await api.call("POST", "/api/v1/webhooks", {
+          token: key,
+          body: { url: `http://${host}:${port}/` },
+        });
+        expect(answer, host).toMatchObject({ status: 422, body: { code: "UNPROCESSABLE" } });
+      }
+      const named = await api.call("POST", "/api/v1/webhooks", {
+        token: key,
+        body: { url: `http://localhost:${port}/` },
+      });
+      const { token } = await createAuthorizedAgent(api, key);
+      await api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "api_calls" } });
+      const { body } = await api.call("GET", "/api/v1/billing/periods/current", { token: key });
+      await api.call("POST", `/api/v1/billing/periods/${body.data.id}/close`, { token: key });
+      const path = `/api/v1/webhooks/${named.body.data.id}`;
+      await expect
+        .poll(async () => (await api.call("GET", path, { token: key })).body.data.failingSince, {
+          timeout: 5_000,
+        })
+        .not.toBeNull();
+      expect(receiver.received).toEqual([]);
+    } finally {
+      await api.close();
+      receiver.close();
+    }
+  }, 30_000);
+});
