@@ -67,7 +67,7 @@ export class Mcp {
    * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
    * @throws PermissionDeniedError where it lacks one of `requiredScopes`; nothing is recorded
    * @throws BudgetExceededError with `enforceBudget` where the budget is used up; nothing is recorded
-   * @throws ValidationError where the meter or the quantity is not legal
+   * @throws ValidationError where the quantity is not legal, or there is no such meter
    * @example
    * ```ts
    * const { agentId, event } = await client.mcp.verify("AGT-q1w2e3r4t5y6", {

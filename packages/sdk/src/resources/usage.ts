@@ -43,9 +43,8 @@ export class Usage {
    * Records one usage event. An event without an `idempotencyKey` gets one, so that a retry never records twice;
    * give your own to make a repetition after a crash safe, too.
    *
-   * @throws ValidationError where the event is not legal
-   * @throws NotFoundError where there is no such agent or meter
-   * @throws ConflictError where `timestamp` lies in a closed period
+   * @throws ValidationError where the event is not legal, or there is no such meter
+   * @throws NotFoundError where there is no such agent
    * @example
    * ```ts
    * const { event, status } = await client.usage.record({

@@ -66,6 +66,16 @@ export function describeAccount(api: ContractContext): void {
     });
   });
 
+  describe("every answer", () => {
+    it("names its request and says how many more there may be", async () => {
+      const { requestId, rateLimit } = await api.client.agents.list().withResponse();
+      expect(requestId).toMatch(/./);
+      expect(rateLimit?.limit).toBeGreaterThan(0);
+      expect(rateLimit?.remaining).toBeLessThanOrEqual(rateLimit?.limit ?? 0);
+      expect(rateLimit?.reset.getTime()).toBeGreaterThan(Date.now() - 60_000);
+    });
+  });
+
   describe("webhooks", () => {
     it("are created with a secret, listed and read without it, changed and removed", async () => {
       const webhook = await api.client.webhooks.create({

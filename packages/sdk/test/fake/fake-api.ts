@@ -46,7 +46,7 @@ export function fakeApi(managementKey: string): HttpHandler[] {
     params: Record<string, string>,
     raw: string,
   ): Response {
-    const headers = { "x-request-id": randomUUID(), "licentric-durable": "true" };
+    const headers = { "x-request-id": randomUUID(), "licentric-durable": "true", ...rateLimit() };
     try {
       const credential = authenticate(route, request.headers.get("authorization"));
       const idempotencyKey = request.headers.get("idempotency-key");
@@ -125,6 +125,12 @@ export function fakeApi(managementKey: string): HttpHandler[] {
     ),
   );
 }
+
+const rateLimit = () => ({
+  "x-ratelimit-limit": "6000",
+  "x-ratelimit-remaining": "5999",
+  "x-ratelimit-reset": String(Math.ceil(Date.now() / 1_000) + 60),
+});
 
 /** The parameters that the route names; msw adds what the wildcard before it matched. */
 function namedParams(params: object): Record<string, string> {
