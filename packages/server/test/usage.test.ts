@@ -144,7 +144,7 @@ describe.each(databases)("usage on $name", (database) => {
       { status: "rejected", code: "VALIDATION_ERROR", issues: [{ path: "events.1.timestamp" }] },
       { status: "rejected", code: "VALIDATION_ERROR", issues: [{ path: "events.2.timestamp" }] },
       { status: "rejected", code: "VALIDATION_ERROR", issues: [{ path: "events.3.timestamp" }] },
-      { status: "rejected", code: "VALIDATION_ERROR", issues: [{ path: "events.4.timestamp" }] },
+      { status: "rejected", code: "VALIDATION_ERROR" },
       { status: "recorded", event: { timestamp: "2026-06-30T23:00:00.000Z" } },
     ]);
   });
