@@ -59,7 +59,7 @@ beforeAll(async () => {
     ),
     http.get("*/api/v1/agents/:id", () => HttpResponse.json({ error: "no such agent" }, { status: 404 })),
   ]);
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   await server?.close();
