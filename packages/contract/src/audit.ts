@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { PageQuery } from "./envelope.ts";
-import { Id, Timestamp } from "./primitives.ts";
+import { Id, storable, Timestamp } from "./primitives.ts";
 
-const operation = z.string().min(1).max(100);
+const operation = storable(z.string().min(1).max(100));
 
 /** One change that was made with a management key. It holds ids alone: no names, no bodies, no secrets. */
 export const AuditEvent = z.object({

@@ -8,6 +8,7 @@ import {
   Metadata,
   MeterName,
   QuantityTotal,
+  storable,
   Timestamp,
 } from "./primitives.ts";
 
@@ -150,6 +151,6 @@ export type CreditNote = z.infer<typeof CreditNote>;
 export const CreateCreditNote = z.strictObject({
   amount: Decimal,
   reason: z.enum(["duplicate", "fraudulent", "order_change", "product_unsatisfactory"]).optional(),
-  memo: z.string().trim().min(1).max(500).optional(),
+  memo: storable(z.string().trim().min(1).max(500)).optional(),
   settlement: CreditSettlement.optional(),
 });

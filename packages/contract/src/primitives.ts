@@ -6,9 +6,10 @@ export const MAX_QUANTITY = 1_000_000_000;
 /** Most usage events that one batch request may carry. */
 export const MAX_BATCH_SIZE = 1_000;
 
-// What no database stores as text: NUL and halves of surrogate pairs.
-const storable = (text: z.ZodString) =>
-  text.regex(/^[^\0\p{Cs}]*$/u, "must be well-formed Unicode text without NUL characters");
+/** Refuses what no database stores as text: NUL and halves of surrogate pairs. */
+export function storable<Text extends z.ZodType<string>>(text: Text): Text {
+  return text.check(z.regex(/^[^\0\p{Cs}]*$/u, "must be well-formed Unicode text without NUL characters"));
+}
 
 /**
  * An opaque resource id. Our server makes UUIDs; the hosted service's guides also show `acc_…` and `agt_…`,
@@ -17,7 +18,15 @@ const storable = (text: z.ZodString) =>
 export const Id = storable(z.string().min(1).max(200)).meta({ description: "Opaque resource id." });
 
 /** A moment as ISO 8601 in UTC with milliseconds, for example `2026-11-23T19:12:42.000Z`. */
-export const Timestamp = z.iso.datetime({ offset: true }).meta({ description: "ISO 8601, UTC." });
+export const Timestamp = z.iso
+  .datetime({ offset: true })
+  .refine((text) => /^(?!0000)\d{4}-/.test(toUtc(text)), "must lie between the years 1 and 9999 in UTC")
+  .meta({ description: "ISO 8601, UTC." });
+
+function toUtc(text: string): string {
+  const at = new Date(text);
+  return Number.isNaN(at.getTime()) ? "" : at.toISOString();
+}
 
 /**
  * How much one event bills: a whole number of the meter's unit, from 1 to {@link MAX_QUANTITY}.

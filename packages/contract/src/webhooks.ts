@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Id, Metadata, Timestamp } from "./primitives.ts";
+import { Id, Metadata, storable, Timestamp } from "./primitives.ts";
 
 /** What a webhook can tell. */
 export const WEBHOOK_EVENTS = [
@@ -35,7 +35,7 @@ export const Webhook = z.object({
 /** Where events are sent. */
 export type Webhook = z.infer<typeof Webhook>;
 
-const url = z.url({ protocol: /^https?$/ }).max(2_000);
+const url = storable(z.url({ protocol: /^https?$/ }).max(2_000));
 
 /** What `webhooks.create` takes. All events by default. */
 export const CreateWebhook = z.strictObject({
