@@ -1,3 +1,4 @@
+import type { Server } from "node:http";
 import { routes } from "@licentric/contract";
 import Fastify, {
   type FastifyBaseLogger,
@@ -21,6 +22,7 @@ import { measureRequests } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { type OperatingOptions, operatingRoutes } from "./operating.ts";
 import { limitRates, type RateLimiter, type RateLimits } from "./rate-limits.ts";
+import { answerUnreadable, answerUnroutable } from "./unreadable.ts";
 
 // Increments within one millisecond, where plain ULIDs would ask the system for randomness for each letter.
 const nextRequestId = monotonicFactory();
@@ -42,7 +44,7 @@ export interface AppOptions extends OperatingOptions {
 /** The HTTP app: every route, the error envelope, request ids. It does not listen yet. */
 export function createApp(services: Services, log: FastifyBaseLogger, options: AppOptions): FastifyInstance {
   const { requestTimeout, trustedProxies } = options;
-  const app = Fastify({
+  const app = Fastify<Server>({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => nextRequestId(),
@@ -57,6 +59,8 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     forceCloseConnections: "idle",
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
+    clientErrorHandler: answerUnreadable,
+    frameworkErrors: answerUnroutable,
   });
 
   measureRequests(app, options.metrics);
