@@ -9,6 +9,7 @@ import {
   InMemoryTransport as MemoryV2,
 } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { z } from "zod";
 
 const info = { name: "client", version: "1" };
 
@@ -50,8 +51,9 @@ export async function connectModern(
 }
 
 /** The refusal in a result. */
-export function refusalOf(result: { _meta?: Record<string, unknown> | undefined }): unknown {
-  return result._meta?.["com.licentric/refusal"];
+export function refusalOf(result: object): unknown {
+  const { _meta } = z.looseObject({ _meta: z.record(z.string(), z.unknown()).optional() }).parse(result);
+  return _meta?.["com.licentric/refusal"];
 }
 
 /** A text result. */

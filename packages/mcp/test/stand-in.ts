@@ -129,14 +129,14 @@ export async function startStandIn(port = 0): Promise<StandIn> {
     const fault = faults.shift() ?? standIn.always;
     if (fault === "hang") return;
     if (fault === "drop-request") return void request.socket.destroy();
-    const [status, body, headers = {}] = await answer(request, text);
-    if (fault === "drop-answer") return void request.socket.destroy();
-    if (standIn.delay > 0) await new Promise((resolve) => setTimeout(resolve, standIn.delay));
-    if (fault !== undefined) {
+    if (typeof fault === "object") {
       response.writeHead(fault.status, { "content-type": "application/json", ...fault.headers });
       response.end(fault.body ?? JSON.stringify({ error: "Broken on purpose.", code: "INTERNAL_ERROR" }));
       return;
     }
+    const [status, body, headers = {}] = await answer(request, text);
+    if (fault === "drop-answer") return void request.socket.destroy();
+    if (standIn.delay > 0) await new Promise((resolve) => setTimeout(resolve, standIn.delay));
     response.writeHead(status, { "content-type": "application/json", ...headers });
     response.end(JSON.stringify(body));
   }

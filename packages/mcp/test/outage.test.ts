@@ -1,0 +1,291 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import {
+  type ChargeOptions,
+  createPaywall,
+  type Paywall,
+  type PaywallEvents,
+  type PaywallOptions,
+} from "../src/index.ts";
+import { connectV1, refusalOf, text } from "./connect.ts";
+import { type StandIn, startStandIn } from "./stand-in.ts";
+
+const API_KEY = "lk_test_0123456789abcdef";
+
+let api: StandIn;
+let token: string;
+let directory: string;
+let open: Paywall[];
+beforeEach(async () => {
+  open = [];
+  api = await startStandIn();
+  token = api.ledger.authorize("agt_1");
+  directory = await mkdtemp(join(tmpdir(), "licentric-outage-"));
+});
+afterEach(async () => {
+  await Promise.all(open.map((paywall) => paywall.close({ timeout: 200 })));
+  await api.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+let runs = 0;
+async function serve(options: PaywallOptions = {}, charge: ChargeOptions = { meterName: "api_calls" }) {
+  const paywall = createPaywall({
+    baseUrl: api.url,
+    apiKey: API_KEY,
+    token: () => token,
+    journal: { directory, flushInterval: 20 },
+    ...options,
+  });
+  open.push(paywall);
+  const server = new McpServer({ name: "server", version: "1" });
+  server.registerTool("t", { inputSchema: { n: z.number().optional() } }, async () => {
+    runs++;
+    return text("ran");
+  });
+  paywall.protect(server, { tools: { t: charge } });
+  const client = await connectV1(server);
+  runs = 0;
+  const events: PaywallEvents["metered"][] = [];
+  paywall.on("metered", (event) => events.push(event));
+  return {
+    paywall,
+    events,
+    call: (n?: number) => client.callTool({ name: "t", arguments: n === undefined ? {} : { n } }),
+  };
+}
+
+const MODES: ChargeOptions[] = [
+  { meterName: "api_calls", charge: "call" },
+  { meterName: "api_calls", charge: "success" },
+  { meterName: "api_calls", charge: "reserve" },
+];
+
+describe.each(MODES)("charge $charge", (charge) => {
+  it("is never hung by a billing service that hangs", async () => {
+    const { call } = await serve({ timeout: 150 }, charge);
+    api.always = "hang";
+    const started = performance.now();
+    expect(refusalOf(await call())).toMatchObject({ code: "billing_unavailable", retryable: true });
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(runs).toBe(0);
+  });
+
+  it.each([500, 502, 503])("tells an outage (%d) from a debt", async (status) => {
+    const { call } = await serve({ timeout: 300 }, charge);
+    api.always = { status };
+    expect(refusalOf(await call())).toMatchObject({ code: "billing_unavailable", status: 503 });
+    expect(runs).toBe(0);
+  });
+
+  it("bills once when an answer is lost and the request is sent again", async () => {
+    const { call } = await serve({}, charge);
+    api.faults.push("drop-answer");
+    expect(await call()).toEqual(text("ran"));
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("goes on after a request that was lost", async () => {
+    const { call } = await serve({}, charge);
+    api.faults.push("drop-request");
+    expect(await call()).toEqual(text("ran"));
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("passes a rate limit on, with the time to wait", async () => {
+    const { call } = await serve({}, charge);
+    api.always = {
+      status: 429,
+      headers: { "retry-after": "17" },
+      body: '{"error":"slow down","code":"RATE_LIMITED"}',
+    };
+    expect(refusalOf(await call())).toMatchObject({ code: "rate_limited", retryAfter: 17 });
+    expect(runs).toBe(0);
+  });
+});
+
+it("does not take a timeout for unpaid: what may have been recorded pays for the next call", async () => {
+  const { call } = await serve({ timeout: 200 });
+  api.always = "drop-answer";
+  expect(refusalOf(await call())).toMatchObject({ code: "billing_unavailable" });
+  expect(api.ledger.usage).toHaveLength(1);
+  expect(runs).toBe(0);
+  api.always = undefined;
+  expect(await call(1)).toEqual(text("ran"));
+  expect(api.ledger.usage).toHaveLength(1);
+  expect(await call(2)).toEqual(text("ran"));
+  expect(api.ledger.usage).toHaveLength(2);
+});
+
+it("does not deliver what could not be billed", async () => {
+  const { call } = await serve({ timeout: 200 }, { meterName: "api_calls", charge: "success" });
+  await call();
+  api.faults.push({ status: 200, body: '{"data":{"accountId":"a","agentId":"agt_1","scopes":[]}}' });
+  api.always = { status: 500 };
+  const refused = await call();
+  expect(refusalOf(refused)).toMatchObject({ code: "billing_unavailable" });
+  expect(JSON.stringify(refused)).not.toContain("ran");
+  expect(api.ledger.usage).toHaveLength(1);
+});
+
+it("meters after the handler even where its hold has lapsed", async () => {
+  const { call } = await serve({}, { meterName: "api_calls", charge: "reserve", quantity: 2 });
+  const { gateway } = api.ledger;
+  const { commit } = gateway;
+  gateway.commit = async () => ({ value: { lapsed: true }, retried: false });
+  expect(await call()).toEqual(text("ran"));
+  gateway.commit = commit;
+  expect(api.ledger.usage).toEqual([expect.objectContaining({ quantity: 2 })]);
+});
+
+describe('onUnavailable: "allow"', () => {
+  it("lets agents through that are known, and bills them when the API is back", async () => {
+    const { call } = await serve({ onUnavailable: "allow", timeout: 200 });
+    await call();
+    api.always = "drop-request";
+    for (let index = 0; index < 3; index++) expect(await call(index)).toEqual(text("ran"));
+    expect(api.ledger.usage).toHaveLength(1);
+    api.always = undefined;
+    await expect.poll(() => api.ledger.usage.length, { timeout: 10_000 }).toBe(4);
+  });
+
+  it("bills a call once whose answer was lost and that was let through", async () => {
+    const { call } = await serve({ onUnavailable: "allow", timeout: 200 });
+    await call();
+    api.always = "drop-answer";
+    expect(await call()).toEqual(text("ran"));
+    expect(api.ledger.usage).toHaveLength(2);
+    api.always = undefined;
+    await expect
+      .poll(() => api.seen.filter((line) => line.includes("usage/events")).length, { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(api.ledger.usage).toHaveLength(2);
+  });
+
+  it.each([
+    ["strangers", {}, true],
+    ["calls whose budget is enforced", { enforceBudget: true }, false],
+    ["calls that lack a scope", { scopes: ["mcp:admin"] }, false],
+  ])("refuses %s", async (_, more, stranger) => {
+    const { call } = await serve(
+      { onUnavailable: "allow", timeout: 200 },
+      { meterName: "api_calls", ...more },
+    );
+    if (!stranger) await call();
+    runs = 0;
+    api.always = "drop-request";
+    expect(refusalOf(await call())).toMatchObject({ code: "billing_unavailable" });
+    expect(runs).toBe(0);
+  });
+
+  it("refuses an agent that was revoked, once the API has said so", async () => {
+    const { call } = await serve({ onUnavailable: "allow", timeout: 200 });
+    await call();
+    api.ledger.revoke(token);
+    expect(refusalOf(await call())).toMatchObject({ code: "invalid_token" });
+    api.always = "drop-request";
+    expect(refusalOf(await call())).toMatchObject({ code: "billing_unavailable" });
+  });
+});
+
+describe('metering: "background"', () => {
+  const background = { metering: "background", verification: { cacheTtl: 60_000 } } as const;
+
+  it("asks nothing on a warm cache, and delivers everything exactly once", async () => {
+    const { call, events, paywall } = await serve(background);
+    await call();
+    api.seen.length = 0;
+    for (let index = 0; index < 5; index++) expect(await call(index)).toEqual(text("ran"));
+    expect(api.seen.filter((line) => line.includes("/mcp/"))).toEqual([]);
+    expect(events).toHaveLength(6);
+    expect(events.every(({ pending }) => pending)).toBe(true);
+    await paywall.close();
+    expect(api.ledger.usage).toHaveLength(6);
+  });
+
+  it.each([
+    ["call", 2],
+    ["success", 1],
+  ] as const)("bills a failed call only where the call itself is charged: %s", async (charge, billed) => {
+    const paywall = createPaywall({
+      baseUrl: api.url,
+      apiKey: API_KEY,
+      token: () => token,
+      journal: { directory },
+      ...background,
+    });
+    const handler = paywall.tool(
+      { meterName: "api_calls", charge, name: "t" },
+      async ({ ok }: { ok: boolean }, _extra: object) => {
+        if (!ok) throw new Error("thrown");
+        return text("ran");
+      },
+    );
+    await handler({ ok: true }, {});
+    await expect(handler({ ok: false }, {})).rejects.toThrow("thrown");
+    await paywall.close();
+    expect(api.ledger.usage).toHaveLength(billed);
+  });
+
+  it("bills by request where it needs the API's answer", async () => {
+    const { call } = await serve(background, { meterName: "api_calls", enforceBudget: true });
+    await call();
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("records by request what the journal cannot take", async () => {
+    const { paywall, call } = await serve({ ...background, journal: { directory: "/dev/null/journal" } });
+    const failed: PaywallEvents["failed"][] = [];
+    paywall.on("failed", (event) => failed.push(event));
+    expect(await call()).toEqual(text("ran"));
+    expect(api.ledger.usage).toHaveLength(1);
+    expect(failed.map(({ reason }) => reason)).toContainEqual(
+      expect.stringMatching(/could not be journalled/),
+    );
+  });
+
+  it("serves through an outage what is verified, and bills all of it", async () => {
+    const { call, paywall } = await serve(background);
+    await call();
+    api.always = "drop-request";
+    for (let index = 0; index < 5; index++) expect(await call(index)).toEqual(text("ran"));
+    api.always = undefined;
+    await paywall.close({ timeout: 10_000 });
+    expect(api.ledger.usage).toHaveLength(6);
+  });
+
+  it("shares one request among concurrent calls of one agent", async () => {
+    const { call } = await serve(background);
+    api.delay = 30;
+    await Promise.all(Array.from({ length: 20 }, () => call()));
+    expect(api.seen.filter((line) => line.includes("/mcp/verify"))).toHaveLength(1);
+  });
+
+  it("says at construction that it needs a management key", () => {
+    expect(() => createPaywall({ baseUrl: api.url, metering: "background" })).toThrow(/LICENTRIC_API_KEY/);
+    expect(() => createPaywall({ baseUrl: api.url, onUnavailable: "allow" })).toThrow(/LICENTRIC_API_KEY/);
+  });
+});
+
+it("fails fast while the API is dead, and comes back by itself", async () => {
+  const { call } = await serve({ timeout: 300 });
+  api.always = "drop-request";
+  for (let index = 0; index < 4; index++) await call();
+  api.seen.length = 0;
+  const started = performance.now();
+  for (let index = 0; index < 20; index++)
+    expect(refusalOf(await call())).toMatchObject({ code: "billing_unavailable" });
+  expect(api.seen.length).toBeLessThanOrEqual(2);
+  expect(performance.now() - started).toBeLessThan(4_000);
+});
+
+it("makes one request a call by default", async () => {
+  const { call } = await serve();
+  for (let index = 0; index < 3; index++) await call();
+  expect(api.seen).toHaveLength(3);
+});
