@@ -17,7 +17,10 @@ try {
     const directory = join(root, "packages", folder);
     const manifest = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
     run("pnpm", ["pack", "--pack-destination", tarballs, "--silent"], directory);
-    const tarball = join(tarballs, `${manifest.name.replace("@", "").replace("/", "-")}-${manifest.version}.tgz`);
+    const tarball = join(
+      tarballs,
+      `${manifest.name.replace("@", "").replace("/", "-")}-${manifest.version}.tgz`,
+    );
     console.log(`\n${manifest.name}`);
     run("node_modules/.bin/publint", [tarball, "--strict"]);
     // The command line has no entry to import; the server is for ESM alone.
