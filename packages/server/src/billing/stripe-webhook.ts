@@ -58,8 +58,8 @@ function verifiedEvent(
 ): Stripe.Event {
   if (!Buffer.isBuffer(body) || typeof signature !== "string") throw notFromStripe();
   try {
-    const seconds = Math.floor(now.getTime() / 1_000);
-    return api.webhooks.constructEvent(body, signature, secret, TOLERANCE_SECONDS, undefined, seconds);
+    const receivedAt = now.getTime();
+    return api.webhooks.constructEvent(body, signature, secret, TOLERANCE_SECONDS, undefined, receivedAt);
   } catch (error) {
     // A signed body that is no event of Stripe's is as little of Stripe's as one that is not signed.
     if (error instanceof Stripe.errors.StripeError || error instanceof SyntaxError) throw notFromStripe();

@@ -10,6 +10,7 @@ import { monotonicFactory } from "ulid";
 import { accountRoutes } from "../accounts/routes.ts";
 import { agentRoutes } from "../agents/routes.ts";
 import { auditRoutes } from "../audit/routes.ts";
+import { invoicePageRoutes } from "../billing/invoice-page-route.ts";
 import { billingRoutes } from "../billing/routes.ts";
 import { stripeWebhookRoutes } from "../billing/stripe-webhook.ts";
 import { customerRoutes } from "../customers/routes.ts";
@@ -105,6 +106,7 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     agentRoutes,
     meteringRoutes,
     billingRoutes,
+    invoicePageRoutes,
     customerRoutes,
     auditRoutes,
     webhookRoutes,

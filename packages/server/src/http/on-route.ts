@@ -133,7 +133,8 @@ async function authenticate(
   return caller;
 }
 
-function bearer(request: FastifyRequest): string {
+/** The credential of a request. */
+export function bearer(request: FastifyRequest): string {
   const header = request.headers.authorization;
   const secret = /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
   if (secret !== undefined) return secret;

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { ConfigError, readConfig } from "./config.ts";
+
+describe("readConfig", () => {
+  it("needs nothing: the embedded database, no Stripe", () => {
+    expect(readConfig({})).toMatchObject({ database: { dataDirectory: ".licentric/data" } });
+    expect(readConfig({}).server).not.toHaveProperty("stripe");
+    expect(readConfig({ DATABASE_URL: "", PORT: "" })).toEqual(readConfig({}));
+  });
+
+  it("reads every variable", () => {
+    const config = readConfig({
+      DATABASE_URL: "postgres://user:password@db:5432/licentric",
+      HOST: "0.0.0.0",
+      PORT: "8080",
+      LOG_LEVEL: "warn",
+      STRIPE_API_KEY: "sk_live_abc",
+      STRIPE_WEBHOOK_SECRET: "whsec_abc",
+      LICENTRIC_SECRET_KEY: "sixteen characters",
+      LICENTRIC_METRICS_TOKEN: "another sixteen characters",
+      LICENTRIC_ALLOW_PRIVATE_WEBHOOKS: "true",
+      LICENTRIC_AUTO_CLOSE_AFTER: "3600",
+      LICENTRIC_RATE_LIMIT: "100",
+      LICENTRIC_RATE_LIMIT_PER_ADDRESS: "200",
+      LICENTRIC_RATE_LIMITS: "false",
+      LICENTRIC_TRUST_PROXY: "1",
+      UNRELATED: "ignored",
+    });
+    expect(config).toEqual({
+      database: { databaseUrl: "postgres://user:password@db:5432/licentric" },
+      server: {
+        host: "0.0.0.0",
+        port: 8080,
+        logLevel: "warn",
+        stripe: { apiKey: "sk_live_abc", webhookSecret: "whsec_abc", baseUrl: undefined },
+        secretKey: "sixteen characters",
+        metricsToken: "another sixteen characters",
+        allowPrivateWebhooks: true,
+        autoClose: { after: 3600 },
+        rateLimits: { perCredential: 100, perAddress: 200, enforced: false },
+        trustedProxies: 1,
+      },
+    });
+  });
+
+  it("takes DATA_DIR and, first, LICENTRIC_DATA_DIR", () => {
+    expect(readConfig({ DATA_DIR: "/a" }).database).toEqual({ dataDirectory: "/a" });
+    expect(readConfig({ DATA_DIR: "/a", LICENTRIC_DATA_DIR: "/b" }).database).toEqual({
+      dataDirectory: "/b",
+    });
+  });
+
+  it("names everything that is wrong at once, and shows no value", () => {
+    const env = {
+      DATABASE_URL: "mysql://root:hunter2@db/x",
+      PORT: "70000",
+      LOG_LEVEL: "loud",
+      STRIPE_API_KEY: "pk_live_hunter2",
+      LICENTRIC_SECRET_KEY: "hunter2",
+    };
+    expect(() => readConfig(env)).toThrow(ConfigError);
+    const message = (() => {
+      try {
+        readConfig(env);
+      } catch (error) {
+        return String(error);
+      }
+      return "";
+    })();
+    for (const name of Object.keys(env)) expect(message).toContain(name);
+    expect(message).not.toContain("hunter2");
+    expect(message).toContain("PORT must be at most 65535");
+    expect(message).toContain("postgres://user:password@host:5432/database");
+  });
+
+  it.each([
+    [{ PORT: "80.5" }, "PORT"],
+    [{ LICENTRIC_RATE_LIMITS: "no" }, "must be true or false"],
+    [{ STRIPE_WEBHOOK_SECRET: "whsec_a" }, "STRIPE_API_KEY"],
+  ])("refuses %o", (env, message) => {
+    expect(() => readConfig(env)).toThrow(message);
+  });
+});

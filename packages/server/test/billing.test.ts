@@ -1,0 +1,281 @@
+import { createHmac, randomUUID } from "node:crypto";
+import { request } from "undici";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
+import { databases } from "./support/databases.ts";
+import { type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
+
+const WEBHOOK_SECRET = "whsec_of_the_stand_in";
+
+describe.each(databases)("billing on $name", (database) => {
+  let stripe: StripeStandIn;
+  let api: TestApi;
+  beforeAll(async () => {
+    stripe = await startStripeStandIn();
+    api = await startTestApi(database, {
+      logLevel: "silent",
+      backgroundInterval: 20,
+      autoClose: { after: 3_600 },
+      stripe: { apiKey: "sk_test_standin", baseUrl: stripe.url, webhookSecret: WEBHOOK_SECRET },
+    });
+  }, 60_000);
+  beforeEach(() => {
+    stripe.reset();
+    api.setTime(null);
+  });
+  afterAll(async () => {
+    await api.close();
+    await stripe.close();
+  });
+
+  const post = (path: string, token: string, body?: object, headers: Record<string, string> = {}) =>
+    api.call("POST", `/api/v1${path}`, { token, body, headers });
+  const get = (path: string, token: string) => api.call("GET", `/api/v1${path}`, { token });
+
+  async function closePeriod(key: string): Promise<string> {
+    const { body } = await get("/billing/periods/current", key);
+    await post(`/billing/periods/${body.data.id}/close`, key);
+    return body.data.id;
+  }
+
+  async function priceCalls(key: string, unitPrice: string): Promise<void> {
+    const meters = await get("/meters?name=api_calls", key);
+    await post(`/meters/${meters.body.data[0].id}/prices`, key, { price: { model: "per_unit", unitPrice } });
+  }
+
+  async function use(token: string, quantity: number): Promise<void> {
+    const answer = await post("/mcp/verify", token, { meterName: "api_calls", quantity });
+    expect(answer.status).toBe(200);
+  }
+
+  /** An invoice over 10.00 of the account; live data has no Stripe here, test data has. */
+  async function invoiceOfTen(key: string) {
+    await priceCalls(key, "0.5");
+    const { token } = await createAuthorizedAgent(api, key);
+    await use(token, 20);
+    const periodId = await closePeriod(key);
+    const answer = await post(`/billing/periods/${periodId}/invoice`, key);
+    expect(answer.body.data.total).toBe("10.00");
+    return { periodId, invoice: answer.body.data };
+  }
+
+  it("puts every unit on exactly one invoice: its customer's, or else the account's", async () => {
+    const { liveKey: key } = await api.createAccount();
+    await priceCalls(key, "0.01");
+    const customers: string[] = [];
+    for (const name of ["Ada", "Grace"]) {
+      customers.push((await post("/customers", key, { name })).body.data.id);
+    }
+    const tokens: string[] = [];
+    for (const customerId of [...customers, undefined, undefined]) {
+      const agent = await post("/agents", key, { name: "agent", ...(customerId && { customerId }) });
+      const authorized = await post("/mcp/authorize", key, {
+        agentId: agent.body.data.id,
+        scopes: ["mcp:invoke"],
+      });
+      tokens.push(authorized.body.data.token);
+    }
+    for (const [index, token] of tokens.entries()) await use(token, 10 ** index);
+    const periodId = await closePeriod(key);
+    const period = await get(`/billing/periods/${periodId}`, key);
+    const invoices = [];
+    for (const customerId of [...customers, undefined]) {
+      const answer = await post(`/billing/periods/${periodId}/invoice`, key, {
+        ...(customerId && { customerId }),
+      });
+      invoices.push(answer.body.data);
+    }
+    expect(invoices.map(({ totalUsage }) => totalUsage)).toEqual([
+      { api_calls: 1 },
+      { api_calls: 10 },
+      { api_calls: 1_100 },
+    ]);
+    expect(invoices.map(({ customerId }) => customerId)).toEqual([...customers, null]);
+    const billed = invoices.reduce((sum, { totalUsage }) => sum + totalUsage.api_calls, 0);
+    expect(billed).toBe(period.body.data.totals[0].quantity);
+    const list = await get(`/billing/invoices?customerId=${customers[0]}`, key);
+    expect(list.body.data).toEqual([invoices[0]]);
+  });
+
+  it("voids an invoice, and lets its period be invoiced again at the right price", async () => {
+    const { key } = await api.createAccount();
+    const { periodId, invoice } = await invoiceOfTen(key);
+    const voided = await post(`/billing/invoices/${invoice.id}/void`, key);
+    expect(voided.body.data).toMatchObject({ id: invoice.id, status: "void", total: "10.00" });
+    expect((await post(`/billing/invoices/${invoice.id}/void`, key)).body).toEqual(voided.body);
+    const again = await post(`/billing/periods/${periodId}/invoice`, key);
+    expect(again.body.data).toMatchObject({ status: "open", total: "10.00", totalUsage: { api_calls: 20 } });
+    expect(again.body.data.id).not.toBe(invoice.id);
+    expect((await post(`/billing/periods/${periodId}/invoice`, key)).body).toEqual(again.body);
+    expect(stripe.all("invoice").map(({ status }) => status)).toEqual(["void", "open"]);
+  });
+
+  it("voids a draft that never got finished, by removing it from Stripe", async () => {
+    const { key } = await api.createAccount();
+    await priceCalls(key, "0.5");
+    const { token } = await createAuthorizedAgent(api, key);
+    await use(token, 20);
+    const periodId = await closePeriod(key);
+    stripe.addFault({ on: "POST /v1/invoiceitems", kind: "close-before", times: 3 });
+    expect((await post(`/billing/periods/${periodId}/invoice`, key)).status).toBe(502);
+    const [draft] = (await get(`/billing/invoices?periodId=${periodId}`, key)).body.data;
+    expect(draft.status).toBe("draft");
+    expect((await post(`/billing/invoices/${draft.id}/void`, key)).body.data.status).toBe("void");
+    expect(stripe.all("invoice")).toEqual([]);
+  });
+
+  it("voids no paid invoice, even where Stripe knows of the payment first", async () => {
+    const { key } = await api.createAccount();
+    const { invoice } = await invoiceOfTen(key);
+    stripe.change(invoice.stripeInvoiceId, { status: "paid" });
+    const answer = await post(`/billing/invoices/${invoice.id}/void`, key);
+    expect(answer).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
+    expect((await get(`/billing/invoices/${invoice.id}`, key)).body.data.status).toBe("paid");
+  });
+
+  it.each(["test", "live"] as const)(
+    "takes back at most the total by credit notes, with %s data",
+    async (mode) => {
+      const account = await api.createAccount();
+      const key = mode === "test" ? account.key : account.liveKey;
+      const { invoice } = await invoiceOfTen(key);
+      const path = `/billing/invoices/${invoice.id}/credit-notes`;
+      const first = await post(path, key, { amount: "4", memo: "Down for an hour" });
+      expect(first).toMatchObject({
+        status: 201,
+        body: { data: { amount: "4.00", amountMinor: 400, status: "issued" } },
+      });
+      const together = await Promise.all([1, 2, 3].map(() => post(path, key, { amount: "2.50" })));
+      expect(together.map(({ status }) => status).sort()).toEqual([201, 201, 422]);
+      for (const amount of ["0", "1.001", "1.01"])
+        expect((await post(path, key, { amount })).status).toBe(422);
+      expect((await get(`/billing/invoices/${invoice.id}`, key)).body.data.credited).toBe("9.00");
+      expect((await get(path, key)).body.data).toHaveLength(3);
+      expect(stripe.all("credit_note").map((note) => note["amount"])).toEqual(
+        mode === "test" ? [400, 250, 250] : [],
+      );
+    },
+  );
+
+  it("goes on with a credit note that Stripe did not answer, under the same Idempotency-Key", async () => {
+    const { key } = await api.createAccount();
+    const { invoice } = await invoiceOfTen(key);
+    const send = () =>
+      post(
+        `/billing/invoices/${invoice.id}/credit-notes`,
+        key,
+        { amount: "3" },
+        { "idempotency-key": "credit-1" },
+      );
+    stripe.addFault({ on: "POST /v1/credit_notes", kind: "close-after" });
+    stripe.addFault({ on: "POST /v1/credit_notes", kind: "close-before", times: 2 });
+    expect((await send()).status).toBe(502);
+    const answer = await send();
+    expect(answer).toMatchObject({ status: 201, body: { data: { status: "issued" } } });
+    expect(stripe.all("credit_note")).toHaveLength(1);
+  });
+
+  describe("events of Stripe's", () => {
+    async function deliver(event: object, { secret = WEBHOOK_SECRET, age = 0 } = {}) {
+      const payload = JSON.stringify(event);
+      const timestamp = Math.floor(Date.now() / 1_000) - age;
+      const signature = createHmac("sha256", secret).update(`${timestamp}.${payload}`).digest("hex");
+      return api.call("POST", "/webhooks/stripe", {
+        body: payload,
+        headers: { "stripe-signature": `t=${timestamp},v1=${signature}` },
+      });
+    }
+    const event = (type: string, id: string, livemode = false) => ({
+      id: `evt_${randomUUID().replaceAll("-", "")}`,
+      object: "event",
+      type,
+      livemode,
+      data: { object: { id, object: "invoice" } },
+    });
+    const statusOf = async (key: string, id: string) =>
+      (await get(`/billing/invoices/${id}`, key)).body.data.status;
+
+    it("keep the invoice's status true, and count once", async () => {
+      const { key } = await api.createAccount();
+      const { invoice } = await invoiceOfTen(key);
+      for (const [type, status] of [
+        ["invoice.payment_failed", "payment_failed"],
+        ["invoice.marked_uncollectible", "uncollectible"],
+        ["invoice.paid", "paid"],
+      ] as const) {
+        const news = event(type, invoice.stripeInvoiceId);
+        expect((await deliver(news)).status).toBe(200);
+        expect((await deliver(news)).status).toBe(200);
+        expect(await statusOf(key, invoice.id)).toBe(status);
+      }
+    });
+
+    it("in any order end in the same status", async () => {
+      const { key } = await api.createAccount();
+      const { invoice } = await invoiceOfTen(key);
+      for (const type of ["invoice.paid", "invoice.payment_failed", "invoice.finalized", "invoice.voided"]) {
+        await deliver(event(type, invoice.stripeInvoiceId));
+      }
+      expect(await statusOf(key, invoice.id)).toBe("paid");
+    });
+
+    it("free the period when Stripe voids the invoice", async () => {
+      const { key } = await api.createAccount();
+      const { periodId, invoice } = await invoiceOfTen(key);
+      await deliver(event("invoice.voided", invoice.stripeInvoiceId));
+      expect(await statusOf(key, invoice.id)).toBe("void");
+      expect((await post(`/billing/periods/${periodId}/invoice`, key)).body.data.id).not.toBe(invoice.id);
+    });
+
+    it("are refused when they are not signed, old, of another mode, or no events", async () => {
+      const { key } = await api.createAccount();
+      const { invoice } = await invoiceOfTen(key);
+      const paid = event("invoice.paid", invoice.stripeInvoiceId);
+      expect((await deliver(paid, { secret: "whsec_other" })).status).toBe(400);
+      expect((await deliver(paid, { age: 301 })).status).toBe(400);
+      expect((await deliver(event("invoice.paid", invoice.stripeInvoiceId, true))).status).toBe(400);
+      expect((await api.call("POST", "/webhooks/stripe", { body: paid })).status).toBe(400);
+      expect(await statusOf(key, invoice.id)).toBe("open");
+      expect((await deliver(event("customer.created", "cus_1"))).status).toBe(200);
+      expect((await deliver(event("invoice.paid", "in_of_somebody_else"))).status).toBe(200);
+    });
+  });
+
+  it("closes a period by itself once the time of grace after its end is over", async () => {
+    api.setTime("2026-03-31T23:00:00.000Z");
+    const { key } = await api.createAccount();
+    const { token } = await createAuthorizedAgent(api, key, { expiresIn: 86_400 });
+    await use(token, 3);
+    const { id } = (await get("/billing/periods/current", key)).body.data;
+    api.setTime("2026-04-01T00:59:00.000Z");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect((await get(`/billing/periods/${id}`, key)).body.data.status).toBe("open");
+    api.setTime("2026-04-01T01:00:01.000Z");
+    const read = async () => (await get(`/billing/periods/${id}`, key)).body.data;
+    await expect.poll(async () => (await read()).status, { timeout: 5_000 }).toBe("closed");
+    expect((await read()).endsAt).toBe("2026-04-01T00:00:00.000Z");
+    const closed = await get("/billing/periods?status=closed", key);
+    expect(closed.body.data.map((period: { id: string }) => period.id)).toEqual([id]);
+  });
+
+  it("shows an invoice as a page that can do nothing but be read", async () => {
+    const account = await api.createAccount({ name: `<script>alert("a")</script> & 'Sons'` });
+    const { liveKey: key } = account;
+    const { invoice } = await invoiceOfTen(key);
+    await post(`/billing/invoices/${invoice.id}/credit-notes`, key, { amount: "1", memo: "<img src=x>" });
+    const url = `${api.url}/api/v1/billing/invoices/${invoice.id}/html`;
+    const page = await request(url, { headers: { authorization: `Bearer ${key}` } });
+    const html = await page.body.text();
+    expect(page.statusCode).toBe(200);
+    expect(page.headers["content-type"]).toBe("text/html; charset=utf-8");
+    expect(page.headers["content-security-policy"]).toMatch(/^default-src 'none'; style-src 'sha256-/);
+    expect(html).toContain("&lt;script&gt;alert(&quot;a&quot;)&lt;/script&gt; &amp; &#39;Sons&#39;");
+    expect(html).not.toMatch(/<script|<img|https?:|url\(/);
+    expect(html).toContain("9.00 USD");
+    const own = [account.key, undefined, await api.createKey(account, "live", ["agents:read"])];
+    for (const token of [...own, (await api.createAccount()).liveKey]) {
+      const refused = await api.call("GET", url.slice(api.url.length), { token });
+      expect([401, 403, 404]).toContain(refused.status);
+    }
+  });
+});
