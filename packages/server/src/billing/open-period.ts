@@ -1,11 +1,11 @@
 import type { Queryable } from "../store/database.ts";
 
 /**
- * Makes sure that there is an open period for `now`, within a transaction. A period is a calendar month in the
+ * Makes sure that there is an open period for `now`; it is to run in a transaction. A period is a calendar month in the
  * account's time zone; where the month's first part was closed early, the rest of it is the next period. The lock on
  * the environment lets one process at a time decide; it does not hold up rows that only refer to the environment.
  */
-export async function openPeriodIn(
+export async function openPeriod(
   tx: Queryable,
   environmentId: string,
   { newId, now }: { newId: () => string; now: Date },

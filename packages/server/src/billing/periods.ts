@@ -4,6 +4,7 @@ import { notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { type Database, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
+import { openPeriod } from "./open-period.ts";
 
 interface PeriodRow {
   id: string;
@@ -42,37 +43,6 @@ function toPeriod(row: PeriodRow): BillingPeriod {
   };
 }
 
-/**
- * Makes sure that there is an open period for `now`. A period is a calendar month in the account's time zone; where
- * the month's first part was closed early, the rest of it is the next period. The lock on the environment lets one
- * process at a time decide.
- */
-export async function openPeriod(
-  db: Database,
-  environmentId: string,
-  { newId, now }: { newId: () => string; now: Date },
-): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.query("SELECT 1 FROM environments WHERE id = $1 FOR UPDATE", [environmentId]);
-    await tx.query(
-      `INSERT INTO periods (id, environment_id, status, starts_at, ends_at, created_at)
-       SELECT $1, e.id, 'open', greatest(month.starts_at, last.ends_at), month.ends_at, $3
-       FROM environments e
-       JOIN accounts a ON a.id = e.account_id
-       CROSS JOIN LATERAL (
-         SELECT date_trunc('month', $3::timestamptz, a.time_zone) AS starts_at,
-                (date_trunc('month', $3::timestamptz AT TIME ZONE a.time_zone) + interval '1 month')
-                  AT TIME ZONE a.time_zone AS ends_at
-       ) month
-       CROSS JOIN LATERAL (SELECT max(p.ends_at) AS ends_at FROM periods p WHERE p.environment_id = e.id) last
-       WHERE e.id = $2 AND NOT EXISTS (
-         SELECT 1 FROM periods p WHERE p.environment_id = e.id AND p.status = 'open' AND p.ends_at > $3
-       )`,
-      [newId(), environmentId, now],
-    );
-  });
-}
-
 /** The period that takes usage now; made if there is none yet. */
 export async function getCurrentPeriod(
   db: Database,
@@ -89,7 +59,7 @@ export async function getCurrentPeriod(
     ).map(toPeriod)[0];
   let period = await select();
   while (period === undefined) {
-    await openPeriod(db, environmentId, { newId, now });
+    await db.transaction((tx) => openPeriod(tx, environmentId, { newId, now }));
     period = await select();
   }
   return period;

@@ -1,6 +1,6 @@
 import type { BudgetState } from "@licentric/contract";
 import { createBatcher } from "../batcher.ts";
-import { openPeriodIn } from "../billing/open-period.ts";
+import { openPeriod } from "../billing/open-period.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
 import { retryDeadlocks } from "../store/retry-deadlocks.ts";
@@ -74,7 +74,7 @@ export async function recordWithBudgets(
   const store = {
     db: tx,
     insert: (part: readonly PendingEvent[], at: Date) => recordEvents(tx, part, at),
-    openPeriod: (environmentId: string, at: Date) => openPeriodIn(tx, environmentId, { newId, now: at }),
+    openPeriod: (environmentId: string, at: Date) => openPeriod(tx, environmentId, { newId, now: at }),
   };
   const recorded = await recordWith(store, admitted, () => now);
   const byEvent = new Map(admitted.map((event, index) => [event, recorded[index]]));
@@ -115,7 +115,7 @@ export async function lockBudgets(
   let uses = await lockBudgetsFor(tx, targets, now);
   const withoutPeriod = uses.filter(({ windowKey }) => windowKey === null);
   for (const environmentId of new Set(withoutPeriod.map((budget) => budget.environmentId))) {
-    await openPeriodIn(tx, environmentId, { newId, now });
+    await openPeriod(tx, environmentId, { newId, now });
   }
   if (withoutPeriod.length > 0) uses = await lockBudgetsFor(tx, targets, now);
   const budgets: Budgets = new Map();

@@ -1,5 +1,5 @@
 import { createBatcher } from "../batcher.ts";
-import { openPeriod } from "../billing/periods.ts";
+import { openPeriod } from "../billing/open-period.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Database, type Queryable, sqlState } from "../store/database.ts";
 import { retryDeadlocks } from "../store/retry-deadlocks.ts";
@@ -46,7 +46,8 @@ export function createRecorder({
   const store = {
     db,
     insert: (events: readonly PendingEvent[], at: Date) => retryDeadlocks(() => recordEvents(db, events, at)),
-    openPeriod: (environmentId: string, at: Date) => openPeriod(db, environmentId, { newId, now: at }),
+    openPeriod: (environmentId: string, at: Date) =>
+      db.transaction((tx) => openPeriod(tx, environmentId, { newId, now: at })),
   };
   return createBatcher<PendingEvent, Recorded>(
     async (events) => {

@@ -1,0 +1,123 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  afterRecording,
+  type BudgetUse,
+  budgetState,
+  budgetStatus,
+  refusing,
+  thresholdsToTell,
+  tightest,
+} from "./budget-rules.ts";
+
+const budget = (change: Partial<BudgetUse> = {}): BudgetUse => ({
+  id: "b1",
+  environmentId: "e1",
+  agentId: "a1",
+  meterName: "api_calls",
+  window: "day",
+  limit: 10,
+  warnAtPercent: 80,
+  windowKey: "2026-11-23",
+  resetsAt: new Date("2026-11-24T00:00:00Z"),
+  recorded: 0,
+  held: 0,
+  warnedWindow: null,
+  exceededWindow: null,
+  createdAt: new Date(0),
+  updatedAt: new Date(0),
+  ...change,
+});
+
+describe("a budget", () => {
+  it.each([
+    [0, "ok"],
+    [7, "ok"],
+    [8, "warning"],
+    [9, "warning"],
+    [10, "exceeded"],
+    [11, "exceeded"],
+  ])("of 10 that warns at 80 %% is with %d used %s", (used, status) => {
+    expect(budgetStatus(budget(), used)).toBe(status);
+  });
+
+  it("is exact at the largest limit", () => {
+    const largest = { limit: Number.MAX_SAFE_INTEGER, warnAtPercent: 100 };
+    expect(budgetStatus(largest, Number.MAX_SAFE_INTEGER - 1)).toBe("ok");
+    expect(budgetStatus(largest, Number.MAX_SAFE_INTEGER)).toBe("exceeded");
+  });
+
+  it("has used what is recorded and what is held", () => {
+    expect(budgetState(budget({ recorded: 4, held: 5 }))).toEqual({
+      meterName: "api_calls",
+      limit: 10,
+      used: 9,
+      remaining: 1,
+      status: "warning",
+      resetsAt: "2026-11-24T00:00:00.000Z",
+    });
+    expect(budgetState(budget({ recorded: 14 })).remaining).toBe(0);
+  });
+
+  it("refuses what does not fit, to the unit", () => {
+    const half = budget({ recorded: 3, held: 2 });
+    expect(refusing([half], 5)).toEqual([]);
+    expect(refusing([half], 6)).toEqual([half]);
+  });
+
+  it("is never overdrawn by what it does not refuse, in any order of quantities", () => {
+    fc.assert(
+      fc.property(
+        fc.nat(1_000),
+        fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 30 }),
+        (limit, quantities) => {
+          let current = budget({ limit, window: "total", windowKey: "total" });
+          for (const quantity of quantities) {
+            const fits = current.recorded + quantity <= limit;
+            expect(refusing([current], quantity).length === 0).toBe(fits);
+            if (fits) current = afterRecording(current, { quantity, periodId: "p", day: "2026-11-23" });
+          }
+          expect(current.recorded).toBeLessThanOrEqual(limit);
+        },
+      ),
+    );
+  });
+
+  it("counts usage of its own window alone", () => {
+    const usage = { quantity: 2, periodId: "p1", day: "2026-11-22" };
+    expect(afterRecording(budget(), usage).recorded).toBe(0);
+    expect(afterRecording(budget(), { ...usage, day: "2026-11-23" }).recorded).toBe(2);
+    const period = budget({ window: "period", windowKey: "p1" });
+    expect(afterRecording(period, usage).recorded).toBe(2);
+    expect(afterRecording(period, { ...usage, periodId: "p2" }).recorded).toBe(0);
+    expect(afterRecording(budget({ window: "total", windowKey: "total" }), usage).recorded).toBe(2);
+  });
+});
+
+describe("the tightest of several budgets", () => {
+  it("has the least left and, of equals, starts again last", () => {
+    const loose = budget({ id: "loose", limit: 20 });
+    const daily = budget({ id: "daily", recorded: 5 });
+    const ever = budget({ id: "ever", limit: 100, recorded: 95, resetsAt: null });
+    expect(tightest([])).toBeUndefined();
+    expect(tightest([loose, daily])?.id).toBe("daily");
+    expect(tightest([daily, ever])?.id).toBe("ever");
+    expect(tightest([ever, daily])?.id).toBe("ever");
+  });
+});
+
+describe("thresholds", () => {
+  it("are told once in a window", () => {
+    expect(thresholdsToTell(budget({ recorded: 7 }))).toEqual([]);
+    expect(thresholdsToTell(budget({ recorded: 8 }))).toEqual(["warning"]);
+    expect(thresholdsToTell(budget({ recorded: 10 }))).toEqual(["warning", "exceeded"]);
+    expect(thresholdsToTell(budget({ recorded: 9, warnedWindow: "2026-11-23" }))).toEqual([]);
+    expect(thresholdsToTell(budget({ recorded: 9, warnedWindow: "2026-11-22" }))).toEqual(["warning"]);
+    const told = { warnedWindow: "2026-11-23", exceededWindow: "2026-11-23" };
+    expect(thresholdsToTell(budget({ recorded: 90, ...told }))).toEqual([]);
+  });
+
+  it("are not reached by what is only held", () => {
+    expect(thresholdsToTell(budget({ recorded: 7, held: 50 }))).toEqual([]);
+  });
+});
