@@ -1,0 +1,60 @@
+import { randomInt } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { databases } from "./support/databases.ts";
+import { type Load, startLoad } from "./support/load.ts";
+import { createLoadTarget, expectAcknowledgedRecordedAndBilled } from "./support/load-target.ts";
+import { type ServerProcess, startServerProcess } from "./support/server-process.ts";
+
+/** `LICENTRIC_CHAOS_ROUNDS=50` is the long run; the embedded database takes seconds to start in each round. */
+const ROUNDS = { embedded: 4, PostgreSQL: 6 };
+const CHOSEN_ROUNDS = process.env["LICENTRIC_CHAOS_ROUNDS"];
+
+describe.each(databases)("SIGKILL under load on $name", ({ name, create }) => {
+  const rounds = CHOSEN_ROUNDS === undefined ? ROUNDS[name] : Number(CHOSEN_ROUNDS);
+
+  it(`loses nothing and doubles nothing in ${rounds} rounds`, {
+    timeout: 60_000 + rounds * 30_000,
+  }, async () => {
+    const { location, remove } = await create();
+    let server: ServerProcess | undefined;
+    let load: Load | undefined;
+    try {
+      const target = await createLoadTarget(location);
+      server = await startServerProcess(location);
+      load = startLoad({ urls: () => (server === undefined ? [] : [server.url]), target, closeEvery: 150 });
+      for (let round = 0; round < rounds; round += 1) {
+        await acknowledgedMore(load, 20);
+        // Anywhere in a request, a commit or a close.
+        await sleep(randomInt(100));
+        const killed = server;
+        server = undefined;
+        await killed.kill();
+        server = await startServerProcess(location);
+      }
+      await acknowledgedMore(load, 20);
+      await load.stop();
+      await server.stop();
+      server = undefined;
+      expect(load.repeated()).toBeGreaterThan(0);
+      await expectAcknowledgedRecordedAndBilled(location, target, load);
+    } finally {
+      await load?.stop().catch(() => {});
+      await server?.kill();
+      await remove();
+    }
+  });
+});
+
+/** Waits until the load has so many more events acknowledged: the server is up, and under load. */
+async function acknowledgedMore(load: Load, events: number): Promise<void> {
+  const before = load.events.size;
+  const deadline = Date.now() + 60_000;
+  while (load.events.size < before + events) {
+    if (Date.now() > deadline) {
+      await load.stop();
+      throw new Error(`only ${load.events.size - before} events were acknowledged in a minute`);
+    }
+    await sleep(10);
+  }
+}

@@ -1,0 +1,24 @@
+import { pino } from "pino";
+import { startServer } from "../../src/start-server.ts";
+import { type DatabaseLocation, openDatabase } from "../../src/store/open-database.ts";
+
+/** A server of its own process, told by its environment where the data is; it says on which port it answers. */
+const { TEST_DATABASE_URL: databaseUrl, TEST_DATA_DIRECTORY, TEST_STRIPE_URL: stripeUrl } = process.env;
+const location: DatabaseLocation = databaseUrl
+  ? { databaseUrl }
+  : { dataDirectory: TEST_DATA_DIRECTORY ?? "" };
+const db = await openDatabase(location);
+const server = await startServer({
+  db,
+  port: 0,
+  logLevel: "error",
+  logDestination: pino.destination(2),
+  secretKey: "only-for-tests-and-nothing-else",
+  ...(stripeUrl && { stripe: { apiKey: "sk_test_standin", baseUrl: stripeUrl } }),
+});
+process.on("SIGTERM", async () => {
+  await server.close();
+  await db.close();
+  process.exit(0);
+});
+process.stdout.write(`${JSON.stringify({ url: server.url })}\n`);

@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { DatabaseLocation } from "../../src/store/open-database.ts";
+
+/** The API in a process of its own. */
+export interface ServerProcess {
+  readonly url: string;
+  /** Ends it at once, as a power failure would: nothing of it runs on. */
+  kill(): Promise<void>;
+  /** Lets it finish what is under way. */
+  stop(): Promise<void>;
+}
+
+const SCRIPT = fileURLToPath(new URL("run-server.ts", import.meta.url));
+const FOLDER = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Starts the API in a process of its own and waits until it answers. */
+export async function startServerProcess(
+  location: DatabaseLocation,
+  { stripeUrl }: { stripeUrl?: string } = {},
+): Promise<ServerProcess> {
+  const child = spawn(process.execPath, ["--import", "tsx", SCRIPT], {
+    cwd: FOLDER,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      ...("databaseUrl" in location
+        ? { TEST_DATABASE_URL: location.databaseUrl }
+        : { TEST_DATA_DIRECTORY: location.dataDirectory }),
+      ...(stripeUrl !== undefined && { TEST_STRIPE_URL: stripeUrl }),
+    },
+  });
+  let errors = "";
+  child.stderr.on("data", (chunk) => {
+    errors += chunk;
+  });
+  const exited = once(child, "exit");
+  const line = await Promise.race([
+    once(createInterface(child.stdout), "line").then(([text]) => String(text)),
+    exited.then(() => null),
+  ]);
+  if (line === null) throw new Error(`the server did not start: ${errors}`);
+  const { url }: { url: string } = JSON.parse(line);
+  return { url, kill: () => end(child, "SIGKILL", exited), stop: () => end(child, "SIGTERM", exited) };
+}
+
+async function end(
+  child: ChildProcess,
+  signal: "SIGKILL" | "SIGTERM",
+  exited: Promise<unknown>,
+): Promise<void> {
+  child.kill(signal);
+  await exited;
+}
