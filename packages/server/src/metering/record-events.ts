@@ -1,4 +1,4 @@
-import type { Queryable } from "../store/database.ts";
+import { onlyRow, type Queryable } from "../store/database.ts";
 
 /** Usage on its way into the database. */
 export interface PendingEvent {
@@ -15,9 +15,10 @@ export interface PendingEvent {
 
 /** What the statement found out about one pending event. */
 export interface RecordRow {
-  readonly agent_id: string | null;
-  readonly meter_id: string | null;
-  readonly period_id: string | null;
+  readonly knowsAgent: boolean;
+  readonly knowsMeter: boolean;
+  /** null where no open period takes the event. */
+  readonly periodId: string | null;
   /** When the usage happened, as a day in the account's time zone. */
   readonly day: string;
   /** False where the idempotency key had been used before, or something above is missing. */
@@ -97,21 +98,24 @@ counted AS (
   ON CONFLICT (period_id, agent_id, meter_id, day, customer_id)
   DO UPDATE SET quantity = t.quantity + EXCLUDED.quantity, event_count = t.event_count + EXCLUDED.event_count
 )
-SELECT ord, NULL::uuid AS id, known_agent_id AS agent_id, meter_id, period_id, day FROM resolved
-UNION ALL
-SELECT NULL, id, NULL, NULL, NULL, NULL FROM recorded`;
+SELECT (SELECT period_ids FROM moments)::text[] AS period_ids, (SELECT days FROM moments)::text[] AS days,
+       (SELECT array_agg(ord) FROM resolved WHERE known_agent_id IS NULL) AS unknown_agents,
+       (SELECT array_agg(ord) FROM resolved WHERE meter_id IS NULL) AS unknown_meters,
+       CASE WHEN (SELECT count(*) FROM recorded) < (SELECT count(*) FROM resolved)
+         THEN (SELECT coalesce(array_agg(id), '{}') FROM recorded)::text[] END AS recorded_ids`;
 
 interface ResultRow {
-  /** Of an event: its place. null: the row names an event that was recorded. */
-  ord: number | null;
-  id: string | null;
-  agent_id: string | null;
-  meter_id: string | null;
-  period_id: string | null;
-  day: string;
+  /** By moment. */
+  period_ids: (string | null)[];
+  days: string[];
+  /** The places of events whose agent or meter is unknown. */
+  unknown_agents: number[] | null;
+  unknown_meters: number[] | null;
+  /** null: every event was recorded. */
+  recorded_ids: string[] | null;
 }
 
-/** Runs the statement; rows come back in the order of `events`. */
+/** Runs the statement. One row for each event, in their order. */
 export async function recordEvents(
   db: Queryable,
   events: readonly PendingEvent[],
@@ -119,39 +123,56 @@ export async function recordEvents(
 ): Promise<RecordRow[]> {
   const nowText = now.toISOString();
   const times = events.map((event) => event.occurredAt?.toISOString() ?? nowText);
-  const moments = new Map<string, { index: number; environmentId: string; time: string }>();
-  const momentOf = (environmentId: string, time: string) => {
-    const name = `${environmentId} ${time}`;
-    const known = moments.get(name);
-    if (known !== undefined) return known.index;
-    moments.set(name, { index: moments.size + 1, environmentId, time });
-    return moments.size;
-  };
-  const momentIndexes = events.map(({ environmentId }, index) => momentOf(environmentId, times[index] ?? ""));
-  const rows = await db.query<ResultRow>(RECORD, [
-    events.map((_, index) => index),
-    events.map((event) => event.id),
-    events.map((event) => event.environmentId),
-    events.map((event) => event.agentId),
-    events.map((event) => event.meterName),
-    events.map((event) => event.quantity),
-    events.map((event) => event.idempotencyKey),
-    times,
-    events.map((event) => (event.metadata === null ? null : JSON.stringify(event.metadata))),
-    now,
-    momentIndexes,
-    [...moments.values()].map(({ environmentId }) => environmentId),
-    [...moments.values()].map(({ time }) => time),
-  ]);
-  const recorded = new Set<string | null>();
-  const byOrder = new Map<number, ResultRow>();
-  for (const row of rows) {
-    if (row.ord === null) recorded.add(row.id);
-    else byOrder.set(row.ord, row);
-  }
+  const moments = indexMoments(events, times);
+  const result = onlyRow(
+    await db.query<ResultRow>(RECORD, [
+      events.map((_, index) => index),
+      events.map((event) => event.id),
+      events.map((event) => event.environmentId),
+      events.map((event) => event.agentId),
+      events.map((event) => event.meterName),
+      events.map((event) => event.quantity),
+      events.map((event) => event.idempotencyKey),
+      times,
+      events.map((event) => (event.metadata === null ? null : JSON.stringify(event.metadata))),
+      now,
+      moments.indexes.map((index) => index + 1),
+      moments.environmentIds,
+      moments.times,
+    ]),
+  );
+  const unknownAgents = new Set(result.unknown_agents);
+  const unknownMeters = new Set(result.unknown_meters);
+  const recorded = result.recorded_ids && new Set(result.recorded_ids);
   return events.map((event, index) => {
-    const row = byOrder.get(index);
-    if (row === undefined) throw new Error("the statement has no row for this event");
-    return { ...row, recorded: recorded.has(event.id) };
+    const moment = moments.indexes[index] ?? -1;
+    const day = result.days[moment];
+    if (day === undefined) throw new Error("the event's environment is gone");
+    return {
+      knowsAgent: !unknownAgents.has(index),
+      knowsMeter: !unknownMeters.has(index),
+      periodId: result.period_ids[moment] ?? null,
+      day,
+      recorded: recorded === null || recorded.has(event.id),
+    };
   });
+}
+
+/** The distinct pairs of environment and time, and for each event the place of its pair. */
+function indexMoments(events: readonly PendingEvent[], times: readonly string[]) {
+  const places = new Map<string, number>();
+  const environmentIds: string[] = [];
+  const distinctTimes: string[] = [];
+  const indexes = events.map(({ environmentId }, index) => {
+    const time = times[index] ?? "";
+    const last = environmentIds.length - 1;
+    if (environmentIds[last] === environmentId && distinctTimes[last] === time) return last;
+    const name = `${environmentId} ${time}`;
+    const known = places.get(name);
+    if (known !== undefined) return known;
+    places.set(name, environmentIds.length);
+    distinctTimes.push(time);
+    return environmentIds.push(environmentId) - 1;
+  });
+  return { indexes, environmentIds, times: distinctTimes };
 }

@@ -85,11 +85,11 @@ export async function recordWith(
     for (const [index, event] of pending.entries()) {
       const row = rows[index];
       if (row === undefined) throw new Error("the statement has no row for this event");
-      if (row.agent_id === null) outcomes.set(event, notFound("agent", event.agentId));
-      else if (row.meter_id === null) outcomes.set(event, unknownMeter(event.meterName));
-      else if (row.period_id === null) withoutPeriod.push(event);
+      if (!row.knowsAgent) outcomes.set(event, notFound("agent", event.agentId));
+      else if (!row.knowsMeter) outcomes.set(event, unknownMeter(event.meterName));
+      else if (row.periodId === null) withoutPeriod.push(event);
       else if (row.recorded)
-        outcomes.set(event, { event: stored(event, row.period_id, atText), duplicate: false, day: row.day });
+        outcomes.set(event, { event: stored(event, row.periodId, atText), duplicate: false, day: row.day });
       else seenBefore.push(event);
     }
     for (const [event, outcome] of await firstOutcomes(db, seenBefore)) outcomes.set(event, outcome);
