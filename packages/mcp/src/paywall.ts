@@ -54,9 +54,9 @@ export type ArgsOf<Params extends readonly unknown[]> = Params extends readonly 
 
 /** Wraps a handler of either SDK and keeps its type. */
 export type WrapHandler = <Params extends readonly unknown[] = [context: HandlerContext], Result = unknown>(
-  options: HandlerOptions<ArgsOf<Params>, Awaited<Result>>,
-  handler: (...params: Params) => Result,
-) => (...params: Params) => Promise<Awaited<Result>>;
+  options: HandlerOptions<ArgsOf<Params>, Result>,
+  handler: (...params: Params) => Result | Promise<Result>,
+) => (...params: Params) => Promise<Result>;
 
 /** Charges for the calls of MCP servers. Made by {@link createPaywall}; make one and keep it. */
 export interface Paywall {

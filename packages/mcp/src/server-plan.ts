@@ -4,7 +4,8 @@ import type { Passages } from "./passages.ts";
 import { type ChargeOptions, type Policy, toPolicy } from "./policy.ts";
 
 /** What something costs: its options, or false where it is free. */
-export type Charges = Readonly<Record<string, ChargeOptions | false>>;
+// biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read
+export type Charges = Readonly<Record<string, ChargeOptions<any, any> | false>>;
 
 /** What a protected server charges for. */
 export interface ProtectOptions {
