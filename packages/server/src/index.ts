@@ -17,6 +17,7 @@ export {
   ServerStartError,
   startServer,
 } from "./start-server.ts";
+export { backupDatabase, restoreDatabase } from "./store/backup.ts";
 export {
   type Database,
   DatabaseSetupError,
