@@ -1,8 +1,8 @@
 import type { Licentric } from "@licentric/sdk";
-import type { JournalOptions } from "./journal-sink.ts";
-import type { ChargeOptions } from "./policy.ts";
+import type { JournalOptions } from "./api/journal-sink.ts";
+import type { ChargeOptions } from "./charging/policy.ts";
+import type { TokenSource } from "./http/token.ts";
 import type { Links } from "./refusal.ts";
-import type { TokenSource } from "./token.ts";
 
 /** How a paywall is made. */
 export interface PaywallOptions {

@@ -1,26 +1,26 @@
 import { Licentric } from "@licentric/sdk";
+import type { Gateway } from "./api/gateway.ts";
+import { createJournalSink } from "./api/journal-sink.ts";
+import { createSdkGateway } from "./api/sdk-gateway.ts";
 import type { Caller } from "./caller.ts";
-import { createCharge } from "./charge.ts";
-import { digest } from "./digest.ts";
-import { createDoor, type Door, type DoorOptions } from "./door.ts";
+import { createCharge } from "./charging/charge.ts";
+import type { Gate } from "./charging/gate.ts";
+import { createPassages } from "./charging/passages.ts";
+import { type ChargeOptions, toPolicy } from "./charging/policy.ts";
+import { Refused } from "./charging/refused.ts";
+import { createReplays } from "./charging/replays.ts";
+import { createTeller } from "./charging/teller.ts";
 import { createEmitter, type PaywallEvents, type PaywallListener } from "./events.ts";
-import type { Gate } from "./gate.ts";
-import type { Gateway } from "./gateway.ts";
-import { type AnyHandler, type GuardedHandler, guardHandler } from "./handler.ts";
-import { createIdentify, withRecent } from "./identify.ts";
-import { createJournalSink } from "./journal-sink.ts";
-import { createPassages } from "./passages.ts";
+import { createDoor, type Door, type DoorOptions } from "./http/door.ts";
+import { createIdentify, withRecent } from "./http/identify.ts";
+import { createVerifier, type TokenVerifier, type VerifierOptions } from "./http/verifier.ts";
 import { checkPaywallOptions, keepsJournal, type PaywallOptions } from "./paywall-options.ts";
-import { type ChargeOptions, toPolicy } from "./policy.ts";
-import { guardServer } from "./protect.ts";
-import { Refused } from "./refused.ts";
-import { createReplays } from "./replays.ts";
-import { createSdkGateway } from "./sdk-gateway.ts";
-import { type ProtectOptions, toServerPlan } from "./server-plan.ts";
+import { type AnyHandler, type GuardedHandler, guardHandler } from "./server/handler.ts";
+import { guardServer } from "./server/protect.ts";
+import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
 import { createTelemetry } from "./telemetry.ts";
-import { createTeller } from "./teller.ts";
+import { digest } from "./util/digest.ts";
 import { createVerificationCache } from "./verification-cache.ts";
-import { createVerifier, type TokenVerifier, type VerifierOptions } from "./verifier.ts";
 
 /** What a single handler costs. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {
@@ -66,6 +66,16 @@ export interface Paywall {
    * result.
    *
    * @throws TypeError where an option is wrong
+   * @example
+   * ```ts
+   * server.registerTool(
+   *   "forecast",
+   *   { inputSchema: z.object({ city: z.string() }) },
+   *   paywall.tool({ meterName: "api_calls" }, async ({ city }) => ({
+   *     content: [{ type: "text", text: `Sun in ${city}` }],
+   *   })),
+   * );
+   * ```
    */
   readonly tool: WrapHandler;
   /** Charges for one prompt. A refused request is answered with a JSON-RPC error ({@link RefusedError}). */
@@ -78,6 +88,10 @@ export interface Paywall {
    *
    * @returns the same server
    * @throws TypeError where an option is wrong, or the server cannot be guarded: never is one left unguarded
+   * @example
+   * ```ts
+   * paywall.protect(server, { tools: { forecast: { meterName: "api_calls" }, ping: false } });
+   * ```
    */
   protect<Server extends object>(server: Server, options: ProtectOptions): Server;
   /**
@@ -85,6 +99,12 @@ export interface Paywall {
    *
    * @param context - the handler's last argument
    * @throws TypeError outside of a charged call
+   * @example
+   * ```ts
+   * server.registerTool("whoami", {}, async (ctx) => ({
+   *   content: [{ type: "text", text: paywall.caller(ctx).agentId }],
+   * }));
+   * ```
    */
   caller(context: unknown): Caller;
   /**
@@ -92,9 +112,25 @@ export interface Paywall {
    * reaches MCP. It asks the API once a minute for each token; every call is verified again where it is billed.
    */
   verifier(options?: VerifierOptions): TokenVerifier;
-  /** The HTTP door for web-standard requests: like `requireBearerAuth`, with 429, 503 and RFC 9728 metadata. */
+  /**
+   * The HTTP door for web-standard requests: like `requireBearerAuth`, with 429, 503 and RFC 9728 metadata.
+   *
+   * @example
+   * ```ts
+   * const door = paywall.door({ resource: "https://weather.example.com/mcp" });
+   * const auth = await door(new Request("https://weather.example.com/mcp"));
+   * if (auth instanceof Response) console.error(auth.status); // else: who called
+   * ```
+   */
   door(options: DoorOptions): Door;
-  /** Hears events; returns the function that stops it. */
+  /**
+   * Hears events; returns the function that stops it.
+   *
+   * @example
+   * ```ts
+   * paywall.on("failed", ({ reason, error }) => console.error(reason, error));
+   * ```
+   */
   on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
   /**
    * Delivers what is journalled, within `timeout` milliseconds (5,000 by default), and closes the connections to the
@@ -109,6 +145,12 @@ export interface Paywall {
  *
  * @throws TypeError where an option is wrong
  * @throws LicentricError where `baseUrl` or `apiKey` is malformed
+ * @example
+ * ```ts
+ * import { createPaywall } from "@licentric/mcp";
+ *
+ * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242", links: { credential: "https://example.com/agents" } });
+ * ```
  */
 export function createPaywall(options: PaywallOptions = {}): Paywall {
   checkPaywallOptions(options);

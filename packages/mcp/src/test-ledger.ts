@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { BudgetState } from "@licentric/sdk";
-import type { Answer, Committed, Gateway, MeterRequest, Reserved, Verified } from "./gateway.ts";
+import type { Answer, Committed, Gateway, MeterRequest, Reserved, Verified } from "./api/gateway.ts";
 import { type RefusalCode, type RefusalDetails, refuse } from "./refusal.ts";
 
 /** Usage that a test ledger recorded. */

@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
-import { createCharge } from "../src/charge.ts";
+import { createCharge } from "../src/charging/charge.ts";
+import { createPassages } from "../src/charging/passages.ts";
+import { toPolicy } from "../src/charging/policy.ts";
+import { createReplays } from "../src/charging/replays.ts";
+import { createTeller } from "../src/charging/teller.ts";
 import { createEmitter } from "../src/events.ts";
-import { createPassages } from "../src/passages.ts";
-import { toPolicy } from "../src/policy.ts";
-import { createReplays } from "../src/replays.ts";
-import { createTeller } from "../src/teller.ts";
 import { createTestLedger } from "../src/test-ledger.ts";
 import { createTestPaywall } from "../src/testing.ts";
 import { createVerificationCache } from "../src/verification-cache.ts";

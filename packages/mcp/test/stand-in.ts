@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { z } from "zod";
-import type { Answer } from "../src/gateway.ts";
+import type { Answer } from "../src/api/gateway.ts";
 import { createTestLedger, type TestLedger } from "../src/test-ledger.ts";
 
 /** What goes wrong with a request. */

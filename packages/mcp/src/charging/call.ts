@@ -1,9 +1,9 @@
-import { digest } from "./digest.ts";
-import type { CallSubject } from "./events.ts";
+import type { CallSubject } from "../events.ts";
+import { META_PREFIX } from "../refusal.ts";
+import type { RequestContext } from "../server/request-context.ts";
+import { digest } from "../util/digest.ts";
+import { isRecord, member } from "../util/record.ts";
 import type { Gate } from "./gate.ts";
-import { isRecord, member } from "./record.ts";
-import { META_PREFIX } from "./refusal.ts";
-import type { RequestContext } from "./request-context.ts";
 
 /** `_meta` key under which an agent may name its call, so that a repetition is neither run nor billed again. */
 export const IDEMPOTENCY_META_KEY = `${META_PREFIX}idempotencyKey`;

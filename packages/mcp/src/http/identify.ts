@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { digest } from "./digest.ts";
-import { createExpiringMap, type ExpiringMap } from "./expiring-map.ts";
-import type { Gateway } from "./gateway.ts";
-import { type Links, refuse } from "./refusal.ts";
-import { Refused } from "./refused.ts";
+import type { Gateway } from "../api/gateway.ts";
+import { Refused } from "../charging/refused.ts";
+import { type Links, refuse } from "../refusal.ts";
+import { digest } from "../util/digest.ts";
+import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
+import type { VerificationCache, VerifiedCaller } from "../verification-cache.ts";
 import { isAgentToken } from "./token.ts";
-import type { VerificationCache, VerifiedCaller } from "./verification-cache.ts";
 
 /** Says who a token belongs to where no call is billed: at the HTTP door, and for lists. */
 export type Identify = (token: string | undefined) => Promise<VerifiedCaller>;

@@ -1,9 +1,9 @@
 import type { BudgetState } from "@licentric/sdk";
+import type { CallSubject } from "../events.ts";
+import { META_PREFIX, type Refusal } from "../refusal.ts";
+import { isRecord, member } from "../util/record.ts";
 import type { Outcome } from "./charge.ts";
-import type { CallSubject } from "./events.ts";
 import type { Policy } from "./policy.ts";
-import { isRecord, member } from "./record.ts";
-import { META_PREFIX, type Refusal } from "./refusal.ts";
 
 /** `_meta` key of the budget, where `warnAgent` is on and the budget is nearly used up. */
 export const BUDGET_META_KEY = `${META_PREFIX}budget`;

@@ -1,7 +1,7 @@
-import type { Gate } from "./gate.ts";
+import type { Gate } from "../charging/gate.ts";
+import type { Passages } from "../charging/passages.ts";
+import { type ChargeOptions, type Policy, toPolicy } from "../charging/policy.ts";
 import type { GuardedHandler } from "./handler.ts";
-import type { Passages } from "./passages.ts";
-import { type ChargeOptions, type Policy, toPolicy } from "./policy.ts";
 
 /** What something costs: its options, or false where it is free. */
 // biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read

@@ -1,14 +1,14 @@
+import type { Caller } from "../caller.ts";
+import type { Emitter } from "../events.ts";
+import { isAgentToken } from "../http/token.ts";
+import type { Refusal } from "../refusal.ts";
+import { digest } from "../util/digest.ts";
+import { createPool } from "../util/pool.ts";
 import { type Bill, BillError, computeBill, computeResultQuantity } from "./bill.ts";
 import type { Call } from "./call.ts";
-import type { Caller } from "./caller.ts";
-import { digest } from "./digest.ts";
-import type { Emitter } from "./events.ts";
 import type { Policy } from "./policy.ts";
-import { createPool } from "./pool.ts";
-import type { Refusal } from "./refusal.ts";
 import { Refused } from "./refused.ts";
 import type { Order, Teller } from "./teller.ts";
-import { isAgentToken } from "./token.ts";
 
 /** How a handler's run ended. */
 export type Outcome =

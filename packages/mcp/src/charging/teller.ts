@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
+import type { Gateway, GatewayOptions, MeterRequest, RefusedAnswer, Verified } from "../api/gateway.ts";
+import type { Caller } from "../caller.ts";
+import type { Emitter } from "../events.ts";
+import type { Journal } from "../journal/journal.ts";
+import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
+import { digest } from "../util/digest.ts";
+import { createPool } from "../util/pool.ts";
+import type { VerificationCache } from "../verification-cache.ts";
 import type { Bill } from "./bill.ts";
 import type { Call } from "./call.ts";
-import type { Caller } from "./caller.ts";
-import { digest } from "./digest.ts";
-import type { Emitter } from "./events.ts";
-import type { Gateway, GatewayOptions, MeterRequest, RefusedAnswer, Verified } from "./gateway.ts";
-import type { Journal } from "./journal/journal.ts";
 import type { Policy } from "./policy.ts";
-import { createPool } from "./pool.ts";
-import { type Links, type RefusalCode, type RefusalDetails, refuse } from "./refusal.ts";
 import { Refused } from "./refused.ts";
-import type { VerificationCache } from "./verification-cache.ts";
 
 /** A call on its way to being billed. */
 export interface Order {

@@ -1,4 +1,4 @@
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 
 /** When a call is billed; see {@link ChargeOptions.charge}. */
 export type ChargeMode = "call" | "success" | "reserve";

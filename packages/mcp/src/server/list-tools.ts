@@ -1,7 +1,7 @@
-import type { Policy } from "./policy.ts";
+import type { Policy } from "../charging/policy.ts";
+import { META_PREFIX } from "../refusal.ts";
+import { isRecord, member } from "../util/record.ts";
 import type { RequestHandler } from "./protect-requests.ts";
-import { isRecord, member } from "./record.ts";
-import { META_PREFIX } from "./refusal.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** `_meta` key of what a tool costs, in `tools/list`. */

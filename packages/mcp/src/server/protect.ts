@@ -1,7 +1,7 @@
+import { isRecord } from "../util/record.ts";
 import { notGuardable } from "./not-guardable.ts";
 import { guardRegistries } from "./protect-registry.ts";
 import { guardRequests } from "./protect-requests.ts";
-import { isRecord } from "./record.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 const guardedServers = new WeakSet<object>();

@@ -1,4 +1,4 @@
-import { isRecord, member, textMember } from "./record.ts";
+import { isRecord, member, textMember } from "../util/record.ts";
 
 /** What the paywall reads of a handler's last argument: v1's `extra` or v2's `ctx`. */
 export interface RequestContext {

@@ -1,8 +1,8 @@
+import type { Refusal } from "../refusal.ts";
+import { digest } from "../util/digest.ts";
+import { createExpiringMap } from "../util/expiring-map.ts";
+import { isRecord } from "../util/record.ts";
 import type { Call } from "./call.ts";
-import { digest } from "./digest.ts";
-import { createExpiringMap } from "./expiring-map.ts";
-import { isRecord } from "./record.ts";
-import type { Refusal } from "./refusal.ts";
 
 /** How a call that was run under an agent's key ended. */
 export type Ending =

@@ -1,7 +1,7 @@
-import type { Gate } from "./gate.ts";
-import type { Passages } from "./passages.ts";
-import type { Policy } from "./policy.ts";
-import { RefusedError, toToolResult } from "./refusal.ts";
+import type { Gate } from "../charging/gate.ts";
+import type { Passages } from "../charging/passages.ts";
+import type { Policy } from "../charging/policy.ts";
+import { RefusedError, toToolResult } from "../refusal.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a handler of either SDK, with or without arguments; users see its own type
 export type AnyHandler = (...params: any[]) => unknown;

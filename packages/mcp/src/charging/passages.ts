@@ -1,13 +1,13 @@
+import type { Caller } from "../caller.ts";
+import type { Emitter } from "../events.ts";
+import { findToken, type TokenSource } from "../http/token.ts";
+import { type Links, type Refusal, refuse } from "../refusal.ts";
+import { type RequestContext, readRequestContext } from "../server/request-context.ts";
+import type { SpanAttributes, Trace } from "../telemetry.ts";
 import { type Call, toCall } from "./call.ts";
-import type { Caller } from "./caller.ts";
 import { type Admission, type Charge, isRefusal, type Outcome } from "./charge.ts";
-import type { Emitter } from "./events.ts";
 import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
-import { type Links, type Refusal, refuse } from "./refusal.ts";
 import type { Ending, Replays, Slot } from "./replays.ts";
-import { type RequestContext, readRequestContext } from "./request-context.ts";
-import type { SpanAttributes, Trace } from "./telemetry.ts";
-import { findToken, type TokenSource } from "./token.ts";
 
 /**
  * A request whose outcome is known only further out than its handlers: after the SDK has checked the result.

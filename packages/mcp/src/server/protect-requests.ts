@@ -1,11 +1,11 @@
-import type { Gate } from "./gate.ts";
-import { outcomeOf } from "./gate.ts";
+import type { Gate } from "../charging/gate.ts";
+import { outcomeOf } from "../charging/gate.ts";
+import type { RequestScope } from "../charging/passages.ts";
+import { type Refusal, RefusedError, toToolResult } from "../refusal.ts";
+import { isRecord, member, textMember } from "../util/record.ts";
 import { annotateTools } from "./list-tools.ts";
 import { notGuardable } from "./not-guardable.ts";
-import type { RequestScope } from "./passages.ts";
 import type { BuiltIn } from "./protect-registry.ts";
-import { isRecord, member, textMember } from "./record.ts";
-import { type Refusal, RefusedError, toToolResult } from "./refusal.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** A request handler as the SDKs keep it: it gets the whole JSON-RPC request. */

@@ -1,4 +1,4 @@
-import type { RequestContext } from "./request-context.ts";
+import type { RequestContext } from "../server/request-context.ts";
 
 /** The environment variable that holds the agent's token for stdio servers. */
 export const TOKEN_VARIABLE = "LICENTRIC_AGENT_TOKEN";

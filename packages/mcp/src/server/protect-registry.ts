@@ -1,8 +1,8 @@
-import type { Gate } from "./gate.ts";
+import type { Gate } from "../charging/gate.ts";
+import { RefusedError, toToolResult } from "../refusal.ts";
+import { isRecord, member, textMember } from "../util/record.ts";
 import { type AnyHandler, argsOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
-import { isRecord, member, textMember } from "./record.ts";
-import { RefusedError, toToolResult } from "./refusal.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */

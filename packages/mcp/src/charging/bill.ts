@@ -1,4 +1,4 @@
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 import { isMeterName, isQuantity, MAX_QUANTITY, type Policy } from "./policy.ts";
 
 /** What a call costs. */

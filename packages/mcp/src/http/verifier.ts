@@ -1,6 +1,6 @@
+import { Refused } from "../charging/refused.ts";
+import type { VerifiedCaller } from "../verification-cache.ts";
 import type { Identify } from "./identify.ts";
-import { Refused } from "./refused.ts";
-import type { VerifiedCaller } from "./verification-cache.ts";
 
 /** What both SDKs know of a verified token. */
 export interface VerifiedAuth {

@@ -1,6 +1,6 @@
+import { Refused } from "../charging/refused.ts";
+import { type Links, type Refusal, refuse } from "../refusal.ts";
 import type { Identify } from "./identify.ts";
-import { type Links, type Refusal, refuse } from "./refusal.ts";
-import { Refused } from "./refused.ts";
 import { bearerToken } from "./token.ts";
 import { toAuth, type VerifiedAuth } from "./verifier.ts";
 

@@ -1,10 +1,10 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { RateLimitError } from "@licentric/sdk";
-import type { Emitter } from "./events.ts";
+import type { Emitter } from "../events.ts";
+import type { Journal } from "../journal/journal.ts";
+import { openJournal } from "../journal/open-journal.ts";
 import type { Gateway } from "./gateway.ts";
-import type { Journal } from "./journal/journal.ts";
-import { openJournal } from "./journal/open-journal.ts";
 
 /** Where and how usage waits for its delivery. */
 export interface JournalOptions {

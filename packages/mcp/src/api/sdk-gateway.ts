@@ -11,10 +11,10 @@ import {
   type RequestOptions,
   ResponseValidationError,
 } from "@licentric/sdk";
-import { BreakerOpenError, createBreaker } from "./breaker.ts";
+import { BreakerOpenError, createBreaker } from "../breaker.ts";
+import type { JournalEvent } from "../journal/journal-event.ts";
+import { type Refusal, refuse } from "../refusal.ts";
 import type { Answer, Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
-import type { JournalEvent } from "./journal/journal-event.ts";
-import { type Refusal, refuse } from "./refusal.ts";
 
 /** Tries after the first one. The time limit usually ends them sooner. */
 const RETRIES = 3;

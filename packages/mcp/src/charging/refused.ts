@@ -1,4 +1,4 @@
-import type { Refusal } from "./refusal.ts";
+import type { Refusal } from "../refusal.ts";
 
 /** Thrown inside of the paywall to leave a call with a refusal; {@link Refusal} values are what comes out. */
 export class Refused extends Error {
