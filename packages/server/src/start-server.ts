@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import type { FastifyInstance } from "fastify";
 import { type DestinationStream, pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
@@ -153,7 +154,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return {
       url,
       close: async () => {
-        await app.close();
+        await drain(app);
         await stopBackground();
       },
     };
@@ -164,6 +165,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/**
+ * Closes the app when every request under way is answered. A client keeps its connection after its answer, and
+ * would hold the server up by it, so connections are closed as they become idle.
+ */
+async function drain(app: FastifyInstance): Promise<void> {
+  const closing = setInterval(() => app.server.closeIdleConnections(), DRAIN_INTERVAL);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(closing);
+  }
+}
+
+const DRAIN_INTERVAL = 50;
 const REQUEST_TIMEOUT = 30_000;
 const BACKGROUND_INTERVAL = 1_000;
 const MAINTENANCE_INTERVAL = 3_600_000;
