@@ -7,7 +7,7 @@ import { createLoadTarget, expectAcknowledgedRecordedAndBilled } from "./support
 import { type ServerProcess, startServerProcess } from "./support/server-process.ts";
 
 /** `LICENTRIC_CHAOS_ROUNDS=50` is the long run; the embedded database takes seconds to start in each round. */
-const ROUNDS = { embedded: 4, PostgreSQL: 6 };
+const ROUNDS = { embedded: 3, PostgreSQL: 5 };
 const CHOSEN_ROUNDS = process.env["LICENTRIC_CHAOS_ROUNDS"];
 
 describe.each(databases)("SIGKILL under load on $name", ({ name, create }) => {

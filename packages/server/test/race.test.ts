@@ -48,6 +48,7 @@ describe.each(databases)("usage that races closes on $name", (database) => {
 
 describe.each(databases.filter(({ name }) => name === "PostgreSQL"))(
   "two processes over one $name",
+  { timeout: 60_000 },
   (database) => {
     let location: DatabaseLocation;
     let remove: () => Promise<void>;
@@ -170,7 +171,7 @@ describe.each(databases.filter(({ name }) => name === "PostgreSQL"))(
       expect(answers.filter(({ status }) => status >= 500)).toEqual([]);
     });
 
-    it("closes a period once, and invoices it once on Stripe", { timeout: 60_000 }, async () => {
+    it("closes a period once, and invoices it once on Stripe", async () => {
       const [{ token } = { token: "" }] = target.agents;
       const periodId = await currentPeriod();
       await post(processes[0]?.url ?? "", token, "/mcp/verify", null, {

@@ -19,7 +19,7 @@ import {
 
 const DESTRUCTIVE = /delete|revoke|rotate|void|close|commit|release|CreditNote|update/;
 
-describe.each(databases)("tenancy on $name", (database) => {
+describe.each(databases)("tenancy on $name", { timeout: 60_000 }, (database) => {
   let api: TestApi;
   let registered: ReadonlySet<string>;
   let victim: Tenant;
@@ -105,18 +105,19 @@ describe.each(databases)("tenancy on $name", (database) => {
       });
     });
 
-    it("refuses a key that has every scope but its own", async (context) => {
-      skipUnlessRegistered(context, row);
-      context.skip(!asKey, "agents' tokens have no scopes for routes");
-      expect(route.scope).toBeTypeOf("string");
-      const key = await api.createKey(victim.account, "test", scopesWithout(route));
-      await changingNothing([victim], async () => {
-        expect(await send(victim, { token: key })).toMatchObject({
-          status: 403,
-          body: { code: "FORBIDDEN", details: { requiredScope: route.scope } },
+    if (asKey) {
+      it("refuses a key that has every scope but its own", async (context) => {
+        skipUnlessRegistered(context, row);
+        expect(route.scope).toBeTypeOf("string");
+        const key = await api.createKey(victim.account, "test", scopesWithout(route));
+        await changingNothing([victim], async () => {
+          expect(await send(victim, { token: key })).toMatchObject({
+            status: 403,
+            body: { code: "FORBIDDEN", details: { requiredScope: route.scope } },
+          });
         });
       });
-    });
+    }
 
     it("shows and changes nothing of another account or of the other mode", async (context) => {
       skipUnlessRegistered(context, row);

@@ -1,7 +1,7 @@
 import type { Route } from "@licentric/contract";
 import fc from "fast-check";
 import { pathParameters } from "./route-table.ts";
-import { type Json, type JsonSchema, type Samples, toSchema } from "./sample-request.ts";
+import { type Json, type JsonSchema, type Samples, sampleBody, toSchema } from "./sample-request.ts";
 
 const HOSTILE_TEXTS = [
   "",
@@ -150,6 +150,31 @@ function changedEvents(sample: Json, samples: Samples): fc.Arbitrary<Json> {
     .tuple(fc.constantFrom(...Object.keys(event)), fc.oneof(hostileValue, fc.constantFrom(...TIMES)))
     .map(([member, value]): Json => ({ ...event, [member]: value }));
   return fc.array(fc.oneof(changed, hostileValue, fc.constant(sample)), { maxLength: 12 });
+}
+
+/** For every member that the route's query or body can have at its top: a request in which it cannot be stored. */
+export function unstorableRequests(
+  route: Route,
+  samples: Samples,
+): { readonly member: string; readonly query: string; readonly body: Json | undefined }[] {
+  const unstorable = (member: string) =>
+    ["\u0000", "\ud800"].map((text) => (member === "url" ? `https://example.com/${text}` : `a${text}b`));
+  const inBody = route.body === undefined ? [] : Object.keys(toSchema(route.body).properties ?? {});
+  const right = route.body === undefined ? null : sampleBody(route, samples);
+  const changed = typeof right === "object" && right !== null && !Array.isArray(right) ? right : {};
+  const inQuery = route.query === undefined ? [] : Object.keys(toSchema(route.query).properties ?? {});
+  return [
+    ...inBody.flatMap((member) =>
+      [...unstorable(member), ...TIMES].map((value) => ({
+        member,
+        query: "",
+        body: { ...changed, [member]: value },
+      })),
+    ),
+    ...inQuery.flatMap((member) =>
+      unstorable(member).map((value) => ({ member, query: `?${member}=${encode(value)}`, body: undefined })),
+    ),
+  ];
 }
 
 /** The body as bytes: mostly JSON as it should be, now and then cut off, with bad UTF-8, or no JSON at all. */
