@@ -1,6 +1,6 @@
 import { Licentric } from "@licentric/sdk";
 import type { Gateway } from "./api/gateway.ts";
-import { createJournalSink } from "./api/journal-sink.ts";
+import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./api/journal-sink.ts";
 import { createSdkGateway } from "./api/sdk-gateway.ts";
 import type { Caller } from "./caller.ts";
 import { createCharge } from "./charging/charge.ts";
@@ -164,9 +164,11 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
     );
   }
   const gateway = createSdkGateway(client);
+  const directory = options.journal?.directory ?? defaultJournalDirectory(client.baseUrl, apiKey);
   return buildPaywall(
     options,
     options.client === undefined ? gateway : { ...gateway, close: async () => undefined },
+    keepsJournal(options) ? { ...options.journal, directory } : undefined,
   );
 }
 
@@ -174,14 +176,16 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
 const DOOR_TRUST = 60_000;
 
 /** Puts a paywall together over any gateway. */
-export function buildPaywall(options: PaywallOptions, gateway: Gateway): Paywall {
+export function buildPaywall(
+  options: PaywallOptions,
+  gateway: Gateway,
+  journalAt?: JournalOptions & { readonly directory: string },
+): Paywall {
   const { links = {}, timeout = 5_000, defaults = {}, refusals = "result", hideUncallable = false } = options;
   const now = () => performance.now();
   const allowOffline = options.onUnavailable === "allow";
   const emitter = createEmitter();
-  const journal = keepsJournal(options)
-    ? createJournalSink(options.journal ?? {}, gateway, emitter)
-    : undefined;
+  const journal = journalAt && createJournalSink(journalAt, gateway, emitter);
   const callers = withRecent(
     createVerificationCache({ cacheTtl: options.verification?.cacheTtl ?? 0 }),
     DOOR_TRUST,

@@ -4,13 +4,16 @@ import { RateLimitError } from "@licentric/sdk";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
 import { openJournal } from "../journal/open-journal.ts";
+import { digest } from "../util/digest.ts";
 import type { Gateway } from "./gateway.ts";
 
 /** Where and how usage waits for its delivery. */
 export interface JournalOptions {
   /**
-   * A directory on a local disk that survives restarts; `LICENTRIC_JOURNAL_DIR`, else `.licentric/usage` in the
-   * user's home. Several processes may share it. It holds agents' ids, meters and quantities, and no token.
+   * A directory on a local disk that survives restarts; `LICENTRIC_JOURNAL_DIR`, else a folder in `.licentric/usage`
+   * in the user's home that is one for each API and management key. Processes of one account may share it; what one
+   * leaves undelivered the others deliver, with their own key. Name it, so that a new key finds what the old one left.
+   * It holds agents' ids, meters and quantities, and no token.
    */
   readonly directory?: string;
   /** What an event survives when it counts as recorded: kill -9 (`"process"`, default), or a power cut (`"disk"`). */
@@ -28,15 +31,26 @@ export interface JournalSink {
   close(timeout: number): Promise<void>;
 }
 
+/**
+ * Where the journal is if nobody says it. Another API or another key may be another account, whose usage must not be
+ * delivered with this key.
+ */
+export function defaultJournalDirectory(baseUrl: string, apiKey: string | null): string {
+  const fromEnvironment = process.env["LICENTRIC_JOURNAL_DIR"];
+  return fromEnvironment || join(homedir(), ".licentric", "usage", digest(baseUrl, apiKey).slice(0, 16));
+}
+
 /** Makes a journal that delivers to the API. It opens at once: what an earlier process left is on its way, too. */
-export function createJournalSink(options: JournalOptions, gateway: Gateway, emitter: Emitter): JournalSink {
-  const directory =
-    options.directory ?? (process.env["LICENTRIC_JOURNAL_DIR"] || join(homedir(), ".licentric", "usage"));
+export function createJournalSink(
+  options: JournalOptions & { readonly directory: string },
+  gateway: Gateway,
+  emitter: Emitter,
+): JournalSink {
+  const { directory } = options;
   let opening: Promise<Journal> | undefined;
   const open = () => {
     opening ??= openJournal({
       ...options,
-      directory,
       deliver: (events, { signal }) => gateway.record(events, signal),
       retryAfter: (error) =>
         error instanceof RateLimitError && error.retryAfter !== undefined

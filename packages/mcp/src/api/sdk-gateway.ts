@@ -1,4 +1,5 @@
 import {
+  AbortError,
   AuthenticationError,
   BudgetExceededError,
   ConflictError,
@@ -21,7 +22,11 @@ const RETRIES = 3;
 
 /** The API, reached by the official client. */
 export function createSdkGateway(client: Licentric): Gateway {
-  const breaker = createBreaker({ kindOf: (error) => (isOutage(error) ? "unavailable" : "answered") });
+  const breaker = createBreaker({
+    // A call that was given up says nothing about the API.
+    kindOf: (error) =>
+      error instanceof AbortError ? "unknown" : isOutage(error) ? "unavailable" : "answered",
+  });
   const ask = <Value>(options: GatewayOptions, send: (options: RequestOptions) => Promise<Value>) =>
     tryTwice(options, (tries) => breaker.run(() => send(tries)));
   return {
