@@ -1,6 +1,8 @@
 import { File } from "node:buffer";
 import { access, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
 import { PGlite } from "@electric-sql/pglite";
 import { DatabaseSetupError } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
@@ -95,8 +97,9 @@ export async function restoreDatabase(file: string, directory: string): Promise<
 }
 
 async function unpack(file: string, into: string): Promise<void> {
-  const loadDataDir = new File([await readFile(file)], "backup.tar.gz", { type: "application/x-gzip" });
   try {
+    const tar = await promisify(gunzip)(await readFile(file));
+    const loadDataDir = new File([tar], "backup.tar", { type: "application/x-tar" });
     const db = await PGlite.create(into, { loadDataDir });
     try {
       await db.query("SELECT version FROM schema_version");
