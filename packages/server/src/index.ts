@@ -25,4 +25,5 @@ export {
   type Queryable,
   type SqlValue,
 } from "./store/database.ts";
+export { type DatabaseState, inspectDatabase } from "./store/inspect-database.ts";
 export { type DatabaseLocation, openDatabase } from "./store/open-database.ts";

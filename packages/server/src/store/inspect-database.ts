@@ -1,0 +1,77 @@
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSetupError, type Queryable } from "./database.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import { openEmbeddedDatabase } from "./embedded.ts";
+import { migrations } from "./migrate.ts";
+import type { DatabaseLocation } from "./open-database.ts";
+import { openPostgres } from "./postgres.ts";
+
+/**
+ * What is at a {@link DatabaseLocation}: nothing of Licentric's yet (`empty`), a schema that a start brings to this
+ * version (`older`), this version's (`current`), or one that only a newer server can use (`newer`); `in-use` is an
+ * embedded database that another process has open, most likely the server.
+ */
+export type DatabaseState = "empty" | "older" | "current" | "newer" | "in-use";
+
+/**
+ * Looks at a database and changes nothing: no directory, no schema, no row is made.
+ *
+ * @throws {DatabaseSetupError} when PostgreSQL cannot be reached or is too old; the message says what to do.
+ *
+ * @example
+ * ```ts
+ * const state = await inspectDatabase({ dataDirectory: "./data" });
+ * if (state === "newer") console.log("update @licentric/server before you start it");
+ * ```
+ */
+export async function inspectDatabase(location: DatabaseLocation): Promise<DatabaseState> {
+  if ("databaseUrl" in location) {
+    const db = await openPostgres(location.databaseUrl, { maxConnections: 1 });
+    try {
+      return await schemaState(db);
+    } finally {
+      await db.close();
+    }
+  }
+  const { dataDirectory } = location;
+  if (!(await exists(join(dataDirectory, "pgdata", "PG_VERSION")))) return "empty";
+  if (await isLocked(dataDirectory)) return "in-use";
+  const db = await openEmbeddedDatabase(dataDirectory);
+  try {
+    return await schemaState(db);
+  } finally {
+    await db.close();
+  }
+}
+
+async function schemaState(db: Queryable): Promise<DatabaseState> {
+  const [table] = await db.query<{ there: boolean }>(
+    "SELECT to_regclass('schema_version') IS NOT NULL AS there",
+  );
+  if (!table?.there) return "empty";
+  const [row] = await db.query<{ version: number }>("SELECT version FROM schema_version");
+  if (row === undefined) return "empty";
+  if (row.version === migrations.length) return "current";
+  return row.version < migrations.length ? "older" : "newer";
+}
+
+async function isLocked(directory: string): Promise<boolean> {
+  try {
+    const unlock = await lockDirectory(directory);
+    await unlock();
+    return false;
+  } catch (error) {
+    if (error instanceof DatabaseSetupError) return true;
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
