@@ -1,16 +1,87 @@
-import { LicentricError } from "@licentric/sdk";
-import { DatabaseSetupError, ServerStartError } from "@licentric/server";
+import {
+  AuthenticationError,
+  ConflictError,
+  ConnectionError,
+  InternalServerError,
+  LicentricError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  ValidationError,
+} from "@licentric/sdk";
+import { CommandError, EXIT, type ExitCode } from "./exit-codes.ts";
+
+/** An error as the command line reports it. */
+export interface Explanation {
+  readonly exitCode: ExitCode;
+  /** For a person: the sentence, the request's id where there is one, and what to do next. */
+  readonly text: string;
+  /** For a program, in the form of the API's own error envelope. */
+  readonly envelope: {
+    readonly error: string;
+    readonly code?: string;
+    readonly status?: number;
+    readonly requestId?: string;
+    readonly details?: Readonly<Record<string, unknown>>;
+  };
+}
 
 /**
- * What a person is told of an error: of one that was foreseen, its sentence; of any other, where it happened, so
- * that it can be reported.
+ * What is said of an error: of one that was foreseen, its sentence; of any other, where it happened, so that it can
+ * be reported.
  */
-export function explain(error: unknown): string {
-  const foreseen =
-    error instanceof DatabaseSetupError ||
-    error instanceof ServerStartError ||
-    error instanceof LicentricError ||
-    error instanceof RangeError;
-  if (foreseen) return `licentric: ${error.message}`;
-  return `licentric: unexpected error. ${error instanceof Error ? error.stack : String(error)}`;
+export function explain(error: unknown): Explanation {
+  if (error instanceof LicentricError) return explainApi(error);
+  if (error instanceof CommandError) return own(error.message, error.exitCode);
+  const exitCode = error instanceof Error ? SERVER_ERRORS[error.name] : undefined;
+  if (error instanceof Error && exitCode !== undefined) return own(error.message, exitCode);
+  return own(`unexpected error. ${error instanceof Error ? error.stack : String(error)}`, EXIT.error);
+}
+
+/**
+ * What the server's own functions throw on purpose. By name: its classes are not loaded here, for a command that
+ * only asks the API must not wait for a database to load.
+ */
+const SERVER_ERRORS: Readonly<Record<string, ExitCode>> = {
+  ConfigError: EXIT.usage,
+  DatabaseSetupError: EXIT.error,
+  DatabaseUnavailableError: EXIT.unreachable,
+  ServerStartError: EXIT.error,
+};
+
+function own(message: string, exitCode: ExitCode): Explanation {
+  return { exitCode, text: `licentric: ${message}`, envelope: { error: message } };
+}
+
+function explainApi(error: LicentricError): Explanation {
+  const { message, code, status, requestId, details } = error;
+  const request = requestId === undefined ? "" : ` (request ${requestId})`;
+  const advice = adviceFor(error);
+  return {
+    exitCode: exitCodeOf(error),
+    text: `licentric: ${message}${request}${advice === undefined ? "" : `\n${advice}`}`,
+    envelope: {
+      error: message,
+      ...(code !== undefined && { code }),
+      ...(status !== undefined && { status }),
+      ...(requestId !== undefined && { requestId }),
+      ...(details !== undefined && { details }),
+    },
+  };
+}
+
+function adviceFor(error: LicentricError): string | undefined {
+  if (error instanceof ConnectionError) return "`licentric doctor` looks for the cause.";
+  if (error instanceof AuthenticationError) return "`licentric doctor` checks the key.";
+  return undefined;
+}
+
+function exitCodeOf(error: LicentricError): ExitCode {
+  if (error instanceof ValidationError) return EXIT.usage;
+  if (error instanceof AuthenticationError || error instanceof PermissionDeniedError) return EXIT.denied;
+  if (error instanceof NotFoundError) return EXIT.notFound;
+  if (error instanceof ConnectionError) return EXIT.unreachable;
+  if (error instanceof ConflictError) return EXIT.conflict;
+  if (error instanceof RateLimitError || error instanceof InternalServerError) return EXIT.unavailable;
+  return EXIT.error;
 }

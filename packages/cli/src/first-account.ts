@@ -1,34 +1,55 @@
 import { randomBytes } from "node:crypto";
-import type { KeyScope, Mode } from "@licentric/sdk";
-import {
-  type Account,
-  createAccount,
-  createKey,
-  type Database,
-  getEnvironmentId,
-  listAccounts,
-} from "@licentric/server";
+import type { ManagementKey, Mode } from "@licentric/sdk";
+import type { Account, Database } from "@licentric/server";
+import { type Command, Option } from "commander";
 import { v7 as uuidv7 } from "uuid";
+import { usageError } from "./exit-codes.ts";
+
+/** What a new account is made of, as a command is told it. */
+export interface AccountOptions {
+  readonly currency: string;
+  readonly timeZone: string;
+}
+
+/** Gives a command the options of a new account. */
+export function withAccountOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--currency <code>", "currency of a new account").default("usd"))
+    .addOption(
+      new Option("--time-zone <name>", "time zone of a new account's billing months").default("UTC"),
+    );
+}
 
 /** What making a row needs from outside: ids, the moment, randomness. */
 const making = () => ({ newId: () => uuidv7(), now: new Date(), randomBytes });
 
-/** The one account of a database that was made here, or a new one where there is none. */
+/**
+ * The one account of a database that was made here, or a new one where there is none.
+ *
+ * @throws CommandError where the currency or the time zone does not exist
+ */
 export async function ensureAccount(
   db: Database,
-  account: { name: string; currency: string; timeZone: string },
+  account: AccountOptions & { readonly name: string },
 ): Promise<{ account: Account; created: boolean }> {
+  const { createAccount, listAccounts } = await import("@licentric/server");
   const [first] = await listAccounts(db);
   if (first !== undefined) return { account: first, created: false };
-  return { account: await db.transaction((tx) => createAccount(tx, account, making())), created: true };
+  try {
+    return { account: await db.transaction((tx) => createAccount(tx, account, making())), created: true };
+  } catch (error) {
+    if (error instanceof RangeError) throw usageError(error.message);
+    throw error;
+  }
 }
 
 /** Creates a management key in the database itself, with no key needed to do so. */
 export async function createKeyInDatabase(
   db: Database,
   accountId: string,
-  key: { mode: Mode; name?: string; scopes?: KeyScope[] },
-): Promise<string> {
+  key: { mode: Mode; name?: string; scopes?: NonNullable<ManagementKey["scopes"]> },
+): Promise<ManagementKey & { key: string }> {
+  const { createKey, getEnvironmentId } = await import("@licentric/server");
   const environmentId = await getEnvironmentId(db, accountId, key.mode);
-  return (await createKey(db, { environmentId, ...key }, making())).key;
+  return createKey(db, { environmentId, ...key }, making());
 }

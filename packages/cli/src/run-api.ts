@@ -1,16 +1,5 @@
-import {
-  type Database,
-  openDatabase,
-  type RunningServer,
-  type ServerOptions,
-  startServer,
-} from "@licentric/server";
-import type { DatabaseOptions, ListenOptions } from "./options.ts";
-
-/** Opens the database that the options name. */
-export function openDatabaseOf({ databaseUrl, dataDir }: DatabaseOptions): Promise<Database> {
-  return openDatabase(databaseUrl === undefined ? { dataDirectory: dataDir } : { databaseUrl });
-}
+import type { Config, Database, RunningServer } from "@licentric/server";
+import { withProgress } from "./terminal/progress.ts";
 
 /**
  * Runs the API until the process is told to stop (SIGTERM or SIGINT). Then it takes no new request, answers those
@@ -19,31 +8,26 @@ export function openDatabaseOf({ databaseUrl, dataDir }: DatabaseOptions): Promi
  * @param onReady is called when the API answers requests.
  */
 export async function runApi(
-  options: ListenOptions & Pick<ServerOptions, "logLevel">,
-  env: NodeJS.ProcessEnv,
+  { database, server: options }: Config,
   onReady: (server: RunningServer, db: Database) => void | Promise<void>,
 ): Promise<void> {
-  const db = await openDatabaseOf(options);
+  const { openDatabase, startServer } = await import("@licentric/server");
+  const db = await withProgress("opening the database", () => openDatabase(database));
   let server: RunningServer;
   try {
-    const apiKey = env["STRIPE_API_KEY"];
-    const baseUrl = env["STRIPE_BASE_URL"];
-    server = await startServer({
-      db,
-      host: options.host,
-      port: options.port,
-      ...(options.logLevel && { logLevel: options.logLevel }),
-      ...(apiKey ? { stripe: { apiKey, ...(baseUrl ? { baseUrl } : {}) } } : {}),
-    });
+    server = await startServer({ db, ...options });
   } catch (error) {
     await db.close();
     throw error;
   }
   const stopped = stopSignal();
-  await onReady(server, db);
-  await stopped;
-  await server.close();
-  await db.close();
+  try {
+    await onReady(server, db);
+    await stopped;
+  } finally {
+    await server.close();
+    await db.close();
+  }
 }
 
 function stopSignal(): Promise<void> {

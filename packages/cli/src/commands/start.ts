@@ -1,16 +1,16 @@
-import { Command } from "commander";
-import { type ListenOptions, listenOptions } from "../options.ts";
+import { Command, Option } from "commander";
+import { type ConfigOptions, configOf, withListenOptions } from "../options.ts";
 import { runApi } from "../run-api.ts";
+import type { OutputOptions } from "../terminal/print.ts";
 
 /** `licentric start`: the API for production; it makes no account and no key. */
 export function startCommand(env: NodeJS.ProcessEnv): Command {
-  const command = new Command("start").description(
-    "run the API; stops on SIGTERM after every request under way is answered",
-  );
-  for (const option of listenOptions()) command.addOption(option);
-  return command.action(async (options: ListenOptions) => {
-    await runApi(options, env, ({ url }) => {
-      process.stdout.write(`Licentric API ${url}\n`);
+  const command = new Command("start")
+    .description("run the API for production; stops on SIGTERM after every request under way is answered")
+    .addOption(new Option("--json", "print one line of JSON with the URL"));
+  return withListenOptions(command).action(async (options: ConfigOptions & OutputOptions) => {
+    await runApi(await configOf(options, env), ({ url }) => {
+      process.stdout.write(options.json ? `${JSON.stringify({ url })}\n` : `Licentric API ${url}\n`);
     });
   });
 }

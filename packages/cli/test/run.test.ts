@@ -1,57 +1,19 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { Licentric } from "@licentric/sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-
-const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url));
-const running = new Set<ChildProcess>();
+import { killRunning, licentric } from "./support/licentric.ts";
 
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "licentric-cli-"));
 });
-afterEach(async () => {
-  for (const child of running) {
-    child.kill("SIGKILL");
-    await once(child, "exit");
-  }
-});
+afterEach(killRunning);
 afterAll(() => rm(directory, { recursive: true, force: true }));
-
-function licentric(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), bin, ...args], {
-    env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.add(child);
-  child.once("exit", () => running.delete(child));
-  const output = { stdout: "", stderr: "" };
-  child.stdout.on("data", (text) => {
-    output.stdout += text;
-  });
-  child.stderr.on("data", (text) => {
-    output.stderr += text;
-  });
-  return {
-    child,
-    output,
-    ended: async () => {
-      if (child.exitCode === null) await once(child, "close");
-      return { ...output, code: child.exitCode };
-    },
-    firstLine: async (): Promise<string> => {
-      for await (const line of createInterface({ input: child.stdout })) return line;
-      throw new Error(`ended without a line: ${output.stderr}`);
-    },
-  };
-}
 
 const dev = (dataDirectory: string, ...args: string[]) =>
   licentric(["dev", "--json", "--port", "0", "--data-dir", join(directory, dataDirectory), ...args]);
@@ -116,36 +78,46 @@ describe("licentric start", () => {
     expect(stderr).toContain("Cannot use PostgreSQL at 127.0.0.1:1/licentric");
     expect(stderr).toContain("Check DATABASE_URL");
     expect(stderr).not.toContain("hunter2");
-  });
+  }, 60_000);
 
-  it.each(["70000", "-1", "http"])("refuses --port %s", async (port) => {
-    const { code, stderr } = await licentric(["start", `--port=${port}`]).ended();
-    expect(code).toBe(1);
-    expect(stderr).toContain("0 to 65535");
-  });
-});
+  it.each(["70000", "-1", "http"])(
+    "refuses --port %s",
+    async (port) => {
+      const { code, stderr } = await licentric(["start", `--port=${port}`]).ended();
+      expect(code).toBe(2);
+      expect(stderr).toContain("0 to 65535");
+    },
+    60_000,
+  );
 
-describe("licentric keys create", () => {
-  it("creates a key in the database, which the API then takes", async () => {
-    const dataDirectory = join(directory, "keys");
-    const { stdout, code } = await licentric(["keys", "create", "--data-dir", dataDirectory]).ended();
-    expect(code).toBe(0);
-    const apiKey = stdout.trim();
-    expect(apiKey).toMatch(/^lk_test_[\w-]+$/);
+  it("names every variable of the environment that is wrong, and none of their values", async () => {
+    const env = { STRIPE_API_KEY: "pk_test_hidden", LICENTRIC_TRUST_PROXY: "yes" };
+    const { code, stderr } = await licentric(["start", "--port", "0"], env).ended();
+    expect(code).toBe(2);
+    expect(stderr).toContain("STRIPE_API_KEY must be a secret or restricted key");
+    expect(stderr).toContain("LICENTRIC_TRUST_PROXY must be a whole number");
+    expect(stderr).not.toContain("pk_test_hidden");
+  }, 60_000);
 
-    const api = dev("keys");
-    const { url } = JSON.parse(await api.firstLine());
-    const env = { LICENTRIC_API_KEY: apiKey, LICENTRIC_BASE_URL: url };
-    const scoped = await licentric(
-      ["keys", "create", "--scope", "agents:read", "--name", "reader"],
-      env,
-    ).ended();
-    const client = new Licentric({ apiKey: scoped.stdout.trim(), baseUrl: url });
-    expect((await client.agents.list()).data).toEqual([]);
-    await expect(client.agents.create({ name: "x" })).rejects.toMatchObject({ status: 403 });
-    await client.close();
+  it("lets flags win over the environment, and runs with what the environment says besides", async () => {
+    const env = {
+      DATABASE_URL: "postgres://127.0.0.1:1/nowhere",
+      PORT: "1",
+      LICENTRIC_METRICS_TOKEN: "0123456789abcdef",
+    };
+    const args = ["start", "--json", "--port", "0", "--data-dir", join(directory, "flags")];
+    const { url } = JSON.parse(await licentric(args, env).firstLine());
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect((await fetch(`${url}/metrics`)).status).toBe(401);
+    const authorization = "Bearer 0123456789abcdef";
+    expect((await fetch(`${url}/metrics`, { headers: { authorization } })).status).toBe(200);
+  }, 60_000);
 
-    const live = await licentric(["keys", "create", "--mode", "live"], env).ended();
-    expect(live).toMatchObject({ code: 1, stderr: expect.stringContaining("is no live key") });
+  it("refuses to be told of two databases at once", async () => {
+    const args = ["start", "--database-url", "postgres://x/y", "--data-dir", "z"];
+    expect(await licentric(args).ended()).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("not both"),
+    });
   }, 60_000);
 });

@@ -1,0 +1,25 @@
+import { Licentric } from "@licentric/sdk";
+import { CommandError, EXIT } from "./exit-codes.ts";
+import { type Report, withProgress } from "./terminal/progress.ts";
+
+/**
+ * Asks the API that `LICENTRIC_BASE_URL` names, with the key in `LICENTRIC_API_KEY`.
+ *
+ * @param doing - what is said once it takes longer than a second, for example "listing agents"
+ * @throws CommandError where there is no key
+ * @throws LicentricError as the call does
+ */
+export async function callApi<Result>(
+  env: NodeJS.ProcessEnv,
+  doing: string,
+  call: (client: Licentric, report: Report) => PromiseLike<Result>,
+): Promise<Result> {
+  if (!env["LICENTRIC_API_KEY"]) {
+    throw new CommandError(
+      "LICENTRIC_API_KEY is not set. Set it to a management key (lk_test_… or lk_live_…); `licentric keys create` makes one.",
+      EXIT.denied,
+    );
+  }
+  await using client = new Licentric();
+  return await withProgress(doing, (report) => call(client, report));
+}

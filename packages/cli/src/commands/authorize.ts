@@ -1,0 +1,48 @@
+import { Command, Option } from "commander";
+import { callApi } from "../call-api.ts";
+import { collect, duration } from "../parse.ts";
+import { shownTime } from "../show/time.ts";
+import { jsonOption, print } from "../terminal/print.ts";
+import {
+  printSecret,
+  requireSecretReader,
+  type SecretOptions,
+  showSecretOption,
+} from "../terminal/secret.ts";
+
+interface AuthorizeOptions extends SecretOptions {
+  readonly scope?: string[];
+  readonly expiresIn?: number;
+  readonly name?: string;
+}
+
+/** `licentric authorize`: issues an agent's token. */
+export function authorizeCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("authorize")
+    .description("issue an agent's token; it is shown this once")
+    .argument("<agent>", "the agent's id")
+    .addOption(
+      new Option("--scope <scope>", "what the token allows; may be given again (mcp:invoke)").argParser(
+        collect,
+      ),
+    )
+    .addOption(
+      new Option("--expires-in <time>", "90, 15m, 1h, up to 90d; one hour where none is given").argParser(
+        duration,
+      ),
+    )
+    .option("--name <name>", "what the token is for")
+    .addOption(showSecretOption())
+    .addOption(jsonOption())
+    .action(async (agentId: string, options: AuthorizeOptions) => {
+      requireSecretReader(options);
+      const { scope: scopes = ["mcp:invoke"], expiresIn, name } = options;
+      const authorization = await callApi(env, "authorizing the agent", (client) =>
+        client.mcp.authorize(agentId, { scopes, ...(expiresIn && { expiresIn }), ...(name && { name }) }),
+      );
+      const token = authorization.token.reveal();
+      if (options.json) return print(options, { ...authorization, token }, String);
+      const until = authorization.expiresAt ? ` until ${shownTime(authorization.expiresAt)}` : "";
+      printSecret(options, token, `This token allows ${scopes.join(", ")}${until}. It is shown this once:`);
+    });
+}

@@ -1,0 +1,160 @@
+import type { Budget } from "@licentric/sdk";
+import { Command, Option } from "commander";
+import { callApi } from "../call-api.ts";
+import { usageError } from "../exit-codes.ts";
+import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
+import { wholeNumber } from "../parse.ts";
+import { shownStatus } from "../show/status.ts";
+import { shownTime } from "../show/time.ts";
+import { type ConfirmOptions, confirm, requireConfirmable, yesOption } from "../terminal/confirm.ts";
+import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
+import { fields, table } from "../terminal/table.ts";
+
+interface BudgetListOptions extends ListOptions {
+  readonly agent?: string;
+  readonly meter?: string;
+}
+
+interface CreateOptions extends OutputOptions {
+  readonly meter: string;
+  readonly limit: number;
+  readonly window: Budget["window"];
+  readonly warnAt?: number;
+}
+
+interface UpdateOptions extends OutputOptions {
+  readonly limit?: number;
+  readonly warnAt?: number;
+}
+
+/** `licentric budgets`: limits on what agents may use. */
+export function budgetsCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("budgets")
+    .description("limits on what agents may use")
+    .addCommand(listCommand(env))
+    .addCommand(createCommand(env))
+    .addCommand(updateCommand(env))
+    .addCommand(deleteCommand(env));
+}
+
+const warnAtOption = () =>
+  new Option("--warn-at <percent>", "share of the limit from which the status is a warning").argParser(
+    wholeNumber(1, 100),
+  );
+
+function listCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("list")
+    .description("list budgets, newest first, with what is used of each")
+    .option("--agent <id>", "only this agent's")
+    .option("--meter <name>", "only this meter's");
+  return withListOptions(command).action(async (options: BudgetListOptions) => {
+    const { agent: agentId, meter: meterName } = options;
+    const narrowed = { ...(agentId && { agentId }), ...(meterName && { meterName }) };
+    const budgets = await callApi(env, "listing budgets", (client, report) =>
+      readList(options, report, (page) => client.budgets.list({ ...narrowed, ...page })),
+    );
+    print(
+      options,
+      budgets,
+      listView("No budgets. `licentric budgets create <agent>` makes one.", (items) =>
+        table(
+          ["ID", "AGENT", "METER", "WINDOW", "USED", "LIMIT", "STATUS", "STARTS AGAIN"],
+          items.map((each) => [
+            each.id,
+            each.agentId,
+            each.meterName,
+            each.window,
+            each.used,
+            each.limit,
+            shownStatus(each.status),
+            shownTime(each.resetsAt),
+          ]),
+        ),
+      ),
+    );
+  });
+}
+
+function createCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("create")
+    .description("limit what an agent may use of a meter")
+    .argument("<agent>", "its id")
+    .addOption(
+      new Option("--limit <number>", "units that it may use").argParser(wholeNumber(0)).makeOptionMandatory(),
+    )
+    .option("--meter <name>", "the meter", "api_calls")
+    .addOption(
+      new Option("--window <window>", "when it starts again: each day, each period, never")
+        .choices(["day", "period", "total"])
+        .default("period"),
+    )
+    .addOption(warnAtOption())
+    .addOption(jsonOption())
+    .action(async (agentId: string, options: CreateOptions) => {
+      const { meter: meterName, limit, window, warnAt: warnAtPercent } = options;
+      const budget = await callApi(env, "creating the budget", (client) =>
+        client.budgets.create({
+          agentId,
+          meterName,
+          limit,
+          window,
+          ...(warnAtPercent !== undefined && { warnAtPercent }),
+        }),
+      );
+      print(options, budget, budgetView);
+    });
+}
+
+function updateCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("update")
+    .description("change a budget's limit or warning")
+    .argument("<budget>", "its id")
+    .addOption(new Option("--limit <number>", "units that may be used").argParser(wholeNumber(0)))
+    .addOption(warnAtOption())
+    .addOption(jsonOption())
+    .action(async (id: string, options: UpdateOptions) => {
+      const { limit, warnAt: warnAtPercent } = options;
+      if (limit === undefined && warnAtPercent === undefined) {
+        throw usageError("Say what to change: --limit, --warn-at or both.");
+      }
+      const budget = await callApi(env, "changing the budget", (client) =>
+        client.budgets.update(id, {
+          ...(limit !== undefined && { limit }),
+          ...(warnAtPercent !== undefined && { warnAtPercent }),
+        }),
+      );
+      print(options, budget, budgetView);
+    });
+}
+
+function deleteCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("delete")
+    .description("remove a budget: nothing limits that usage any more")
+    .argument("<budget>", "its id")
+    .addOption(yesOption())
+    .addOption(jsonOption())
+    .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
+      requireConfirmable(options);
+      const { agentId, meterName, limit } = await callApi(env, "reading the budget", (client) =>
+        client.budgets.get(id),
+      );
+      await confirm(`Remove the limit of ${limit} ${meterName} from the agent ${agentId}?`, options);
+      const budget = await callApi(env, "removing the budget", (client) => client.budgets.delete(id));
+      print(options, budget, (removed) => `Removed ${removed.id}.\n`);
+    });
+}
+
+function budgetView(budget: Budget): string {
+  return fields([
+    ["id", budget.id],
+    ["agent", budget.agentId],
+    ["meter", budget.meterName],
+    ["window", budget.window],
+    ["limit", budget.limit],
+    ["used", budget.used],
+    ["remaining", budget.remaining],
+    ["status", shownStatus(budget.status)],
+    ["warns at", `${budget.warnAtPercent} %`],
+    ["starts again", shownTime(budget.resetsAt)],
+  ]);
+}

@@ -1,0 +1,157 @@
+import type { Licentric, Meter } from "@licentric/sdk";
+import { Command, Option } from "commander";
+import { callApi } from "../call-api.ts";
+import { CommandError, EXIT, usageError } from "../exit-codes.ts";
+import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
+import { moment } from "../parse.ts";
+import { type PriceOptions, toPrice, withPriceOptions } from "../price-options.ts";
+import { shownPrice } from "../show/price.ts";
+import { shownTime } from "../show/time.ts";
+import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
+import { fields, table } from "../terminal/table.ts";
+
+interface CreateOptions extends OutputOptions, PriceOptions {
+  readonly displayName?: string;
+  readonly unit?: string;
+}
+
+interface SetPriceOptions extends OutputOptions, PriceOptions {
+  readonly from?: string;
+}
+
+/** `licentric meters`: what is counted, and what it costs. */
+export function metersCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("meters")
+    .description("what is counted, and what it costs")
+    .addCommand(listCommand(env))
+    .addCommand(createCommand(env))
+    .addCommand(priceCommand(env))
+    .addCommand(pricesCommand(env));
+}
+
+function listCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("list").description("list meters, newest first, with the price in effect");
+  return withListOptions(command).action(async (options: ListOptions) => {
+    const meters = await callApi(env, "listing meters", (client, report) =>
+      readList(options, report, (page) => client.meters.list(page)),
+    );
+    print(
+      options,
+      meters,
+      listView("No meters. `licentric meters create <name>` makes one.", (items) =>
+        table(
+          ["NAME", "ON INVOICES", "UNIT", "PRICE", "ID"],
+          items.map(({ name, displayName, unit, price, id }) => [
+            name,
+            displayName,
+            unit,
+            shownPrice(price),
+            id,
+          ]),
+        ),
+      ),
+    );
+  });
+}
+
+function createCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("create")
+    .description("create a meter, with its first price where one is given")
+    .argument("<name>", "its name in code, for example pages")
+    .option("--display-name <name>", "what an invoice line says")
+    .option("--unit <unit>", "one of what is counted, for example page");
+  return withPriceOptions(command)
+    .addOption(jsonOption())
+    .action(async (name: string, options: CreateOptions) => {
+      const { displayName, unit } = options;
+      const price = toPrice(options);
+      const meter = await callApi(env, "creating the meter", (client) =>
+        client.meters.create({
+          name,
+          ...(displayName && { displayName }),
+          ...(unit && { unit }),
+          ...(price && { price }),
+        }),
+      );
+      print(options, meter, meterView);
+    });
+}
+
+function priceCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("price")
+    .description(
+      "set a meter's price; a period has one price, the one in effect when it starts or else its first",
+    )
+    .argument("<meter>", "its name or id");
+  return withPriceOptions(command)
+    .addOption(
+      new Option(
+        "--from <time>",
+        "when it takes effect; now by default, a period's start to correct that period",
+      ).argParser(moment),
+    )
+    .addOption(jsonOption())
+    .action(async (meter: string, options: SetPriceOptions) => {
+      const price = toPrice(options);
+      if (price === undefined) {
+        throw usageError("Say what it costs, for example --unit-price 0.0025. --help shows other models.");
+      }
+      const { from: effectiveFrom } = options;
+      const set = await callApi(env, "setting the price", async (client) =>
+        client.meters.setPrice(await meterId(client, meter), {
+          price,
+          ...(effectiveFrom && { effectiveFrom }),
+        }),
+      );
+      print(options, set, (made) => `${shownPrice(made.price)} from ${shownTime(made.effectiveFrom)} on.\n`);
+    });
+}
+
+function pricesCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("prices")
+    .description("list a meter's prices, newest first")
+    .argument("<meter>", "its name or id");
+  return withListOptions(command).action(async (meter: string, options: ListOptions) => {
+    const prices = await callApi(env, "listing prices", async (client, report) => {
+      const id = await meterId(client, meter);
+      return readList(options, report, (page) => client.meters.listPrices(id, page));
+    });
+    print(
+      options,
+      prices,
+      listView("No price: usage is counted and not charged.", (items) =>
+        table(
+          ["FROM", "PRICE", "SET"],
+          items.map((each) => [
+            shownTime(each.effectiveFrom),
+            shownPrice(each.price),
+            shownTime(each.createdAt),
+          ]),
+        ),
+      ),
+    );
+  });
+}
+
+/** A meter's id, by its name or as it is: names begin with a letter and have no capitals, so most ids are none. */
+async function meterId(client: Licentric, nameOrId: string): Promise<string> {
+  if (!/^[a-z][a-z0-9_.-]{0,63}$/.test(nameOrId) || isUuid(nameOrId)) return nameOrId;
+  for (const meter of (await client.meters.list({ name: nameOrId, limit: 1 })).data) return meter.id;
+  throw new CommandError(
+    `There is no meter named "${nameOrId}". \`licentric meters list\` shows those that there are.`,
+    EXIT.notFound,
+  );
+}
+
+const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+
+function meterView(meter: Meter): string {
+  return fields([
+    ["id", meter.id],
+    ["name", meter.name],
+    ["on invoices", meter.displayName],
+    ["unit", meter.unit],
+    ["price", shownPrice(meter.price)],
+    ["created", shownTime(meter.createdAt)],
+  ]);
+}

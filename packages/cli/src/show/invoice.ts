@@ -1,0 +1,38 @@
+import type { Invoice } from "@licentric/sdk";
+import { fields, table } from "../terminal/table.ts";
+import { shownStatus } from "./status.ts";
+import { shownTime } from "./time.ts";
+
+/** An amount with its currency, as far as both are known. */
+export function shownMoney(amount: string | undefined, currency: string | undefined): string | undefined {
+  return amount === undefined || currency === undefined ? amount : `${amount} ${currency.toUpperCase()}`;
+}
+
+/** An invoice with its lines, for people. */
+export function invoiceView(invoice: Invoice): string {
+  const { currency, lines = [], stripeConfigured } = invoice;
+  const known = fields([
+    ["id", invoice.id],
+    ["period", invoice.periodId],
+    ["customer", invoice.customerId ?? undefined],
+    ["status", shownStatus(invoice.status)],
+    ["total", shownMoney(invoice.total, currency)],
+    ["credited", isNothing(invoice.credited) ? undefined : shownMoney(invoice.credited, currency)],
+    ["created", shownTime(invoice.createdAt)],
+    ["to pay at", stripeConfigured ? invoice.hostedInvoiceUrl : undefined],
+  ]);
+  const charged = lines.map((line) => [line.description, line.quantity, line.unitPrice, line.amount]);
+  const computed = stripeConfigured
+    ? ""
+    : "\nStripe is not connected: this is what the period costs, and nothing was sent.\n";
+  const body = lines.length > 0 ? `\n${table(["LINE", "QUANTITY", "UNIT PRICE", "AMOUNT"], charged)}` : "";
+  return `${known}${body}${hostedTotals(invoice)}${computed}`;
+}
+
+const isNothing = (amount: string | undefined) => amount === undefined || Number(amount) === 0;
+
+/** Where the hosted service has no Stripe, it answers the totals alone, in a form that it does not document. */
+function hostedTotals(invoice: Invoice): string {
+  if (invoice.stripeConfigured || invoice.lines !== undefined) return "";
+  return `\n${JSON.stringify(invoice.totalUsage, null, 2)}\n`;
+}

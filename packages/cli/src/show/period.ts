@@ -1,0 +1,26 @@
+import type { BillingPeriod } from "@licentric/sdk";
+import { fields, table } from "../terminal/table.ts";
+import { shownStatus } from "./status.ts";
+import { shownTime } from "./time.ts";
+
+/** A period with its totals, for people. */
+export function periodView(period: BillingPeriod): string {
+  const { id, status, startsAt, endsAt, closedAt, totals } = period;
+  const known = fields([
+    ["id", id],
+    ["status", shownStatus(status)],
+    ["starts", shownTime(startsAt)],
+    ["ends", shownTime(endsAt)],
+    ["closed", shownTime(closedAt)],
+  ]);
+  // The hosted service promises a period's id alone.
+  if (totals === undefined) return known;
+  if (totals.length === 0) return `${known}\nNo usage.\n`;
+  const rows = totals.map((total) => [total.meterName, total.quantity, total.eventCount]);
+  return `${known}\n${table(["METER", "QUANTITY", "EVENTS"], rows)}`;
+}
+
+/** When a period is, in a few words. */
+export function shownSpan({ id, startsAt, endsAt }: BillingPeriod): string {
+  return startsAt && endsAt ? `${shownTime(startsAt)} to ${shownTime(endsAt)}` : id;
+}

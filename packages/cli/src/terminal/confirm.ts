@@ -1,0 +1,41 @@
+import { createInterface } from "node:readline/promises";
+import { Option } from "commander";
+import { CommandError, EXIT, usageError } from "../exit-codes.ts";
+import { visible } from "./style.ts";
+
+/** What {@link confirm} reads of a command's options. */
+export interface ConfirmOptions {
+  readonly yes?: true;
+}
+
+/** The option of every command that takes something away for good. */
+export const yesOption = () => new Option("-y, --yes", "do not ask");
+
+/**
+ * Whether a command may ask: refuses at once where nobody could answer, before anything is read or changed.
+ *
+ * @throws CommandError where this is no terminal and `--yes` is missing
+ */
+export function requireConfirmable({ yes }: ConfirmOptions): void {
+  if (yes || (process.stdin.isTTY && process.stderr.isTTY)) return;
+  throw usageError("This cannot be undone, and there is no terminal to ask on: add --yes.");
+}
+
+/**
+ * Asks a person before something is taken away for good; no by default.
+ *
+ * @throws CommandError where the answer is no
+ */
+export async function confirm(question: string, options: ConfirmOptions): Promise<void> {
+  requireConfirmable(options);
+  if (options.yes) return;
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
+    const answer = await Promise.race([terminal.question(`${visible(question)} [y/N] `), closed]);
+    if (/^y(es)?$/i.test(answer.trim())) return;
+  } finally {
+    terminal.close();
+  }
+  throw new CommandError("Nothing was changed.", EXIT.error);
+}

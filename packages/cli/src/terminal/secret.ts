@@ -1,0 +1,31 @@
+import { Option } from "commander";
+import { usageError } from "../exit-codes.ts";
+import type { OutputOptions } from "./print.ts";
+
+/** What is read of the options of a command that makes a secret. */
+export interface SecretOptions extends OutputOptions {
+  readonly showSecret?: true;
+}
+
+/** The option of every command that makes a secret. */
+export const showSecretOption = () =>
+  new Option("--show-secret", "print the secret, and nothing else, where this is no terminal");
+
+/**
+ * Refuses to make a secret that nobody would see, or that would end in a log nobody thought of: it is printed on a
+ * terminal, or where that was asked for.
+ *
+ * @throws CommandError which says how to ask for it
+ */
+export function requireSecretReader({ json, showSecret }: SecretOptions): void {
+  if (json || showSecret || process.stdout.isTTY) return;
+  throw usageError(
+    "The secret is shown once, and this is no terminal: add --show-secret to print it, or --json.",
+  );
+}
+
+/** Prints a secret: alone where a script takes it, with a word of explanation to a person. */
+export function printSecret(options: SecretOptions, secret: string, explanation: string): void {
+  if (options.showSecret || !process.stdout.isTTY) process.stdout.write(`${secret}\n`);
+  else process.stdout.write(`${explanation}\n\n  ${secret}\n\n`);
+}

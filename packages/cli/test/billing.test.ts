@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startApi, type TestApi } from "./support/api.ts";
+import { killRunning } from "./support/licentric.ts";
+
+let api: TestApi;
+let agentId: string;
+beforeAll(async () => {
+  api = await startApi();
+  agentId = (await api.client.agents.create({ name: "buyer" })).id;
+}, 120_000);
+afterAll(async () => {
+  await api?.close();
+  await killRunning();
+}, 60_000);
+
+const SLOW = { timeout: 120_000 };
+
+describe("licentric meters", SLOW, () => {
+  it("creates a meter with a price and lists it", async () => {
+    const made = await api.json("meters", "create", "pages", "--unit", "page", "--unit-price", "0.0025");
+    expect(made).toMatchObject({
+      name: "pages",
+      unit: "page",
+      price: { model: "per_unit", unitPrice: "0.0025" },
+    });
+    const { stdout } = await api.run("meters", "list");
+    expect(stdout).toMatch(/^pages +pages +page +0\.0025 per unit +/m);
+    expect(stdout).toMatch(/^api_calls +API calls +call +- +/m);
+  });
+
+  it("sets prices of every model by the meter's name, and lists them", async () => {
+    await api.client.meters.create({ name: "tokens" });
+    const prices: [string[], object][] = [
+      [
+        ["--model", "graduated", "--tier", "1000:0.01", "--tier", "rest:0.005:2"],
+        {
+          model: "graduated",
+          tiers: [
+            { upTo: 1000, unitPrice: "0.01" },
+            { upTo: null, unitPrice: "0.005", flatPrice: "2" },
+          ],
+        },
+      ],
+      [
+        ["--model", "volume", "--tier", "rest:0.02", "--minimum", "5"],
+        { model: "volume", tiers: [{ upTo: null, unitPrice: "0.02" }], minimumAmount: "5" },
+      ],
+      [
+        ["--model", "package", "--package-size", "100", "--package-price", "1.50", "--included", "10"],
+        { model: "package", packageSize: 100, packagePrice: "1.50", includedQuantity: 10 },
+      ],
+    ];
+    for (const [args, price] of prices) {
+      expect(await api.json("meters", "price", "tokens", ...args)).toMatchObject({ price });
+    }
+    const { stdout } = await api.run("meters", "prices", "tokens");
+    expect(stdout).toContain("1.50 per 100, 10 free");
+    expect(stdout).toContain("volume: then 0.02, at least 5");
+    expect(stdout).toContain("graduated: to 1000 0.01 / then 0.005 + 2");
+  });
+
+  it.each([
+    [["tokens"], 2, "--unit-price"],
+    [["tokens", "--model", "package", "--package-size", "5"], 2, "--package-price"],
+    [["tokens", "--model", "package", "--unit-price", "5"], 2, "does not go with"],
+    [["tokens", "--model", "volume"], 2, "--tier"],
+    [["tokens", "--tier", "cheap"], 2, "upTo:unitPrice"],
+    [["tokens", "--unit-price", "free"], 2, "decimal"],
+    [["no_such_meter", "--unit-price", "1"], 4, "no_such_meter"],
+  ])("refuses `meters price %j`", async (args, code, sentence) => {
+    const refused = await api.run("meters", "price", ...args);
+    expect(refused).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(sentence) });
+  });
+});
+
+describe("licentric budgets", SLOW, () => {
+  it("creates, lists, changes and removes a budget", async () => {
+    const made = await api.json("budgets", "create", agentId, "--limit", "1000", "--window", "day");
+    expect(made).toMatchObject({ agentId, meterName: "api_calls", limit: 1000, window: "day" });
+    const { id } = made as { id: string };
+    expect((await api.run("budgets", "list", "--agent", agentId)).stdout).toMatch(
+      new RegExp(`${id} +${agentId} +api_calls +day +0 +1,000 +ok`),
+    );
+    expect(await api.run("budgets", "update", id)).toMatchObject({ code: 2 });
+    const changed = await api.json("budgets", "update", id, "--limit", "5", "--warn-at", "50");
+    expect(changed).toMatchObject({ limit: 5, warnAtPercent: 50 });
+    expect(await api.run("budgets", "create", agentId)).toMatchObject({ code: 2 });
+    expect(await api.run("budgets", "delete", id)).toMatchObject({ code: 2 });
+    expect(await api.json("budgets", "delete", id, "--yes")).toMatchObject({ id });
+    expect((await api.run("budgets", "list")).stdout).toContain("No budgets.");
+  });
+});
+
+describe("the end of a month", SLOW, () => {
+  it("is the usage, the close, and an invoice that agrees with both", async () => {
+    await api.client.meters.create({
+      name: "images",
+      displayName: "Images",
+      price: { model: "per_unit", unitPrice: "0.25" },
+    });
+    for (const quantity of [3, 4]) await api.client.usage.record({ agentId, meterName: "images", quantity });
+
+    expect(await api.json("usage", "totals", "--meter", "images", "--by", "agent")).toEqual([
+      { meterName: "images", agentId, quantity: 7, eventCount: 2 },
+    ]);
+    expect((await api.run("usage", "totals", "--period", "current")).stdout).toMatch(/^images +7 +2$/m);
+    const events = await api.run("usage", "events", "--meter", "images", "--limit", "1");
+    expect(events.stdout).toMatch(/Z +images +4 +/);
+
+    const current = (await api.json("period", "current")) as { id: string };
+    expect(await api.json("period", "show", current.id)).toEqual(current);
+    expect((await api.run("period", "list", "--status", "open")).stdout).toContain(current.id);
+    expect(await api.run("invoice", "create", current.id)).toMatchObject({ code: 6, stdout: "" });
+
+    expect(await api.run("close", "current")).toMatchObject({ code: 2, stdout: "" });
+    const closed = await api.json("close", "current", "--yes");
+    expect(closed).toMatchObject({
+      id: current.id,
+      status: "closed",
+      totals: [{ meterName: "images", quantity: 7, eventCount: 2 }],
+    });
+    expect(await api.json("close", current.id, "--yes")).toEqual(closed);
+
+    const made = await api.run("invoice", "create", current.id);
+    expect(made.stdout).toMatch(/^Images +7 +0\.25 +1\.75$/m);
+    expect(made.stdout).toContain("1.75 USD");
+    expect(made.stdout).toContain("Stripe is not connected");
+    const invoice = (await api.json("invoice", "create", current.id)) as { id: string };
+    expect(await api.json("invoice", "show", invoice.id)).toEqual(invoice);
+    expect((await api.run("invoice", "list", "--period", current.id)).stdout).toContain("1.75 USD");
+    expect(await api.run("invoice", "void", invoice.id)).toMatchObject({ code: 2, stdout: "" });
+    expect(await api.json("invoice", "void", invoice.id, "--yes")).toMatchObject({ status: "void" });
+  });
+
+  it("has an invoice for each customer", async () => {
+    const customer = await api.json("customers", "create", "Acme", "--email", "pay@acme.example");
+    const { id: customerId } = customer as { id: string };
+    expect((await api.run("customers", "list")).stdout).toMatch(/Acme +pay@acme\.example/);
+    const agent = (await api.json("agents", "create", "theirs", "--customer", customerId)) as { id: string };
+    await api.client.usage.record({ agentId: agent.id, meterName: "images", quantity: 2 });
+    const { id } = (await api.json("close", "current", "--yes")) as { id: string };
+    expect(await api.json("invoice", "create", id, "--customer", customerId)).toMatchObject({
+      customerId,
+      total: "0.50",
+    });
+  });
+});
