@@ -42,7 +42,11 @@ describe("licentric init", { timeout: 180_000 }, () => {
     // Beside the starter a file that does not: were nothing checked, this would not be found either.
     const wrong = join(starter, "src/wrong.ts");
     await writeFile(wrong, 'export const quantity: number = "one";\n');
-    const checked = await run([process.execPath, typescript, "--typeRoots", typeRoots], {}, starter).ended();
+    const checked = await run(
+      [process.execPath, typescript, "--typeRoots", typeRoots],
+      {},
+      { cwd: starter },
+    ).ended();
     await rm(wrong);
     // The workspace's own sources, which users have as declarations, are checked with its settings, not with these.
     const found = checked.stdout.split("\n").filter((line) => line.startsWith("src/"));

@@ -7,6 +7,7 @@ import { type Ended, licentric } from "./licentric.ts";
 /** A real API in a process of its own, and commands that ask it. */
 export interface TestApi {
   readonly url: string;
+  readonly dataDirectory: string;
   readonly env: { readonly LICENTRIC_API_KEY: string; readonly LICENTRIC_BASE_URL: string };
   readonly client: Licentric;
   /** Runs a command to its end. */
@@ -19,13 +20,15 @@ export interface TestApi {
 /** Starts an API on an embedded database in a temporary folder. */
 export async function startApi(): Promise<TestApi> {
   const directory = await mkdtemp(join(tmpdir(), "licentric-cli-api-"));
-  const dev = licentric(["dev", "--json", "--port", "0", "--data-dir", join(directory, "data")]);
+  const dataDirectory = join(directory, "data");
+  const dev = licentric(["dev", "--json", "--port", "0", "--data-dir", dataDirectory]);
   const { url, apiKey } = JSON.parse(await dev.firstLine());
   const env = { LICENTRIC_API_KEY: apiKey, LICENTRIC_BASE_URL: url };
   const client = new Licentric({ apiKey, baseUrl: url });
   const run = (...args: string[]) => licentric(args, env).ended();
   return {
     url,
+    dataDirectory,
     env,
     client,
     run,

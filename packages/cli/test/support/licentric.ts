@@ -26,11 +26,11 @@ export function licentric(args: readonly string[], env: Record<string, string> =
 export function run(
   [command = "", ...args]: readonly string[],
   env: Record<string, string> = {},
-  cwd?: string,
+  { cwd }: { readonly cwd?: string } = {},
 ) {
   const child = spawn(command, args, {
     env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: "pipe",
     ...(cwd !== undefined && { cwd }),
   });
   running.add(child);
