@@ -42,6 +42,7 @@ export function createProgram(env: NodeJS.ProcessEnv): Command {
     .addCommand(invoiceCommand(env))
     .addCommand(customersCommand(env))
     .commandsGroup("Setting up:")
+    .helpCommand("help [command]", "show the help of a command")
     .addCommand(initCommand())
     .addCommand(keysCommand(env))
     .addCommand(doctorCommand(env));

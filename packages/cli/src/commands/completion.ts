@@ -7,4 +7,7 @@ import type { Command } from "commander";
  */
 export function addCompletion(program: Command): void {
   tab(program, { completionCommandName: "completion" });
+  program.commands
+    .find((command) => command.name() === "completion")
+    ?.description("print the completion script of a shell: bash, zsh, fish, powershell");
 }
