@@ -61,7 +61,15 @@ export async function startTestApi(
   let frozen: Date | null = null;
   const now = () => frozen ?? new Date();
   let db = await openDatabase(location);
-  const start = () => startServer({ logLevel: "error", secretKey: "only-for-tests-and-nothing-else", ...options, db, now, port: 0 });
+  const start = () =>
+    startServer({
+      logLevel: "error",
+      secretKey: "only-for-tests-and-nothing-else",
+      ...options,
+      db,
+      now,
+      port: 0,
+    });
   let server: RunningServer = await start();
 
   const mint = { newId: () => uuidv7(), randomBytes };
@@ -94,7 +102,14 @@ export async function startTestApi(
     },
     startPeer: async () => {
       const peerDb = await openDatabase(location);
-      const peer = await startServer({ logLevel: "error", ...options, db: peerDb, now, port: 0 });
+      const peer = await startServer({
+        logLevel: "error",
+        secretKey: "only-for-tests-and-nothing-else",
+        ...options,
+        db: peerDb,
+        now,
+        port: 0,
+      });
       return {
         url: peer.url,
         db: peerDb,
