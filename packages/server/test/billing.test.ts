@@ -1,11 +1,9 @@
-import { createHmac, randomUUID } from "node:crypto";
 import { request } from "undici";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { databases } from "./support/databases.ts";
+import { deliverStripeEvent, STRIPE_WEBHOOK_SECRET, stripeEvent } from "./support/stripe-events.ts";
 import { type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
-
-const WEBHOOK_SECRET = "whsec_of_the_stand_in";
 
 describe.each(databases)("billing on $name", (database) => {
   let stripe: StripeStandIn;
@@ -16,7 +14,7 @@ describe.each(databases)("billing on $name", (database) => {
       logLevel: "silent",
       backgroundInterval: 20,
       autoClose: { after: 3_600 },
-      stripe: { apiKey: "sk_test_standin", baseUrl: stripe.url, webhookSecret: WEBHOOK_SECRET },
+      stripe: { apiKey: "sk_test_standin", baseUrl: stripe.url, webhookSecret: STRIPE_WEBHOOK_SECRET },
     });
   }, 60_000);
   beforeEach(() => {
@@ -176,22 +174,8 @@ describe.each(databases)("billing on $name", (database) => {
   });
 
   describe("events of Stripe's", () => {
-    async function deliver(event: object, { secret = WEBHOOK_SECRET, age = 0 } = {}) {
-      const payload = JSON.stringify(event);
-      const timestamp = Math.floor(Date.now() / 1_000) - age;
-      const signature = createHmac("sha256", secret).update(`${timestamp}.${payload}`).digest("hex");
-      return api.call("POST", "/webhooks/stripe", {
-        body: payload,
-        headers: { "stripe-signature": `t=${timestamp},v1=${signature}` },
-      });
-    }
-    const event = (type: string, id: string, livemode = false) => ({
-      id: `evt_${randomUUID().replaceAll("-", "")}`,
-      object: "event",
-      type,
-      livemode,
-      data: { object: { id, object: "invoice" } },
-    });
+    const deliver = (event: object, options: { secret?: string; age?: number } = {}) =>
+      deliverStripeEvent(api, event, options);
     const statusOf = async (key: string, id: string) =>
       (await get(`/billing/invoices/${id}`, key)).body.data.status;
 
@@ -203,7 +187,7 @@ describe.each(databases)("billing on $name", (database) => {
         ["invoice.marked_uncollectible", "uncollectible"],
         ["invoice.paid", "paid"],
       ] as const) {
-        const news = event(type, invoice.stripeInvoiceId);
+        const news = stripeEvent(type, invoice.stripeInvoiceId);
         expect((await deliver(news)).status).toBe(200);
         expect((await deliver(news)).status).toBe(200);
         expect(await statusOf(key, invoice.id)).toBe(status);
@@ -214,7 +198,7 @@ describe.each(databases)("billing on $name", (database) => {
       const { key } = await api.createAccount();
       const { invoice } = await invoiceOfTen(key);
       for (const type of ["invoice.paid", "invoice.payment_failed", "invoice.finalized", "invoice.voided"]) {
-        await deliver(event(type, invoice.stripeInvoiceId));
+        await deliver(stripeEvent(type, invoice.stripeInvoiceId));
       }
       expect(await statusOf(key, invoice.id)).toBe("paid");
     });
@@ -222,7 +206,7 @@ describe.each(databases)("billing on $name", (database) => {
     it("free the period when Stripe voids the invoice", async () => {
       const { key } = await api.createAccount();
       const { periodId, invoice } = await invoiceOfTen(key);
-      await deliver(event("invoice.voided", invoice.stripeInvoiceId));
+      await deliver(stripeEvent("invoice.voided", invoice.stripeInvoiceId));
       expect(await statusOf(key, invoice.id)).toBe("void");
       expect((await post(`/billing/periods/${periodId}/invoice`, key)).body.data.id).not.toBe(invoice.id);
     });
@@ -230,14 +214,14 @@ describe.each(databases)("billing on $name", (database) => {
     it("are refused when they are not signed, old, of another mode, or no events", async () => {
       const { key } = await api.createAccount();
       const { invoice } = await invoiceOfTen(key);
-      const paid = event("invoice.paid", invoice.stripeInvoiceId);
+      const paid = stripeEvent("invoice.paid", invoice.stripeInvoiceId);
       expect((await deliver(paid, { secret: "whsec_other" })).status).toBe(400);
       expect((await deliver(paid, { age: 301 })).status).toBe(400);
-      expect((await deliver(event("invoice.paid", invoice.stripeInvoiceId, true))).status).toBe(400);
+      expect((await deliver(stripeEvent("invoice.paid", invoice.stripeInvoiceId, true))).status).toBe(400);
       expect((await api.call("POST", "/webhooks/stripe", { body: paid })).status).toBe(400);
       expect(await statusOf(key, invoice.id)).toBe("open");
-      expect((await deliver(event("customer.created", "cus_1"))).status).toBe(200);
-      expect((await deliver(event("invoice.paid", "in_of_somebody_else"))).status).toBe(200);
+      expect((await deliver(stripeEvent("customer.created", "cus_1"))).status).toBe(200);
+      expect((await deliver(stripeEvent("invoice.paid", "in_of_somebody_else"))).status).toBe(200);
     });
   });
 

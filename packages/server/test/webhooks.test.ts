@@ -1,38 +1,14 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { databases } from "./support/databases.ts";
-
-interface Received {
-  readonly headers: Record<string, string>;
-  readonly body: string;
-}
-
-/** A receiver on loopback that answers as it is told. */
-async function startReceiver() {
-  const received: Received[] = [];
-  const state = { status: 200, location: "" };
-  const server: Server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const headers = Object.fromEntries(
-      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-    );
-    received.push({ headers, body: Buffer.concat(chunks).toString() });
-    response.writeHead(state.status, state.location === "" ? {} : { location: state.location }).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}/hook`, received, state, close: () => server.close() };
-}
+import { startWebhookReceiver, type WebhookReceiver } from "./support/webhook-receiver.ts";
 
 const settle = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 describe.each(databases)("webhooks on $name", (database) => {
   let api: TestApi;
-  let receiver: Awaited<ReturnType<typeof startReceiver>>;
+  let receiver: WebhookReceiver;
   beforeAll(async () => {
     api = await startTestApi(database, {
       logLevel: "silent",
@@ -42,7 +18,7 @@ describe.each(databases)("webhooks on $name", (database) => {
   }, 60_000);
   afterAll(() => api.close());
   beforeEach(async () => {
-    receiver = await startReceiver();
+    receiver = await startWebhookReceiver();
   });
   afterEach(() => {
     receiver.close();
@@ -196,7 +172,7 @@ describe.each(databases)("webhooks on $name", (database) => {
 
 describe.each(databases)("private addresses on $name", (database) => {
   it("sends nothing to one, by number or by name", async () => {
-    const receiver = await startReceiver();
+    const receiver = await startWebhookReceiver();
     const api = await startTestApi(database, { logLevel: "silent", backgroundInterval: 20 });
     try {
       const { key } = await api.createAccount();
