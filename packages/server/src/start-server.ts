@@ -7,6 +7,7 @@ import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
 import { type Background, runInBackground } from "./background.ts";
 import { closeEndedPeriods } from "./billing/periods.ts";
+import { sendPendingCreditNotes } from "./billing/send-credit-note.ts";
 import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics } from "./http/metrics.ts";
@@ -146,6 +147,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (delivery !== null) every(interval, "sending webhooks", delivery.poll);
     every(interval, "sharing request counts", limiter.sync);
     every(MAINTENANCE_INTERVAL, "removing what has expired", () => removeExpired(db, now()));
+    if (stripeConnection !== null) {
+      every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
+        sendPendingCreditNotes(services, stripeConnection, (error) =>
+          log.warn({ err: error }, "a credit note could not be sent"),
+        ),
+      );
+    }
     if (autoClose !== undefined) {
       every(interval, "closing ended periods", () =>
         closeEndedPeriods(db, { grace: autoClose.after * 1_000, newId, now: now() }),
@@ -181,6 +189,8 @@ async function drain(app: FastifyInstance): Promise<void> {
 const DRAIN_INTERVAL = 50;
 const REQUEST_TIMEOUT = 30_000;
 const BACKGROUND_INTERVAL = 1_000;
+/** Stripe is asked again once a minute, not once a second. */
+const LOOKS_PER_CREDIT_NOTE = 60;
 const MAINTENANCE_INTERVAL = 3_600_000;
 /** Nothing of a request is logged but its route; this is for what a library may log of itself. */
 const REDACTED = [

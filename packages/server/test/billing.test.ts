@@ -173,6 +173,39 @@ describe.each(databases)("billing on $name", (database) => {
     expect(stripe.all("credit_note")).toHaveLength(1);
   });
 
+  it("sends by itself a credit note whose request was never repeated", async () => {
+    const { key } = await api.createAccount();
+    const { invoice } = await invoiceOfTen(key);
+    const path = `/billing/invoices/${invoice.id}/credit-notes`;
+    const send = () => post(path, key, { amount: "3" }, { "idempotency-key": "credit-once" });
+    stripe.addFault({ on: "POST /v1/credit_notes", kind: "close-after" });
+    stripe.addFault({ on: "POST /v1/credit_notes", kind: "close-before", times: 2 });
+    expect((await send()).status).toBe(502);
+    expect((await get(path, key)).body.data).toMatchObject([{ status: "pending" }]);
+
+    api.setTime(new Date(Date.now() + 61_000));
+    const status = async () => (await get(path, key)).body.data[0].status;
+    await expect.poll(status, { timeout: 10_000 }).toBe("issued");
+    const [note] = (await get(path, key)).body.data;
+    expect(stripe.all("credit_note").map(({ id }) => id)).toEqual([note.stripeCreditNoteId]);
+    expect((await send()).body.data).toEqual(note);
+  }, 30_000);
+
+  it("keeps a credit note as refused that Stripe refuses when it is sent later, and frees its amount", async () => {
+    const { key } = await api.createAccount();
+    const { invoice } = await invoiceOfTen(key);
+    const path = `/billing/invoices/${invoice.id}/credit-notes`;
+    stripe.addFault({ on: "POST /v1/credit_notes", kind: "close-before", times: 3 });
+    expect((await post(path, key, { amount: "3" })).status).toBe(502);
+    expect((await get(`/billing/invoices/${invoice.id}`, key)).body.data.credited).toBe("3.00");
+    stripe.change(invoice.stripeInvoiceId, { status: "void" });
+    api.setTime(new Date(Date.now() + 61_000));
+    const status = async () => (await get(path, key)).body.data[0].status;
+    await expect.poll(status, { timeout: 10_000 }).toBe("refused");
+    expect((await get(`/billing/invoices/${invoice.id}`, key)).body.data.credited).toBe("0.00");
+    expect(stripe.all("credit_note")).toEqual([]);
+  }, 30_000);
+
   describe("events of Stripe's", () => {
     const deliver = (event: object, options: { secret?: string; age?: number } = {}) =>
       deliverStripeEvent(api, event, options);

@@ -4,13 +4,9 @@ import type Stripe from "stripe";
 import type { z } from "zod";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
-import type { Services } from "../services.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { getInvoice, type InvoiceRow } from "./invoices.ts";
-import { makeInStripe } from "./make-in-stripe.ts";
 import { minorToDecimal, roundToCurrency } from "./pricing.ts";
-import { stripeAmount } from "./send-to-stripe.ts";
-import { type StripeConnection, stripeFailure } from "./stripe.ts";
 
 interface CreditNoteRow {
   id: string;
@@ -50,8 +46,8 @@ function toCreditNote(row: CreditNoteRow): CreditNote {
  * Stores a credit note: an amount taken back from an invoice, which itself stays as it is. The lock on the invoice
  * keeps all of its credit notes together from taking back more than its total.
  *
- * @throws {ApiError} `CONFLICT` when the invoice is void or still has to be sent to Stripe; `UNPROCESSABLE` when the amount is more than
- * what is left, is nothing, or is finer than the currency's minor unit.
+ * @throws {ApiError} `CONFLICT` when the invoice is void or still has to be sent to Stripe; `UNPROCESSABLE` when the
+ * amount is more than what is left, is nothing, or is finer than the currency's minor unit.
  */
 export async function storeCreditNote(
   tx: Queryable,
@@ -115,80 +111,8 @@ function creditOf(invoice: InvoiceRow, amount: string) {
   return credit;
 }
 
-/**
- * Brings a pending credit note to Stripe, once. One that Stripe refuses is kept as refused, and takes nothing back.
- *
- * @throws {ApiError} `UNPROCESSABLE` when Stripe refuses it, `UPSTREAM_ERROR` when Stripe cannot be reached: it
- * stays pending, and the same request goes on with it.
- */
-export async function sendCreditNote(
-  services: Pick<Services, "db" | "now">,
-  { api }: StripeConnection,
-  environmentId: string,
-  creditNoteId: string,
-): Promise<CreditNote> {
-  const { db } = services;
-  const note = await getCreditNote(db, environmentId, creditNoteId);
-  const invoice = await getInvoice(db, environmentId, note.invoiceId);
-  const { stripe_invoice_id: stripeInvoiceId, currency } = invoice;
-  if (note.status !== "pending" || stripeInvoiceId === null) return note;
-  const amount = stripeAmount(note.amountMinor, currency);
-  const settle = async (status: "issued" | "refused", stripeId: string | null) => {
-    await db.query("UPDATE credit_notes SET status = $2, stripe_credit_note_id = $3 WHERE id = $1", [
-      note.id,
-      status,
-      stripeId,
-    ]);
-  };
-  try {
-    const made = await makeInStripe(services, {
-      subjectId: note.id,
-      step: "credit-note",
-      find: async () => {
-        const list = api.creditNotes.list({ invoice: stripeInvoiceId, limit: 100 });
-        for await (const one of list) if (one.metadata?.["licentric_credit_note_id"] === note.id) return one;
-        return null;
-      },
-      make: (idempotencyKey) =>
-        api.creditNotes.create(
-          {
-            invoice: stripeInvoiceId,
-            amount,
-            ...settlementOf(note, amount),
-            ...(isReason(note.reason) ? { reason: note.reason } : {}),
-            ...(note.memo === null ? {} : { memo: note.memo }),
-            metadata: { licentric_credit_note_id: note.id },
-          },
-          { idempotencyKey },
-        ),
-    });
-    await settle("issued", made.id);
-    return await getCreditNote(db, environmentId, note.id);
-  } catch (error) {
-    const failure = stripeFailure(error, "issue the credit note", { creditNoteId: note.id });
-    if (!(failure instanceof ApiError) || !isRefusal(error)) throw failure;
-    await settle("refused", null);
-    throw new ApiError("UNPROCESSABLE", `Stripe refused the credit note: ${error.message}`, failure.details);
-  }
-}
-
-function settlementOf({ settlement }: CreditNote, amount: number) {
-  if (settlement === "refund") return { refund_amount: amount };
-  if (settlement === "out_of_band") return { out_of_band_amount: amount };
-  return settlement === "customer_balance" ? { credit_amount: amount } : {};
-}
-
-const REASONS = ["duplicate", "fraudulent", "order_change", "product_unsatisfactory"] as const;
-
-function isReason(reason: string | null): reason is (typeof REASONS)[number] {
-  return REASONS.some((one) => one === reason);
-}
-
-function isRefusal(error: unknown): error is Error & { readonly statusCode: number } {
-  return error instanceof Error && "statusCode" in error && error.statusCode === 400;
-}
-
-async function getCreditNote(db: Queryable, environmentId: string, id: string): Promise<CreditNote> {
+/** Reads a credit note. */
+export async function getCreditNote(db: Queryable, environmentId: string, id: string): Promise<CreditNote> {
   const rows = await db.query<CreditNoteRow>(`${SELECT} WHERE n.environment_id = $1 AND n.id = $2`, [
     environmentId,
     uuidParam(id),

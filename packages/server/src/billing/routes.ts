@@ -2,9 +2,10 @@ import { type Mode, routes } from "@licentric/contract";
 import { getEnvironment } from "../accounts/accounts.ts";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import type { Services } from "../services.ts";
-import { listCreditNotes, sendCreditNote, storeCreditNote } from "./credit-notes.ts";
+import { listCreditNotes, storeCreditNote } from "./credit-notes.ts";
 import { announceInvoice, ensureInvoice, getInvoice, listInvoices, toInvoice } from "./invoices.ts";
 import { closePeriod, getCurrentPeriod, getPeriod, listPeriods } from "./periods.ts";
+import { sendCreditNote } from "./send-credit-note.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
 import { voidInvoice } from "./void-invoice.ts";
 
