@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { getEnvironment } from "../accounts/accounts.ts";
 import { requireKeyScope } from "../accounts/caller.ts";
+import { getCustomer } from "../customers/customers.ts";
 import { bearer, type RouteRegistration } from "../http/on-route.ts";
 import { parse } from "../http/parse.ts";
-import { onlyRow, type Queryable } from "../store/database.ts";
 import { listCreditNotes } from "./credit-notes.ts";
 import { INVOICE_PAGE_POLICY, renderInvoicePage } from "./invoice-page.ts";
 import { getInvoice, toInvoice } from "./invoices.ts";
@@ -30,7 +30,10 @@ export const invoicePageRoutes: RouteRegistration[] = [
         period: await getPeriod(db, caller.environmentId, row.period_id),
         creditNotes: (await listCreditNotes(db, caller.environmentId, row.id, { limit: 100 })).data,
         from: account.name,
-        to: row.customer_id === null ? { name: account.name, email: null } : await payer(db, row.customer_id),
+        to:
+          row.customer_id === null
+            ? { name: account.name, email: null }
+            : await getCustomer(db, caller.environmentId, row.customer_id),
         timeZone: account.timeZone,
       });
       return reply
@@ -44,12 +47,3 @@ export const invoicePageRoutes: RouteRegistration[] = [
         .send(html);
     }),
 ];
-
-async function payer(db: Queryable, customerId: string): Promise<{ name: string; email: string | null }> {
-  return onlyRow(
-    await db.query<{ name: string; email: string | null }>(
-      "SELECT name, email FROM customers WHERE id = $1",
-      [customerId],
-    ),
-  );
-}

@@ -1,6 +1,7 @@
 import type { CreateInvoice, Invoice, InvoiceLine, ListInvoicesQuery, Price } from "@licentric/contract";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
+import { getCustomer } from "../customers/customers.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
@@ -81,7 +82,7 @@ export async function ensureInvoice(
       "The period is still open. Close it (billing.closePeriod) before you invoice it.",
     );
   }
-  if (customerId !== undefined) await requireCustomer(tx, environment.id, customerId);
+  if (customerId !== undefined) await getCustomer(tx, environment.id, customerId);
   const { currency } = environment.account;
   const usage = await selectBilledUsage(tx, period, customerId ?? null);
   const lines = invoiceLines(usage, currency);
@@ -178,14 +179,6 @@ async function selectBilledUsage(tx: Queryable, period: { id: string }, customer
     quantity: row.quantity,
     price: row.price,
   }));
-}
-
-async function requireCustomer(tx: Queryable, environmentId: string, customerId: string): Promise<void> {
-  const rows = await tx.query("SELECT 1 FROM customers WHERE environment_id = $1 AND id = $2", [
-    environmentId,
-    uuidParam(customerId),
-  ]);
-  if (rows.length === 0) throw notFound("customer", customerId);
 }
 
 /** Reads an invoice. */
