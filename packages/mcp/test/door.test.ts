@@ -1,6 +1,6 @@
 import { requireBearerAuth as requireBearerAuthV1 } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js";
 import { createMcpHandler, McpServer, requireBearerAuth } from "@modelcontextprotocol/server";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createPaywall, type Paywall, protectedResourceMetadataUrl } from "../src/index.ts";
 import { text } from "./connect.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
@@ -14,6 +14,7 @@ beforeEach(async () => {
   paywall = createPaywall({ baseUrl: api.url, timeout: 300, scopeStepUp: true });
 });
 afterEach(async () => {
+  vi.useRealTimers();
   await paywall.close();
   await api.close();
 });
@@ -121,6 +122,16 @@ it("serves RFC 9728 metadata, and names it in its challenges", async () => {
     resource_name: "Forecasts",
   });
   expect((await answerOf(await enter(request()))).challenge).toContain(`resource_metadata="${metadataUrl}"`);
+});
+
+it("forgets whom it knew when their token expires", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const expiresAt = new Date(Date.now() + 5_000);
+  const expiring = api.ledger.authorize("agt_2", { expiresAt });
+  const enter = paywall.door({ resource: url });
+  expect((await answerOf(await enter(request(expiring)))).status).toBe(200);
+  vi.setSystemTime(expiresAt);
+  expect((await answerOf(await enter(request(expiring)))).status).toBe(401);
 });
 
 it("answers 429 with Retry-After", async () => {

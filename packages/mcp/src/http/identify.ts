@@ -62,7 +62,7 @@ export function createIdentify(options: {
     if (token === undefined) throw new Refused(refuse("missing_token", links));
     if (!isAgentToken(token)) throw new Refused(refuse("invalid_token", links));
     const known = recent.get(digest(token));
-    if (known !== undefined) return known;
+    if (known !== undefined && !hasExpired(known)) return known;
     return cache.verified(token, async () => {
       const answer = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
       if ("value" in answer) {
@@ -82,3 +82,6 @@ export function createIdentify(options: {
     });
   };
 }
+
+const hasExpired = ({ expiresAt }: VerifiedCaller) =>
+  expiresAt !== undefined && expiresAt.getTime() <= Date.now();
