@@ -4,7 +4,8 @@ const DAY = 86_400_000;
 /** Stripe sends an event again for up to 30 days, when asked to. */
 const STRIPE_EVENTS_KEPT = 60 * DAY;
 const DELIVERIES_KEPT = 30 * DAY;
-const RATE_LIMITS_KEPT = DAY;
+/** A count is of use for its minute alone; clocks of processes differ. */
+const RATE_LIMITS_KEPT = DAY / 24;
 
 /** Removes what is only kept for a time: remembered events of Stripe's, finished deliveries, past request counts. */
 export async function removeExpired(db: Queryable, now: Date): Promise<void> {

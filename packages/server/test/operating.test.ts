@@ -167,6 +167,61 @@ describe.each(databases)("rate limits on $name", (database) => {
     }
   }, 30_000);
 
+  it("takes a key for the same however its header is written, and a text of another form for none", async () => {
+    const api = await startTestApi(database, { rateLimits: limited });
+    try {
+      api.setTime("2027-01-01T00:00:00.000Z");
+      const { key } = await api.createAccount();
+      const read = (authorization: string) =>
+        api.call("GET", "/api/v1/agents", { headers: { authorization } });
+      const written = [
+        `Bearer ${key}`,
+        `bearer ${key}`,
+        `BEARER   ${key}`,
+        `Bearer ${key} `,
+        `bEARER ${key}`,
+      ];
+      for (const header of written) expect((await read(header)).status).toBe(200);
+      expect((await read(`Bearer  ${key}`)).status).toBe(429);
+
+      const ours = `lk_test_${randomBytes(32).toString("base64url")}`;
+      for (const header of [`Basic ${key}`, "Bearer x", `Bearer ${ours}`, `Bearer ${key}x`, key]) {
+        for (let call = 0; call < 6; call += 1) {
+          expect(await read(header)).toMatchObject({ status: 401, headers: { "x-ratelimit-limit": "1000" } });
+        }
+      }
+    } finally {
+      await api.close();
+    }
+  }, 30_000);
+
+  it.each([
+    { trustedProxies: 0, ofAnother: "97" },
+    { trustedProxies: 1, ofAnother: "99" },
+    { trustedProxies: 2, ofAnother: "99" },
+  ])(
+    "believes $trustedProxies proxies about a caller's address",
+    async ({ trustedProxies, ofAnother }) => {
+      const api = await startTestApi(database, { rateLimits: { perAddress: 100 }, trustedProxies });
+      try {
+        api.setTime("2027-01-01T00:00:00.000Z");
+        const remaining = async (forwarded: string) => {
+          const headers = { "x-forwarded-for": forwarded };
+          return (await api.call("GET", "/healthz", { headers })).headers["x-ratelimit-remaining"];
+        };
+        // What the caller itself writes stands before what the proxies add, and must not matter.
+        const forwarded = ["203.0.113.7", "198.51.100.9"].slice(0, Math.max(1, trustedProxies)).join(", ");
+        expect(await remaining(`10.0.0.1, ${forwarded}`)).toBe("99");
+        expect(await remaining(`10.0.0.2, ${forwarded}`)).toBe("98");
+        const another = `10.0.0.1, ${forwarded.replace("203.0.113.7", "203.0.113.8")}`;
+        expect(await remaining(another)).toBe(ofAnother);
+      } finally {
+        await api.close();
+      }
+    },
+    30_000,
+  );
+
   it("only counts when limits are turned off", async () => {
     const api = await startTestApi(database, { rateLimits: { ...limited, enforced: false } });
     try {

@@ -6,7 +6,7 @@ import { recordChange } from "../audit/audit-events.ts";
 import type { Services } from "../services.ts";
 import type { Queryable } from "../store/database.ts";
 import { retryDeadlocks } from "../store/retry-deadlocks.ts";
-import { ApiError } from "./api-error.ts";
+import { bearer } from "./bearer.ts";
 import { once } from "./idempotency.ts";
 import type { Page } from "./page.ts";
 import { parse } from "./parse.ts";
@@ -131,19 +131,6 @@ async function authenticate(
   services.lastUsed.note(caller, now);
   if (route.scope !== undefined) requireKeyScope(caller, route.scope);
   return caller;
-}
-
-/** The credential of a request. */
-export function bearer(request: FastifyRequest): string {
-  const header = request.headers.authorization;
-  const secret = /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
-  if (secret !== undefined) return secret;
-  throw new ApiError(
-    "UNAUTHORIZED",
-    header === undefined
-      ? 'The request has no credential. Send "Authorization: Bearer <key or token>".'
-      : 'The Authorization header is not of the form "Bearer <key or token>".',
-  );
 }
 
 function idempotencyKey(request: FastifyRequest): string | null {

@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
+import { isAgentToken, isManagementKey } from "@licentric/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import ipaddr from "ipaddr.js";
+import { hasValidChecksum } from "../accounts/secrets.ts";
 import type { Database } from "../store/database.ts";
 import { ApiError } from "./api-error.ts";
+import { bearerSecret } from "./bearer.ts";
 
 /** How many requests are answered in a minute. */
 export interface RateLimits {
@@ -17,6 +20,10 @@ export interface RateLimits {
 const PER_CREDENTIAL = 600_000;
 const PER_ADDRESS = 1_200_000;
 const WINDOW = 60_000;
+const MOST_CALLERS = 100_000;
+
+/** By what a caller is counted. */
+export type RateKind = "address" | "credential";
 
 /** Where one caller stands in the running minute. */
 export interface Standing {
@@ -30,7 +37,7 @@ export interface Standing {
 /** Counts requests. */
 export interface RateLimiter {
   /** Counts one request. Costs no query. */
-  hit(bucket: string, limit: number): Standing;
+  hit(kind: RateKind, caller: string, limit: number): Standing;
   /** Shares the counts with the other processes, and forgets past minutes. */
   sync(): Promise<void>;
 }
@@ -55,14 +62,25 @@ RETURNING bucket, window_start, count`;
  * Makes the counter. Each process counts in memory and shares its counts through PostgreSQL once a second, one
  * statement for all callers, so that no request waits for it: between two of them, a caller of several processes
  * can pass its limit by what it sends in a second. The embedded database has one process, and nothing to share.
+ *
+ * Memory is bounded: of each kind, so many callers are counted in a minute. One that comes when they are that many is
+ * answered and not counted; those made-up credentials that fill the count are still limited by their addresses.
+ *
+ * @param mostCallers of each kind in a minute. 100000 by default.
  */
-export function createRateLimiter(db: Database, now: () => Date): RateLimiter {
-  const buckets = new Map<string, Bucket>();
+export function createRateLimiter(
+  db: Pick<Database, "kind" | "query">,
+  now: () => Date,
+  mostCallers: number = MOST_CALLERS,
+): RateLimiter {
+  const kinds = { address: new Map<string, Bucket>(), credential: new Map<string, Bucket>() };
   const currentWindow = () => Math.floor(now().getTime() / WINDOW) * WINDOW;
 
   const share = async () => {
     const window = currentWindow();
-    const changed = [...buckets].filter(([, bucket]) => bucket.window === window && bucket.own > 0);
+    const changed = [...kinds.address, ...kinds.credential].filter(
+      ([, bucket]) => bucket.window === window && bucket.own > 0,
+    );
     if (changed.length === 0) return;
     const counts = changed.map(([, bucket]) => bucket.own);
     for (const [, bucket] of changed) {
@@ -74,19 +92,23 @@ export function createRateLimiter(db: Database, now: () => Date): RateLimiter {
       new Date(window),
       counts,
     ]);
+    const byName = new Map(changed);
     for (const row of rows) {
-      const bucket = buckets.get(row.bucket);
+      const bucket = byName.get(row.bucket);
       if (bucket?.window === row.window_start.getTime()) bucket.shared = row.count;
     }
   };
 
   return {
-    hit: (name, limit) => {
+    hit: (kind, caller, limit) => {
       const window = currentWindow();
+      const buckets = kinds[kind];
+      const name = `${kind}:${caller}`;
       let bucket = buckets.get(name);
-      if (bucket === undefined || bucket.window !== window) {
+      if (bucket?.window !== window) {
+        const fits = bucket !== undefined || buckets.size < mostCallers;
         bucket = { window, shared: 0, own: 0 };
-        buckets.set(name, bucket);
+        if (fits) buckets.set(name, bucket);
       }
       bucket.own += 1;
       const count = bucket.shared + bucket.own;
@@ -99,7 +121,9 @@ export function createRateLimiter(db: Database, now: () => Date): RateLimiter {
     },
     sync: async () => {
       const window = currentWindow();
-      for (const [name, bucket] of buckets) if (bucket.window !== window) buckets.delete(name);
+      for (const buckets of Object.values(kinds)) {
+        for (const [name, bucket] of buckets) if (bucket.window !== window) buckets.delete(name);
+      }
       if (db.kind === "postgres") await share();
     },
   };
@@ -132,18 +156,23 @@ export function limitRates(
   };
 
   app.addHook("onRequest", async (request, reply) => {
-    const address = limiter.hit(`a:${network(request.ip)}`, perAddress);
+    const address = limiter.hit("address", network(request.ip), perAddress);
     check(request, reply, address);
-    const { authorization } = request.headers;
-    if (authorization === undefined) return;
-    const credential = limiter.hit(`c:${fingerprint(authorization)}`, perCredential);
+    const secret = bearerSecret(request.headers.authorization);
+    if (secret === undefined || !isOurs(secret)) return;
+    const credential = limiter.hit("credential", fingerprint(secret), perCredential);
     if (credential.remaining <= address.remaining) check(request, reply, credential);
   });
 }
 
+/** Whether a text can be a credential at all. One that cannot is refused without a look-up, and counts by its address. */
+function isOurs(secret: string): boolean {
+  return (isManagementKey(secret) || isAgentToken(secret)) && hasValidChecksum(secret);
+}
+
 /** Never the credential itself: counters are kept in memory and in the database. */
-function fingerprint(authorization: string): string {
-  return createHash("sha256").update(authorization).digest("base64url").slice(0, 22);
+function fingerprint(secret: string): string {
+  return createHash("sha256").update(secret).digest("base64url").slice(0, 22);
 }
 
 /** Whoever has one IPv6 address has all of its /64 network. */
