@@ -30,7 +30,7 @@ it(`bills what was served, over ${ROUNDS} rounds of kill -9`, { timeout: 300_000
         stdio: ["ignore", "pipe", "inherit"],
       },
     );
-    const exited = new Promise((resolve) => child.once("exit", resolve));
+    const exited = new Promise((resolve) => child.once("close", resolve));
     let mine = 0;
     const until = 1 + Math.floor(Math.random() * 200);
     child.stdout.on("data", (chunk: Buffer) => {
