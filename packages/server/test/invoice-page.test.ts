@@ -3,7 +3,13 @@ import { KEY_SCOPES } from "@licentric/contract";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mintSecret } from "../src/accounts/secrets.ts";
-import { createAuthorizedAgent, startTestApi, type TestAccount, type TestApi } from "./support/api.ts";
+import {
+  closeCurrentPeriod,
+  createAuthorizedAgent,
+  startTestApi,
+  type TestAccount,
+  type TestApi,
+} from "./support/api.ts";
 import { databases } from "./support/databases.ts";
 
 // The page and Stripe's endpoint are not in the route table, so the tests that are made from it do not reach them.
@@ -22,10 +28,8 @@ describe.each(databases)("the page of an invoice on $name", (database) => {
     const agent = await make("/agents", { name: "Test agent", customerId: payerId });
     await make("/meters", { name: "pages", price: { model: "per_unit", unitPrice: "0.5" } });
     await make("/usage/events", { events: [{ agentId: agent.id, meterName: "pages", quantity: 20 }] });
-    const current = await api.call("GET", "/api/v1/billing/periods/current", { token });
-    const period = `/billing/periods/${current.body.data.id}`;
-    await make(`${period}/close`);
-    invoiceId = (await make(`${period}/invoice`, { customerId: payerId })).id;
+    const periodId = await closeCurrentPeriod(api, token);
+    invoiceId = (await make(`/billing/periods/${periodId}/invoice`, { customerId: payerId })).id;
     await make(`/billing/invoices/${invoiceId}/credit-notes`, { amount: "1", memo: "<img src=x>" });
   }, 60_000);
   afterAll(() => api.close());

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Queryable } from "../src/store/database.ts";
-import { createAuthorizedAgent, startTestApi, type TestAccount, type TestApi } from "./support/api.ts";
+import {
+  closeCurrentPeriod,
+  createAuthorizedAgent,
+  startTestApi,
+  type TestAccount,
+  type TestApi,
+} from "./support/api.ts";
 import { databases } from "./support/databases.ts";
 import { type Fault, type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
 
@@ -38,13 +44,7 @@ describe.each(databases)("invoices on Stripe, on $name", (database) => {
     await api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "api_calls", quantity: 3 } });
     await api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "tokens", quantity: 1_000 } });
     beforeClose();
-    return close(key);
-  }
-
-  async function close(key: string): Promise<string> {
-    const { body } = await api.call("GET", "/api/v1/billing/periods/current", { token: key });
-    await api.call("POST", `/api/v1/billing/periods/${body.data.id}/close`, { token: key });
-    return body.data.id;
+    return closeCurrentPeriod(api, key);
   }
 
   const invoice = (key: string, periodId: string, body?: object) =>
@@ -200,7 +200,7 @@ describe.each(databases)("invoices on Stripe, on $name", (database) => {
       });
       const { token } = await createAuthorizedAgent(api, key);
       await api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "work", quantity } });
-      const answer = await invoice(key, await close(key));
+      const answer = await invoice(key, await closeCurrentPeriod(api, key));
       expect(answer.body.data).toMatchObject({ status: "open", total, currency });
       expect(stripe.all("invoiceitem").map((item) => [item["amount"], item["currency"]])).toEqual([
         [amount, currency],
@@ -212,14 +212,14 @@ describe.each(databases)("invoices on Stripe, on $name", (database) => {
     const { key } = await api.createAccount();
     const { token } = await createAuthorizedAgent(api, key);
     await api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "api_calls", quantity: 7 } });
-    const answer = await invoice(key, await close(key));
+    const answer = await invoice(key, await closeCurrentPeriod(api, key));
     expect(answer.body.data).toMatchObject({ stripeConfigured: true, status: "paid", total: "0.00" });
     expect(stripe.all("invoiceitem").map((item) => item["amount"])).toEqual([0]);
   });
 
   it("sends nothing for a period without usage", async () => {
     const { key } = await api.createAccount();
-    const answer = await invoice(key, await close(key));
+    const answer = await invoice(key, await closeCurrentPeriod(api, key));
     expect(answer.body.data).toMatchObject({
       stripeConfigured: true,
       stripeInvoiceId: null,
@@ -275,7 +275,7 @@ describe.each(databases)("invoices on Stripe, on $name", (database) => {
       token: authorized.body.data.token,
       body: { meterName: "api_calls" },
     });
-    const answer = await invoice(key, await close(key), { customerId });
+    const answer = await invoice(key, await closeCurrentPeriod(api, key), { customerId });
     expect(answer).toMatchObject({ status: 422, body: { code: "UNPROCESSABLE" } });
     expect(stripe.all("invoice")).toHaveLength(1);
   });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { checkTotals } from "../src/metering/check-totals.ts";
-import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
+import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { databases } from "./support/databases.ts";
 
 const MISSING = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -23,11 +23,6 @@ describe.each(databases)("usage on $name", (database) => {
   const record = (events: unknown[], headers: Record<string, string> = {}) =>
     api.call("POST", "/api/v1/usage/events", { token: key, body: { events }, headers });
   const get = async (path: string) => (await api.call("GET", `/api/v1${path}`, { token: key })).body.data;
-  const closePeriod = async () => {
-    const { id } = await get("/billing/periods/current");
-    await api.call("POST", `/api/v1/billing/periods/${id}/close`, { token: key });
-    return id;
-  };
 
   it("records each event of a batch by itself, with an outcome for each in order", async () => {
     const good = { agentId, meterName: "api_calls", quantity: 2, metadata: { job: "1" } };
@@ -189,7 +184,7 @@ describe.each(databases)("usage on $name", (database) => {
     await api.call("POST", "/api/v1/meters", { token: key, body: { name: "pages" } });
     await record([{ agentId, meterName: "api_calls", quantity: 1 }]);
     await record([{ agentId, meterName: "pages", quantity: 2 }]);
-    const before = await closePeriod();
+    const before = await closeCurrentPeriod(api, key);
     await record([{ agentId: theirs.id, meterName: "pages", quantity: 3 }]);
 
     const quantities = async (query: string) =>
@@ -252,7 +247,7 @@ describe.each(databases)("usage on $name", (database) => {
     await record(
       Array.from({ length: 30 }, (_, index) => ({ agentId, meterName: "api_calls", quantity: index + 1 })),
     );
-    await closePeriod();
+    await closeCurrentPeriod(api, key);
     await record([{ agentId, meterName: "api_calls" }]);
     expect(await checkTotals(api.db)).toEqual([]);
 

@@ -1,6 +1,12 @@
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createAuthorizedAgent, startTestApi, type TestAccount, type TestApi } from "./support/api.ts";
+import {
+  closeCurrentPeriod,
+  createAuthorizedAgent,
+  startTestApi,
+  type TestAccount,
+  type TestApi,
+} from "./support/api.ts";
 import { databases } from "./support/databases.ts";
 import { deliverStripeEvent, STRIPE_WEBHOOK_SECRET, stripeEvent } from "./support/stripe-events.ts";
 import { startStripeStandIn } from "./support/stripe-stand-in.ts";
@@ -44,10 +50,9 @@ describe.each(databases)("a payment on $name", (database) => {
       await api.call("POST", "/api/v1/meters", { token: key, body: meter });
       const { token } = await createAuthorizedAgent(api, key);
       await api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "pages", quantity: 20 } });
-      const current = await api.call("GET", "/api/v1/billing/periods/current", { token: key });
-      const period = `/api/v1/billing/periods/${current.body.data.id}`;
-      await api.call("POST", `${period}/close`, { token: key });
-      const invoice = (await api.call("POST", `${period}/invoice`, { token: key })).body.data;
+      const periodId = await closeCurrentPeriod(api, key);
+      const made = await api.call("POST", `/api/v1/billing/periods/${periodId}/invoice`, { token: key });
+      const invoice = made.body.data;
       expect(invoice).toMatchObject({ status: "open", total: "10.00" });
 
       const paid = stripeEvent("invoice.paid", invoice.stripeInvoiceId);
@@ -64,7 +69,7 @@ describe.each(databases)("a payment on $name", (database) => {
       await api.close();
       await stripe.close();
     }
-  }, 30_000);
+  }, 120_000);
 });
 
 describe.each(databases.filter(({ name }) => name === "PostgreSQL"))(

@@ -1,6 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
+import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { databases } from "./support/databases.ts";
 import { startWebhookReceiver, type WebhookReceiver } from "./support/webhook-receiver.ts";
 
@@ -30,12 +30,6 @@ describe.each(databases)("webhooks on $name", (database) => {
   const get = async (key: string, id: string) =>
     (await api.call("GET", `/api/v1/webhooks/${id}`, { token: key })).body.data;
 
-  async function closePeriod(key: string): Promise<string> {
-    const { body } = await api.call("GET", "/api/v1/billing/periods/current", { token: key });
-    await api.call("POST", `/api/v1/billing/periods/${body.data.id}/close`, { token: key });
-    return body.data.id;
-  }
-
   it("sends what happened, signed by Standard Webhooks", async () => {
     const { key } = await api.createAccount();
     const created = await create(key);
@@ -45,7 +39,7 @@ describe.each(databases)("webhooks on $name", (database) => {
     expect(await get(key, webhook.id)).toEqual(webhook);
     expect(webhook).toMatchObject({ enabled: true, disabledReason: null, failingSince: null });
 
-    const periodId = await closePeriod(key);
+    const periodId = await closeCurrentPeriod(api, key);
     await api.call("POST", `/api/v1/billing/periods/${periodId}/close`, { token: key });
     const invoice = await api.call("POST", `/api/v1/billing/periods/${periodId}/invoice`, { token: key });
     await api.call("POST", `/api/v1/billing/periods/${periodId}/invoice`, { token: key });
@@ -79,7 +73,7 @@ describe.each(databases)("webhooks on $name", (database) => {
     await create(account.key, { events: ["budget.exceeded"] });
     await create(account.liveKey);
     await create(other.key);
-    await closePeriod(account.key);
+    await closeCurrentPeriod(api, account.key);
     await settle(300);
     expect(receiver.received).toEqual([]);
   });
@@ -90,7 +84,7 @@ describe.each(databases)("webhooks on $name", (database) => {
     receiver.state.status = 500;
     const start = Date.now();
     api.setTime(new Date(start));
-    await closePeriod(key);
+    await closeCurrentPeriod(api, key);
     await expect.poll(() => receiver.received.length, { timeout: 5_000 }).toBe(1);
     await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).not.toBeNull();
     api.setTime(new Date(start + 4_000));
@@ -110,7 +104,7 @@ describe.each(databases)("webhooks on $name", (database) => {
     const { id } = (await create(key)).body.data;
     receiver.state.status = 307;
     receiver.state.location = receiver.url;
-    await closePeriod(key);
+    await closeCurrentPeriod(api, key);
     await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).not.toBeNull();
     expect(receiver.received).toHaveLength(1);
   });
@@ -121,7 +115,7 @@ describe.each(databases)("webhooks on $name", (database) => {
     const start = Date.now();
     api.setTime(new Date(start));
     receiver.state.status = 500;
-    await closePeriod(key);
+    await closeCurrentPeriod(api, key);
     await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).not.toBeNull();
     api.setTime(new Date(start + 5 * 86_400_000 + 1_000));
     await expect.poll(async () => (await get(key, id)).enabled, { timeout: 5_000 }).toBe(false);
@@ -134,10 +128,10 @@ describe.each(databases)("webhooks on $name", (database) => {
     await expect.poll(() => receiver.received.length, { timeout: 5_000 }).toBe(before + 1);
 
     receiver.state.status = 410;
-    await closePeriod(key);
+    await closeCurrentPeriod(api, key);
     await expect.poll(async () => (await get(key, id)).enabled, { timeout: 5_000 }).toBe(false);
     expect((await get(key, id)).disabledReason).toContain("410");
-  }, 30_000);
+  }, 120_000);
 
   it("keeps what is to be sent over a restart", async () => {
     const { key } = await api.createAccount();
@@ -145,14 +139,14 @@ describe.each(databases)("webhooks on $name", (database) => {
     const { id } = (await create(key)).body.data;
     const start = Date.now();
     api.setTime(new Date(start));
-    await closePeriod(key);
+    await closeCurrentPeriod(api, key);
     await expect.poll(async () => (await get(key, id)).failingSince, { timeout: 5_000 }).not.toBeNull();
     await api.restart();
     receiver.state.status = 200;
     const before = receiver.received.length;
     api.setTime(new Date(start + 10_000));
     await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(before + 1);
-  }, 30_000);
+  }, 120_000);
 
   it("lists, changes and deletes webhooks, and refuses a URL with a password", async () => {
     const { key } = await api.createAccount();
@@ -198,8 +192,7 @@ describe.each(databases)("private addresses on $name", (database) => {
       });
       const { token } = await createAuthorizedAgent(api, key);
       await api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "api_calls" } });
-      const { body } = await api.call("GET", "/api/v1/billing/periods/current", { token: key });
-      await api.call("POST", `/api/v1/billing/periods/${body.data.id}/close`, { token: key });
+      await closeCurrentPeriod(api, key);
       const path = `/api/v1/webhooks/${named.body.data.id}`;
       await expect
         .poll(async () => (await api.call("GET", path, { token: key })).body.data.failingSince, {
@@ -211,5 +204,5 @@ describe.each(databases)("private addresses on $name", (database) => {
       await api.close();
       receiver.close();
     }
-  }, 30_000);
+  }, 120_000);
 });

@@ -1,11 +1,12 @@
 import { File } from "node:buffer";
-import { access, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { PGlite } from "@electric-sql/pglite";
 import { DatabaseSetupError } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
+import { exists } from "./exists.ts";
 
 const DATA = "pgdata";
 
@@ -111,14 +112,5 @@ async function unpack(file: string, into: string): Promise<void> {
       `${file} is no backup of a Licentric database, or is damaged. Nothing was restored.`,
       { cause: error },
     );
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,8 +1,8 @@
-import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSetupError, type Queryable } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { openEmbeddedDatabase } from "./embedded.ts";
+import { exists } from "./exists.ts";
 import { migrations } from "./migrate.ts";
 import type { DatabaseLocation } from "./open-database.ts";
 import { openPostgres } from "./postgres.ts";
@@ -64,14 +64,5 @@ async function isLocked(directory: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof DatabaseSetupError) return true;
     throw error;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
   }
 }

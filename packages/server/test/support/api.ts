@@ -165,3 +165,12 @@ export async function createAuthorizedAgent(
   });
   return { agentId, token: authorization.body.data.token };
 }
+
+/** Closes the period that runs now; answers its id. */
+export async function closeCurrentPeriod(api: Pick<TestApi, "call">, key: string): Promise<string> {
+  const current = await api.call("GET", "/api/v1/billing/periods/current", { token: key });
+  const { id } = current.body.data;
+  const closed = await api.call("POST", `/api/v1/billing/periods/${id}/close`, { token: key });
+  if (closed.status !== 200) throw new Error(`The period was not closed: ${JSON.stringify(closed.body)}`);
+  return id;
+}
