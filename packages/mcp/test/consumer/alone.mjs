@@ -1,0 +1,17 @@
+// Where neither an MCP SDK nor OpenTelemetry is installed.
+import { createPaywall } from "@licentric/mcp";
+import { createTestPaywall } from "@licentric/mcp/testing";
+
+const isInstalled = (name) =>
+  import(name).then(
+    () => true,
+    (error) => error.code !== "ERR_MODULE_NOT_FOUND",
+  );
+const others = ["@modelcontextprotocol/sdk/types.js", "@modelcontextprotocol/server", "@opentelemetry/api"];
+const installed = await Promise.all(others.map(isInstalled));
+const paywall = createPaywall({ token: () => process.env.LICENTRIC_AGENT_TOKEN });
+const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (_context) => ({
+  content: ["ran"],
+}));
+const { content } = await handler({});
+process.stdout.write(JSON.stringify([...installed, ...content, typeof createTestPaywall]));

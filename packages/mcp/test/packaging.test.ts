@@ -1,0 +1,89 @@
+import { cpSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createProject, type Project, packPackages } from "../../../scripts/packed-project.ts";
+import { type StandIn, startStandIn } from "./stand-in.ts";
+
+// The package as users get it: built, packed, and installed into empty projects.
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+let besideSdks: Project;
+let alone: Project;
+let api: StandIn;
+
+beforeAll(async () => {
+  const packed = await packPackages(["contract", "sdk", "mcp"]);
+  const given = { packed, from: root, files: join(root, "test/consumer") };
+  const own = ["@licentric/mcp", "@types/node"];
+  // The declarations of SDK v1 need those of Express, which it does not bring.
+  const sdks = ["sdk", "server", "client"].map((name) => `@modelcontextprotocol/${name}`);
+  besideSdks = await createProject({ ...given, dependencies: [...own, ...sdks, "zod", "@types/express"] });
+  alone = await createProject({ ...given, dependencies: own });
+  api = await startStandIn();
+}, 240_000);
+
+afterAll(async () => {
+  await api?.close();
+  besideSdks?.remove();
+  alone?.remove();
+});
+
+const environment = (journal: string) => ({
+  LICENTRIC_BASE_URL: api.url,
+  LICENTRIC_API_KEY: "lk_test_0123456789abcdef",
+  LICENTRIC_AGENT_TOKEN: api.ledger.authorize("agt_1"),
+  JOURNAL: join(besideSdks.directory, journal),
+});
+
+it("holds what it is built of and nothing else", () => {
+  const installed = join(alone.directory, "node_modules/@licentric/mcp");
+  expect(readdirSync(installed).toSorted()).toEqual(["LICENSE", "README.md", "dist", "package.json"]);
+  const names = readdirSync(join(installed, "dist"), { recursive: true, encoding: "utf8" });
+  expect(
+    names.filter((name) => !/^(index|testing|chunk-\w+|paywall-\w+)\.(js|cjs|d\.ts|d\.cts)$/.test(name)),
+  ).toEqual([]);
+  expect(readdirSync(join(alone.directory, "node_modules/.pnpm")).join("\n")).not.toMatch(
+    /licentric\+server/,
+  );
+});
+
+it.each(["charge.mjs", "charge.cjs"])(
+  "charges tools on both SDKs, at once and by the journal: %s",
+  async (script) => {
+    const before = api.ledger.usage.length;
+    const { stdout, stderr } = await besideSdks.run(script, environment(script));
+    expect({ answers: JSON.parse(stdout), stderr }).toEqual({
+      answers: ["ran", "ran", "ran", "ran"],
+      stderr: "",
+    });
+    expect(api.ledger.usage).toHaveLength(before + 4);
+  },
+  60_000,
+);
+
+it.each(["alone.mjs", "alone.cjs"])(
+  "needs neither SDK nor OpenTelemetry: %s",
+  async (script) => {
+    const before = api.ledger.usage.length;
+    const { stdout, stderr } = await alone.run(script, environment(script));
+    expect({ said: JSON.parse(stdout), stderr }).toEqual({
+      said: [false, false, false, "ran", "function"],
+      stderr: "",
+    });
+    expect(api.ledger.usage).toHaveLength(before + 1);
+  },
+  60_000,
+);
+
+it("has declarations that compile beside both SDKs, as a module and as CommonJS", async () => {
+  const { directory } = besideSdks;
+  cpSync(join(directory, "surface.mts"), join(directory, "surface.cts"));
+  // The declarations of SDK v1 name a type of the DOM.
+  const options = { module: "nodenext", skipLibCheck: false, lib: ["es2023", "dom"] };
+  expect(await besideSdks.compile(["surface.mts", "surface.cts"], options)).toBe("");
+}, 120_000);
+
+it("has declarations that compile without an SDK", async () => {
+  expect(await alone.compile(["alone.mts"], { module: "nodenext", skipLibCheck: false })).toBe("");
+}, 60_000);
