@@ -12,6 +12,10 @@ export interface Api {
   readonly client: Licentric;
   /** Makes an agent and answers its token. */
   authorize(scopes?: string[], expiresIn?: number): Promise<{ agentId: string; token: string }>;
+  /** Stops answering, as an API does that is down, until {@link start}: connections are refused. */
+  stop(): Promise<void>;
+  /** Answers again, at the same URL and on the same data. */
+  start(): Promise<void>;
   /** What was billed to an agent on a meter. */
   billed(agentId: string, meterName?: string): Promise<number>;
   close(): Promise<void>;
@@ -20,12 +24,12 @@ export interface Api {
 /** Starts the real API on the embedded database. */
 export async function startApi(): Promise<Api> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "licentric-mcp-"));
-  const db = await openDatabase({ dataDirectory });
+  let db = await openDatabase({ dataDirectory });
   const making = { newId: randomUUID, now: new Date(), randomBytes };
   const account = await createAccount(db, { name: "Test" }, making);
   const environmentId = await getEnvironmentId(db, account.id, "test");
   const { key: apiKey } = await createKey(db, { environmentId, mode: "test" }, making);
-  const server = await startServer({ db, port: 0, logLevel: "fatal" });
+  let server = await startServer({ db, port: 0, logLevel: "fatal" });
   const client = new Licentric({ apiKey, baseUrl: server.url });
   for (const name of ["tokens", "rows"]) await client.meters.create({ name });
   return {
@@ -36,6 +40,14 @@ export async function startApi(): Promise<Api> {
       const { id: agentId } = await client.agents.create({ name: "agent" });
       const { token } = await client.mcp.authorize(agentId, { scopes, expiresIn });
       return { agentId, token: token.reveal() };
+    },
+    async stop() {
+      await server.close();
+      await db.close();
+    },
+    async start() {
+      db = await openDatabase({ dataDirectory });
+      server = await startServer({ db, port: Number(new URL(server.url).port), logLevel: "fatal" });
     },
     async billed(agentId, meterName = "api_calls") {
       const [row] = await db.query<{ quantity: string }>(
