@@ -1,9 +1,9 @@
 import { isManagementKey, type KeyScope, type Mode } from "@licentric/contract";
-import { createBatcher } from "../batcher.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
 import type { KeyCaller } from "./caller.ts";
-import { hashSecret, hasValidChecksum } from "./secrets.ts";
+import { createSecretLookUp } from "./look-up-secrets.ts";
+import { hasValidChecksum } from "./secrets.ts";
 
 interface KeyRow {
   secret_hash: string;
@@ -25,14 +25,7 @@ WHERE k.secret_hash = ANY ($1::text[])`;
  * in every process at once; concurrent requests share one look-up.
  */
 export function createKeyAuthenticator(db: Queryable): (secret: string) => Promise<KeyCaller> {
-  const lookUp = createBatcher<string, KeyRow | null>(
-    async (hashes) => {
-      const rows = await db.query<KeyRow>(LOOK_UP, [[...new Set(hashes)]]);
-      const byHash = new Map(rows.map((row) => [row.secret_hash, row]));
-      return hashes.map((hash) => byHash.get(hash) ?? null);
-    },
-    { maxItems: 1_000, concurrency: 2 },
-  );
+  const lookUp = createSecretLookUp<KeyRow>(db, LOOK_UP);
 
   return async (secret) => {
     if (secret.startsWith("AGT-")) {
@@ -47,7 +40,7 @@ export function createKeyAuthenticator(db: Queryable): (secret: string) => Promi
         "This is not a management key. It begins with lk_test_ or lk_live_; check that it was copied whole.",
       );
     }
-    const row = await lookUp(hashSecret(secret));
+    const row = await lookUp(secret);
     if (row === null) throw new ApiError("UNAUTHORIZED", "This management key does not exist here.");
     if (row.revoked_at !== null)
       throw new ApiError("UNAUTHORIZED", "This management key was revoked. Create another one.");

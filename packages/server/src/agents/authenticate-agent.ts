@@ -1,7 +1,7 @@
 import { isAgentToken } from "@licentric/contract";
 import type { AgentCaller } from "../accounts/caller.ts";
-import { hashSecret, hasValidChecksum } from "../accounts/secrets.ts";
-import { createBatcher } from "../batcher.ts";
+import { createSecretLookUp } from "../accounts/look-up-secrets.ts";
+import { hasValidChecksum } from "../accounts/secrets.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
 
@@ -42,14 +42,7 @@ export function createAgentAuthenticator(
   db: Queryable,
   now: () => Date,
 ): (token: string, check?: AgentCheck) => Promise<AgentCaller> {
-  const lookUp = createBatcher<string, CredentialRow | null>(
-    async (hashes) => {
-      const rows = await db.query<CredentialRow>(LOOK_UP, [[...new Set(hashes)]]);
-      const byHash = new Map(rows.map((row) => [row.secret_hash, row]));
-      return hashes.map((hash) => byHash.get(hash) ?? null);
-    },
-    { maxItems: 1_000, concurrency: 2 },
-  );
+  const lookUp = createSecretLookUp<CredentialRow>(db, LOOK_UP);
 
   return async (token, { allowEnded = false } = {}) => {
     if (token.startsWith("lk_")) {
@@ -61,7 +54,7 @@ export function createAgentAuthenticator(
         "This is not an agent's token. It begins with AGT-; check that it was copied whole.",
       );
     }
-    const row = await lookUp(hashSecret(token));
+    const row = await lookUp(token);
     if (row === null)
       throw new ApiError("UNAUTHORIZED", "This token does not exist here. Authorize the agent again.");
     if (!allowEnded) refuseEnded(row, now());
