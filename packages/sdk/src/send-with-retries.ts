@@ -15,6 +15,12 @@ import { isTransient, send, type TextAnswer } from "./transport.ts";
 import type { Wire } from "./wire.ts";
 
 /**
+ * Milliseconds below which another try is none. Timers fire up to a millisecond early: without this, a try that the
+ * deadline ended would be followed by one that no server could answer.
+ */
+const SHORTEST_TRY = 1;
+
+/**
  * Sends a request until it succeeds, fails for good, or its retries or its time are used up.
  *
  * @throws the error of the last try
@@ -49,7 +55,7 @@ export async function sendWithRetries(
     config.logger?.debug(`${wire.what}: ${summary} after ${took}`);
     if (!retryable || attempt >= maxRetries) throw error;
     const delay = retryDelay(attempt, retryAfter, Math.random);
-    if (performance.now() + delay >= end) throw pastDeadline(error, deadline);
+    if (performance.now() + delay + SHORTEST_TRY > end) throw pastDeadline(error, deadline);
     config.logger?.warn(`${wire.what}: ${summary}; trying again in ${Math.round(delay)} ms`);
     await sleep(delay, signal);
   }

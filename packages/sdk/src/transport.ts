@@ -31,7 +31,7 @@ export async function send(dispatcher: Dispatcher, request: Try): Promise<TextAn
   if (signal?.aborted) throw abortError(signal);
   const controller = new AbortController();
   // One timer for connecting, headers and body together: undici's own are per phase and coarse.
-  const timer = setTimeout(() => controller.abort(), timeout);
+  const timer = setTimeout(() => controller.abort(), Math.ceil(timeout));
   const onAbort = () => controller.abort();
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
