@@ -1,4 +1,9 @@
+import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { getEnvironment, getEnvironmentId } from "../src/accounts/accounts.ts";
+import { getInvoice } from "../src/billing/invoices.ts";
+import { connectStripe } from "../src/billing/stripe.ts";
+import { voidInvoice } from "../src/billing/void-invoice.ts";
 import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { databases } from "./support/databases.ts";
 import { deliverStripeEvent, STRIPE_WEBHOOK_SECRET, stripeEvent } from "./support/stripe-events.ts";
@@ -113,6 +118,30 @@ describe.each(databases)("billing on $name", { timeout: 60_000 }, (database) => 
     expect(draft.status).toBe("draft");
     expect((await post(`/billing/invoices/${draft.id}/void`, key)).body.data.status).toBe("void");
     expect(stripe.all("invoice")).toEqual([]);
+  });
+
+  it("voids in Stripe what was sent there after the invoice had been read", async () => {
+    const { id: accountId, key } = await api.createAccount();
+    await priceCalls(key, "0.5");
+    const { token } = await createAuthorizedAgent(api, key);
+    await use(token, 20);
+    const periodId = await closeCurrentPeriod(api, key);
+    stripe.addFault({ on: "POST /v1/customers", kind: "close-before", times: 3 });
+    expect((await post(`/billing/periods/${periodId}/invoice`, key)).status).toBe(502);
+    const [{ id }] = (await get(`/billing/invoices?periodId=${periodId}`, key)).body.data;
+    const environment = await getEnvironment(api.db, await getEnvironmentId(api.db, accountId, "test"));
+    const unsent = await getInvoice(api.db, environment.id, id);
+    expect(unsent.stripe_invoice_id).toBeNull();
+    expect((await post(`/billing/periods/${periodId}/invoice`, key)).body.data.status).toBe("open");
+
+    const services = {
+      db: api.db,
+      now: () => new Date(),
+      newId: () => uuidv7(),
+      stripe: connectStripe({ apiKey: "sk_test_standin", baseUrl: stripe.url }),
+    };
+    expect(await voidInvoice(services, environment, unsent)).toMatchObject({ id, status: "void" });
+    expect(stripe.all("invoice").map(({ status }) => status)).toEqual(["void"]);
   });
 
   it("voids no paid invoice, even where Stripe knows of the payment first", async () => {

@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
-import { getInvoice, type InvoiceRow } from "./invoices.ts";
+import { getInvoice, type InvoiceRow, lockInvoice } from "./invoices.ts";
 import { minorToDecimal, roundToCurrency } from "./pricing.ts";
 
 interface CreditNoteRow {
@@ -56,11 +56,7 @@ export async function storeCreditNote(
   { amount, reason, memo, settlement }: z.output<typeof CreateCreditNote>,
   { newId, now, stripeConnected }: { newId: () => string; now: Date; stripeConnected: boolean },
 ): Promise<CreditNote> {
-  await tx.query("SELECT 1 FROM invoices WHERE environment_id = $1 AND id = $2 FOR UPDATE", [
-    environmentId,
-    uuidParam(invoiceId),
-  ]);
-  const invoice = await getInvoice(tx, environmentId, invoiceId);
+  const invoice = await lockInvoice(tx, environmentId, invoiceId);
   const unsent = invoice.status === "draft" || (invoice.status === "computed" && stripeConnected);
   if (unsent || invoice.status === "void") {
     throw new ApiError(

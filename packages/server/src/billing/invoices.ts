@@ -191,6 +191,15 @@ export async function getInvoice(db: Queryable, environmentId: string, id: strin
   return onlyRow(rows);
 }
 
+/** Reads an invoice and keeps it from changing until the transaction ends. */
+export async function lockInvoice(tx: Queryable, environmentId: string, id: string): Promise<InvoiceRow> {
+  await tx.query("SELECT 1 FROM invoices WHERE environment_id = $1 AND id = $2 FOR UPDATE", [
+    environmentId,
+    uuidParam(id),
+  ]);
+  return getInvoice(tx, environmentId, id);
+}
+
 /** Lists invoices, newest first. */
 export function listInvoices(
   db: Queryable,

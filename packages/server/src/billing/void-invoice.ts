@@ -2,7 +2,7 @@ import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import { moveInvoice } from "./invoice-status.ts";
-import { followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
+import { followStripe, getInvoice, type InvoiceRow, lockInvoice } from "./invoices.ts";
 import { deleteDraft, findStripeInvoice } from "./send-to-stripe.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
 
@@ -30,10 +30,14 @@ export async function voidInvoice(
   }
   const paid = stripe !== null && (await voidInStripe(stripe, invoice));
   const row = await db.transaction(async (tx) => {
+    const current = await lockInvoice(tx, environment.id, invoice.id);
+    // It was sent after it had been read: what is in Stripe now has to be voided there first.
+    if (current.stripe_invoice_id !== invoice.stripe_invoice_id) return current;
     if (paid) await followStripe(tx, environment.id, invoice.id, "paid", { newId, now: now() });
     else await moveInvoice(tx, invoice.id, "void", now());
     return getInvoice(tx, environment.id, invoice.id);
   });
+  if (row.stripe_invoice_id !== invoice.stripe_invoice_id) return voidInvoice(services, environment, row);
   if (row.status !== "void") throw paidAlready();
   return row;
 }
