@@ -95,6 +95,18 @@ describe.each(databases)("agents and credentials on $name", (database) => {
     expect((await call("POST", `/credentials/${agentId}/revoke`)).status).toBe(404);
   });
 
+  it("refuses a revoked token also where the clock is behind the one that it was revoked by", async () => {
+    const { agentId, token } = await createAuthorizedAgent(api, key);
+    const [credential] = await credentialsOf(agentId);
+    await call("POST", `/credentials/${credential.id}/revoke`);
+    api.setTime(new Date(Date.now() - 60_000));
+    try {
+      expect(await verify(token)).toMatchObject({ status: 401 });
+    } finally {
+      api.setTime(null);
+    }
+  });
+
   it("rotates a credential: the old token ends at once, or after the overlap", async () => {
     const { agentId, token } = await createAuthorizedAgent(api, key, {
       scopes: ["a", "b"],
