@@ -1,0 +1,44 @@
+import { createPaywall } from "@licentric/mcp";
+import { Pool } from "undici";
+import type { Agent } from "../agent.ts";
+import { inTurn, microsecondsPerCall, type Row, ratios, spread } from "../compare.ts";
+
+const CALLS = 300;
+const ROUNDS = 9;
+
+/** What the default mode adds to a call ÷ one bare undici round trip that records the same usage. */
+export async function oneRequest(agent: Agent): Promise<Row> {
+  const paywall = createPaywall({ baseUrl: agent.url, token: () => agent.token });
+  const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (_extra: object) => ({
+    content: [{ type: "text", text: "ran" }],
+  }));
+  const pool = new Pool(agent.url, { pipelining: 1 });
+  const headers = { authorization: `Bearer ${agent.token}`, "content-type": "application/json" };
+  const body = JSON.stringify({ meterName: "api_calls" });
+  try {
+    const { left, right } = await inTurn(
+      ROUNDS,
+      () =>
+        microsecondsPerCall(CALLS, async () => {
+          const result = await handler({ signal: new AbortController().signal });
+          if ("isError" in result) throw new Error(`refused: ${JSON.stringify(result)}`);
+        }),
+      () =>
+        microsecondsPerCall(CALLS, async () => {
+          const answer = await pool.request({ method: "POST", path: "/api/v1/mcp/verify", headers, body });
+          await answer.body.json();
+          if (answer.statusCode !== 200) throw new Error(`the API answered ${answer.statusCode}`);
+        }),
+    );
+    return {
+      name: "paywall, one request a call",
+      ratio: "added to a call ÷ one bare round trip",
+      ...spread(ratios(left, right)),
+      aim: { atMost: 1.15 },
+      figures: `${spread(left).median.toFixed(0)} µs ÷ ${spread(right).median.toFixed(0)} µs`,
+    };
+  } finally {
+    await paywall.close();
+    await pool.close();
+  }
+}
