@@ -127,6 +127,21 @@ describe("the deadline", () => {
     expect(performance.now() - started).toBeLessThan(1_200);
   });
 
+  it("that passes during the wait, in a process that wakes late, is followed by no try", async () => {
+    const now = performance.now.bind(performance);
+    let late = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now() + late);
+    // Told right before the wait begins.
+    const warn = () => {
+      late = 60_000;
+    };
+    const logger: Logger = { debug() {}, info() {}, warn, error() {} };
+    answers = [() => refusal(503)];
+    const call = clientFor(server.url, { logger }).mcp.verify(TEST_TOKEN, {}, { deadline: 30_000 });
+    expect(await errorOf(call)).toMatchObject({ status: 503 });
+    expect(server.requests).toHaveLength(1);
+  });
+
   it("is twice the timeout where none is set, and the client's where that is", async () => {
     const waits = { "retry-after": "1" };
     answers = [() => refusal(503, waits)];
