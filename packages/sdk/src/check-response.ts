@@ -60,12 +60,13 @@ export function checkList<R extends Route>(
 function readJson(answer: TextAnswer, what: string): unknown {
   try {
     return JSON.parse(answer.text);
-  } catch (cause) {
+  } catch {
+    // The parser's own error quotes what it read, which may hold a secret.
     const type = header(answer, "content-type") ?? "no content type";
     const excerpt = /json/.test(type) ? "" : excerptOf(answer.text);
     throw new ResponseValidationError(
       `${what} answered ${answer.status} with something that is not JSON (${type})${excerpt ? `: "${excerpt}"` : ""}. Check that baseUrl is the origin of a Licentric API.`,
-      { ...answerFields(answer), cause: excerpt === "" ? undefined : cause },
+      answerFields(answer),
     );
   }
 }

@@ -80,6 +80,8 @@ const isPermanent = (code: string | undefined): boolean =>
 
 function connectionError(what: string, error: unknown): LicentricError {
   const code = codeOf(error);
+  // undici keeps the bytes that it could not parse: an answer with a secret in it must not come out with an error.
+  if (error instanceof Error && "data" in error) error.data = undefined;
   const fields = { code, cause: error };
   if (code === "UND_ERR_CLOSED" || code === "UND_ERR_DESTROYED") {
     return new LicentricError("The client is closed: make a new one to send more requests.", fields);

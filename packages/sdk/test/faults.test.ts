@@ -1,7 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Server, type Socket } from "node:net";
+import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { AbortError, ConnectionError, Licentric, TimeoutError } from "../src/index.ts";
+import { AbortError, ConnectionError, Licentric, LicentricError, TimeoutError } from "../src/index.ts";
 import { clientFor, errorOf, TEST_TOKEN } from "./client-for.ts";
 
 // A server of bare sockets, which breaks in every way in which a network does. Each connection plays the next
@@ -96,6 +97,20 @@ describe("a connection that is", () => {
     expect(error).toMatchObject({ status: undefined, cause: expect.any(Error) });
     expect(error instanceof Error && error.message).toContain(url);
     expect(requests).toHaveLength(3);
+  });
+
+  const secret = `{"data":{"token":"${TEST_TOKEN}"}}`;
+  it.each([
+    ["not HTTP", secret],
+    ["a malformed header", `HTTP/1.1 200 OK\r\nx y: ${secret}\r\n\r\n`],
+    ["a malformed chunk", `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n${secret}`],
+    ["text that is not JSON", `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n${TEST_TOKEN}`],
+  ])("answered with a secret in %s gives an error that does not show it", async (_, answer) => {
+    faults = [(socket) => socket.end(answer)];
+    const error = await errorOf(verify({ maxRetries: 0 }));
+    expect(error).toBeInstanceOf(LicentricError);
+    const shown = inspect(error, { depth: 20, showHidden: true });
+    expect(shown).not.toContain(TEST_TOKEN.slice(0, 9));
   });
 
   it("closed by the server while idle does not fail the next call", async () => {
