@@ -23,6 +23,16 @@ import type { TextAnswer } from "./transport.ts";
 
 const Issues = z.array(ValidationIssue);
 
+const { code, details, requestId, status } = ErrorEnvelope.shape;
+
+/** The envelope, read so that a member of another type, null above all, costs no more than itself. */
+const LenientEnvelope = ErrorEnvelope.extend({
+  code: code.catch(undefined),
+  details: details.catch(undefined),
+  requestId: requestId.catch(undefined),
+  status: status.catch(undefined),
+});
+
 /** The error of an answer that is no success: its class by the status, its sentence by the envelope. */
 export function errorFromAnswer(
   answer: TextAnswer,
@@ -89,7 +99,7 @@ function withIssues(message: string, issues: readonly ValidationIssue[]): string
 function readEnvelope(text: string): ErrorEnvelopeData | undefined {
   try {
     // Servers sometimes repeat what they were sent: a secret among it must not come back in an error.
-    return ErrorEnvelope.safeParse(JSON.parse(redactSecrets(text))).data;
+    return LenientEnvelope.safeParse(JSON.parse(redactSecrets(text))).data;
   } catch {
     return undefined; // a proxy's page, or nothing at all: described by the caller
   }

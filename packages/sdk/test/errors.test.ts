@@ -82,6 +82,27 @@ describe("an error by its status", () => {
       issues: [],
     });
   });
+
+  it.each([
+    [
+      { details: null, code: "CONFLICT" },
+      { code: "CONFLICT", details: undefined },
+    ],
+    [
+      { code: null, requestId: null },
+      { code: undefined, requestId: "req_7" },
+    ],
+    [
+      { details: ["a"], status: "409", requestId: "01ABC" },
+      { details: undefined, requestId: "01ABC" },
+    ],
+  ])("keeps its sentence where the envelope has a member of another type: %j", async (members, expected) => {
+    const headers = { "x-request-id": "req_7" };
+    const error = await failure(
+      HttpResponse.json({ error: "It is closed.", ...members }, { status: 409, headers }),
+    );
+    expect(error).toMatchObject({ name: "ConflictError", message: "It is closed.", ...expected });
+  });
 });
 
 describe("a validation error", () => {
