@@ -49,10 +49,16 @@ export class Page<Item> implements AsyncIterable<Item> {
 
   /** Every item of this page and of all pages behind it, one page asked for at a time. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+    const seen = new Set<string | null>();
     let page: Page<Item> = this;
     for (;;) {
       yield* page.data;
       if (!page.hasNextPage()) return;
+      const { nextCursor } = page.pagination;
+      if (seen.has(nextCursor)) {
+        throw new LicentricError("The API answered a cursor for the second time: the list would never end.");
+      }
+      seen.add(nextCursor);
       page = await page.getNextPage();
     }
   }

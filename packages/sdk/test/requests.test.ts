@@ -292,6 +292,44 @@ describe("a list", () => {
   });
 });
 
+describe("a list that does not go well", () => {
+  const listOf = async (next: (cursor: string | null) => Response) => {
+    const api = await serveHandlers([
+      http.get("*/api/v1/agents", ({ request }) => next(new URL(request.url).searchParams.get("cursor"))),
+    ]);
+    onTestFinished(() => api.close());
+    const read: string[] = [];
+    const reading = async () => {
+      const list = clientFor(api.url, { maxRetries: 0 }).agents.list();
+      for await (const agent of list) read.push(agent.id);
+    };
+    return { error: await errorOf(reading()), read, requests: api.requests };
+  };
+
+  it("because cursors go round in a ring ends with an error, not never", async () => {
+    const { error, requests } = await listOf((cursor) =>
+      HttpResponse.json(page([AGENT], cursor === "agt_1" ? "agt_2" : "agt_1")),
+    );
+    expect(error).toMatchObject({ message: expect.stringContaining("would never end") });
+    expect(requests).toHaveLength(3);
+  });
+
+  it("because its second page fails gives the first page, then the error", async () => {
+    const { error, read } = await listOf((cursor) =>
+      cursor === null
+        ? HttpResponse.json(page([AGENT], "agt_1"))
+        : HttpResponse.json({ error: "no" }, { status: 500 }),
+    );
+    expect(read).toEqual(["agt_1"]);
+    expect(error).toMatchObject({ name: "InternalServerError", status: 500 });
+  });
+
+  it("because an item lacks a member names the item", async () => {
+    const { error } = await listOf(() => HttpResponse.json(page([AGENT, { ...AGENT, id: undefined }])));
+    expect(error).toMatchObject({ message: expect.stringContaining("data.1.id") });
+  });
+});
+
 describe("a failing call", () => {
   it("that is only asked for its response leaves no unhandled rejection behind", async () => {
     agentAnswer = () => HttpResponse.json({ error: "no" }, { status: 404 });
