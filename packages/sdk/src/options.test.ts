@@ -57,6 +57,7 @@ describe("the base URL", () => {
     ["ftp://a.example", /must begin with https/],
     ["https://user:pw@a.example", /must not contain a user name/],
     ["https://a.example?x=1", /must not have a query/],
+    ["https://a.example/?", /must not have a query/],
     ["https://a.example/api/v1/", /must not end in \/api\/v1/],
   ])("%s is refused", (url, sentence) => {
     expect(() => resolveBaseUrl(url, undefined)).toThrow(LicentricError);

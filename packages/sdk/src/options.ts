@@ -131,7 +131,7 @@ export function resolveBaseUrl(option: string | undefined, fromEnvironment: stri
   if (url.protocol !== "https:" && url.protocol !== "http:")
     throw wrong("must begin with https:// or http://");
   if (url.username || url.password) throw wrong("must not contain a user name or a password");
-  if (url.search || url.hash) throw wrong("must not have a query or a fragment");
+  if (/[?#]/.test(url.href)) throw wrong("must not have a query or a fragment");
   url.pathname = url.pathname.replace(/\/+$/, "");
   if (/\/api\/v1$/.test(url.pathname)) throw wrong("must not end in /api/v1: the client adds it");
   return url;

@@ -1,6 +1,6 @@
 import { format, inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { AgentToken, Secret } from "./secret.ts";
+import { AgentToken, Secret, secretText } from "./secret.ts";
 
 const text = "AGT-verysecretverysecretend1";
 const shown = "AGT-…end1";
@@ -29,6 +29,16 @@ describe("a secret", () => {
     expect({ ...token }).toEqual({});
     expect(Reflect.ownKeys(token)).toEqual([]);
     expect(JSON.stringify(structuredClone(token))).not.toContain("verysecret");
+  });
+
+  it("is read from another copy of this package, too, and from nothing else", () => {
+    class OtherCopysToken {
+      reveal = () => text;
+    }
+    expect(secretText(new OtherCopysToken())).toBe(text);
+    for (const other of [undefined, null, 42, {}, { reveal: text }, { reveal: () => 42 }]) {
+      expect(secretText(other)).toBe("");
+    }
   });
 
   it("hides wholly what has none of our prefixes", () => {

@@ -53,9 +53,16 @@ export class Secret {
  */
 export class AgentToken extends Secret {}
 
-/** The text of a secret, however it was handed over. */
-export const secretText = (secret: string | Secret): string =>
-  secret instanceof Secret ? secret.reveal() : secret;
+/**
+ * The text of a secret, however it was handed over, and nothing where it is something else. A program may have this
+ * package twice, as a module and as CommonJS: the other one's secrets are known by what they can do.
+ */
+export function secretText(secret: unknown): string {
+  if (typeof secret === "string") return secret;
+  const reveals = typeof secret === "object" && secret !== null && "reveal" in secret;
+  const text: unknown = reveals && typeof secret.reveal === "function" ? secret.reveal() : undefined;
+  return typeof text === "string" ? text : "";
+}
 
 /** An answer with its token turned into an object that does not print itself. */
 export const withAgentToken = <Answer extends { token: string }>(
