@@ -3,10 +3,11 @@ import type { z } from "zod";
 import type { Answer } from "./answer.ts";
 import { APIPromise, type Parsed } from "./api-promise.ts";
 import { checkData, checkList, type ResponseOf } from "./check-response.ts";
-import { LicentricError } from "./errors.ts";
+import { LicentricError, noteIdempotencyKey } from "./errors.ts";
 import type { ClientConfig, RequestOptions } from "./options.ts";
 import { Page, PagePromise } from "./page.ts";
 import { sendWithRetries } from "./send-with-retries.ts";
+import type { TextAnswer } from "./transport.ts";
 import { type CallInput, toWire } from "./wire.ts";
 
 /** What a call takes as its body. */
@@ -36,39 +37,48 @@ export interface Api {
 
 /** Makes the {@link Api} of a client. */
 export function createApi(config: ClientConfig): Api {
-  async function exchange(route: Route, input: CallInput, options: RequestOptions) {
+  async function exchange<Data>(
+    route: Route,
+    input: CallInput,
+    options: RequestOptions,
+    read: (answer: TextAnswer, what: string) => Data,
+  ): Promise<Parsed<Data>> {
     const wire = toWire(config, route, input, options);
-    return { what: wire.what, answer: await sendWithRetries(config, wire, options) };
+    try {
+      const answer = await sendWithRetries(config, wire, options);
+      return { data: read(answer, wire.what), answer: bare(answer) };
+    } catch (error) {
+      if (error instanceof LicentricError) noteIdempotencyKey(error, wire.headers["idempotency-key"]);
+      throw error;
+    }
   }
 
-  async function parse<R extends Route, Data>(
+  function parse<R extends Route, Data>(
     route: R,
     input: CallInput,
     options: RequestOptions,
     toData: (data: ResponseOf<R>) => Data,
   ): Promise<Parsed<Data>> {
-    const { answer, what } = await exchange(route, input, options);
-    const data = toData(checkData(route, answer, what));
-    return { data, answer: bare(answer) };
+    return exchange(route, input, options, (answer, what) => toData(checkData(route, answer, what)));
   }
 
-  async function parsePage<R extends Route>(
+  function parsePage<R extends Route>(
     route: R,
     input: CallInput,
     options: RequestOptions,
   ): Promise<Parsed<Page<ResponseOf<R>>>> {
-    const { answer, what } = await exchange(route, input, options);
-    const { data, pagination } = checkList(route, answer, what);
-    const query = input.query ?? {};
-    const page = new Page(data, pagination, (cursor) => {
-      if ("cursor" in query && query.cursor === cursor) {
-        throw new LicentricError(
-          `${what} answered its own cursor as the next one: the list would never end.`,
-        );
-      }
-      return list(route, { ...input, query: { ...query, cursor } }, options);
+    return exchange(route, input, options, (answer, what) => {
+      const { data, pagination } = checkList(route, answer, what);
+      const query = input.query ?? {};
+      return new Page(data, pagination, (cursor) => {
+        if ("cursor" in query && query.cursor === cursor) {
+          throw new LicentricError(
+            `${what} answered its own cursor as the next one: the list would never end.`,
+          );
+        }
+        return list(route, { ...input, query: { ...query, cursor } }, options);
+      });
     });
-    return { data: page, answer: bare(answer) };
   }
 
   function call<R extends Route>(

@@ -16,6 +16,9 @@ export interface ErrorFields {
   readonly cause?: unknown;
 }
 
+/** Notes on an error under which key its call was sent. */
+export let noteIdempotencyKey: (error: LicentricError, key: string | undefined) => void;
+
 /**
  * What every failure of this package is an instance of: of a subclass where one fits, of this class itself for
  * statuses that have none (405, 413, a redirect, …).
@@ -43,9 +46,13 @@ export class LicentricError extends Error {
   /** Names the request in the server's log. Quote it when you report a problem. */
   readonly requestId: string | undefined;
   readonly #headers: Headers | undefined;
+  #idempotencyKey: string | undefined;
 
   static {
     LicentricError.prototype.name = "LicentricError";
+    noteIdempotencyKey = (error, key) => {
+      error.#idempotencyKey = key;
+    };
   }
 
   /**
@@ -64,6 +71,14 @@ export class LicentricError extends Error {
   /** The answer's headers; undefined where no answer came. Not enumerable: loggers leave them out. */
   get headers(): Headers | undefined {
     return this.#headers;
+  }
+
+  /**
+   * The key under which the call was sent, yours or the random one: with it in the options of the same call, asking
+   * again does nothing twice. Undefined for calls that carry none, and for errors before sending.
+   */
+  get idempotencyKey(): string | undefined {
+    return this.#idempotencyKey;
   }
 }
 
@@ -167,7 +182,18 @@ export class InternalServerError extends LicentricError {
 
 /**
  * No complete answer came: refused, reset, cut off, not resolved. Whether the server did what was asked is
- * unknown; the same call with the same `idempotencyKey` finds out and does nothing twice.
+ * unknown; the same call with the error's `idempotencyKey` finds out and does nothing twice.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await client.billing.createInvoice("per_1");
+ * } catch (error) {
+ *   if (!(error instanceof ConnectionError)) throw error;
+ *   const { idempotencyKey } = error; // keep it, and later:
+ *   await client.billing.createInvoice("per_1", {}, { idempotencyKey });
+ * }
+ * ```
  */
 export class ConnectionError extends LicentricError {
   static {

@@ -109,7 +109,7 @@ export class Licentric {
 
   /**
    * Waits for the requests in flight and closes the client's connections; later calls throw. A `dispatcher` that
-   * was passed in stays open. Closing again does nothing.
+   * was passed in stays open, and so does a client that sends with it. Closing again does nothing.
    *
    * @example
    * ```ts

@@ -49,11 +49,15 @@ export async function send(dispatcher: Dispatcher, request: Try): Promise<TextAn
   } catch (error) {
     if (signal?.aborted) throw abortError(signal);
     const what = `${request.method} ${request.origin}`;
-    if (controller.signal.aborted || isTimeout(error)) {
+    if (controller.signal.aborted) {
       throw new TimeoutError(`${what}: no complete answer within ${Math.ceil(timeout)} ms.`, {
         code: "ETIMEDOUT",
         cause: error,
       });
+    }
+    // The system's or the dispatcher's own limit, which may be shorter.
+    if (error instanceof Error && isTimeout(error)) {
+      throw new TimeoutError(`${what}: ${error.message}.`, { code: "ETIMEDOUT", cause: error });
     }
     throw connectionError(what, error);
   } finally {
@@ -74,9 +78,7 @@ const isTimeout = (error: unknown): boolean => /TIMEOUT|ETIMEDOUT/.test(codeOf(e
 
 /** Faults that are the same on every try: a certificate that is not trusted, a request that cannot be sent. */
 const isPermanent = (code: string | undefined): boolean =>
-  /CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL|^ERR_INVALID|^UND_ERR_(INVALID_ARG|NOT_SUPPORTED|DESTROYED|CLOSED)$/.test(
-    code ?? "",
-  );
+  /CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL|^ERR_INVALID|^UND_ERR_NOT_SUPPORTED$/.test(code ?? "");
 
 function connectionError(what: string, error: unknown): LicentricError {
   const code = codeOf(error);

@@ -78,6 +78,8 @@ describe("a request", () => {
     expect(last().headers.get("idempotency-key")).not.toBe(first);
     await client.agents.create({ name: "a" }, { idempotencyKey: "mine" });
     expect(last().headers.get("idempotency-key")).toBe("mine");
+    await client.agents.create({ name: "a" }, { headers: { "Idempotency-Key": "header" } });
+    expect(last().headers.get("idempotency-key")).toBe("header");
     await client.agents.update("agt_1", {});
     expect(last().headers.has("idempotency-key")).toBe(false);
     await client.agents.get("agt_1");
@@ -86,10 +88,18 @@ describe("a request", () => {
 
   it("has the client's headers, the call's over them, and never another authorization", async () => {
     const client = clientFor(server.url, {
-      headers: { "X-One": "1", "x-two": "2", Authorization: "Basic x" },
+      headers: {
+        "X-One": "1",
+        "x-two": "2",
+        "X-Three": "3",
+        Authorization: "Basic x",
+        "User-Agent": "mine/1",
+      },
     });
     await client.agents.get("agt_1", { headers: { "x-one": "one", "X-Two": undefined, authorization: "y" } });
     expect(last().headers.get("x-one")).toBe("one");
+    expect(last().headers.get("x-three")).toBe("3");
+    expect(last().headers.get("user-agent")).toBe("mine/1");
     expect(last().headers.has("x-two")).toBe(false);
     expect(last().headers.get("authorization")).toBe(`Bearer ${TEST_KEY}`);
   });
@@ -233,6 +243,14 @@ describe("an answer", () => {
     });
   });
 
+  it("that is JSON cut short is not quoted: what is in it is nobody's but yours", async () => {
+    agentAnswer = () =>
+      new HttpResponse('{"data":{"name":"Jane Doe', { headers: { "content-type": "application/json" } });
+    const error = await errorOf(clientFor(server.url).agents.get("agt_1"));
+    expect(error).toMatchObject({ message: expect.stringMatching(/not JSON \(application\/json\)\./) });
+    expect(inspect(error, { depth: 9 })).not.toContain("Jane");
+  });
+
   it("of authorize without what only our server promises is fine, and without a token is not", async () => {
     const { token } = await clientFor(server.url).mcp.authorize("agt_1", { scopes: ["mcp:invoke"] });
     expect(token.reveal()).toBe(TEST_TOKEN);
@@ -289,6 +307,30 @@ describe("a list", () => {
     };
     expect(await errorOf(read())).toMatchObject({ message: expect.stringContaining("would never end") });
     expect(loop.requests).toHaveLength(2);
+    const second = await (await clientFor(loop.url).agents.list()).getNextPage();
+    expect(() => second.getNextPage()).toThrow(/would never end/);
+  });
+
+  it("ends where the API says that there is no more, even beside a cursor", async () => {
+    const api = await serveHandlers([
+      http.get("*/api/v1/agents", () =>
+        HttpResponse.json({ data: [AGENT], pagination: { nextCursor: "agt_1", hasMore: false } }),
+      ),
+    ]);
+    onTestFinished(() => api.close());
+    for await (const agent of clientFor(api.url).agents.list()) expect(agent.id).toBe("agt_1");
+    expect(api.requests).toHaveLength(1);
+  });
+
+  it("is unknown where a batch has another number of outcomes than of events", async () => {
+    const api = await serveHandlers([
+      http.post("*/api/v1/usage/events", () => HttpResponse.json({ data: { results: [] } })),
+    ]);
+    onTestFinished(() => api.close());
+    const usage = clientFor(api.url).usage;
+    const event = { agentId: "agt_1", meterName: "pages" };
+    const error = await errorOf(usage.recordBatch([event, event]));
+    expect(error).toMatchObject({ message: expect.stringMatching(/0 outcomes for 2 events/) });
   });
 });
 

@@ -1,6 +1,6 @@
 import { HttpResponse, http } from "msw";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { AbortError, type Logger } from "../src/index.ts";
+import { AbortError, LicentricError, type Logger } from "../src/index.ts";
 import { clientFor, errorOf, TEST_TOKEN } from "./client-for.ts";
 import { type HandlerServer, serveHandlers } from "./serve-handlers.ts";
 
@@ -44,6 +44,15 @@ describe("a failed try", () => {
     answers = [() => refusal(500)];
     await clientFor(server.url).mcp.verify(TEST_TOKEN, {}, { idempotencyKey: "mine" });
     expect(keys()).toEqual(new Set(["mine"]));
+  });
+
+  it("that was the last tells the key under which the server may have acted", async () => {
+    answers = Array(9).fill(() => refusal(500));
+    const random = await errorOf(clientFor(server.url).mcp.verify(TEST_TOKEN));
+    expect(random).toBeInstanceOf(LicentricError);
+    expect(keys()).toEqual(new Set([random instanceof LicentricError && random.idempotencyKey]));
+    const own = await errorOf(clientFor(server.url).mcp.verify(TEST_TOKEN, {}, { idempotencyKey: "mine" }));
+    expect(own).toMatchObject({ idempotencyKey: "mine" });
   });
 
   it.each([400, 401, 402, 403, 404, 409, 413, 422])("with %i is not repeated", async (status) => {

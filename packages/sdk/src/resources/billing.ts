@@ -122,11 +122,10 @@ export class Billing {
     options: RequestOptions,
     close: () => APIPromise<BillingPeriod>,
   ): Promise<Parsed<BillingPeriod>> {
-    const readOptions = { ...options, idempotencyKey: undefined };
     await waitForFlush(wait, options.signal, async () => {
-      const { data: period, headers } = await this.getPeriod(periodId, readOptions).withResponse();
+      const { data: period, headers } = await this.getPeriod(periodId, options).withResponse();
       if (period.status === "closed" || headers.get("licentric-durable") === "true") return "flushed";
-      return period.totals ?? (await this.#usage.totals({ periodId }, readOptions));
+      return period.totals ?? (await this.#usage.totals({ periodId }, options));
     });
     return parsedOf(close());
   }
