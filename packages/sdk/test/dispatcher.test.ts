@@ -6,7 +6,7 @@ import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HttpResponse, http } from "msw";
-import { Agent, ProxyAgent } from "undici";
+import { Agent, errors, MockAgent, ProxyAgent } from "undici";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { clientFor, errorOf, TEST_TOKEN } from "./client-for.ts";
 import { serveHandlers } from "./serve-handlers.ts";
@@ -42,6 +42,22 @@ describe("a dispatcher of the user's own", () => {
     expect(tunnels).toEqual([new URL(api.url).host]);
     await client.close();
     expect(await clientFor(api.url, { dispatcher }).mcp.verify(TEST_TOKEN)).toEqual(VERIFIED);
+  });
+
+  it("may give up on connecting before the client does: that is a TimeoutError, and tried again", async () => {
+    const dispatcher = new MockAgent();
+    dispatcher.disableNetConnect();
+    onTestFinished(() => dispatcher.close());
+    const api = dispatcher.get("http://api.example").intercept({ path: /verify/, method: "POST" });
+    api.replyWithError(new errors.ConnectTimeoutError("Connect Timeout Error (10000 ms)")).times(2);
+    const error = await errorOf(
+      clientFor("http://api.example", { dispatcher, maxRetries: 1 }).mcp.verify(TEST_TOKEN),
+    );
+    expect(error).toMatchObject({
+      name: "TimeoutError",
+      message: expect.stringContaining("Connect Timeout Error (10000 ms)"),
+    });
+    expect(dispatcher.pendingInterceptors()).toEqual([]);
   });
 
   it.skipIf(!hasOpenssl())("may show a client certificate, and a wrong one is not tried again", async () => {

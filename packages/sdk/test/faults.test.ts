@@ -254,12 +254,14 @@ describe("connections", () => {
     await client.mcp.verify(TEST_TOKEN);
     faults = [hangs, hangs];
     const controller = new AbortController();
-    const calls = ["agt_1", "agt_2"].map((id) => client.agents.get(id, { signal: controller.signal }));
-    const ends = Promise.all(calls.map(errorOf));
-    await vi.waitFor(() => expect(requests).toHaveLength(3));
+    const get = () => errorOf(client.agents.get("agt_1", { signal: controller.signal }));
+    const first = get();
+    await vi.waitFor(() => expect(asked).toHaveLength(1));
+    const second = get();
+    await vi.waitFor(() => expect(asked).toHaveLength(2));
     expect(new Set(asked).size).toBe(2);
     controller.abort();
-    await ends;
+    await Promise.all([first, second]);
   });
 
   it("are closed by close(), after the answers that are on their way", async () => {
