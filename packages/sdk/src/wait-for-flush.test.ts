@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { AbortError, TimeoutError } from "./errors.ts";
 import { type FlushProgress, type FlushTotal, waitForFlush } from "./wait-for-flush.ts";
 
@@ -30,6 +30,19 @@ describe("waitForFlush", () => {
     expect(last?.quietFor).toBeGreaterThanOrEqual(40);
     expect(progress.slice(0, 4).map(({ quietFor }) => quietFor)).toEqual([0, 0, 0, 0]);
     expect(progress.slice(0, -1).every(({ quietFor }) => quietFor < 40)).toBe(true);
+  });
+
+  it("reads every 5 s, until a flush lies within 65 s, where no times are named", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const elapsed: number[] = [];
+    const onProgress = (now: FlushProgress) => void elapsed.push(now.elapsed);
+    const waiting = waitForFlush({ onProgress }, undefined, async () => [total(1)]);
+    await vi.advanceTimersByTimeAsync(64_999);
+    expect(elapsed).toHaveLength(13);
+    await vi.advanceTimersByTimeAsync(1);
+    await waiting;
+    expect(elapsed).toEqual(Array.from({ length: 14 }, (_, index) => index * 5_000));
   });
 
   it("does not take another order of the same totals for a change", async () => {

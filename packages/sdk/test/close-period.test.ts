@@ -78,6 +78,13 @@ describe("closePeriod", () => {
     expect(sent()).toEqual(["GET billing/periods/per_1", "POST billing/periods/per_1/close"]);
   });
 
+  it("waits longer than the service's flush takes where no times are named", async () => {
+    const signal = AbortSignal.timeout(300);
+    const call = clientFor(server.url).billing.closePeriod("per_1", { waitForFlush: true }, { signal });
+    expect(await errorOf(call)).toBeInstanceOf(AbortError);
+    expect(sent()).not.toContain("POST billing/periods/per_1/close");
+  });
+
   it("closes nothing where usage goes on beyond the limit", async () => {
     quantities = Array.from({ length: 1_000 }, (_, index) => index);
     const call = clientFor(server.url).billing.closePeriod("per_1", { waitForFlush: { ...fast, limit: 80 } });

@@ -64,15 +64,20 @@ describe("the packed package", () => {
 
   it.each([
     ["nodenext, as a module", { module: "nodenext" }, "module" as const],
+    [
+      "nodenext, with the dependencies' declarations",
+      { module: "nodenext", skipLibCheck: false },
+      "module" as const,
+    ],
     ["nodenext, as CommonJS", { module: "nodenext" }, "commonjs" as const],
     ["bundler", { module: "esnext", moduleResolution: "bundler" }, "module" as const],
   ])(
     "has the types that it promises: %s",
     async (_, options, type) => {
-      // Declarations of dependencies are theirs to check; ours are checked with the report of the public surface.
-      expect(await project.compile(["surface.ts"], { ...options, skipLibCheck: true }, type)).toBe("");
+      // Checking the dependencies' declarations takes ten times as long, and is the same in each way: once is enough.
+      expect(await project.compile(["surface.ts"], { skipLibCheck: true, ...options }, type)).toBe("");
     },
-    60_000,
+    120_000,
   );
 
   it("has the public surface that etc/sdk.api.md reports; after a change: pnpm api:update", async () => {
