@@ -7,7 +7,7 @@ import {
 } from "@licentric/contract";
 import type { z } from "zod";
 import { header, webHeaders } from "./answer.ts";
-import { excerptOf, issueText } from "./error-from-answer.ts";
+import { excerptOf, issuesText } from "./error-from-answer.ts";
 import { ResponseValidationError } from "./errors.ts";
 import type { TextAnswer } from "./transport.ts";
 
@@ -82,14 +82,18 @@ function assertEnvelope<Envelope>(
   const issues = result.error.issues.filter((issue) => !isAddition(issue)).map(toIssue);
   if (issues.length === 0) return;
   throw new ResponseValidationError(
-    `${what} answered ${answer.status}, and the answer is not what the API promises: ${issues.map(issueText).join("; ")}. The request itself succeeded.`,
+    `${what} answered ${answer.status}, and the answer is not what the API promises: ${issuesText(issues)}. The request itself succeeded.`,
     { ...answerFields(answer), issues },
   );
 }
 
-/** What an API may add without breaking its clients: a member, and a value of an enumeration. */
+/**
+ * What an API may add without breaking its clients: a member, a value of an enumeration, and length: how long texts
+ * and lists may be is a limit on requests. A number too large for JavaScript stays an error.
+ */
 function isAddition(issue: z.core.$ZodIssue): boolean {
   if (issue.code === "unrecognized_keys") return true;
+  if (issue.code === "too_big") return issue.origin === "string" || issue.origin === "array";
   return issue.code === "invalid_value" && issue.values.length > 1 && typeof issue.input === "string";
 }
 

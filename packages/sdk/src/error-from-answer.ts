@@ -84,8 +84,17 @@ export function errorFor(
   }
 }
 
-/** An issue as a person reads it: `events.3.agentId: is missing`. */
-export function issueText(issue: ValidationIssue): string {
+/** Issues that a sentence names; the others are in the error's `issues`. */
+const NAMED_ISSUES = 5;
+
+/** Issues as a person reads them: `events.3.agentId: is missing; name: is too long`. */
+export function issuesText(issues: readonly ValidationIssue[]): string {
+  const named = issues.slice(0, NAMED_ISSUES).map(issueText);
+  const more = issues.length - named.length;
+  return [...named, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
+}
+
+function issueText(issue: ValidationIssue): string {
   const path = Array.isArray(issue.path) ? issue.path.join(".") : issue.path;
   return path === "" ? issue.message : `${path}: ${issue.message}`;
 }
@@ -93,7 +102,7 @@ export function issueText(issue: ValidationIssue): string {
 function withIssues(message: string, issues: readonly ValidationIssue[]): string {
   // The hosted service may say no more than "Validation failed": what failed belongs into the sentence.
   const missing = issues.filter((issue) => !message.includes(issue.message));
-  return missing.length === 0 ? message : `${message} (${missing.map(issueText).join("; ")})`;
+  return missing.length === 0 ? message : `${message} (${issuesText(missing)})`;
 }
 
 function readEnvelope(text: string): ErrorEnvelopeData | undefined {

@@ -2,7 +2,14 @@ import { inspect } from "node:util";
 import { delay, HttpResponse, http } from "msw";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
-import { AgentToken, AuthenticationError, Licentric, type Logger, VERSION } from "../src/index.ts";
+import {
+  AgentToken,
+  AuthenticationError,
+  Licentric,
+  type Logger,
+  ResponseValidationError,
+  VERSION,
+} from "../src/index.ts";
 import { clientFor, errorOf, TEST_KEY, TEST_TOKEN } from "./client-for.ts";
 import { type HandlerServer, serveHandlers } from "./serve-handlers.ts";
 
@@ -206,6 +213,24 @@ describe("an answer", () => {
     expect(await clientFor(server.url).agents.get("agt_1")).toEqual(newer);
   });
 
+  it("may be longer than what a request may say", async () => {
+    const longer = { ...AGENT, name: "n".repeat(5_000), metadata: { note: "x".repeat(5_000) } };
+    agentAnswer = () => HttpResponse.json({ data: longer });
+    expect(await clientFor(server.url).agents.get("agt_1")).toEqual(longer);
+  });
+
+  it("with a number that JavaScript cannot hold is an error: it would be another number", async () => {
+    const text = JSON.stringify({ data: [{ meterName: "pages", quantity: 0, eventCount: 1 }] });
+    const api = await serveHandlers([
+      http.get("*/api/v1/usage/totals", () => new HttpResponse(text.replace(":0", ":9007199254740993"))),
+    ]);
+    onTestFinished(() => api.close());
+    expect(await errorOf(clientFor(api.url).usage.totals())).toMatchObject({
+      name: "ResponseValidationError",
+      message: expect.stringContaining("data.0.quantity"),
+    });
+  });
+
   it("keeps unknown members of parts that requests hold strictly", async () => {
     const price = { model: "per_unit", unitPrice: "0.1", taxCode: "txcd_1" };
     const meter = { ...AGENT, name: "pages", displayName: "Pages", unit: "page", price };
@@ -369,6 +394,14 @@ describe("a list that does not go well", () => {
   it("because an item lacks a member names the item", async () => {
     const { error } = await listOf(() => HttpResponse.json(page([AGENT, { ...AGENT, id: undefined }])));
     expect(error).toMatchObject({ message: expect.stringContaining("data.1.id") });
+  });
+
+  it("because every item lacks a member names some of them, and has all in its issues", async () => {
+    const { error } = await listOf(() =>
+      HttpResponse.json(page(Array(100).fill({ ...AGENT, id: undefined }))),
+    );
+    expect(error).toMatchObject({ message: expect.stringMatching(/data\.4\.id: [^;]*; and 95 more\./) });
+    expect(error instanceof ResponseValidationError && error.issues).toHaveLength(100);
   });
 });
 
