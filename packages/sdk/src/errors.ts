@@ -75,7 +75,7 @@ export class LicentricError extends Error {
 
   /**
    * The key under which the call was sent, yours or the random one: with it in the options of the same call, asking
-   * again does nothing twice. Undefined for calls that carry none, and for errors before sending.
+   * again does nothing twice. Undefined for calls that carry none.
    */
   get idempotencyKey(): string | undefined {
     return this.#idempotencyKey;
