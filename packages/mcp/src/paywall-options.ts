@@ -58,12 +58,35 @@ export interface PaywallOptions {
   readonly defaults?: Pick<ChargeOptions, "charge" | "enforceBudget" | "scopes" | "warnAgent">;
 }
 
+const OPTION_NAMES = new Set<string>([
+  "baseUrl",
+  "apiKey",
+  "client",
+  "timeout",
+  "token",
+  "links",
+  "refusals",
+  "hideUncallable",
+  "scopeStepUp",
+  "verification",
+  "metering",
+  "onUnavailable",
+  "journal",
+  "defaults",
+] satisfies (keyof PaywallOptions)[]);
+
 /**
  * Checks a paywall's own options.
  *
  * @throws TypeError saying what is wrong and what to do
  */
 export function checkPaywallOptions(options: PaywallOptions): void {
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.has(name));
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `createPaywall: there is no option "${unknown}"; the options are ${[...OPTION_NAMES].join(", ")}`,
+    );
+  }
   const { timeout, refusals } = options;
   if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0)) {
     throw new TypeError("createPaywall: timeout is a number of milliseconds, more than 0");

@@ -3,10 +3,11 @@ import type { Gateway } from "./api/gateway.ts";
 import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./api/journal-sink.ts";
 import { createSdkGateway } from "./api/sdk-gateway.ts";
 import type { Caller } from "./caller.ts";
+import type { Call } from "./charging/call.ts";
 import { createCharge } from "./charging/charge.ts";
 import type { Gate } from "./charging/gate.ts";
 import { createPassages } from "./charging/passages.ts";
-import { type ChargeOptions, toPolicy } from "./charging/policy.ts";
+import { type ChargeOptions, type Policy, toPolicy } from "./charging/policy.ts";
 import { Refused } from "./charging/refused.ts";
 import { createReplays } from "./charging/replays.ts";
 import { createTeller } from "./charging/teller.ts";
@@ -15,7 +16,8 @@ import { createDoor, type Door, type DoorOptions } from "./http/door.ts";
 import { createIdentify, withRecent } from "./http/identify.ts";
 import { createVerifier, type TokenVerifier, type VerifierOptions } from "./http/verifier.ts";
 import { checkPaywallOptions, keepsJournal, type PaywallOptions } from "./paywall-options.ts";
-import { type AnyHandler, type GuardedHandler, guardHandler } from "./server/handler.ts";
+import { type Refusal, refuse } from "./refusal.ts";
+import { type AnyHandler, guardHandler } from "./server/handler.ts";
 import { guardServer } from "./server/protect.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
 import { createTelemetry } from "./telemetry.ts";
@@ -193,15 +195,17 @@ export function buildPaywall(
   );
   const teller = createTeller({ gateway, emitter, links, cache: callers.cache, journal: journal?.open, now });
   const identify = createIdentify({ gateway, callers, links, timeout, allowOffline });
+  let isClosed = false;
+  const charge = createCharge({
+    teller,
+    emitter,
+    timeout,
+    background: options.metering === "background",
+    allowOffline,
+    now,
+  });
   const passages = createPassages({
-    charge: createCharge({
-      teller,
-      emitter,
-      timeout,
-      background: options.metering === "background",
-      allowOffline,
-      now,
-    }),
+    charge: (call, policy) => (isClosed ? refuseAsClosed(call) : charge(call, policy)),
     trace: createTelemetry(emitter),
     replays: createReplays(now),
     emitter,
@@ -209,23 +213,28 @@ export function buildPaywall(
     tokenSource: options.token,
     environment: process.env,
   });
-  const guarded = new WeakMap<object, GuardedHandler>();
+  /** Calls that are under way go on to their end; no other begins. */
+  async function refuseAsClosed({ kind, name }: Call): Promise<Refusal> {
+    const refusal = refuse("billing_unavailable", links, {
+      message: "This server is shutting down and takes no more calls. Nothing was run or charged.",
+    });
+    emitter.emit("denied", { kind, name, refusal, agentId: undefined });
+    return refusal;
+  }
 
   const wrap = (kind: Gate["kind"]) => {
     const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
       const { name, ...charges } = options;
       const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
       const shown = name ?? (handler.name || kind);
-      // A handler is made anew with every server; its text tells it from others all the same.
+      // A handler is made anew with every server; its text and its price tell it from others all the same.
       const gate: Gate = {
         kind,
         name: shown,
-        id: name === undefined ? digest(kind, String(handler)) : `${kind} ${name}`,
+        id: name === undefined ? digest(kind, String(handler), textOf(policy)) : `${kind} ${name}`,
         policy,
       };
-      const made = guardHandler(passages, gate, handler);
-      guarded.set(made, { policy, handler });
-      return made;
+      return guardHandler(passages, gate, handler);
     };
     return guard as WrapHandler;
   };
@@ -241,7 +250,6 @@ export function buildPaywall(
           passages,
           refusals,
           hideUncallable,
-          guardedOf: (handler) => (typeof handler === "function" ? guarded.get(handler) : undefined),
           scopeStepUp: options.scopeStepUp ?? false,
           scopesOf: async (context) => {
             try {
@@ -266,8 +274,14 @@ export function buildPaywall(
     door: (doorOptions) => createDoor(identify, links, doorOptions),
     on: emitter.on,
     async close({ timeout: closeTimeout = 5_000 } = {}) {
+      isClosed = true;
       await journal?.close(closeTimeout);
       await gateway.close();
     },
   };
+}
+
+/** A policy as text, its functions by theirs. */
+function textOf(policy: Policy): string {
+  return JSON.stringify(policy, (_, value: unknown) => (typeof value === "function" ? String(value) : value));
 }

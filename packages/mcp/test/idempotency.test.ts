@@ -121,6 +121,46 @@ it("repeats a failed call that was billed, and runs one again that was not", asy
   expect(api.ledger.usage.map(({ meterName }) => meterName)).toEqual(["api_calls"]);
 });
 
+it("gives no stored result to a credential that was revoked since", async () => {
+  const call = await serve({ meterName: "api_calls" });
+  await call("k");
+  api.ledger.revoke(token);
+  expect(refusalOf(await call("k"))).toMatchObject({ code: "invalid_token" });
+  expect(runs).toBe(1);
+});
+
+it("tells handlers of one text by their prices where they have no names", async () => {
+  const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+  const sell = (quantity: number) =>
+    paywall.tool({ meterName: "api_calls", quantity }, async (_extra: object) => text(`for ${quantity}`));
+  const keyed = () => ({
+    signal: new AbortController().signal,
+    _meta: { [IDEMPOTENCY_META_KEY]: "k" },
+  });
+  expect(await sell(1)(keyed())).toEqual(text("for 1"));
+  expect(refusalOf(await sell(100)(keyed()))).toMatchObject({ code: "idempotency_conflict" });
+  await paywall.close();
+});
+
+it("does not let what a lost answer may have paid for be spent on what costs more", {
+  timeout: 60_000,
+}, async () => {
+  const paywall = createPaywall({ baseUrl: api.url, token: () => token, timeout: 500 });
+  const sell = (name: string, quantity: number) =>
+    paywall.tool({ name, meterName: "api_calls", quantity }, async (_extra: object) => text(name));
+  const [cheap, dear] = [sell("cheap", 1), sell("dear", 100)];
+  const keyed = () => ({
+    signal: new AbortController().signal,
+    _meta: { [IDEMPOTENCY_META_KEY]: "k" },
+  });
+  api.always = "drop-answer";
+  expect(refusalOf(await cheap(keyed()))).toMatchObject({ code: "billing_unavailable" });
+  api.always = undefined;
+  await expect.poll(async () => refusalOf(await dear(keyed())), { timeout: 45_000 }).toBeUndefined();
+  expect(api.ledger.usage.map(({ quantity }) => quantity)).toEqual([1, 100]);
+  await paywall.close();
+});
+
 it("never tells the API the agent's key or the arguments", async () => {
   const call = await serve({ meterName: "api_calls" });
   await call("the-agents-own-key", "the-secret-argument");

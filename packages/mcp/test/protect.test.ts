@@ -127,6 +127,34 @@ describe("a low-level server", () => {
   });
 });
 
+describe("a name that is no text", () => {
+  const request = { method: "tools/call", params: { name: ["paid"], arguments: {} } };
+
+  it.each(["v1", "v2"])(
+    "reaches no fallback handler on %s, where it could find a tool for free",
+    async (sdk) => {
+      const paywall = createTestPaywall();
+      let runs = 0;
+      const fallbackRequestHandler = async () => {
+        runs++;
+        return text("ran");
+      };
+      const capabilities = { tools: {} };
+      if (sdk === "v1") {
+        const server = paywall.protect(new LowServerV1(info, { capabilities }), CHARGES);
+        const client = await connectV1(Object.assign(server, { fallbackRequestHandler }));
+        await expect(client.request(request, z.unknown() as never)).rejects.toMatchObject({ code: -32_602 });
+      } else {
+        const server = paywall.protect(new LowServerV2(info, { capabilities }), CHARGES);
+        const client = await connectV2(Object.assign(server, { fallbackRequestHandler }));
+        await expect(client.request(request as never, z.unknown())).rejects.toMatchObject({ code: -32_602 });
+      }
+      expect(runs).toBe(0);
+      paywall.expectBilled();
+    },
+  );
+});
+
 it("verifies the callers of tools that are not named, and bills nothing for them", async () => {
   const paywall = createTestPaywall();
   const server = paywall.protect(new McpServerV1(info), CHARGES);
@@ -186,6 +214,27 @@ describe("together with paywall.tool", () => {
     const server = paywall.protect(new McpServerV1(info), CHARGES);
     const handler = paywall.tool({ meterName: "rows" }, async () => text("ran"));
     expect(() => server.registerTool("paid", {}, handler)).toThrow(/keep one of the two/);
+  });
+
+  it.each(["before", "after"])("says so when two paywalls would bill a call, protected %s", (when) => {
+    const server = new McpServerV1(info);
+    const register = () =>
+      server.registerTool(
+        "t",
+        {},
+        createTestPaywall().tool({ meterName: "rows" }, async () => text("ran")),
+      );
+    const protect = () => createTestPaywall().protect(server, {});
+    const [first, second] = when === "after" ? [register, protect] : [protect, register];
+    first();
+    expect(second).toThrow(/another paywall/);
+  });
+
+  it("says so when a handler is wrapped twice, whoever wraps it", () => {
+    const paywall = createTestPaywall();
+    const handler = paywall.tool({ meterName: "rows" }, async () => text("ran"));
+    expect(() => paywall.tool({ meterName: "rows" }, handler)).toThrow(/wrapped already/);
+    expect(() => createTestPaywall().tool({ meterName: "rows" }, handler)).toThrow(/wrapped already/);
   });
 });
 

@@ -7,6 +7,7 @@ import type { SpanAttributes, Trace } from "../telemetry.ts";
 import { type Call, toCall } from "./call.ts";
 import { type Admission, type Charge, isRefusal, type Outcome } from "./charge.ts";
 import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
+import type { Policy } from "./policy.ts";
 import type { Ending, Replays, Slot } from "./replays.ts";
 
 /**
@@ -118,7 +119,11 @@ export function createPassages(dependencies: PassageDependencies): Passages {
       emitter.emit("denied", { kind: gate.kind, name: gate.name, refusal, agentId: undefined });
       return { refusal };
     }
-    if (slot instanceof Promise) return repeat(await slot);
+    if (slot instanceof Promise) {
+      // A result is for whoever may have it now: the credential may have been revoked since it was paid for.
+      const verified = await charge(call, { ...VERIFY_ONLY, scopes: gate.policy.scopes });
+      return isRefusal(verified) ? { refusal: verified } : repeat(await slot);
+    }
     const admission = await admit(call, gate, slot);
     if (isRefusal(admission)) return { refusal: admission };
     if (scope !== undefined && gate.policy.meterName !== undefined) scope.charged = true;
@@ -146,6 +151,9 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     }
   }
 }
+
+/** Says who calls, and bills nothing. */
+const VERIFY_ONLY: Policy = { charge: "call", scopes: [], enforceBudget: false, warnAgent: false };
 
 function describeAdmission(admission: Admission | Refusal): SpanAttributes {
   if (isRefusal(admission)) return { "licentric.refusal": admission.code };

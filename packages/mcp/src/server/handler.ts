@@ -8,8 +8,18 @@ export type AnyHandler = (...params: any[]) => unknown;
 
 /** What a guarded handler was made of, so that a protected server can take it apart. */
 export interface GuardedHandler {
+  /** Of the paywall that guards it. */
+  readonly passages: Passages;
   readonly policy: Policy;
   readonly handler: AnyHandler;
+}
+
+/** Every guarded handler of every paywall: what is guarded twice would be billed twice. */
+const guarded = new WeakMap<object, GuardedHandler>();
+
+/** What a handler was made of, where a paywall guards it. */
+export function guardedOf(handler: unknown): GuardedHandler | undefined {
+  return typeof handler === "function" ? guarded.get(handler) : undefined;
 }
 
 /** The arguments among a handler's parameters: the last one is the context, and a handler without arguments has no other. */
@@ -20,12 +30,21 @@ export function argsOf(params: readonly unknown[]): unknown {
 /**
  * A handler that lets its caller through first. A refused tool call answers an error result; a refused prompt or
  * resource, which have none, throws a {@link RefusedError}.
+ *
+ * @throws TypeError where a paywall guards the handler already
  */
 export function guardHandler(passages: Passages, gate: Gate, handler: AnyHandler): AnyHandler {
-  return async (...params: unknown[]) => {
+  if (guardedOf(handler) !== undefined) {
+    throw new TypeError(
+      `paywall.${gate.kind}: this handler is wrapped already, and every call would be billed twice: wrap it once`,
+    );
+  }
+  const made = async (...params: unknown[]) => {
     const passage = await passages.pass(gate, argsOf(params), params.at(-1), () => handler(...params));
     if ("result" in passage) return passage.result;
     if (gate.kind === "tool") return toToolResult(passage.refusal);
     throw new RefusedError(passage.refusal);
   };
+  guarded.set(made, { passages, policy: gate.policy, handler });
+  return made;
 }

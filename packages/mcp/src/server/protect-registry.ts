@@ -1,7 +1,7 @@
 import type { Gate } from "../charging/gate.ts";
 import { RefusedError, toToolResult } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
-import { type AnyHandler, argsOf } from "./handler.ts";
+import { type AnyHandler, argsOf, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
@@ -201,7 +201,12 @@ function guardFunction(
   refusals: "result" | "throw" = kind === "tool" ? "result" : "throw",
 ): AnyHandler {
   const isExecutor = "executor" in entry;
-  const wrapped = plan.guardedOf(isExecutor ? entry["handler"] : original);
+  const wrapped = guardedOf(isExecutor ? entry["handler"] : original);
+  if (wrapped !== undefined && wrapped.passages !== plan.passages) {
+    throw new TypeError(
+      `the ${kind} "${name.current}" is wrapped by another paywall than the one that protects its server, and every call would be billed by both: use one paywall`,
+    );
+  }
   if (wrapped !== undefined && plan.isNamed(kind, namesOf(name, entry))) {
     throw new TypeError(
       `the ${kind} "${name.current}" is wrapped in paywall.${kind} and named in paywall.protect: keep one of the two, so that it is clear what it costs`,

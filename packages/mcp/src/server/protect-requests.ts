@@ -156,7 +156,9 @@ function guardOwn(method: keyof typeof CHARGED, run: RequestHandler, plan: Serve
   const { kind, parameter } = CHARGED[method];
   return async (request, context) => {
     const params = member(request, "params");
-    const name = textMember(params, parameter) ?? "";
+    const name = textMember(params, parameter);
+    // The owner's code may read a name where the paywall sees none: ["forecast"] finds a tool as "forecast" does.
+    if (name === undefined) throw invalidParams(`${method} needs a ${parameter} that is a text`);
     const policy = plan.policyFor(kind, [name]);
     if (policy === false) return run(request, context);
     const gate: Gate = { kind, name, id: `${kind} ${name}`, policy };
@@ -164,6 +166,11 @@ function guardOwn(method: keyof typeof CHARGED, run: RequestHandler, plan: Serve
     const passage = await plan.passages.pass(gate, args, context, () => run(request, context));
     return "result" in passage ? passage.result : answer(request, passage.refusal, plan);
   };
+}
+
+/** The JSON-RPC error of a request that cannot be understood. */
+function invalidParams(message: string): Error {
+  return Object.assign(new Error(message), { code: -32_602 });
 }
 
 /** A refusal in the form that this request's client can take. */

@@ -1,7 +1,6 @@
 import type { Gate } from "../charging/gate.ts";
 import type { Passages } from "../charging/passages.ts";
 import { type ChargeOptions, type Policy, toPolicy } from "../charging/policy.ts";
-import type { GuardedHandler } from "./handler.ts";
 
 /** What something costs: its options, or false where it is free. */
 // biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read
@@ -35,8 +34,6 @@ export interface ServerPlan {
   policyFor(kind: Gate["kind"], names: readonly string[]): Policy | false;
   /** Whether the owner named one of these. */
   isNamed(kind: Gate["kind"], names: readonly string[]): boolean;
-  /** What a handler was made of, where this paywall has wrapped it before. */
-  guardedOf(handler: unknown): GuardedHandler | undefined;
   /** The scopes of whoever asks: "none" without a valid credential, undefined where it could not be found out. */
   scopesOf(context: unknown): Promise<readonly string[] | "none" | undefined>;
 }
