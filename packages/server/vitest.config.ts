@@ -1,3 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { name: "server", include: ["src/**/*.test.ts", "test/**/*.test.ts"] } });
+// Most of these tests start databases and servers, which takes a busy machine its time.
+export default defineConfig({
+  test: {
+    name: "server",
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
