@@ -88,6 +88,8 @@ export async function createProject(options: {
   readonly packed: PackedPackages;
   /** The names of packages: packed ones get their tarball, others the version that `from` has. */
   readonly dependencies: readonly string[];
+  /** Other versions than that, by the packages' names. */
+  readonly versions?: Readonly<Record<string, string>>;
   /** A folder of the workspace that has the dependencies which are not packed. */
   readonly from: string;
   /** A folder whose files the project starts with. */
@@ -97,7 +99,7 @@ export async function createProject(options: {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "licentric-project-")));
   const versions = options.dependencies.map((name) => [
     name,
-    packed[name] ?? manifestOf(join(from, "node_modules", name)).version,
+    packed[name] ?? options.versions?.[name] ?? manifestOf(join(from, "node_modules", name)).version,
   ]);
   const manifest = {
     private: true,

@@ -24,7 +24,7 @@ export type RefusalCode =
   | "idempotency_replay"
   /** The idempotency key was used with other arguments, or is no key. */
   | "idempotency_conflict"
-  /** What the call costs cannot be computed: the server's owner has to act. */
+  /** What the call costs cannot be computed, or the API does not take it: the server's owner has to act. */
   | "misconfigured";
 
 /** A refused call: nothing ran, nothing was delivered. */
@@ -121,7 +121,7 @@ function sentence(code: RefusalCode, { retryAfter, budget, requiredScopes = [] }
     case "idempotency_conflict":
       return "This idempotency key was used for a call with other arguments. Send a new key or none. Nothing was run or charged.";
     case "misconfigured":
-      return "What this call costs could not be computed, so it was not run. The fault is this server's; please tell its owner. Nothing was charged.";
+      return "This server cannot bill this call as it is set up, so it was not run. The fault is this server's and no other credential will help; please tell its owner. Nothing was charged.";
   }
 }
 

@@ -8,6 +8,8 @@ import { createAccount, createKey, getEnvironmentId, openDatabase, startServer }
 /** The real API with an account of its own. */
 export interface Api {
   readonly url: string;
+  /** The same API where nobody may ask anything more in this minute. */
+  readonly limitedUrl: string;
   readonly apiKey: string;
   readonly client: Licentric;
   /** Makes an agent and answers its token. */
@@ -30,10 +32,12 @@ export async function startApi(): Promise<Api> {
   const environmentId = await getEnvironmentId(db, account.id, "test");
   const { key: apiKey } = await createKey(db, { environmentId, mode: "test" }, making);
   let server = await startServer({ db, port: 0, logLevel: "fatal" });
+  const limited = await startServer({ db, port: 0, logLevel: "fatal", rateLimits: { perCredential: 0 } });
   const client = new Licentric({ apiKey, baseUrl: server.url });
   for (const name of ["tokens", "rows"]) await client.meters.create({ name });
   return {
     url: server.url,
+    limitedUrl: limited.url,
     apiKey,
     client,
     async authorize(scopes = ["mcp:invoke"], expiresIn = 600) {
@@ -59,6 +63,7 @@ export async function startApi(): Promise<Api> {
     },
     async close() {
       await client.close();
+      await limited.close();
       await server.close();
       await db.close();
       await rm(dataDirectory, { recursive: true, force: true });

@@ -11,7 +11,7 @@ let token: string;
 beforeEach(async () => {
   api = await startStandIn();
   token = api.ledger.authorize("agt_1");
-  paywall = createPaywall({ baseUrl: api.url, timeout: 300, scopeStepUp: true });
+  paywall = createPaywall({ baseUrl: api.url, scopeStepUp: true });
 });
 afterEach(async () => {
   vi.useRealTimers();
@@ -170,7 +170,8 @@ it("costs one request a call once a token is known, and verifies every call wher
   // Scope step-up, as the authorization specification asks.
   const stepUp = await call("admin");
   expect(stepUp.status).toBe(403);
-  expect(stepUp.headers.get("www-authenticate")).toMatch(/scope="mcp:admin"/);
+  expect(stepUp.headers.get("www-authenticate")).toMatch(/error="insufficient_scope".*scope="mcp:admin"/);
+  expect(api.ledger.usage).toHaveLength(2);
   // The door trusts for a while; the gate behind it does not.
   api.ledger.revoke(token);
   expect(await (await call("t")).text()).toContain("invalid_token");

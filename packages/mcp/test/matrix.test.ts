@@ -95,27 +95,51 @@ describe.each(surfaces)("$name", { timeout: 60_000 }, (surface) => {
 
   it("refuses when the budget is used up, and says when it starts again", async () => {
     const { agentId, token } = await api.authorize();
-    await api.client.budgets.create({ agentId, meterName: "api_calls", limit: 1, window: "day" });
+    const limit = MODES.length;
+    await api.client.budgets.create({ agentId, meterName: "api_calls", limit, window: "day" });
     const { call } = await connect(token);
-    expect((await call("budgeted", { text: "hello" })).isError ?? false).toBe(false);
-    const refused = await call("budgeted", { text: "hello" });
-    expect(refused._meta?.[REFUSAL_META_KEY]).toMatchObject({
-      code: "budget_exceeded",
-      status: 402,
-      resetsAt: expect.stringMatching(/^\d{4}-/),
-      budget: { limit: 1, used: 1 },
-    });
-    expect(await api.billed(agentId)).toBe(1);
+    for (const { tool } of MODES) {
+      expect((await call(`${tool}-budgeted`, { text: "hello" })).isError ?? false).toBe(false);
+    }
+    for (const { tool } of MODES) {
+      const refused = await call(`${tool}-budgeted`, { text: "hello" });
+      expect(refused.content).toEqual([
+        { type: "text", text: expect.stringMatching(/3 of 3 api_calls.*starts again at \d{4}-/) },
+      ]);
+      expect(refused._meta?.[REFUSAL_META_KEY]).toMatchObject({
+        code: "budget_exceeded",
+        status: 402,
+        resetsAt: expect.stringMatching(/^\d{4}-/),
+        budget: { limit, used: limit },
+      });
+    }
+    expect(await api.billed(agentId)).toBe(limit);
+  });
+
+  it("refuses what comes too often, and says how long to wait", async () => {
+    const { agentId, token } = await api.authorize();
+    const { call } = await connect(token, api.limitedUrl);
+    for (const { tool } of MODES) {
+      const refused = await call(tool, { text: "hello" });
+      expect(refused._meta?.[REFUSAL_META_KEY]).toMatchObject({
+        code: "rate_limited",
+        status: 429,
+        retryable: true,
+        retryAfter: expect.any(Number),
+      });
+    }
+    expect(await api.billed(agentId)).toBe(0);
   });
 
   it("tells an outage from a debt", async () => {
     const { call } = await connect(`AGT-${randomUUID()}`, "http://127.0.0.1:9");
-    const result = await call("call", { text: "hello" });
-    expect(result._meta?.[REFUSAL_META_KEY]).toMatchObject({
-      code: "billing_unavailable",
-      status: 503,
-      retryable: true,
-    });
+    for (const { tool } of MODES) {
+      expect((await call(tool, { text: "hello" }))._meta?.[REFUSAL_META_KEY]).toMatchObject({
+        code: "billing_unavailable",
+        status: 503,
+        retryable: true,
+      });
+    }
   });
 
   it("lists what each tool costs", async () => {

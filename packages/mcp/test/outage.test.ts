@@ -67,9 +67,9 @@ const MODES: ChargeOptions[] = [
 ];
 
 describe.each(MODES)("charge $charge", (charge) => {
-  it("is never hung by a billing service that hangs", async () => {
+  it.each(["hang", "drip"] as const)("is never hung by a billing service whose answers %s", async (fault) => {
     const { call } = await serve({ timeout: 150 }, charge);
-    api.always = "hang";
+    api.always = fault;
     const started = performance.now();
     expect(refusalOf(await call())).toMatchObject({ code: "billing_unavailable", retryable: true });
     expect(performance.now() - started).toBeLessThan(5_000);
@@ -199,6 +199,8 @@ describe('metering: "background"', () => {
 
   it("asks nothing on a warm cache, and delivers everything exactly once", async () => {
     const { call, events, paywall } = await serve(background);
+    const delivered: PaywallEvents["delivered"][] = [];
+    paywall.on("delivered", (event) => delivered.push(event));
     await call();
     api.seen.length = 0;
     for (let index = 0; index < 5; index++) expect(await call(index)).toEqual(text("ran"));
@@ -206,6 +208,7 @@ describe('metering: "background"', () => {
     expect(events).toHaveLength(6);
     expect(events.every(({ pending }) => pending)).toBe(true);
     await paywall.close();
+    expect(delivered.reduce((sum, { count }) => sum + count, 0)).toBe(6);
     expect(api.ledger.usage).toHaveLength(6);
   });
 
@@ -309,8 +312,43 @@ it("says at construction which option there is none of", () => {
   );
 });
 
-it("makes one request a call by default", async () => {
-  const { call } = await serve();
-  for (let index = 0; index < 3; index++) await call();
-  expect(api.seen).toHaveLength(3);
+const quiet = { metering: "background", verification: { cacheTtl: 60_000 } } as const;
+it.each<[string, number, ChargeOptions, PaywallOptions]>([
+  ["by default", 1, {}, {}],
+  ["that verifies only", 1, { meterName: undefined }, {}],
+  [
+    "that verifies only, on a warm cache",
+    0,
+    { meterName: undefined },
+    { verification: { cacheTtl: 60_000 } },
+  ],
+  ["charged by success", 2, { charge: "success" }, {}],
+  ["charged by success, on a warm cache", 1, { charge: "success" }, { verification: { cacheTtl: 60_000 } }],
+  ["charged by reserve", 2, { charge: "reserve" }, {}],
+  ["whose budget is enforced", 1, { enforceBudget: true }, {}],
+  ["charged by success, whose budget is enforced", 2, { charge: "success", enforceBudget: true }, {}],
+  ["in the background", 0, {}, quiet],
+  ["charged by success, in the background", 0, { charge: "success" }, quiet],
+  ["charged by reserve, in the background", 2, { charge: "reserve" }, quiet],
+])("a call %s costs %d requests", async (_, requests, charge, options) => {
+  const { call, paywall } = await serve(options, { meterName: "api_calls", ...charge });
+  await call();
+  api.seen.length = 0;
+  for (let index = 0; index < 3; index++) expect(await call()).toEqual(text("ran"));
+  // Batches of the journal are no request of any one call.
+  expect(api.seen.filter((line) => !line.includes("/usage/events"))).toHaveLength(requests * 3);
+  await paywall.close();
+  expect(api.ledger.usage).toHaveLength("meterName" in charge ? 0 : 4);
+});
+
+it("blames no price for an API that is none, and shows the owner what it answered", async () => {
+  const { paywall, call } = await serve();
+  const failed: PaywallEvents["failed"][] = [];
+  paywall.on("failed", (event) => failed.push(event));
+  api.always = { status: 404, headers: { "content-type": "text/html" }, body: "<html>Not here</html>" };
+  const refused = await call();
+  expect(refusalOf(refused)).toMatchObject({ code: "misconfigured", status: 500, retryable: false });
+  expect(refused.content).toEqual([{ type: "text", text: expect.not.stringContaining("computed") }]);
+  expect(failed).toEqual([expect.objectContaining({ reason: expect.stringMatching(/baseUrl/), name: "t" })]);
+  expect(runs).toBe(0);
 });

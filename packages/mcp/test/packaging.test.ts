@@ -1,7 +1,8 @@
-import { cpSync, readdirSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { z } from "zod";
 import { createProject, type Project, packPackages } from "../../../scripts/packed-project.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
@@ -10,6 +11,7 @@ import { type StandIn, startStandIn } from "./stand-in.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 let besideSdks: Project;
 let alone: Project;
+let besideOldestSdks: Project;
 let api: StandIn;
 
 beforeAll(async () => {
@@ -20,6 +22,11 @@ beforeAll(async () => {
   const sdks = ["sdk", "server", "client"].map((name) => `@modelcontextprotocol/${name}`);
   besideSdks = await createProject({ ...given, dependencies: [...own, ...sdks, "zod", "@types/express"] });
   alone = await createProject({ ...given, dependencies: own });
+  besideOldestSdks = await createProject({
+    ...given,
+    dependencies: ["@licentric/mcp", ...sdks],
+    versions: oldestPeers(),
+  });
   api = await startStandIn();
 }, 240_000);
 
@@ -27,7 +34,19 @@ afterAll(async () => {
   await api?.close();
   besideSdks?.remove();
   alone?.remove();
+  besideOldestSdks?.remove();
 });
+
+/** The oldest versions that the package says it works beside, and the client of the same release. */
+function oldestPeers(): Record<string, string> {
+  const { peerDependencies } = z
+    .object({ peerDependencies: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
+  const oldest = Object.fromEntries(
+    Object.entries(peerDependencies).map(([name, range]) => [name, range.replace(/^\^/, "")]),
+  );
+  return { ...oldest, "@modelcontextprotocol/client": oldest["@modelcontextprotocol/server"] ?? "" };
+}
 
 const environment = (journal: string) => ({
   LICENTRIC_BASE_URL: api.url,
@@ -61,6 +80,16 @@ it.each(["charge.mjs", "charge.cjs"])(
   },
   60_000,
 );
+
+it("charges tools on the oldest SDKs that it says it works beside", async () => {
+  const before = api.ledger.usage.length;
+  const { stdout, stderr } = await besideOldestSdks.run("charge.mjs", environment("oldest"));
+  expect({ answers: JSON.parse(stdout), stderr }).toEqual({
+    answers: ["ran", "ran", "ran", "ran"],
+    stderr: "",
+  });
+  expect(api.ledger.usage).toHaveLength(before + 4);
+}, 60_000);
 
 it.each(["alone.mjs", "alone.cjs"])(
   "needs neither SDK nor OpenTelemetry: %s",

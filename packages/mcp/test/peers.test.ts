@@ -163,6 +163,9 @@ it("refuses what cannot be a token without asking", async () => {
     "AGT-",
     "AGT-short",
     "agt-q1w2e3r4t5y6",
+    "KEY-q1w2e3r4t5y6",
+    "q1w2e3r4t5y6u7i8",
+    "x AGT-q1w2e3r4t5y6",
     "lk_test_0123456789abcdef",
   ]) {
     token = bad;

@@ -15,7 +15,9 @@ export const CHARGES: ProtectOptions = {
       resultQuantity: () => 3,
       scopes: ["mcp:invoke"],
     },
-    budgeted: { meterName: "api_calls", enforceBudget: true },
+    "call-budgeted": { meterName: "api_calls", enforceBudget: true },
+    "success-budgeted": { meterName: "api_calls", charge: "success", enforceBudget: true },
+    "reserve-budgeted": { meterName: "api_calls", charge: "reserve", enforceBudget: true },
     structured: { meterName: "api_calls" },
     free: false,
   },
@@ -35,7 +37,8 @@ function answer(name: string, text: string) {
   return text === "fail" ? { content, isError: true } : { content };
 }
 
-const PLAIN = ["call", "success", "reserve", "budgeted", "free"] as const;
+const MODES = ["call", "success", "reserve"];
+const PLAIN = [...MODES, ...MODES.map((mode) => `${mode}-budgeted`), "free"];
 
 /** A protected server of SDK v1. */
 export function buildV1(paywall: Paywall, charges: ProtectOptions = CHARGES): McpServerV1 {

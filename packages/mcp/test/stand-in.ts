@@ -7,6 +7,8 @@ import { createTestLedger, type TestLedger } from "../src/test-ledger.ts";
 export type Fault =
   /** Takes the request and never answers. */
   | "hang"
+  /** Begins an answer and sends a byte of it now and then, without end. */
+  | "drip"
   /** Does what was asked and cuts the connection. */
   | "drop-answer"
   /** Cuts the connection and does nothing. */
@@ -128,6 +130,12 @@ export async function startStandIn(port = 0): Promise<StandIn> {
     seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers)} ${text}`);
     const fault = faults.shift() ?? standIn.always;
     if (fault === "hang") return;
+    if (fault === "drip") {
+      response.writeHead(200, { "content-type": "application/json" });
+      const dripping = setInterval(() => response.write(" "), 10);
+      response.once("close", () => clearInterval(dripping));
+      return;
+    }
     if (fault === "drop-request") return void request.socket.destroy();
     if (typeof fault === "object") {
       response.writeHead(fault.status, { "content-type": "application/json", ...fault.headers });

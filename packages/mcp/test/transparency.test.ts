@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { McpServer as McpServerV2 } from "@modelcontextprotocol/server";
 import fc from "fast-check";
@@ -44,6 +45,13 @@ const behaviour = fc.oneof(
     steps: fc.integer({ min: 1, max: 3 }),
     content: fc.array(content, { maxLength: 1 }),
   }),
+  fc.record({
+    kind: fc.constant("cancelled" as const),
+    /** What the client says when it gives up. */
+    reason: fc.string(),
+    /** What the handler does then: nobody may see it. */
+    answer: fc.constantFrom("result" as const, "throw" as const),
+  }),
 );
 type Behaviour = typeof behaviour extends fc.Arbitrary<infer T> ? T : never;
 const schema = { a: z.string(), n: z.number().optional(), list: z.array(z.number()).default([]) };
@@ -55,7 +63,16 @@ const args = fc.record(
   { requiredKeys: ["a"] },
 );
 
-async function run(does: Behaviour, received: unknown, progress: (step: number) => Promise<void>) {
+interface Asked {
+  readonly received: unknown;
+  readonly signal: AbortSignal;
+  progress(step: number): Promise<void>;
+}
+
+/** What handlers that were cancelled saw of it. */
+const cancellations: unknown[] = [];
+
+async function run(does: Behaviour, { received, signal, progress }: Asked) {
   switch (does.kind) {
     case "result":
       return {
@@ -70,6 +87,12 @@ async function run(does: Behaviour, received: unknown, progress: (step: number) 
     case "progress":
       for (let step = 1; step <= does.steps; step++) await progress(step);
       return { content: does.content };
+    case "cancelled":
+      // The client gives up when it hears that the handler runs.
+      await Promise.all([once(signal, "abort"), progress(1)]);
+      cancellations.push(signal.reason instanceof Error ? signal.reason.message : signal.reason);
+      if (does.answer === "throw") throw new Error("cancelled");
+      return { content: [{ type: "text" as const, text: "too late" }] };
   }
 }
 
@@ -80,12 +103,15 @@ function buildV1(does: Behaviour): McpServerV1 {
       ? { inputSchema: schema, outputSchema: z.record(z.string(), z.number()) }
       : { inputSchema: schema };
   server.registerTool("t", config, (received, extra) =>
-    run(does, received, (progress) =>
-      extra.sendNotification({
-        method: "notifications/progress",
-        params: { progress, progressToken: extra._meta?.progressToken ?? 0 },
-      }),
-    ),
+    run(does, {
+      received,
+      signal: extra.signal,
+      progress: (progress) =>
+        extra.sendNotification({
+          method: "notifications/progress",
+          params: { progress, progressToken: extra._meta?.progressToken ?? 0 },
+        }),
+    }),
   );
   return server;
 }
@@ -98,12 +124,15 @@ function buildV2(does: Behaviour): McpServerV2 {
       ? { inputSchema, outputSchema: z.record(z.string(), z.number()) }
       : { inputSchema };
   server.registerTool("t", config, (received, ctx) =>
-    run(does, received, (progress) =>
-      ctx.mcpReq.notify({
-        method: "notifications/progress",
-        params: { progress, progressToken: ctx.mcpReq._meta?.progressToken ?? 0 },
-      }),
-    ),
+    run(does, {
+      received,
+      signal: ctx.mcpReq.signal,
+      progress: (progress) =>
+        ctx.mcpReq.notify({
+          method: "notifications/progress",
+          params: { progress, progressToken: ctx.mcpReq._meta?.progressToken ?? 0 },
+        }),
+    }),
   );
   return server;
 }
@@ -112,14 +141,27 @@ type Calls = {
   callTool(params: { name: string; arguments: Record<string, unknown> }, options: object): Promise<unknown>;
 };
 
-async function observe(client: Calls, given: Record<string, unknown>) {
+async function observe(client: Calls, given: Record<string, unknown>, does: Behaviour) {
   const steps: unknown[] = [];
-  const options = { onprogress: (progress: unknown) => steps.push(progress) };
-  try {
-    return { result: await client.callTool({ name: "t", arguments: given }, options), steps };
-  } catch (error) {
-    return { error: String(error), steps };
-  }
+  const controller = new AbortController();
+  const options = {
+    signal: controller.signal,
+    onprogress(progress: unknown) {
+      steps.push(progress);
+      if (does.kind === "cancelled") controller.abort(does.reason);
+    },
+  };
+  cancellations.length = 0;
+  const seen = async () => {
+    try {
+      return { result: await client.callTool({ name: "t", arguments: given }, options) };
+    } catch (error) {
+      return { error: String(error) };
+    }
+  };
+  const answer = await seen();
+  if (controller.signal.aborted) await expect.poll(() => cancellations).toHaveLength(1);
+  return { ...answer, steps, cancellations: [...cancellations] };
 }
 
 const calls = (client: Awaited<ReturnType<typeof connectV1>>): Calls => ({
@@ -143,7 +185,7 @@ it.each(["call", "success", "reserve"] as const)(
           [connectModern(() => buildV2(does)), connectModern(() => paywall.protect(buildV2(does), charges))],
         ];
         for (const [bare, wrapped] of pairs) {
-          expect(await observe(await wrapped, given)).toEqual(await observe(await bare, given));
+          expect(await observe(await wrapped, given, does)).toEqual(await observe(await bare, given, does));
         }
       }),
       { numRuns: 60 },

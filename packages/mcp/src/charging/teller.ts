@@ -76,7 +76,15 @@ export function createTeller(options: TellerOptions): Teller {
   function refusedBy(order: Order, { refusal, unknown, cause }: RefusedAnswer): Refused {
     const { code, retryAfter, budget } = refusal;
     if (code === "invalid_token") cache.forget(order.token);
-    if (code === "billing_unavailable" || code === "misconfigured") report(order, refusal.message, cause);
+    if (code === "billing_unavailable") report(order, refusal.message, cause);
+    if (code === "misconfigured") {
+      const said = cause instanceof Error ? cause.message : String(cause);
+      report(
+        order,
+        `the API does not take this call (are baseUrl and the meter's name right?): ${said}`,
+        cause,
+      );
+    }
     const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
     return new Refused(refuse(code, links, { retryAfter, budget, requiredScopes }), unknown);
   }
