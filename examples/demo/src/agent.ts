@@ -1,5 +1,9 @@
-import { REFUSAL_META_KEY, type Refusal } from "@licentric/mcp";
+import { REFUSAL_META_KEY } from "@licentric/mcp";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { z } from "zod";
+
+/** What every refusal says in `_meta`; the text beside it is for the model. */
+const Refusal = z.object({ code: z.string() });
 
 /** What an agent got: the tool's answer, or why it was refused. */
 export type Outcome =
@@ -15,15 +19,15 @@ export interface DemoAgent {
 /** Connects an agent. With no token it sends no credential. */
 export async function connectAgent(url: URL, token?: string): Promise<DemoAgent> {
   const client = new Client({ name: "demo-agent", version: "1.0.0" });
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }));
   return {
     call: async (name, args) => {
       const result = await client.callTool({ name, arguments: args });
       const [first] = result.content;
       const text = first?.type === "text" ? first.text : "";
-      const refusal = result._meta?.[REFUSAL_META_KEY] as Refusal | undefined;
-      if (refusal !== undefined) return { served: false, code: refusal.code, text };
+      const refused = result._meta?.[REFUSAL_META_KEY];
+      if (refused !== undefined) return { served: false, code: Refusal.parse(refused).code, text };
       if (result.isError) throw new Error(`the tool failed: ${text}`);
       return { served: true, text };
     },

@@ -1,5 +1,4 @@
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import type { Paywall } from "@licentric/mcp";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
@@ -52,12 +51,12 @@ export async function startWeatherServer(paywall: Paywall): Promise<WeatherServe
     return server;
   });
 
-  // The adapter's own type does not fit node:http's under exactOptionalPropertyTypes.
-  const http = createServer(toNodeHandler(mcp) as RequestListener);
+  const http = createServer(toNodeHandler(mcp));
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-  const { port } = http.address() as AddressInfo;
+  const address = http.address();
+  if (typeof address !== "object" || address === null) throw new Error("the weather server has no port");
   return {
-    url: new URL(`http://127.0.0.1:${port}/mcp`),
+    url: new URL(`http://127.0.0.1:${address.port}/mcp`),
     runs,
     close: async () => {
       const closed = new Promise((resolve) => http.close(resolve));

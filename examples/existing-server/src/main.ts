@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from "node:http";
+import { createServer } from "node:http";
 import { createPaywall } from "@licentric/mcp";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler } from "@modelcontextprotocol/server";
@@ -24,8 +24,7 @@ const mcp = createMcpHandler(() =>
   }),
 );
 
-// The adapter's own type does not fit node:http's under exactOptionalPropertyTypes.
-const http = createServer(toNodeHandler(mcp) as RequestListener);
+const http = createServer(toNodeHandler(mcp));
 http.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1", () => {
   const address = http.address();
   const port = typeof address === "object" && address !== null ? address.port : address;

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { createPaywall, protectedResourceMetadata, protectedResourceMetadataUrl } from "@licentric/mcp";
 import { createMcpExpressApp, requireBearerAuth } from "@modelcontextprotocol/express";
-import { type NodeIncomingMessageLike, toNodeHandler } from "@modelcontextprotocol/node";
+import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 
@@ -49,8 +49,7 @@ app.all(
     requiredScopes: ["mcp:invoke"],
     resourceMetadataUrl: metadataUrl,
   }),
-  // Express's own types do not fit the SDK's under exactOptionalPropertyTypes.
-  (request, response) => handle(request as NodeIncomingMessageLike, response, request.body),
+  (request, response) => handle(request, response, request.body),
 );
 
 const http = createServer(app);

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from "node:http";
+import { createServer } from "node:http";
 import { createPaywall } from "@licentric/mcp";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
@@ -19,8 +19,7 @@ export async function startArchive(): Promise<{ url: URL; close(): Promise<void>
     });
   });
 
-  // The adapter's own type does not fit node:http's under exactOptionalPropertyTypes.
-  const http = createServer(toNodeHandler(mcp) as RequestListener);
+  const http = createServer(toNodeHandler(mcp));
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   const address = http.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");

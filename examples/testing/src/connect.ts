@@ -29,7 +29,7 @@ export type Transport = Parameters<Client["connect"]>[0];
 
 /** Connects the official MCP client over HTTP, with a token or without a credential. */
 export function connectHttp(url: URL, token?: string): Promise<Connection> {
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }));
 }
 

@@ -51,8 +51,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   const server = createWeather();
   const transport = new StreamableHTTPServerTransport({});
   response.once("close", () => void server.close());
-  // The transport's own type does not fit the SDK's under exactOptionalPropertyTypes.
-  await server.connect(transport as Parameters<McpServer["connect"]>[0]);
+  await server.connect(transport);
   await transport.handleRequest(request, response);
 }
 

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from "node:http";
+import { createServer } from "node:http";
 import { createPaywall } from "@licentric/mcp";
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
@@ -47,8 +47,7 @@ function temperature(city: string, day: number): number {
   return 12 + ((city.length * 7 + Math.abs(day) * 3) % 15);
 }
 
-// The adapter's own type does not fit node:http's under exactOptionalPropertyTypes.
-const http = createServer(toNodeHandler(mcp) as RequestListener);
+const http = createServer(toNodeHandler(mcp));
 http.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1", () => {
   const address = http.address();
   const port = typeof address === "object" && address !== null ? address.port : address;

@@ -313,32 +313,35 @@ it("says at construction which option there is none of", () => {
 });
 
 const quiet = { metering: "background", verification: { cacheTtl: 60_000 } } as const;
+const warm = { verification: { cacheTtl: 60_000 } };
+const verifyOnly = {};
+const metered = (more: ChargeOptions = {}) => ({ meterName: "api_calls", ...more });
 it.each<[string, number, ChargeOptions, PaywallOptions]>([
-  ["by default", 1, {}, {}],
-  ["that verifies only", 1, { meterName: undefined }, {}],
+  ["by default", 1, metered(), {}],
+  ["that verifies only", 1, verifyOnly, {}],
+  ["that verifies only, on a warm cache", 0, verifyOnly, warm],
+  ["charged by success", 2, metered({ charge: "success" }), {}],
+  ["charged by success, on a warm cache", 1, metered({ charge: "success" }), warm],
+  ["charged by reserve", 2, metered({ charge: "reserve" }), {}],
+  ["whose budget is enforced", 1, metered({ enforceBudget: true }), {}],
   [
-    "that verifies only, on a warm cache",
-    0,
-    { meterName: undefined },
-    { verification: { cacheTtl: 60_000 } },
+    "charged by success, whose budget is enforced",
+    2,
+    metered({ charge: "success", enforceBudget: true }),
+    {},
   ],
-  ["charged by success", 2, { charge: "success" }, {}],
-  ["charged by success, on a warm cache", 1, { charge: "success" }, { verification: { cacheTtl: 60_000 } }],
-  ["charged by reserve", 2, { charge: "reserve" }, {}],
-  ["whose budget is enforced", 1, { enforceBudget: true }, {}],
-  ["charged by success, whose budget is enforced", 2, { charge: "success", enforceBudget: true }, {}],
-  ["in the background", 0, {}, quiet],
-  ["charged by success, in the background", 0, { charge: "success" }, quiet],
-  ["charged by reserve, in the background", 2, { charge: "reserve" }, quiet],
+  ["in the background", 0, metered(), quiet],
+  ["charged by success, in the background", 0, metered({ charge: "success" }), quiet],
+  ["charged by reserve, in the background", 2, metered({ charge: "reserve" }), quiet],
 ])("a call %s costs %d requests", async (_, requests, charge, options) => {
-  const { call, paywall } = await serve(options, { meterName: "api_calls", ...charge });
+  const { call, paywall } = await serve(options, charge);
   await call();
   api.seen.length = 0;
   for (let index = 0; index < 3; index++) expect(await call()).toEqual(text("ran"));
   // Batches of the journal are no request of any one call.
   expect(api.seen.filter((line) => !line.includes("/usage/events"))).toHaveLength(requests * 3);
   await paywall.close();
-  expect(api.ledger.usage).toHaveLength("meterName" in charge ? 0 : 4);
+  expect(api.ledger.usage).toHaveLength(charge === verifyOnly ? 0 : 4);
 });
 
 it("blames no price for an API that is none, and shows the owner what it answered", async () => {

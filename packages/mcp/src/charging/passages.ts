@@ -180,7 +180,8 @@ async function finish(
       "licentric.settle",
       { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.outcome": outcome.status },
       () => admission.settle(cancelled ? { status: "failed" } : outcome),
-      (refused) => (refused === undefined ? {} : { "licentric.refusal": refused.code }),
+      (refused): Record<string, string> =>
+        refused === undefined ? {} : { "licentric.refusal": refused.code },
     );
     if (refusal !== undefined) slot?.end({ status: "refused", refusal }, false);
     else slot?.end(ending, gate.policy.charge === "call" || outcome.status === "done");
