@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { agentsCommand } from "./commands/agents.ts";
 import { authorizeCommand } from "./commands/authorize.ts";
@@ -17,13 +16,13 @@ import { metersCommand } from "./commands/meters.ts";
 import { periodCommand } from "./commands/period.ts";
 import { startCommand } from "./commands/start.ts";
 import { usageCommand } from "./commands/usage.ts";
-import { packageDirectory } from "./package-directory.ts";
+import { packageVersion } from "./package-directory.ts";
 
 /** The whole command line. What has an environment variable is read from `env`. */
 export function createProgram(env: NodeJS.ProcessEnv): Command {
   const program = new Command("licentric")
     .description("Charge for MCP tools: run the API, authorize agents, set prices, bill the month.")
-    .version(version())
+    .version(packageVersion())
     .commandsGroup("Run the API:")
     .addCommand(devCommand(env))
     .addCommand(startCommand(env))
@@ -56,10 +55,4 @@ export function createProgram(env: NodeJS.ProcessEnv): Command {
 /** Every command below one: what is set on a command does not reach those that were added to it. */
 function descendants(command: Command): Command[] {
   return command.commands.flatMap((child) => [child, ...descendants(child)]);
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("package.json", packageDirectory), "utf8"));
-  const found = typeof manifest === "object" && manifest !== null && "version" in manifest;
-  return found ? String(manifest.version) : "unknown";
 }

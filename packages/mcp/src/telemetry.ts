@@ -19,7 +19,7 @@ interface Instruments {
   readonly failures: Counter;
 }
 
-const VERSION = "0.1.0";
+const VERSION = "0.0.0";
 
 /**
  * Spans and metrics by OpenTelemetry, where `@opentelemetry/api` is installed; nothing otherwise.

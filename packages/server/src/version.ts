@@ -1,2 +1,2 @@
 /** The version of this server, as its OpenAPI document says it. */
-export const version = "0.1.0";
+export const version = "0.0.0";

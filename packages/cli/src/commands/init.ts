@@ -3,13 +3,16 @@ import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { usageError } from "../exit-codes.ts";
-import { packageDirectory } from "../package-directory.ts";
+import { packageDirectory, packageVersion } from "../package-directory.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 
 const template = fileURLToPath(new URL("template/", packageDirectory));
 
 /** The name in the template, which every new folder replaces with its own. */
 const NAME = "my-paid-server";
+
+/** What the template asks for of our own packages; a new folder gets the release that wrote it. */
+const RELEASE = "^0.0.0";
 
 /** `licentric init`: writes the starter, an MCP server with one paid tool. */
 export function initCommand(): Command {
@@ -40,7 +43,8 @@ async function writeStarter(directory: string): Promise<{ directory: string; fil
   await rename(join(directory, "gitignore"), join(directory, ".gitignore"));
   for (const file of ["package.json", "README.md", "src/server.ts"]) {
     const path = join(directory, file);
-    await writeFile(path, (await readFile(path, "utf8")).replaceAll(NAME, name));
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replaceAll(NAME, name).replaceAll(RELEASE, `^${packageVersion()}`));
   }
   return { directory, files: [".gitignore", "README.md", "package.json", "src/server.ts", "tsconfig.json"] };
 }
