@@ -1,34 +1,42 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { problemsOf, unpackedSize } from "./packed-contents.ts";
+import { packageFolders, packPackages } from "./packed-project.ts";
 
 /**
- * Packs every package as it would be published and holds each tarball against publint and
- * `@arethetypeswrong/cli`. Run after `pnpm build`.
+ * Packs every package as it would be published, and holds each tarball against what may be in it, against publint
+ * and against `@arethetypeswrong/cli`. Prints the sizes.
  */
 const root = new URL("..", import.meta.url).pathname;
-const tarballs = mkdtempSync(join(tmpdir(), "licentric-pack-"));
-const run = (command: string, args: readonly string[], cwd = root) =>
-  execFileSync(command, args, { cwd, stdio: ["ignore", "inherit", "inherit"] });
+const scratch = mkdtempSync(join(tmpdir(), "licentric-pack-"));
+const tool = (name: string, args: readonly string[]) =>
+  execFileSync(join(root, "node_modules/.bin", name), args, { stdio: ["ignore", "inherit", "inherit"] });
 
 try {
-  for (const folder of readdirSync(join(root, "packages"))) {
-    const directory = join(root, "packages", folder);
-    const manifest = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
-    run("pnpm", ["pack", "--pack-destination", tarballs, "--silent"], directory);
-    const tarball = join(
-      tarballs,
-      `${manifest.name.replace("@", "").replace("/", "-")}-${manifest.version}.tgz`,
-    );
-    console.log(`\n${manifest.name}`);
-    run("node_modules/.bin/publint", [tarball, "--strict"]);
-    // The command line has no entry to import; the server is for ESM alone.
-    const dualFormat = manifest.publishConfig.main !== undefined;
-    if (manifest.exports !== undefined) {
-      run("node_modules/.bin/attw", [tarball, "--profile", dualFormat ? "node16" : "esm-only", "--no-emoji"]);
-    }
+  const folders = readdirSync(join(root, "packages"));
+  if (folders.toSorted().join() !== packageFolders.toSorted().join()) {
+    throw new Error(`packages/ has ${folders.join(", ")}; what is packed is ${packageFolders.join(", ")}.`);
   }
+  const packed = Object.entries(await packPackages(packageFolders));
+  const problems: string[] = [];
+  for (const [index, [name, tarball]] of packed.entries()) {
+    const unpacked = join(scratch, `${index}`);
+    mkdirSync(unpacked);
+    execFileSync("tar", ["-xzf", tarball, "-C", unpacked, "--strip-components=1"]);
+    const kilobytes = [statSync(tarball).size, unpackedSize(unpacked)].map((size) =>
+      (size / 1_024).toFixed(1),
+    );
+    console.log(`\n${name}: ${kilobytes.join(" kB packed, ")} kB unpacked`);
+    const found = problemsOf(unpacked);
+    problems.push(...found.map((problem) => `${name}: ${problem}`));
+    tool("publint", [tarball, "--strict"]);
+    // The command line has no entry to import; the server is for ESM alone.
+    if (name === "licentric") continue;
+    tool("attw", [tarball, "--profile", name === "@licentric/server" ? "esm-only" : "node16", "--no-emoji"]);
+  }
+  if (problems.length > 0) throw new Error(`\n${problems.join("\n")}`);
 } finally {
-  rmSync(tarballs, { recursive: true, force: true });
+  rmSync(scratch, { recursive: true, force: true });
 }

@@ -28,6 +28,9 @@ const [pnpm = "", ...pnpmArguments] = /pnpm/.test(process.env["npm_execpath"] ??
   ? [process.execPath, process.env["npm_execpath"] ?? ""]
   : ["npx", "-y", "pnpm@10"];
 
+/** The folders of all packages, each after those that it depends on. */
+export const packageFolders: readonly string[] = ["contract", "sdk", "mcp", "server", "cli"];
+
 /** The tarballs of packages as they would be published, by the packages' names. */
 export type PackedPackages = Readonly<Record<string, string>>;
 
@@ -61,10 +64,13 @@ export async function packPackages(folders: readonly string[]): Promise<PackedPa
 
 /** Everything that a package is built of. */
 function sourcesOf(directory: string): string[] {
-  const inSrc = readdirSync(join(directory, "src"), { recursive: true, withFileTypes: true })
+  const inFolders = ["src", "template"]
+    .map((folder) => join(directory, folder))
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => relative(directory, join(parentPath, name)));
-  return [...inSrc.toSorted(), "package.json", "tsup.config.ts", "README.md", "LICENSE"];
+  return [...inFolders.toSorted(), "package.json", "tsup.config.ts", "README.md", "LICENSE"];
 }
 
 /** A user's project. */
