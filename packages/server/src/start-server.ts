@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { type DestinationStream, pino } from "pino";
-import { v7 as uuidv7 } from "uuid";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
@@ -15,6 +14,7 @@ import { createRateLimiter, type RateLimits } from "./http/rate-limits.ts";
 import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
+import { createIds } from "./new-ids.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
 import { keepSecretKey } from "./store/secret-key.ts";
@@ -93,7 +93,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { db, host = "127.0.0.1", port = DEFAULT_PORT, stripe, now = () => new Date() } = options;
   const { allowPrivateWebhooks = false, logLevel = "info", logDestination = pino.destination(2) } = options;
   const log = pino({ level: logLevel, redact: REDACTED }, logDestination);
-  const newId = () => uuidv7();
+  const newId = createIds(randomBytes);
   const metrics = createMetrics(db);
   const secretKey = options.secretKey ?? (db.directory === null ? null : await keepSecretKey(db.directory));
   const signer = secretKey === null ? null : createWebhookSigner(secretKey);
