@@ -1,7 +1,7 @@
-import type { AgentCaller, KeyCaller } from "./accounts/caller.ts";
+import type { KeyAuthenticator } from "./accounts/authenticate-key.ts";
 import type { LastUsed } from "./accounts/last-used.ts";
 import type { RandomBytes } from "./accounts/secrets.ts";
-import type { AgentCheck } from "./agents/authenticate-agent.ts";
+import type { AgentAuthenticator } from "./agents/authenticate-agent.ts";
 import type { StripeConnection } from "./billing/stripe.ts";
 import type { BudgetedEvent, BudgetedOutcome } from "./metering/budgeted-recorder.ts";
 import type { PendingEvent } from "./metering/record-events.ts";
@@ -18,8 +18,8 @@ export interface Services {
   /** A new UUID of version 4: one that cannot be guessed. */
   readonly newReservationId: () => string;
   readonly randomBytes: RandomBytes;
-  readonly authenticateKey: (secret: string) => Promise<KeyCaller>;
-  readonly authenticateAgent: (token: string, check?: AgentCheck) => Promise<AgentCaller>;
+  readonly keys: KeyAuthenticator;
+  readonly agents: AgentAuthenticator;
   readonly lastUsed: LastUsed;
   readonly record: (event: PendingEvent) => Promise<Recorded>;
   /** For usage that budgets may apply to; `record` is for all other. */

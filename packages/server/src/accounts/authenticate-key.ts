@@ -1,9 +1,9 @@
-import { isManagementKey, type KeyScope, type Mode } from "@licentric/contract";
+import type { KeyScope, Mode } from "@licentric/contract";
 import { ApiError } from "../http/api-error.ts";
+import type { PresentedCredential } from "../http/bearer.ts";
 import type { Queryable } from "../store/database.ts";
 import type { KeyCaller } from "./caller.ts";
 import { createSecretLookUp } from "./look-up-secrets.ts";
-import { hasValidChecksum } from "./secrets.ts";
 
 interface KeyRow {
   secret_hash: string;
@@ -20,27 +20,38 @@ SELECT k.secret_hash, k.id AS key_id, e.account_id, e.id AS environment_id, e.mo
 FROM management_keys k JOIN environments e ON e.id = k.environment_id
 WHERE k.secret_hash = ANY ($1::text[])`;
 
-/**
- * Makes the check of management keys. Every request is looked up, none is cached, so that a revoked key is refused
- * in every process at once; concurrent requests share one look-up.
- */
-export function createKeyAuthenticator(db: Queryable): (secret: string) => Promise<KeyCaller> {
-  const lookUp = createSecretLookUp<KeyRow>(db, LOOK_UP);
+/** Checks management keys. */
+export interface KeyAuthenticator {
+  /** @throws {ApiError} `UNAUTHORIZED`. */
+  authenticate(credential: PresentedCredential): Promise<KeyCaller>;
+  /** Asks the database for every key again. */
+  forget(): void;
+}
 
-  return async (secret) => {
+/**
+ * Makes the check of management keys. A revoked key is refused at once in the process that revoked it, and within a
+ * second in every other one.
+ */
+export function createKeyAuthenticator(db: Queryable): KeyAuthenticator {
+  const { find, forget } = createSecretLookUp<KeyRow>(db, {
+    statement: LOOK_UP,
+    isGood: (row) => row.revoked_at === null,
+  });
+
+  const authenticate = async ({ secret, hash }: PresentedCredential): Promise<KeyCaller> => {
     if (secret.startsWith("AGT-")) {
       throw new ApiError(
         "UNAUTHORIZED",
         "This call needs a management key (lk_test_… or lk_live_…), not an agent's token.",
       );
     }
-    if (!isManagementKey(secret) || !hasValidChecksum(secret)) {
+    if (hash === null) {
       throw new ApiError(
         "UNAUTHORIZED",
         "This is not a management key. It begins with lk_test_ or lk_live_; check that it was copied whole.",
       );
     }
-    const row = await lookUp(secret);
+    const row = await find(hash);
     if (row === null) throw new ApiError("UNAUTHORIZED", "This management key does not exist here.");
     if (row.revoked_at !== null)
       throw new ApiError("UNAUTHORIZED", "This management key was revoked. Create another one.");
@@ -53,4 +64,5 @@ export function createKeyAuthenticator(db: Queryable): (secret: string) => Promi
       scopes: row.scopes,
     };
   };
+  return { authenticate, forget };
 }

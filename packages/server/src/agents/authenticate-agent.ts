@@ -1,8 +1,7 @@
-import { isAgentToken } from "@licentric/contract";
 import type { AgentCaller } from "../accounts/caller.ts";
 import { createSecretLookUp } from "../accounts/look-up-secrets.ts";
-import { hasValidChecksum } from "../accounts/secrets.ts";
 import { ApiError } from "../http/api-error.ts";
+import type { PresentedCredential } from "../http/bearer.ts";
 import type { Queryable } from "../store/database.ts";
 
 interface CredentialRow {
@@ -34,27 +33,38 @@ export interface AgentCheck {
   readonly allowEnded?: boolean;
 }
 
-/**
- * Makes the check of agents' tokens. Every request is looked up, none is cached, so that a revoked token is refused
- * in every process at once; concurrent requests share one look-up.
- */
-export function createAgentAuthenticator(
-  db: Queryable,
-  now: () => Date,
-): (token: string, check?: AgentCheck) => Promise<AgentCaller> {
-  const lookUp = createSecretLookUp<CredentialRow>(db, LOOK_UP);
+/** Checks agents' tokens. */
+export interface AgentAuthenticator {
+  /** @throws {ApiError} `UNAUTHORIZED`. */
+  authenticate(credential: PresentedCredential, check?: AgentCheck): Promise<AgentCaller>;
+  /** Asks the database for every token again. */
+  forget(): void;
+}
 
-  return async (token, { allowEnded = false } = {}) => {
-    if (token.startsWith("lk_")) {
+/**
+ * Makes the check of agents' tokens. A revoked token, and one of a suspended or deleted agent, is refused at once in
+ * the process that made the change, and within a second in every other one.
+ */
+export function createAgentAuthenticator(db: Queryable, now: () => Date): AgentAuthenticator {
+  const { find, forget } = createSecretLookUp<CredentialRow>(db, {
+    statement: LOOK_UP,
+    isGood: (row) => row.revoked_at === null && row.deleted_at === null && row.status === "active",
+  });
+
+  const authenticate = async (
+    { secret, hash }: PresentedCredential,
+    { allowEnded = false }: AgentCheck = {},
+  ): Promise<AgentCaller> => {
+    if (secret.startsWith("lk_")) {
       throw new ApiError("UNAUTHORIZED", "This call needs an agent's token (AGT-…), not a management key.");
     }
-    if (!isAgentToken(token) || !hasValidChecksum(token)) {
+    if (hash === null) {
       throw new ApiError(
         "UNAUTHORIZED",
         "This is not an agent's token. It begins with AGT-; check that it was copied whole.",
       );
     }
-    const row = await lookUp(token);
+    const row = await find(hash);
     if (row === null)
       throw new ApiError("UNAUTHORIZED", "This token does not exist here. Authorize the agent again.");
     if (!allowEnded) refuseEnded(row, now());
@@ -69,6 +79,7 @@ export function createAgentAuthenticator(
       hasBudgets: row.has_budgets,
     };
   };
+  return { authenticate, forget };
 }
 
 function refuseEnded(row: CredentialRow, now: Date): void {

@@ -19,7 +19,7 @@ const Params = z.object({ invoiceId: z.string() });
 export const invoicePageRoutes: RouteRegistration[] = [
   (app, services) =>
     app.get(INVOICE_PAGE_PATH, async (request, reply) => {
-      const caller = await services.authenticateKey(bearer(request));
+      const caller = await services.keys.authenticate(bearer(request));
       requireKeyScope(caller, "billing:read");
       services.lastUsed.note(caller, services.now());
       const { invoiceId } = parse(Params, request.params);

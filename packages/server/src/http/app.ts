@@ -19,14 +19,15 @@ import type { Services } from "../services.ts";
 import { DatabaseUnavailableError } from "../store/database.ts";
 import { webhookRoutes } from "../webhooks/routes.ts";
 import { ApiError } from "./api-error.ts";
+import { readCredentials } from "./bearer.ts";
 import { measureRequests } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { type OperatingOptions, operatingRoutes } from "./operating.ts";
 import { limitRates, type RateLimiter, type RateLimits } from "./rate-limits.ts";
 import { answerUnreadable, answerUnroutable } from "./unreadable.ts";
 
-// Increments within one millisecond, where plain ULIDs would ask the system for randomness for each letter.
-const nextRequestId = monotonicFactory();
+// An id is no secret: the system is not asked for randomness for each letter of it.
+const nextRequestId = monotonicFactory(Math.random);
 
 const BODY_LIMIT = 1_048_576;
 const HEADERS_TIMEOUT = 10_000;
@@ -64,7 +65,14 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     frameworkErrors: answerUnroutable,
   });
 
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header("x-request-id", request.id);
+    // Tells a client that what is answered is stored: there is no buffer to wait for before a close.
+    reply.header("licentric-durable", "true");
+    done();
+  });
   measureRequests(app, options.metrics);
+  readCredentials(app);
   limitRates(app, options.limiter, options.rateLimits, services.now);
 
   const parseJson = app.getDefaultJsonParser("error", "error");
@@ -73,12 +81,6 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     // Both members of verify are optional, so clients send no body at all with a JSON content type.
     if (text === "") done(null, undefined);
     else parseJson(request, String(text), done);
-  });
-
-  app.addHook("onSend", async (request, reply) => {
-    reply.header("x-request-id", request.id);
-    // Tells a client that what is answered is stored: there is no buffer to wait for before a close.
-    reply.header("licentric-durable", "true");
   });
 
   app.setErrorHandler((error: FastifyError, request, reply) => {

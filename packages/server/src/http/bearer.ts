@@ -1,9 +1,36 @@
-import type { FastifyRequest } from "fastify";
+import { isAgentToken, isManagementKey } from "@licentric/contract";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { hashSecret, hasValidChecksum } from "../accounts/secrets.ts";
 import { ApiError } from "./api-error.ts";
 
-/** What an `Authorization` header of the form `Bearer <secret>` has for a secret. */
-export function bearerSecret(header: string | undefined): string | undefined {
-  return /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
+/** The credential of a request. */
+export interface PresentedCredential {
+  readonly secret: string;
+  /** null: no credential of ours has this form and this checksum, so there is nothing to look up. */
+  readonly hash: string | null;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** What the `Authorization` header has; null where it has none. */
+    credential: PresentedCredential | null;
+  }
+}
+
+/** Reads the credential of each request once, for all that ask for it: its hashes cost more than most else. */
+export function readCredentials(app: FastifyInstance): void {
+  app.decorateRequest("credential", null);
+  app.addHook("onRequest", (request, _, done) => {
+    request.credential = present(request.headers.authorization);
+    done();
+  });
+}
+
+function present(header: string | undefined): PresentedCredential | null {
+  const secret = /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
+  if (secret === undefined) return null;
+  const isOurs = (isManagementKey(secret) || isAgentToken(secret)) && hasValidChecksum(secret);
+  return { secret, hash: isOurs ? hashSecret(secret) : null };
 }
 
 /**
@@ -11,13 +38,11 @@ export function bearerSecret(header: string | undefined): string | undefined {
  *
  * @throws {ApiError} `UNAUTHORIZED` when it has none.
  */
-export function bearer(request: FastifyRequest): string {
-  const header = request.headers.authorization;
-  const secret = bearerSecret(header);
-  if (secret !== undefined) return secret;
+export function bearer(request: FastifyRequest): PresentedCredential {
+  if (request.credential !== null) return request.credential;
   throw new ApiError(
     "UNAUTHORIZED",
-    header === undefined
+    request.headers.authorization === undefined
       ? 'The request has no credential. Send "Authorization: Bearer <key or token>".'
       : 'The Authorization header is not of the form "Bearer <key or token>".',
   );

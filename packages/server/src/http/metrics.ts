@@ -66,7 +66,7 @@ export function measureRequests(app: FastifyInstance, { registry }: Metrics): vo
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [registry],
   });
-  app.addHook("onResponse", async (request, reply) => {
+  app.addHook("onResponse", (request, reply, done) => {
     const labels = {
       method: request.method,
       route: request.routeOptions.url ?? "none",
@@ -74,6 +74,7 @@ export function measureRequests(app: FastifyInstance, { registry }: Metrics): vo
     };
     requests.inc(labels);
     durations.observe(labels, reply.elapsedTime / 1_000);
+    done();
   });
 }
 

@@ -6,7 +6,7 @@ import { recordChange } from "../audit/audit-events.ts";
 import type { Services } from "../services.ts";
 import type { Queryable } from "../store/database.ts";
 import { retryDeadlocks } from "../store/retry-deadlocks.ts";
-import { bearer } from "./bearer.ts";
+import { bearer, type PresentedCredential } from "./bearer.ts";
 import { once } from "./idempotency.ts";
 import type { Page } from "./page.ts";
 import { parse } from "./parse.ts";
@@ -77,7 +77,12 @@ export function onChange<R extends Route>(
           ? work()
           : once(tx, { principalId, secret, key, request: fingerprinted, now, randomBytes }, work);
       }),
-    );
+    ).finally(() => {
+      // What a key changes may be an agent, a credential or a key. A failure may be one of the answer alone.
+      if (caller.kind === "agent") return;
+      services.agents.forget();
+      services.keys.forget();
+    });
     return finish === undefined ? result : finish(result, request, services);
   });
 }
@@ -96,9 +101,9 @@ function register<R extends Route>(
       url: route.path,
       handler: async (request, reply) => {
         const now = services.now();
-        const secret = bearer(request);
+        const credential = bearer(request);
         const checked = {
-          caller: await authenticate(route, secret, services, now),
+          caller: await authenticate(route, credential, services, now),
           params: request.params,
           query: route.query && parse(route.query, request.query),
           body: route.body && parse(route.body, request.body === undefined ? {} : request.body),
@@ -107,7 +112,11 @@ function register<R extends Route>(
           // Every member was checked against the schema that its type is inferred from.
         } as RouteRequest<R>;
         refuseForeignCursor(checked.query);
-        const result = await answer(checked, services, { secret, url: request.url, requestId: request.id });
+        const result = await answer(checked, services, {
+          secret: credential.secret,
+          url: request.url,
+          requestId: request.id,
+        });
         return reply.status(route.status).send(route.list ? result : { data: result });
       },
     });
@@ -116,18 +125,18 @@ function register<R extends Route>(
 
 async function authenticate(
   route: Route,
-  secret: string,
+  credential: PresentedCredential,
   services: Services,
   now: Date,
 ): Promise<KeyCaller | AgentCaller> {
   if (route.auth !== "key") {
-    const caller = await services.authenticateAgent(secret, {
+    const caller = await services.agents.authenticate(credential, {
       allowEnded: route.auth === "agent-or-expired",
     });
     services.lastUsed.note(caller, now);
     return caller;
   }
-  const caller = await services.authenticateKey(secret);
+  const caller = await services.keys.authenticate(credential);
   services.lastUsed.note(caller, now);
   if (route.scope !== undefined) requireKeyScope(caller, route.scope);
   return caller;

@@ -1,11 +1,7 @@
-import { createHash } from "node:crypto";
-import { isAgentToken, isManagementKey } from "@licentric/contract";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import ipaddr from "ipaddr.js";
-import { hasValidChecksum } from "../accounts/secrets.ts";
 import type { Database } from "../store/database.ts";
 import { ApiError } from "./api-error.ts";
-import { bearerSecret } from "./bearer.ts";
 
 /** How many requests are answered in a minute. */
 export interface RateLimits {
@@ -142,37 +138,30 @@ export function limitRates(
   { perCredential = PER_CREDENTIAL, perAddress = PER_ADDRESS, enforced = true }: RateLimits,
   now: () => Date,
 ): void {
-  const check = (request: FastifyRequest, reply: FastifyReply, standing: Standing) => {
-    reply.header("x-ratelimit-limit", standing.limit);
-    reply.header("x-ratelimit-remaining", standing.remaining);
-    reply.header("x-ratelimit-reset", standing.reset);
-    if (!standing.exceeded || !enforced || NEVER_REFUSED.has(request.url)) return;
-    const seconds = Math.max(1, Math.ceil(standing.reset - now().getTime() / 1_000));
-    reply.header("retry-after", seconds);
-    throw new ApiError(
-      "RATE_LIMITED",
-      `More than ${standing.limit} requests in a minute. Wait ${seconds} s, as Retry-After says, and send fewer.`,
-    );
+  const stand = ({ ip, credential }: FastifyRequest): Standing => {
+    const address = limiter.hit("address", network(ip), perAddress);
+    const hash = credential?.hash;
+    // What is refused by its address takes nothing from its credential.
+    if (hash == null || (enforced && address.exceeded)) return address;
+    const own = limiter.hit("credential", hash, perCredential);
+    return own.remaining <= address.remaining ? own : address;
   };
 
-  app.addHook("onRequest", async (request, reply) => {
-    const address = limiter.hit("address", network(request.ip), perAddress);
-    check(request, reply, address);
-    const secret = bearerSecret(request.headers.authorization);
-    if (secret === undefined || !isOurs(secret)) return;
-    const credential = limiter.hit("credential", fingerprint(secret), perCredential);
-    if (credential.remaining <= address.remaining) check(request, reply, credential);
+  app.addHook("onRequest", (request, reply, done) => {
+    const { limit, remaining, reset, exceeded } = stand(request);
+    reply.header("x-ratelimit-limit", limit);
+    reply.header("x-ratelimit-remaining", remaining);
+    reply.header("x-ratelimit-reset", reset);
+    if (!exceeded || !enforced || NEVER_REFUSED.has(request.url)) return done();
+    const seconds = Math.max(1, Math.ceil(reset - now().getTime() / 1_000));
+    reply.header("retry-after", seconds);
+    done(
+      new ApiError(
+        "RATE_LIMITED",
+        `More than ${limit} requests in a minute. Wait ${seconds} s, as Retry-After says, and send fewer.`,
+      ),
+    );
   });
-}
-
-/** Whether a text can be a credential at all. One that cannot is refused without a look-up, and counts by its address. */
-function isOurs(secret: string): boolean {
-  return (isManagementKey(secret) || isAgentToken(secret)) && hasValidChecksum(secret);
-}
-
-/** Never the credential itself: counters are kept in memory and in the database. */
-function fingerprint(secret: string): string {
-  return createHash("sha256").update(secret).digest("base64url").slice(0, 22);
 }
 
 /** Whoever has one IPv6 address has all of its /64 network. */
