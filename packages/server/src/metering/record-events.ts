@@ -35,49 +35,47 @@ export interface RecordRow {
  *
  * Rows are written in one order everywhere, so that two processes cannot wait for each other in a circle.
  *
- * Most events of a batch happened at one moment, now, so periods and days are looked up once for each moment and
- * taken from arrays by index. Nothing here joins one set of events with another: a prepared statement is planned
- * without knowing how many there will be, and a plan for ten takes a thousand times longer for a thousand.
+ * Most events of a batch differ in little: the agent, the meter, the period and the day are looked up once for each
+ * series of equal ones, and taken from arrays by index. Nothing here joins one set of events with another: a prepared
+ * statement is planned without knowing how many there will be, and a plan for ten takes a thousand times longer for
+ * a thousand.
  */
 const RECORD = `/* record-events */
-WITH pending AS (
-  SELECT * FROM unnest(
-    $1::int[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::text[], $8::timestamptz[], $9::text[], $11::int[]
-  ) AS p (ord, id, environment_id, agent_id, meter_name, quantity, idempotency_key, occurred_at, metadata, moment)
-),
-open_period AS MATERIALIZED (
+WITH open_period AS MATERIALIZED (
   SELECT id, environment_id, starts_at, ends_at FROM periods
-  WHERE status = 'open' AND environment_id = ANY ($12::uuid[])
+  WHERE status = 'open' AND environment_id = ANY ($6::uuid[])
   ORDER BY id
   FOR SHARE
 ),
-moments AS MATERIALIZED (
-  SELECT array_agg(open.id ORDER BY d.ord) AS period_ids,
-         array_agg((d.occurred_at AT TIME ZONE account.time_zone)::date ORDER BY d.ord) AS days
-  FROM unnest($12::uuid[], $13::timestamptz[]) WITH ORDINALITY AS d (environment_id, occurred_at, ord)
-  JOIN environments e ON e.id = d.environment_id
+series AS MATERIALIZED (
+  SELECT array_agg(s.environment_id ORDER BY s.ord) AS environment_ids,
+         array_agg(agent.id ORDER BY s.ord) AS agent_ids,
+         array_agg(agent.customer_id ORDER BY s.ord) AS customer_ids,
+         array_agg(meter.id ORDER BY s.ord) AS meter_ids,
+         array_agg(open.id ORDER BY s.ord) AS period_ids,
+         array_agg((s.occurred_at AT TIME ZONE account.time_zone)::date ORDER BY s.ord) AS days,
+         array_agg(s.occurred_at ORDER BY s.ord) AS times
+  FROM unnest($6::uuid[], $7::uuid[], $8::text[], $9::timestamptz[])
+    WITH ORDINALITY AS s (environment_id, agent_id, meter_name, occurred_at, ord)
+  JOIN environments e ON e.id = s.environment_id
   JOIN accounts account ON account.id = e.account_id
+  LEFT JOIN agents agent ON agent.environment_id = s.environment_id AND agent.id = s.agent_id
+  LEFT JOIN meters meter ON meter.environment_id = s.environment_id AND meter.name = s.meter_name
   LEFT JOIN LATERAL (
     SELECT o.id FROM open_period o
-    WHERE o.environment_id = d.environment_id AND o.ends_at > d.occurred_at
+    WHERE o.environment_id = s.environment_id AND o.ends_at > s.occurred_at
     ORDER BY o.starts_at LIMIT 1
   ) open ON true
-),
-resolved AS MATERIALIZED (
-  SELECT p.*, a.id AS known_agent_id, a.customer_id, m.id AS meter_id,
-         (SELECT period_ids FROM moments)[p.moment] AS period_id, (SELECT days FROM moments)[p.moment] AS day
-  FROM pending p
-  LEFT JOIN agents a ON a.environment_id = p.environment_id AND a.id = p.agent_id
-  LEFT JOIN meters m ON m.environment_id = p.environment_id AND m.name = p.meter_name
 ),
 recorded AS (
   INSERT INTO usage_events
     (id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, idempotency_key, occurred_at, created_at, metadata)
-  SELECT id, environment_id, period_id, known_agent_id, customer_id, meter_id, quantity, idempotency_key, occurred_at, $10,
-         metadata::jsonb
-  FROM resolved
-  WHERE known_agent_id IS NOT NULL AND meter_id IS NOT NULL AND period_id IS NOT NULL
-  ORDER BY environment_id, agent_id, idempotency_key COLLATE "C", ord
+  SELECT p.id, s.environment_ids[p.series], s.period_ids[p.series], s.agent_ids[p.series], s.customer_ids[p.series],
+         s.meter_ids[p.series], p.quantity, p.idempotency_key, s.times[p.series], $10, p.metadata::jsonb
+  FROM series s
+  CROSS JOIN unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[])
+    AS p (id, series, quantity, idempotency_key, metadata)
+  WHERE s.agent_ids[p.series] IS NOT NULL AND s.meter_ids[p.series] IS NOT NULL AND s.period_ids[p.series] IS NOT NULL
   ON CONFLICT (environment_id, agent_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
   RETURNING id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, occurred_at
 ),
@@ -98,19 +96,17 @@ counted AS (
   ON CONFLICT (period_id, agent_id, meter_id, day, customer_id)
   DO UPDATE SET quantity = t.quantity + EXCLUDED.quantity, event_count = t.event_count + EXCLUDED.event_count
 )
-SELECT (SELECT period_ids FROM moments)::text[] AS period_ids, (SELECT days FROM moments)::text[] AS days,
-       (SELECT array_agg(ord) FROM resolved WHERE known_agent_id IS NULL) AS unknown_agents,
-       (SELECT array_agg(ord) FROM resolved WHERE meter_id IS NULL) AS unknown_meters,
-       CASE WHEN (SELECT count(*) FROM recorded) < (SELECT count(*) FROM resolved)
-         THEN (SELECT coalesce(array_agg(id), '{}') FROM recorded)::text[] END AS recorded_ids`;
+SELECT agent_ids::text[], meter_ids::text[], period_ids::text[], days::text[],
+       CASE WHEN (SELECT count(*) FROM recorded) < cardinality($1::uuid[])
+         THEN (SELECT coalesce(array_agg(id), '{}') FROM recorded)::text[] END AS recorded_ids
+FROM series`;
 
 interface ResultRow {
-  /** By moment. */
+  /** By series; null where there is none. */
+  agent_ids: (string | null)[];
+  meter_ids: (string | null)[];
   period_ids: (string | null)[];
   days: string[];
-  /** The places of events whose agent or meter is unknown. */
-  unknown_agents: number[] | null;
-  unknown_meters: number[] | null;
   /** null: every event was recorded. */
   recorded_ids: string[] | null;
 }
@@ -121,58 +117,64 @@ export async function recordEvents(
   events: readonly PendingEvent[],
   now: Date,
 ): Promise<RecordRow[]> {
-  const nowText = now.toISOString();
-  const times = events.map((event) => event.occurredAt?.toISOString() ?? nowText);
-  const moments = indexMoments(events, times);
+  const { series, placeOf } = findSeries(events, now.toISOString());
+  const ordered = inLockOrder(events);
   const result = onlyRow(
     await db.query<ResultRow>(RECORD, [
-      events.map((_, index) => index),
-      events.map((event) => event.id),
-      events.map((event) => event.environmentId),
-      events.map((event) => event.agentId),
-      events.map((event) => event.meterName),
-      events.map((event) => event.quantity),
-      events.map((event) => event.idempotencyKey),
-      times,
-      events.map((event) => (event.metadata === null ? null : JSON.stringify(event.metadata))),
+      ordered.map((event) => event.id),
+      ordered.map((event) => placeOf(event) + 1),
+      ordered.map((event) => event.quantity),
+      ordered.map((event) => event.idempotencyKey),
+      ordered.map((event) => (event.metadata === null ? null : JSON.stringify(event.metadata))),
+      series.map(({ event }) => event.environmentId),
+      series.map(({ event }) => event.agentId),
+      series.map(({ event }) => event.meterName),
+      series.map(({ time }) => time),
       now,
-      moments.indexes.map((index) => index + 1),
-      moments.environmentIds,
-      moments.times,
     ]),
   );
-  const unknownAgents = new Set(result.unknown_agents);
-  const unknownMeters = new Set(result.unknown_meters);
   const recorded = result.recorded_ids && new Set(result.recorded_ids);
-  return events.map((event, index) => {
-    const moment = moments.indexes[index] ?? -1;
-    const day = result.days[moment];
+  return events.map((event) => {
+    const place = placeOf(event);
+    const day = result.days[place];
     if (day === undefined) throw new Error("the event's environment is gone");
     return {
-      knowsAgent: !unknownAgents.has(index),
-      knowsMeter: !unknownMeters.has(index),
-      periodId: result.period_ids[moment] ?? null,
+      knowsAgent: result.agent_ids[place] !== null,
+      knowsMeter: result.meter_ids[place] !== null,
+      periodId: result.period_ids[place] ?? null,
       day,
       recorded: recorded === null || recorded.has(event.id),
     };
   });
 }
 
-/** The distinct pairs of environment and time, and for each event the place of its pair. */
-function indexMoments(events: readonly PendingEvent[], times: readonly string[]) {
-  const places = new Map<string, number>();
-  const environmentIds: string[] = [];
-  const distinctTimes: string[] = [];
-  const indexes = events.map(({ environmentId }, index) => {
-    const time = times[index] ?? "";
-    const last = environmentIds.length - 1;
-    if (environmentIds[last] === environmentId && distinctTimes[last] === time) return last;
-    const name = `${environmentId} ${time}`;
-    const known = places.get(name);
-    if (known !== undefined) return known;
-    places.set(name, environmentIds.length);
-    distinctTimes.push(time);
-    return environmentIds.push(environmentId) - 1;
-  });
-  return { indexes, environmentIds, times: distinctTimes };
+interface Series {
+  /** The first event of the series. */
+  readonly event: PendingEvent;
+  readonly time: string;
+}
+
+/** The series of events that differ in their quantities and keys alone, and for each event the place of its own. */
+function findSeries(events: readonly PendingEvent[], now: string) {
+  const series: Series[] = [];
+  const byName = new Map<string, number>();
+  const places = new Map<PendingEvent, number>();
+  for (const event of events) {
+    const time = event.occurredAt?.toISOString() ?? now;
+    const name = `${event.environmentId} ${event.agentId} ${time} ${event.meterName}`;
+    const place = byName.get(name) ?? series.push({ event, time }) - 1;
+    byName.set(name, place);
+    places.set(event, place);
+  }
+  const placeOf = (event: PendingEvent) => places.get(event) ?? -1;
+  return { series, placeOf };
+}
+
+/** Only a key makes a row wait for another process's: those are written in one order everywhere. */
+function inLockOrder(events: readonly PendingEvent[]): readonly PendingEvent[] {
+  if (events.every(({ idempotencyKey }) => idempotencyKey === null)) return events;
+  const name = (event: PendingEvent) => `${event.environmentId} ${event.agentId} ${event.idempotencyKey}`;
+  const named = events.map((event) => ({ event, name: name(event) }));
+  named.sort((left, right) => (left.name < right.name ? -1 : Number(left.name > right.name)));
+  return named.map(({ event }) => event);
 }
