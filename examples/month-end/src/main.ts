@@ -1,12 +1,15 @@
 import { Licentric } from "@licentric/sdk";
 
-// Without an argument: the months that are over and not billed. With one: the period of that id, or "current" to close early.
+// Without an argument: the months that are over and not billed. With one: the period of that id, over or not.
 const licentric = new Licentric(); // LICENTRIC_API_KEY, LICENTRIC_BASE_URL
 
 try {
   const periods = await periodsToBill(process.argv[2]);
-  if (periods.length === 0)
-    console.log('There is no month to bill. To close the one that is running early, add "current".');
+  if (periods.length === 0) {
+    // By its id: run again with it, this closes the same period, and never the one that began after it.
+    const { id } = await licentric.billing.getCurrentPeriod();
+    console.log(`There is no month to bill. To close the one that is running early, add ${id}.`);
+  }
   for (const periodId of periods) await bill(periodId);
 } finally {
   await licentric.close();
@@ -14,7 +17,6 @@ try {
 
 /** Months that are over and not billed yet, oldest first. The API may have closed them already. */
 async function periodsToBill(wanted: string | undefined): Promise<string[]> {
-  if (wanted === "current") return [(await licentric.billing.getCurrentPeriod()).id];
   if (wanted !== undefined) return [wanted];
   const over: string[] = [];
   for await (const { id, endsAt } of licentric.billing.listPeriods()) {

@@ -81,6 +81,13 @@ describe("licentric authorize", SLOW, () => {
     expect((await api.client.credentials.list(id)).data).toEqual([]);
   });
 
+  it("says that there is no such agent before it asks how to show the token", async () => {
+    expect(await api.run("authorize", "not-an-id")).toMatchObject({ code: 4, stdout: "" });
+    const { key } = await api.client.keys.create({ scopes: ["agents:write"] });
+    const env = { ...api.env, LICENTRIC_API_KEY: key.reveal() };
+    expect(await licentric(["authorize", "not-an-id"], env).ended()).toMatchObject({ code: 2, stdout: "" });
+  });
+
   it("answers the API's own data with --json, every scope that was named in it", async () => {
     const { id } = await api.client.agents.create({ name: "scoped" });
     expect(await api.json("authorize", id, "--scope", "mcp:invoke", "--scope", "weather:admin")).toEqual({

@@ -1,6 +1,12 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createAccount, createKey, getEnvironmentId, openDatabase, startServer } from "@licentric/server";
+import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startApi, type TestApi } from "./support/api.ts";
-import { killRunning } from "./support/licentric.ts";
+import { killRunning, licentric } from "./support/licentric.ts";
 
 let api: TestApi;
 let agentId: string;
@@ -112,22 +118,25 @@ describe("the end of a month", SLOW, () => {
     expect((await api.run("period", "list", "--status", "open")).stdout).toContain(current.id);
     expect(await api.run("invoice", "create", current.id)).toMatchObject({ code: 6, stdout: "" });
 
-    expect(await api.run("close", "current")).toMatchObject({ code: 2, stdout: "" });
-    const closed = await api.json("close", "current", "--yes");
+    expect(await api.run("close", current.id)).toMatchObject({ code: 2, stdout: "" });
+    const closed = await api.json("close", current.id, "--yes");
     expect(closed).toMatchObject({
       id: current.id,
       status: "closed",
       totals: [{ meterName: "images", quantity: 7, eventCount: 2 }],
     });
     expect(await api.json("close", current.id, "--yes")).toEqual(closed);
+    expect(await api.json("close", current.id)).toEqual(closed);
+    expect(await api.json("period", "show", "previous")).toEqual(closed);
+    expect(await api.json("usage", "totals", "--period", "previous")).toMatchObject([{ quantity: 7 }]);
 
     const made = await api.run("invoice", "create", current.id);
     expect(made.stdout).toMatch(/^Images +7 +0\.25 +1\.75$/m);
     expect(made.stdout).toContain("1.75 USD");
     expect(made.stdout).toContain("Stripe is not connected");
-    const invoice = (await api.json("invoice", "create", current.id)) as { id: string };
+    const invoice = (await api.json("invoice", "create", "previous")) as { id: string };
     expect(await api.json("invoice", "show", invoice.id)).toEqual(invoice);
-    expect((await api.run("invoice", "list", "--period", current.id)).stdout).toContain("1.75 USD");
+    expect((await api.run("invoice", "list", "--period", "previous")).stdout).toContain("1.75 USD");
     expect(await api.run("invoice", "void", invoice.id)).toMatchObject({ code: 2, stdout: "" });
     expect(await api.json("invoice", "void", invoice.id, "--yes")).toMatchObject({ status: "void" });
   });
@@ -138,10 +147,103 @@ describe("the end of a month", SLOW, () => {
     expect((await api.run("customers", "list")).stdout).toMatch(/Acme +pay@acme\.example/);
     const agent = (await api.json("agents", "create", "theirs", "--customer", customerId)) as { id: string };
     await api.client.usage.record({ agentId: agent.id, meterName: "images", quantity: 2 });
-    const { id } = (await api.json("close", "current", "--yes")) as { id: string };
+    const { id } = (await api.json("period", "current")) as { id: string };
+    await api.json("close", id, "--yes");
     expect(await api.json("invoice", "create", id, "--customer", customerId)).toMatchObject({
       customerId,
       total: "0.50",
     });
   });
 });
+
+describe("licentric close", SLOW, () => {
+  it("refuses `current` where nobody can be asked, and names the id instead", async () => {
+    const { id } = (await api.json("period", "current")) as { id: string };
+    for (const args of [[], ["--yes"]]) {
+      expect(await api.run("close", "current", ...args)).toMatchObject({
+        code: 2,
+        stdout: "",
+        stderr: expect.stringContaining(`licentric close ${id} --yes`),
+      });
+    }
+    expect(await api.json("period", "current")).toMatchObject({ id, status: "open" });
+  });
+
+  it("says that there is no such period before it asks for --yes", async () => {
+    expect(await api.run("close", "nope")).toMatchObject({ code: 4, stdout: "" });
+  });
+
+  it("closes the month that is over as `previous`, and answers the same again", async () => {
+    const month = await startAt("2026-05-10T12:00:00Z");
+    try {
+      expect(await month.run("close", "previous", "--yes")).toMatchObject({ code: 4, stdout: "" });
+      const may = await month.json("period", "current");
+      month.setTime("2026-06-01T00:00:00Z");
+      const closed = await month.json("close", "previous", "--yes");
+      expect(closed).toEqual({ ...may, status: "closed", closedAt: "2026-06-01T00:00:00.000Z" });
+      month.setTime("2026-06-02T00:00:00Z");
+      expect(await month.json("close", "previous", "--yes")).toEqual(closed);
+      expect(await month.json("period", "list")).toMatchObject({
+        data: [{ status: "open", startsAt: "2026-06-01T00:00:00.000Z" }, { status: "closed" }],
+      });
+    } finally {
+      await month.close();
+    }
+  });
+});
+
+describe("usage of what does not exist", SLOW, () => {
+  const missing = "0190f000-0000-7000-8000-000000000000";
+  it.each([
+    ["--period", "nope"],
+    ["--period", missing],
+    ["--agent", missing],
+    ["--customer", missing],
+    ["--meter", "no_such_meter"],
+  ])("is not called no usage: %s %s", async (flag, value) => {
+    for (const list of ["totals", "events"]) {
+      expect(await api.run("usage", list, flag, value)).toMatchObject({
+        code: 4,
+        stdout: "",
+        stderr: expect.stringContaining(value),
+      });
+    }
+  });
+
+  it("is an empty answer where it exists and has none, also with a key that may read usage alone", async () => {
+    const { id } = (await api.json("agents", "create", "idle")) as { id: string };
+    expect((await api.run("usage", "totals", "--agent", id)).stdout).toBe("No usage.\n");
+    const { key } = await api.client.keys.create({ scopes: ["usage:read"] });
+    const env = { ...api.env, LICENTRIC_API_KEY: key.reveal() };
+    expect(await licentric(["usage", "events", "--agent", id], env).ended()).toMatchObject({
+      code: 0,
+      stdout: "No usage.\n",
+    });
+  });
+});
+
+/** The API in this process, at a time that the test sets. */
+async function startAt(start: string) {
+  let now = new Date(start);
+  const dataDirectory = await mkdtemp(join(tmpdir(), "licentric-cli-"));
+  const db = await openDatabase({ dataDirectory });
+  const making = { newId: () => uuidv7(), now, randomBytes };
+  const account = await createAccount(db, { name: "Acme" }, making);
+  const environmentId = await getEnvironmentId(db, account.id, "test");
+  const { key } = await createKey(db, { environmentId, mode: "test" }, making);
+  const server = await startServer({ db, port: 0, now: () => now, logLevel: "error" });
+  const run = (...args: string[]) =>
+    licentric(args, { LICENTRIC_API_KEY: key, LICENTRIC_BASE_URL: server.url }).ended();
+  return {
+    setTime: (time: string) => {
+      now = new Date(time);
+    },
+    run,
+    json: async (...args: string[]): Promise<object> => JSON.parse((await run(...args, "--json")).stdout),
+    close: async () => {
+      await server.close();
+      await db.close();
+      await rm(dataDirectory, { recursive: true, force: true });
+    },
+  };
+}

@@ -75,6 +75,20 @@ describe.runIf(process.platform === "linux")("on a terminal", { timeout: 120_000
     await expect(api.client.agents.get(id)).rejects.toMatchObject({ status: 404 });
   });
 
+  it("`close current` asks each time, and says which period it is", async () => {
+    const { id } = await api.client.billing.getCurrentPeriod();
+    const plain = { NO_COLOR: "1" };
+    const forced = await onTerminal(["close", "current", "--yes"], plain).ended();
+    expect(forced).toMatchObject({ code: 2, stdout: expect.stringContaining(id) });
+    const closed = await onTerminal(["close", "current"], plain, "y\r").ended();
+    expect(closed.stdout).toMatch(/Close the period \S+ .* to .*\?/);
+    expect(closed.code).toBe(0);
+    const next = await api.client.billing.getCurrentPeriod();
+    expect((await onTerminal(["close", "current"], plain, "n\r").ended()).code).toBe(1);
+    expect(await api.client.billing.getPeriod(id)).toMatchObject({ status: "closed" });
+    expect(await api.client.billing.getPeriod(next.id)).toMatchObject({ status: "open" });
+  });
+
   it("a wheel turns while something takes long", async () => {
     const { port } = slow.address() as AddressInfo;
     const env = { LICENTRIC_BASE_URL: `http://127.0.0.1:${port}`, NO_COLOR: "1" };

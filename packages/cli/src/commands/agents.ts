@@ -5,7 +5,7 @@ import { type ListOptions, listView, readList, withListOptions } from "../list.t
 import { keyValue } from "../parse.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
-import { type ConfirmOptions, confirm, requireConfirmable, yesOption } from "../terminal/confirm.ts";
+import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import { fields, table } from "../terminal/table.ts";
 
@@ -115,7 +115,6 @@ function deleteCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(yesOption())
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
-      requireConfirmable(options);
       const { name } = await callApi(env, "reading the agent", (client) => client.agents.get(id));
       await confirm(`Delete the agent "${name}" and revoke its tokens?`, options);
       const agent = await callApi(env, "deleting the agent", (client) => client.agents.delete(id));

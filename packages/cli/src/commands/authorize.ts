@@ -1,9 +1,11 @@
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { collect, duration } from "../parse.ts";
+import { requireExists } from "../require-exists.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, print } from "../terminal/print.ts";
 import {
+  hasSecretReader,
   printSecret,
   requireSecretReader,
   type SecretOptions,
@@ -35,6 +37,10 @@ export function authorizeCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(showSecretOption())
     .addOption(jsonOption())
     .action(async (agentId: string, options: AuthorizeOptions) => {
+      // What is wrong with the id is said first: nobody adds an option only to hear of it.
+      if (!hasSecretReader(options)) {
+        await callApi(env, "reading the agent", (client) => requireExists(client.agents.get(agentId)));
+      }
       requireSecretReader(options);
       const { scope: scopes = ["mcp:invoke"], expiresIn, name } = options;
       const authorization = await callApi(env, "authorizing the agent", (client) =>

@@ -6,7 +6,7 @@ import { type ListOptions, listView, readList, withListOptions } from "../list.t
 import { wholeNumber } from "../parse.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
-import { type ConfirmOptions, confirm, requireConfirmable, yesOption } from "../terminal/confirm.ts";
+import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import { fields, table } from "../terminal/table.ts";
 
@@ -134,7 +134,6 @@ function deleteCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(yesOption())
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
-      requireConfirmable(options);
       const { agentId, meterName, limit } = await callApi(env, "reading the budget", (client) =>
         client.budgets.get(id),
       );

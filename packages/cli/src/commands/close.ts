@@ -1,8 +1,10 @@
+import type { BillingPeriod } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
+import { usageError } from "../exit-codes.ts";
 import { readPeriod } from "../read-period.ts";
 import { periodView, shownSpan } from "../show/period.ts";
-import { type ConfirmOptions, confirm, requireConfirmable, yesOption } from "../terminal/confirm.ts";
+import { type ConfirmOptions, canAsk, confirm, yesOption } from "../terminal/confirm.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 
 interface CloseOptions extends OutputOptions, ConfirmOptions {
@@ -13,15 +15,18 @@ interface CloseOptions extends OutputOptions, ConfirmOptions {
 export function closeCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("close")
     .description("close a period and fix its totals; closing it again answers the same")
-    .argument("<period>", "its id; `current` for the one that takes usage now")
+    .argument(
+      "<period>",
+      "its id, or `previous` for the last one that is over; `current` ends the one that runs early, and asks",
+    )
     .addOption(
       new Option("--no-wait", "do not wait for usage that the hosted service still buffers, about a minute"),
     )
     .addOption(yesOption())
     .addOption(jsonOption())
-    .action(async (idOrCurrent: string, options: CloseOptions) => {
-      requireConfirmable(options);
-      const period = await callApi(env, "reading the period", (client) => readPeriod(client, idOrCurrent));
+    .action(async (name: string, options: CloseOptions) => {
+      const period = await callApi(env, "reading the period", (client) => readPeriod(client, name));
+      if (name === "current") requireAnswer(period, options);
       if (period.status !== "closed") {
         await confirm(`Close the period ${shownSpan(period)}? It takes no more usage.`, options);
       }
@@ -35,4 +40,16 @@ export function closeCommand(env: NodeJS.ProcessEnv): Command {
       );
       print(options, closed, (shown) => `${periodView(shown)}\nNext: licentric invoice create ${shown.id}\n`);
     });
+}
+
+/**
+ * After a close `current` is another period: a script that repeats itself would close that one, too. So a person
+ * confirms it each time, who is told which one it is.
+ */
+function requireAnswer(period: BillingPeriod, options: ConfirmOptions): void {
+  if (!options.yes && canAsk()) return;
+  throw usageError(
+    "`current` is another period after each close, so only a person at a terminal can close it by that name, " +
+      `without --yes. This one, ${shownSpan(period)}, by its id: licentric close ${period.id} --yes`,
+  );
 }

@@ -4,7 +4,7 @@ import { type ListOptions, listView, readList, withListOptions } from "../list.t
 import { duration } from "../parse.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
-import { type ConfirmOptions, confirm, requireConfirmable, yesOption } from "../terminal/confirm.ts";
+import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import {
   printSecret,
@@ -54,7 +54,6 @@ export function credentialsCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(yesOption())
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
-      requireConfirmable(options);
       await confirm(`Refuse the token ${id} from now on?`, options);
       const revoked = await callApi(env, "revoking the token", (client) => client.credentials.revoke(id));
       print(options, revoked, ({ hint }) => `Revoked the token that ends in ${hint}.\n`);

@@ -2,10 +2,11 @@ import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { keyValue } from "../parse.ts";
+import { PERIOD_NAMES, periodIdOf } from "../read-period.ts";
 import { invoiceView, shownMoney } from "../show/invoice.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
-import { type ConfirmOptions, confirm, requireConfirmable, yesOption } from "../terminal/confirm.ts";
+import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import { table } from "../terminal/table.ts";
 
@@ -32,16 +33,16 @@ export function invoiceCommand(env: NodeJS.ProcessEnv): Command {
 function createCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("create")
     .description("make a closed period's invoice; again goes on where it stopped, and nobody is billed twice")
-    .argument("<period>", "the period's id")
+    .argument("<period>", PERIOD_NAMES)
     .option("--customer <id>", "invoice this customer's agents; the account as a whole by default")
     .addOption(
       new Option("--metadata <key=value>", "kept with the invoice; may be given again").argParser(keyValue),
     )
     .addOption(jsonOption())
-    .action(async (periodId: string, options: CreateOptions) => {
+    .action(async (period: string, options: CreateOptions) => {
       const { customer: customerId, metadata } = options;
-      const invoice = await callApi(env, "making the invoice", (client) =>
-        client.billing.createInvoice(periodId, {
+      const invoice = await callApi(env, "making the invoice", async (client) =>
+        client.billing.createInvoice(await periodIdOf(client, period), {
           ...(customerId && { customerId }),
           ...(metadata && { metadata }),
         }),
@@ -64,14 +65,15 @@ function showCommand(env: NodeJS.ProcessEnv): Command {
 function listCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("list")
     .description("list invoices, newest first")
-    .option("--period <id>", "only this period's")
+    .option("--period <id>", "only this period's; `previous` and `current` go, too")
     .option("--customer <id>", "only this customer's");
   return withListOptions(command).action(async (options: InvoiceListOptions) => {
-    const { period: periodId, customer: customerId } = options;
-    const narrowed = { ...(periodId && { periodId }), ...(customerId && { customerId }) };
-    const invoices = await callApi(env, "listing invoices", (client, report) =>
-      readList(options, report, (page) => client.billing.listInvoices({ ...narrowed, ...page })),
-    );
+    const { period, customer: customerId } = options;
+    const invoices = await callApi(env, "listing invoices", async (client, report) => {
+      const periodId = period && (await periodIdOf(client, period));
+      const narrowed = { ...(periodId && { periodId }), ...(customerId && { customerId }) };
+      return readList(options, report, (page) => client.billing.listInvoices({ ...narrowed, ...page }));
+    });
     print(
       options,
       invoices,
@@ -99,7 +101,6 @@ function voidCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(yesOption())
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
-      requireConfirmable(options);
       const { total, currency } = await callApi(env, "reading the invoice", (client) =>
         client.billing.getInvoice(id),
       );

@@ -11,7 +11,7 @@ import {
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { type ConfigOptions, openConfigured, withDatabaseOptions } from "../options.ts";
 import { shownTime } from "../show/time.ts";
-import { type ConfirmOptions, confirm, requireConfirmable, yesOption } from "../terminal/confirm.ts";
+import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import {
   printSecret,
@@ -95,7 +95,6 @@ function revokeCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(yesOption())
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
-      requireConfirmable(options);
       await confirm(`Refuse the key ${id} from now on?`, options);
       const revoked = await callApi(env, "revoking the key", (client) => client.keys.revoke(id));
       print(options, revoked, ({ hint }) => `Revoked the key that ends in ${hint}.\n`);

@@ -1,8 +1,9 @@
-import type { Licentric, Meter } from "@licentric/sdk";
+import type { Meter } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
-import { CommandError, EXIT, usageError } from "../exit-codes.ts";
+import { usageError } from "../exit-codes.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
+import { meterId } from "../meter-id.ts";
 import { moment } from "../parse.ts";
 import { type PriceOptions, toPrice, withPriceOptions } from "../price-options.ts";
 import { shownPrice } from "../show/price.ts";
@@ -132,18 +133,6 @@ function pricesCommand(env: NodeJS.ProcessEnv): Command {
     );
   });
 }
-
-/** A meter's id, by its name or as it is: names begin with a letter and have no capitals, so most ids are none. */
-async function meterId(client: Licentric, nameOrId: string): Promise<string> {
-  if (!/^[a-z][a-z0-9_.-]{0,63}$/.test(nameOrId) || isUuid(nameOrId)) return nameOrId;
-  for (const meter of (await client.meters.list({ name: nameOrId, limit: 1 })).data) return meter.id;
-  throw new CommandError(
-    `There is no meter named "${nameOrId}". \`licentric meters list\` shows those that there are.`,
-    EXIT.notFound,
-  );
-}
-
-const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 
 function meterView(meter: Meter): string {
   return fields([

@@ -2,7 +2,7 @@ import type { BillingPeriod } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
-import { readPeriod } from "../read-period.ts";
+import { PERIOD_NAMES, readPeriod } from "../read-period.ts";
 import { periodView } from "../show/period.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
@@ -22,7 +22,7 @@ export function periodCommand(env: NodeJS.ProcessEnv): Command {
 
   const showOne = new Command("show")
     .description("show a period with its totals")
-    .argument("<period>", "its id, or `current`")
+    .argument("<period>", PERIOD_NAMES)
     .addOption(jsonOption())
     .action((id: string, options: OutputOptions) => show(env, id, options));
 

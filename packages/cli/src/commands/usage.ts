@@ -1,8 +1,10 @@
-import type { UsageTotalsParams } from "@licentric/sdk";
+import type { Licentric, UsageTotalsParams } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
-import { readPeriod } from "../read-period.ts";
+import { meterId } from "../meter-id.ts";
+import { periodIdOf, readPeriod } from "../read-period.ts";
+import { requireExists } from "../require-exists.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import { table } from "../terminal/table.ts";
@@ -35,7 +37,7 @@ function withNarrowing(command: Command): Command {
     .option("--agent <id>", "only this agent's")
     .option("--customer <id>", "only this customer's agents'")
     .option("--meter <name>", "only this meter's")
-    .option("--period <id>", "only this period's; `current` for the one that takes usage now");
+    .option("--period <id>", "only this period's; `current` and `previous` go, too");
 }
 
 function totalsCommand(env: NodeJS.ProcessEnv): Command {
@@ -44,12 +46,14 @@ function totalsCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(new Option("--by <dimension...>", "sum by these, too").choices(DIMENSIONS))
     .addOption(jsonOption())
     .action(async ({ by: groupBy = [], json, ...narrowing }: TotalsOptions) => {
-      const totals = await callApi(env, "summing usage", async (client) =>
-        client.usage.totals({
+      const totals = await callApi(env, "summing usage", async (client) => {
+        const rows = await client.usage.totals({
           ...(await toParams(client, narrowing)),
           ...(groupBy.length > 0 && { groupBy }),
-        }),
-      );
+        });
+        if (rows.length === 0) await requireAllExist(client, narrowing);
+        return rows;
+      });
       print({ ...(json && { json }) }, totals, (rows) =>
         rows.length === 0
           ? "No usage.\n"
@@ -73,7 +77,11 @@ function eventsCommand(env: NodeJS.ProcessEnv): Command {
   return withListOptions(withNarrowing(command)).action(async (options: ListOptions & Narrowing) => {
     const events = await callApi(env, "listing usage", async (client, report) => {
       const narrowed = await toParams(client, options);
-      return readList(options, report, (page) => client.usage.listEvents({ ...narrowed, ...page }));
+      const found = await readList(options, report, (page) =>
+        client.usage.listEvents({ ...narrowed, ...page }),
+      );
+      if (found.data.length === 0) await requireAllExist(client, options);
+      return found;
     });
     print(
       options,
@@ -94,9 +102,18 @@ function eventsCommand(env: NodeJS.ProcessEnv): Command {
   });
 }
 
-async function toParams(client: Parameters<typeof readPeriod>[0], narrowing: Narrowing) {
+/** No usage is an answer only where what was asked about is there: a mistyped id must not pass for it. */
+async function requireAllExist(client: Licentric, narrowing: Narrowing): Promise<void> {
+  const { agent, customer, meter, period } = narrowing;
+  if (period !== undefined) await requireExists(readPeriod(client, period));
+  if (meter !== undefined) await requireExists(meterId(client, meter));
+  if (agent !== undefined) await requireExists(client.agents.get(agent));
+  if (customer !== undefined) await requireExists(client.customers.get(customer));
+}
+
+async function toParams(client: Licentric, narrowing: Narrowing) {
   const { agent: agentId, customer: customerId, meter: meterName, period } = narrowing;
-  const periodId = period === "current" ? (await readPeriod(client, period)).id : period;
+  const periodId = period && (await periodIdOf(client, period));
   return {
     ...(agentId && { agentId }),
     ...(customerId && { customerId }),

@@ -11,24 +11,19 @@ export interface ConfirmOptions {
 /** The option of every command that takes something away for good. */
 export const yesOption = () => new Option("-y, --yes", "do not ask");
 
-/**
- * Whether a command may ask: refuses at once where nobody could answer, before anything is read or changed.
- *
- * @throws CommandError where this is no terminal and `--yes` is missing
- */
-export function requireConfirmable({ yes }: ConfirmOptions): void {
-  if (yes || (process.stdin.isTTY && process.stderr.isTTY)) return;
-  throw usageError("This cannot be undone, and there is no terminal to ask on: add --yes.");
+/** Whether there is a person to ask. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
 }
 
 /**
  * Asks a person before something is taken away for good; no by default.
  *
- * @throws CommandError where the answer is no
+ * @throws CommandError where the answer is no, or where this is no terminal and `--yes` is missing
  */
-export async function confirm(question: string, options: ConfirmOptions): Promise<void> {
-  requireConfirmable(options);
-  if (options.yes) return;
+export async function confirm(question: string, { yes }: ConfirmOptions): Promise<void> {
+  if (yes) return;
+  if (!canAsk()) throw usageError("This cannot be undone, and there is no terminal to ask on: add --yes.");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));

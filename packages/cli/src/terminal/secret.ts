@@ -11,14 +11,19 @@ export interface SecretOptions extends OutputOptions {
 export const showSecretOption = () =>
   new Option("--show-secret", "print the secret, and nothing else, where this is no terminal");
 
+/** Whether a secret that is made now is seen by somebody who asked for it. */
+export function hasSecretReader({ json, showSecret }: SecretOptions): boolean {
+  return json === true || showSecret === true || process.stdout.isTTY;
+}
+
 /**
  * Refuses to make a secret that nobody would see, or that would end in a log nobody thought of: it is printed on a
  * terminal, or where that was asked for.
  *
  * @throws CommandError which says how to ask for it
  */
-export function requireSecretReader({ json, showSecret }: SecretOptions): void {
-  if (json || showSecret || process.stdout.isTTY) return;
+export function requireSecretReader(options: SecretOptions): void {
+  if (hasSecretReader(options)) return;
   throw usageError(
     "The secret is shown once, and this is no terminal: add --show-secret to print it, or --json.",
   );

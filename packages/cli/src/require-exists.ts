@@ -1,0 +1,15 @@
+import { PermissionDeniedError } from "@licentric/sdk";
+
+/**
+ * Reads something only to find out that it exists. A key that may not read it finds nothing out, and the command goes
+ * on as if it did: it needs no more scopes for this.
+ *
+ * @throws NotFoundError where it does not exist
+ */
+export async function requireExists(read: PromiseLike<unknown>): Promise<void> {
+  try {
+    await read;
+  } catch (error) {
+    if (!(error instanceof PermissionDeniedError)) throw error;
+  }
+}
