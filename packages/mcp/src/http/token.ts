@@ -27,7 +27,8 @@ export async function findToken(
   if (own !== undefined) return own;
   if (context.authToken !== undefined) return context.authToken;
   if (context.authorization !== undefined) return bearerToken(context.authorization);
-  return context.local ? environment[TOKEN_VARIABLE] : undefined;
+  // Set and empty is how a shell or a compose file says that it has none.
+  return (context.local && environment[TOKEN_VARIABLE]) || undefined;
 }
 
 /** The token of an `Authorization: Bearer …` header, the scheme in any case; "" where it is another scheme. */
