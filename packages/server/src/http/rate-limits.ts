@@ -83,11 +83,17 @@ export function createRateLimiter(
       bucket.shared += bucket.own;
       bucket.own = 0;
     }
-    const rows = await db.query<{ bucket: string; window_start: Date; count: number }>(SHARE, [
-      changed.map(([name]) => name),
-      new Date(window),
-      counts,
-    ]);
+    let rows: { bucket: string; window_start: Date; count: number }[];
+    try {
+      rows = await db.query(SHARE, [changed.map(([name]) => name), new Date(window), counts]);
+    } catch (error) {
+      // They go with the next attempt. Where only the answer was lost, they count twice: a caller is slowed, not let by.
+      for (const [index, [, bucket]] of changed.entries()) {
+        bucket.shared -= counts[index] ?? 0;
+        bucket.own += counts[index] ?? 0;
+      }
+      throw error;
+    }
     const byName = new Map(changed);
     for (const row of rows) {
       const bucket = byName.get(row.bucket);
