@@ -20,8 +20,8 @@ export function withAccountOptions(command: Command): Command {
     );
 }
 
-/** What making a row needs from outside: ids, the moment, randomness. */
-const making = () => ({ newId: () => uuidv7(), now: new Date(), randomBytes });
+/** What making a row needs from outside: ids, the moment, randomness, and whom the audit log names. */
+const making = () => ({ newId: () => uuidv7(), now: new Date(), randomBytes, actor: "cli" as const });
 
 /**
  * The one account of a database that was made here, or a new one where there is none.
@@ -36,7 +36,7 @@ export async function ensureAccount(
   const [first] = await listAccounts(db);
   if (first !== undefined) return { account: first, created: false };
   try {
-    return { account: await db.transaction((tx) => createAccount(tx, account, making())), created: true };
+    return { account: await createAccount(db, account, making()), created: true };
   } catch (error) {
     if (error instanceof RangeError) throw usageError(error.message);
     throw error;

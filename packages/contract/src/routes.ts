@@ -518,7 +518,7 @@ export const routes = {
       path: "/api/v1/audit-events",
       auth: "key",
       scope: "audit:read",
-      summary: "List the changes that were made with management keys, newest first.",
+      summary: "List the changes to the account's resources, and who made them, newest first.",
       query: ListAuditEventsQuery,
       response: AuditEvent,
       list: true,

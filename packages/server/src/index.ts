@@ -1,11 +1,10 @@
+export { type Account, getEnvironmentId, listAccounts, type NewAccount } from "./accounts/accounts.ts";
+export type { NewKey } from "./accounts/keys.ts";
 export {
-  type Account,
-  createAccount,
-  getEnvironmentId,
-  listAccounts,
-  type NewAccount,
-} from "./accounts/accounts.ts";
-export { createKey, type NewKey } from "./accounts/keys.ts";
+  type Provisioning,
+  provisionAccount as createAccount,
+  provisionKey as createKey,
+} from "./accounts/provision.ts";
 export type { StripeOptions } from "./billing/stripe.ts";
 export { type Config, ConfigError, readConfig } from "./config.ts";
 export type { RateLimits } from "./http/rate-limits.ts";

@@ -128,7 +128,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const delivery =
     signer === null
       ? null
-      : createDelivery({ db, now, randomBytes, signer, allowPrivate: allowPrivateWebhooks, log });
+      : createDelivery({ db, now, newId, randomBytes, signer, allowPrivate: allowPrivateWebhooks, log });
 
   const background: Background[] = [];
   const stopBackground = async () => {

@@ -55,13 +55,21 @@ describe.each(databases)("tenancy on $name", { timeout: 60_000 }, (database) => 
     const send = (tenant: Tenant, credential: { token?: string; headers?: Record<string, string> }) =>
       api.call(route.method, pathOf(row, tenant), { ...credential, body: bodyOf(row, tenant) });
 
-    it("answers its owner", async (context) => {
+    it("answers its owner, and notes in the audit log what a key changes", async (context) => {
       skipUnlessRegistered(context, row);
       const owner = DESTRUCTIVE.test(row.name)
         ? await createTenant(api, await api.createAccount(), "test", registered)
         : liveStranger;
       const answer = await callAs(api, row, owner);
       expect(answer).toMatchObject({ status: route.status, body: { data: expect.anything() } });
+      const changes = asKey && route.method !== "GET" && row.name !== "usage.recordBatch";
+      const [last] = await api.db.query<{ operation: string; request_id: string }>(
+        "SELECT operation, request_id FROM audit_events WHERE environment_id = $1 ORDER BY id DESC LIMIT 1",
+        [owner.environmentId],
+      );
+      const entry = { operation: row.name, request_id: answer.headers["x-request-id"] };
+      if (changes) expect(last).toEqual(entry);
+      else expect(last).not.toEqual(entry);
     });
 
     it("refuses every credential that does not belong there, and changes nothing", async (context) => {

@@ -4,7 +4,7 @@ import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
 import type { PagePromise } from "../page.ts";
 
-/** A change that was made with a management key. */
+/** A change to the account's resources, and who made it. */
 export type AuditEvent = ResponseOf<typeof routes.auditEvents.list>;
 
 /** How {@link AuditEvents.list} can be narrowed. */
@@ -20,7 +20,7 @@ export class AuditEvents {
   }
 
   /**
-   * Lists the changes that were made with management keys, newest first.
+   * Lists the changes to the account's resources, newest first: who made which, and when.
    *
    * @example
    * ```ts

@@ -77,7 +77,14 @@ export function fakeApi(managementKey: string): HttpHandler[] {
         const answered = z.looseObject({ id: z.string() }).safeParse(result).data?.id;
         const resourceIds = [...new Set([...Object.values(params), ...(answered ? [answered] : [])])];
         const requestId = headers["x-request-id"];
-        insert("auditEvent", { keyId: credential?.id, operation, resourceIds, requestId, createdAt: iso() });
+        insert("auditEvent", {
+          actor: "key",
+          keyId: credential?.id,
+          operation,
+          resourceIds,
+          requestId,
+          createdAt: iso(),
+        });
       }
       const json = route.list
         ? page(z.array(z.looseObject({ id: z.string() })).parse(result), query)

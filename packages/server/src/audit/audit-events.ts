@@ -31,18 +31,52 @@ export async function recordChange(
   { environmentId, keyId, route, params, answer, requestId }: Change,
   { newId, now }: { newId: () => string; now: Date },
 ): Promise<void> {
-  await tx.query(
-    `INSERT INTO audit_events (id, environment_id, key_id, operation, resource_ids, request_id, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    [
-      newId(),
+  await insert(
+    tx,
+    {
       environmentId,
+      actor: "key",
       keyId,
-      OPERATIONS.get(route) ?? `${route.method} ${route.path}`,
-      [...new Set([...Object.values(params), ...answeredId(answer)])],
+      operation: OPERATIONS.get(route) ?? `${route.method} ${route.path}`,
+      resourceIds: [...new Set([...Object.values(params), ...answeredId(answer)])],
       requestId,
-      now,
-    ],
+    },
+    { newId, now },
+  );
+}
+
+/** A change that no management key made, on its way into the log. */
+export interface SystemChange {
+  readonly environmentId: string;
+  /** Who made it: see the contract's `AuditEvent`. */
+  readonly actor: "cli" | "program" | "stripe" | "system";
+  readonly operation: string;
+  readonly resourceIds: readonly string[];
+  readonly requestId?: string | undefined;
+}
+
+/** Writes a change that no management key made to the audit log, in the change's own transaction. */
+export async function recordSystemChange(
+  tx: Queryable,
+  { requestId, ...change }: SystemChange,
+  making: { newId: () => string; now: Date },
+): Promise<void> {
+  await insert(tx, { ...change, keyId: null, requestId: requestId ?? null }, making);
+}
+
+async function insert(
+  tx: Queryable,
+  entry: Omit<AuditEvent, "id" | "createdAt" | "resourceIds"> & {
+    readonly environmentId: string;
+    readonly resourceIds: readonly string[];
+  },
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<void> {
+  const { environmentId, actor, keyId, operation, resourceIds, requestId } = entry;
+  await tx.query(
+    `INSERT INTO audit_events (id, environment_id, actor, key_id, operation, resource_ids, request_id, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [newId(), environmentId, actor, keyId, operation, resourceIds, requestId, now],
   );
 }
 
@@ -56,10 +90,11 @@ function answeredId(answer: unknown): string[] {
 
 interface AuditRow {
   id: string;
-  key_id: string;
+  actor: string;
+  key_id: string | null;
   operation: string;
   resource_ids: string[];
-  request_id: string;
+  request_id: string | null;
   created_at: Date;
 }
 
@@ -74,21 +109,24 @@ export function listAuditEvents(
     page,
     (limit) =>
       db.query<AuditRow>(
-        `SELECT id, key_id, operation, resource_ids, request_id, created_at FROM audit_events
+        `SELECT id, actor, key_id, operation, resource_ids, request_id, created_at FROM audit_events
          WHERE environment_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR key_id = $3)
            AND ($4::text IS NULL OR operation = $4) AND ($5::text IS NULL OR $5 = ANY (resource_ids))
-         ORDER BY id DESC LIMIT $6`,
+           AND ($6::text IS NULL OR actor = $6)
+         ORDER BY id DESC LIMIT $7`,
         [
           environmentId,
           page.cursor,
           query.keyId === undefined ? null : uuidParam(query.keyId),
           query.operation ?? null,
           query.resourceId ?? null,
+          query.actor ?? null,
           limit,
         ],
       ),
     (row) => ({
       id: row.id,
+      actor: row.actor,
       keyId: row.key_id,
       operation: row.operation,
       resourceIds: row.resource_ids,

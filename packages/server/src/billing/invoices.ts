@@ -1,6 +1,7 @@
 import type { CreateInvoice, Invoice, InvoiceLine, ListInvoicesQuery, Price } from "@licentric/contract";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
+import { recordSystemChange } from "../audit/audit-events.ts";
 import { getCustomer } from "../customers/customers.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
@@ -126,18 +127,25 @@ export async function announceInvoice(
 }
 
 /**
- * Moves an invoice to the status that Stripe says it has, and tells webhooks when it becomes paid. What cannot
- * follow from where it stands is old news, and changes nothing.
+ * Moves an invoice to the status that Stripe says it has, and tells the audit log and, when it becomes paid, webhooks.
+ * What cannot follow from where it stands is old news, and changes nothing.
  */
 export async function followStripe(
   tx: Queryable,
   environmentId: string,
   invoiceId: string,
   status: InvoiceStatus,
-  { newId, now }: { newId: () => string; now: Date },
+  { newId, now, requestId }: { newId: () => string; now: Date; requestId?: string },
 ): Promise<void> {
   const moved = await moveInvoice(tx, invoiceId, status, now);
-  if (!moved || status !== "paid") return;
+  if (!moved) return;
+  const operation = `invoice.${status}`;
+  await recordSystemChange(
+    tx,
+    { environmentId, actor: "stripe", operation, resourceIds: [invoiceId], requestId },
+    { newId, now },
+  );
+  if (status !== "paid") return;
   const paid = toInvoice(await getInvoice(tx, environmentId, invoiceId));
   await enqueueWebhook(tx, environmentId, "invoice.paid", paid, { newId, now });
 }

@@ -1,5 +1,6 @@
 import type { BillingPeriod, ListPeriodsQuery, MeterTotal } from "@licentric/contract";
 import type { z } from "zod";
+import { recordSystemChange } from "../audit/audit-events.ts";
 import { notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { type Database, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
@@ -103,8 +104,18 @@ export async function closePeriod(
   tx: Queryable,
   environmentId: string,
   id: string,
-  { newId, now }: { newId: () => string; now: Date },
+  making: { newId: () => string; now: Date },
 ): Promise<BillingPeriod> {
+  return (await closeOnce(tx, environmentId, id, making)).period;
+}
+
+/** Closes a period, and says whether it was this that closed it. */
+async function closeOnce(
+  tx: Queryable,
+  environmentId: string,
+  id: string,
+  { newId, now }: { newId: () => string; now: Date },
+): Promise<{ period: BillingPeriod; closedNow: boolean }> {
   const rows = await tx.query("SELECT 1 FROM periods WHERE environment_id = $1 AND id = $2 FOR UPDATE", [
     environmentId,
     uuidParam(id),
@@ -117,7 +128,7 @@ export async function closePeriod(
   );
   const period = await getPeriod(tx, environmentId, id);
   if (closed.length > 0) await enqueueWebhook(tx, environmentId, "period.closed", period, { newId, now });
-  return period;
+  return { period, closedNow: closed.length > 0 };
 }
 
 const CLOSED_AT_ONCE = 100;
@@ -134,7 +145,16 @@ export async function closeEndedPeriods(
     `SELECT id, environment_id FROM periods WHERE status = 'open' AND ends_at <= $1 ORDER BY ends_at LIMIT $2`,
     [new Date(now.getTime() - grace), CLOSED_AT_ONCE],
   );
-  for (const period of due) {
-    await db.transaction((tx) => closePeriod(tx, period.environment_id, period.id, { newId, now }));
+  for (const { id, environment_id: environmentId } of due) {
+    await db.transaction(async (tx) => {
+      const { closedNow } = await closeOnce(tx, environmentId, id, { newId, now });
+      if (!closedNow) return;
+      const operation = "billing.closePeriod";
+      await recordSystemChange(
+        tx,
+        { environmentId, actor: "system", operation, resourceIds: [id] },
+        { newId, now },
+      );
+    });
   }
 }

@@ -7,7 +7,7 @@ import { announceInvoice, ensureInvoice, getInvoice, listInvoices, toInvoice } f
 import { closePeriod, getCurrentPeriod, getPeriod, listPeriods } from "./periods.ts";
 import { sendCreditNote } from "./send-credit-note.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
-import { voidInvoice } from "./void-invoice.ts";
+import { paidAlready, voidInvoice } from "./void-invoice.ts";
 
 /** The wall between test and live: a key of Stripe's serves the mode that it is for. */
 function stripeFor(mode: Mode, { stripe }: Pick<Services, "stripe">) {
@@ -53,7 +53,11 @@ export const billingRoutes: RouteRegistration[] = [
   ),
   onChange(
     routes.billing.voidInvoice,
-    async ({ caller, params }, tx) => toInvoice(await getInvoice(tx, caller.environmentId, params.invoiceId)),
+    async ({ caller, params }, tx) => {
+      const invoice = await getInvoice(tx, caller.environmentId, params.invoiceId);
+      if (invoice.status === "paid") throw paidAlready();
+      return toInvoice(invoice);
+    },
     async ({ id }, { caller }, services) => {
       const environment = await getEnvironment(services.db, caller.environmentId);
       const row = await getInvoice(services.db, environment.id, id);

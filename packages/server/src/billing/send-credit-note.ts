@@ -1,4 +1,5 @@
 import type { CreditNote } from "@licentric/contract";
+import { recordSystemChange } from "../audit/audit-events.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import { getCreditNote } from "./credit-notes.ts";
@@ -14,7 +15,7 @@ import { type StripeConnection, stripeFailure } from "./stripe.ts";
  * stays pending, and the same request or {@link sendPendingCreditNotes} goes on with it.
  */
 export async function sendCreditNote(
-  services: Pick<Services, "db" | "now">,
+  services: Pick<Services, "db" | "now" | "newId">,
   { api }: StripeConnection,
   environmentId: string,
   creditNoteId: string,
@@ -47,20 +48,39 @@ export async function sendCreditNote(
           { idempotencyKey },
         ),
     });
-    await db.query("UPDATE credit_notes SET status = 'issued', stripe_credit_note_id = $2 WHERE id = $1", [
-      note.id,
-      made.id,
-    ]);
+    await settle(services, environmentId, note.id, "issued", made.id);
     return await getCreditNote(db, environmentId, note.id);
   } catch (error) {
     const failure = stripeFailure(error, "issue the credit note", { creditNoteId: note.id });
     if (!(failure instanceof ApiError) || !isRefusal(error)) throw failure;
     // Another process may have brought it to Stripe at the same time: what is issued stays so.
-    await db.query("UPDATE credit_notes SET status = 'refused' WHERE id = $1 AND status = 'pending'", [
-      note.id,
-    ]);
+    await settle(services, environmentId, note.id, "refused", null);
     throw new ApiError("UNPROCESSABLE", `Stripe refused the credit note: ${error.message}`, failure.details);
   }
+}
+
+/** Keeps what Stripe said of a credit note. One that is issued stays so. */
+function settle(
+  { db, newId, now }: Pick<Services, "db" | "newId" | "now">,
+  environmentId: string,
+  creditNoteId: string,
+  status: "issued" | "refused",
+  stripeCreditNoteId: string | null,
+): Promise<void> {
+  return db.transaction(async (tx) => {
+    const settled = await tx.query(
+      `UPDATE credit_notes SET status = $2, stripe_credit_note_id = coalesce($3, stripe_credit_note_id)
+       WHERE id = $1 AND status <> 'issued' AND ($2 = 'issued' OR status = 'pending') RETURNING id`,
+      [creditNoteId, status, stripeCreditNoteId],
+    );
+    if (settled.length === 0) return;
+    const operation = `credit_note.${status}`;
+    await recordSystemChange(
+      tx,
+      { environmentId, actor: "stripe", operation, resourceIds: [creditNoteId] },
+      { newId, now: now() },
+    );
+  });
 }
 
 function settlementOf({ settlement }: CreditNote, amount: number) {
@@ -90,7 +110,7 @@ const SENT_AT_ONCE = 20;
  * @param onError is told of each that failed; it stays pending or, where Stripe refused it, is kept as refused.
  */
 export async function sendPendingCreditNotes(
-  services: Pick<Services, "db" | "now">,
+  services: Pick<Services, "db" | "now" | "newId">,
   stripe: StripeConnection,
   onError: (error: unknown) => void,
 ): Promise<void> {

@@ -42,7 +42,7 @@ export const stripeWebhookRoutes: RouteRegistration[] = [
         }
         const signature = request.headers["stripe-signature"];
         const event = verifiedEvent(stripe, stripe.webhookSecret, request.body, signature, services.now());
-        await takeEvent(services, stripe, event);
+        await takeEvent(services, stripe, event, request.id);
         return { data: { received: true } };
       });
     });
@@ -79,6 +79,7 @@ async function takeEvent(
   { db, now, newId }: Pick<Services, "db" | "now" | "newId">,
   { mode }: StripeConnection,
   event: Stripe.Event,
+  requestId: string,
 ): Promise<void> {
   const status = STATUS_OF[event.type];
   const invoice: unknown = event.data.object;
@@ -101,7 +102,8 @@ async function takeEvent(
        WHERE i.stripe_invoice_id = $1 AND e.mode = $2`,
       [invoice.id, mode],
     );
-    for (const row of rows) await followStripe(tx, row.environment_id, row.id, status, { newId, now: at });
+    const making = { newId, now: at, requestId };
+    for (const row of rows) await followStripe(tx, row.environment_id, row.id, status, making);
   });
 }
 

@@ -65,3 +65,8 @@ function redact(message: string): string {
 export function isMissing(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeError && error.statusCode === 404;
 }
+
+/** A time as Stripe counts it. */
+export function seconds(date: Date): number {
+  return Math.floor(date.getTime() / 1_000);
+}

@@ -61,7 +61,8 @@ async function voidInStripe({ api }: StripeConnection, invoice: InvoiceRow): Pro
   }
 }
 
-function paidAlready(): ApiError {
+/** The answer to voiding what is paid. */
+export function paidAlready(): ApiError {
   return new ApiError(
     "CONFLICT",
     "The invoice is paid, so it cannot be voided. Take the amount back with a credit note " +

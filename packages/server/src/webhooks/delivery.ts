@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from "fastify";
 import { type Dispatcher, request } from "undici";
 import type { RandomBytes } from "../accounts/secrets.ts";
+import { recordSystemChange } from "../audit/audit-events.ts";
 import type { Database } from "../store/database.ts";
 import { version } from "../version.ts";
 import { createWebhookAgent, requirePublicLiteral } from "./public-address.ts";
@@ -10,6 +11,7 @@ import type { WebhookSigner } from "./signing.ts";
 export interface DeliveryOptions {
   readonly db: Database;
   readonly now: () => Date;
+  readonly newId: () => string;
   readonly randomBytes: RandomBytes;
   readonly signer: WebhookSigner;
   readonly allowPrivate: boolean;
@@ -84,6 +86,7 @@ RETURNING d.event_id, d.webhook_id, due.url, d.body, d.attempts, due.secret_key_
 export function createDelivery({
   db,
   now,
+  newId,
   randomBytes,
   signer,
   allowPrivate,
@@ -161,11 +164,13 @@ export function createDelivery({
           reason.slice(0, 500),
         ],
       );
-      await tx.query(
-        `UPDATE webhooks SET failing_since = coalesce(failing_since, $2),
-           enabled = enabled AND NOT ($3 OR coalesce(failing_since <= $4, false)),
-           disabled_reason = CASE WHEN $3 OR failing_since <= $4 THEN $5 ELSE disabled_reason END
-         WHERE id = $1`,
+      const [webhook] = await tx.query<{ environment_id: string; disabled_now: boolean }>(
+        `UPDATE webhooks w SET failing_since = coalesce(w.failing_since, $2),
+           enabled = w.enabled AND NOT ($3 OR coalesce(w.failing_since <= $4, false)),
+           disabled_reason = CASE WHEN $3 OR w.failing_since <= $4 THEN $5 ELSE w.disabled_reason END
+         FROM (SELECT id, enabled FROM webhooks WHERE id = $1 FOR UPDATE) before
+         WHERE w.id = before.id
+         RETURNING w.environment_id, before.enabled AND NOT w.enabled AS disabled_now`,
         [
           delivery.webhook_id,
           at,
@@ -175,6 +180,14 @@ export function createDelivery({
             ? "It answered 410 Gone."
             : `Nothing has arrived for five days; last, ${reason.slice(0, 400)}.`,
         ],
+      );
+      if (!webhook?.disabled_now) return;
+      const operation = "webhooks.disable";
+      const resourceIds = [delivery.webhook_id];
+      await recordSystemChange(
+        tx,
+        { environmentId: webhook.environment_id, actor: "system", operation, resourceIds },
+        { newId, now: at },
       );
     });
   };
