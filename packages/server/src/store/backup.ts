@@ -1,9 +1,10 @@
 import { File } from "node:buffer";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { PGlite } from "@electric-sql/pglite";
+import { takeDataDirectory } from "./data-directory.ts";
 import { DatabaseSetupError } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { exists } from "./exists.ts";
@@ -75,8 +76,7 @@ async function writeWhole(file: string, content: Blob): Promise<void> {
  */
 export async function restoreDatabase(file: string, directory: string): Promise<void> {
   if (!(await exists(file))) throw new DatabaseSetupError(`There is no file ${file}.`);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const unlock = await lockDirectory(directory);
+  const unlock = await takeDataDirectory(directory);
   const restoring = join(directory, `${DATA}.restoring`);
   try {
     const found = await readdir(directory);

@@ -1,9 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { createPgConfig } from "@electric-sql/pglite/node-postgres";
 import pg from "pg";
+import { takeDataDirectory } from "./data-directory.ts";
 import type { Database } from "./database.ts";
-import { lockDirectory } from "./directory-lock.ts";
 import { onPool, typeParser } from "./pooled.ts";
 
 /**
@@ -11,11 +10,10 @@ import { onPool, typeParser } from "./pooled.ts";
  * A write is on disk when its promise resolves. The driver is the one of PostgreSQL, over a connection within the
  * process: it prepares statements, which PGlite's own way of running them plans anew each time.
  *
- * @throws {DatabaseSetupError} when another process has the directory open.
+ * @throws {DatabaseSetupError} when another process has the directory open, or it cannot be made or written to.
  */
 export async function openEmbeddedDatabase(directory: string): Promise<Database> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const unlock = await lockDirectory(directory);
+  const unlock = await takeDataDirectory(directory);
   let db: PGlite;
   try {
     db = await PGlite.create(`${directory}/pgdata`);
