@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 import { describe, expect, it } from "vitest";
 import { readRequestContext } from "../server/request-context.ts";
 import { findToken } from "./token.ts";
@@ -37,20 +36,8 @@ describe.each([
   it("is the header's", async () => {
     expect(await find(withHeader)).toBe("AGT-of-the-caller");
   });
-=======
-import { expect, it } from "vitest";
-import { readRequestContext } from "../server/request-context.ts";
-import { findToken, TOKEN_VARIABLE } from "./token.ts";
 
-const stdio = readRequestContext({ signal: new AbortController().signal });
-
-it("takes a stdio server's token from the environment", async () => {
-  expect(stdio.local).toBe(true);
-  expect(await findToken(stdio, undefined, { [TOKEN_VARIABLE]: "AGT-1" })).toBe("AGT-1");
-});
-
-it("finds no token where the variable is not set, or is empty", async () => {
-  expect(await findToken(stdio, undefined, {})).toBeUndefined();
-  expect(await findToken(stdio, undefined, { [TOKEN_VARIABLE]: "" })).toBeUndefined();
->>>>>>> abcda13 (Take an empty LICENTRIC_AGENT_TOKEN for none)
+  it("is none where the environment's is empty, as a shell or a compose file sets it", async () => {
+    expect(await findToken(readRequestContext(bare), undefined, { LICENTRIC_AGENT_TOKEN: "" })).toBeUndefined();
+  });
 });
