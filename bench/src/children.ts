@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
 const Told = z.object({ url: z.url(), apiKey: z.string().optional() });
@@ -10,9 +11,18 @@ export interface Child extends z.output<typeof Told> {
   stop(): Promise<void>;
 }
 
-/** Starts a server of this folder, and resolves when it says where it answers. */
-export async function startChild(file: string, env: Readonly<Record<string, string>> = {}): Promise<Child> {
-  const child = spawn(process.execPath, ["--import", "tsx", new URL(file, import.meta.url).pathname], {
+/** Starts one of the servers of the benchmarks, and resolves when it says where it answers. */
+export function startChild(name: string, env: Readonly<Record<string, string>> = {}): Promise<Child> {
+  return startProgram(fileURLToPath(new URL(`${name}.js`, import.meta.url)), [], env);
+}
+
+/** Starts a program whose first line is JSON that says where it answers, and resolves when that is said. */
+export async function startProgram(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Child> {
+  const child = spawn(process.execPath, [file, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -7,9 +7,17 @@ export interface Row {
   readonly median: number;
   readonly min: number;
   readonly max: number;
-  readonly aim: { readonly atMost: number } | { readonly atLeast: number };
+  /** The ratio of each round. */
+  readonly rounds: readonly number[];
+  /** What the ratio should be; a row without an aim is there for orientation. */
+  readonly aim?: { readonly atMost: number } | { readonly atLeast: number };
   /** The absolute figures behind it, for orientation: machines differ, and so do hours. */
   readonly figures: string;
+}
+
+/** How much is measured: all of it, or just enough to see that it works. */
+export interface Effort {
+  readonly quick: boolean;
 }
 
 /** The middle of some numbers, and their ends. */
@@ -21,6 +29,20 @@ export function spread(values: readonly number[]): { median: number; min: number
   return { median, min, max };
 }
 
+/** The median of some numbers as text. */
+export function middle(values: readonly number[], digits = 0): string {
+  return spread(values).median.toLocaleString("en-US", {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+}
+
+/** The value below which that part of the values lies, `part` being 0.5 or 0.99. */
+export function percentile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}
+
 /**
  * Measures two things in turn, so that both meet the same weather on the machine, and answers what each came to in
  * each round. The first round only warms up.
@@ -30,29 +52,48 @@ export async function inTurn(
   left: () => Promise<number>,
   right: () => Promise<number>,
 ): Promise<{ left: number[]; right: number[] }> {
-  const measured = { left: [] as number[], right: [] as number[] };
+  const [lefts = [], rights = []] = await allInTurn(rounds, [left, right]);
+  return { left: lefts, right: rights };
+}
+
+/** The same with any number of things. */
+export async function allInTurn(
+  rounds: number,
+  things: readonly (() => Promise<number>)[],
+): Promise<number[][]> {
+  const measured = things.map((): number[] => []);
   for (let round = 0; round <= rounds; round++) {
-    const [one, other] = [await left(), await right()];
-    if (round === 0) continue;
-    measured.left.push(one);
-    measured.right.push(other);
+    for (const [index, thing] of things.entries()) {
+      const value = await thing();
+      if (round > 0) measured[index]?.push(value);
+    }
   }
   return measured;
 }
 
-/** Round by round, the one divided by the other. */
-export function ratios(left: readonly number[], right: readonly number[]): number[] {
-  return left.map((value, round) => value / (right[round] ?? Number.NaN));
+/** A row's ratio: round by round, the one divided by the other. */
+export function divide(left: readonly number[], right: readonly number[]) {
+  const rounds = left.map((value, round) => value / (right[round] ?? Number.NaN));
+  return { ...spread(rounds), rounds };
+}
+
+/** Milliseconds that something takes. */
+export async function milliseconds(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
 }
 
 /** Microseconds that one call takes, over many in a row. */
 export async function microsecondsPerCall(calls: number, call: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  for (let index = 0; index < calls; index++) await call();
-  return ((performance.now() - started) * 1_000) / calls;
+  const total = await milliseconds(async () => {
+    for (let index = 0; index < calls; index++) await call();
+  });
+  return (total * 1_000) / calls;
 }
 
-/** Whether a row reaches its aim. */
-export function isMet({ aim, median }: Row): boolean {
+/** Whether a row reaches its aim; null where it has none. */
+export function isMet({ aim, median }: Row): boolean | null {
+  if (aim === undefined) return null;
   return "atMost" in aim ? median <= aim.atMost : median >= aim.atLeast;
 }

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createPaywall, type Paywall } from "@licentric/mcp";
 import { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
@@ -8,48 +5,47 @@ import { InMemoryTransport as MemoryV1 } from "@modelcontextprotocol/sdk/inMemor
 import { McpServer as ServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { InMemoryTransport as MemoryV2, McpServer as ServerV2 } from "@modelcontextprotocol/server";
 import type { Agent } from "../agent.ts";
-import { inTurn, microsecondsPerCall, type Row, ratios, spread } from "../compare.ts";
+import { divide, type Effort, inTurn, microsecondsPerCall, middle, type Row } from "../compare.ts";
+import { withTemporaryDirectory } from "../databases.ts";
 
-const CALLS = 2_000;
-const ROUNDS = 9;
 const ran = async () => ({ content: [{ type: "text" as const, text: "ran" }] });
 type Call = () => Promise<unknown>;
 
 /** A wrapped tool with a warm cache and background metering ÷ the same tool bare, with the official client. */
-export async function inMemory(agent: Agent): Promise<Row[]> {
-  const directory = await mkdtemp(join(tmpdir(), "licentric-bench-"));
-  const paywall = createPaywall({
-    baseUrl: agent.url,
-    apiKey: agent.apiKey,
-    token: () => agent.token,
-    metering: "background",
-    verification: { cacheTtl: 600_000 },
-    journal: { directory },
+export function inMemory(agent: Agent, effort: Effort): Promise<Row[]> {
+  return withTemporaryDirectory(async (directory) => {
+    const paywall = createPaywall({
+      baseUrl: agent.url,
+      apiKey: agent.apiKey,
+      token: () => agent.token,
+      metering: "background",
+      verification: { cacheTtl: 600_000 },
+      journal: { directory },
+    });
+    try {
+      return [
+        await compare("v1", await callV1(paywall), await callV1(), effort),
+        await compare("v2", await callV2(paywall), await callV2(), effort),
+      ];
+    } finally {
+      await paywall.close({ timeout: 30_000 });
+    }
   });
-  try {
-    return [
-      await compare("v1", await callV1(paywall), await callV1()),
-      await compare("v2", await callV2(paywall), await callV2()),
-    ];
-  } finally {
-    await paywall.close({ timeout: 30_000 });
-    await rm(directory, { recursive: true, force: true });
-  }
 }
 
-async function compare(version: string, wrapped: Call, bare: Call): Promise<Row> {
+async function compare(version: string, wrapped: Call, bare: Call, { quick }: Effort): Promise<Row> {
+  const [rounds, calls] = quick ? [1, 200] : [9, 2_000];
   const { left, right } = await inTurn(
-    ROUNDS,
-    () => microsecondsPerCall(CALLS, wrapped),
-    () => microsecondsPerCall(CALLS, bare),
+    rounds,
+    () => microsecondsPerCall(calls, wrapped),
+    () => microsecondsPerCall(calls, bare),
   );
-  const figures = `${spread(left).median.toFixed(0)} µs ÷ ${spread(right).median.toFixed(0)} µs a call`;
   return {
     name: `paywall in memory, SDK ${version}`,
-    ratio: "wrapped, cache and journal ÷ bare",
-    ...spread(ratios(left, right)),
+    ratio: "a call with a warm cache and the journal ÷ a bare one",
+    ...divide(left, right),
     aim: { atMost: 1.25 },
-    figures,
+    figures: `${middle(left)} ÷ ${middle(right)} µs`,
   };
 }
 
@@ -72,7 +68,7 @@ async function callV2(paywall?: Paywall): Promise<Call> {
 }
 
 /** A refusal is quick, too: what is measured must have been served. */
-function served(call: () => Promise<object>): Call {
+export function served(call: () => Promise<object>): Call {
   return async () => {
     const result = await call();
     if ("isError" in result && result.isError) throw new Error(`refused: ${JSON.stringify(result)}`);

@@ -1,13 +1,11 @@
 import { createPaywall } from "@licentric/mcp";
 import { Pool } from "undici";
 import type { Agent } from "../agent.ts";
-import { inTurn, microsecondsPerCall, type Row, ratios, spread } from "../compare.ts";
-
-const CALLS = 300;
-const ROUNDS = 9;
+import { divide, type Effort, inTurn, microsecondsPerCall, middle, type Row } from "../compare.ts";
 
 /** What the default mode adds to a call ÷ one bare undici round trip that records the same usage. */
-export async function oneRequest(agent: Agent): Promise<Row> {
+export async function oneRequest(agent: Agent, { quick }: Effort): Promise<Row> {
+  const [rounds, calls] = quick ? [1, 50] : [9, 300];
   const paywall = createPaywall({ baseUrl: agent.url, token: () => agent.token });
   const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (_extra: object) => ({
     content: [{ type: "text", text: "ran" }],
@@ -17,14 +15,14 @@ export async function oneRequest(agent: Agent): Promise<Row> {
   const body = JSON.stringify({ meterName: "api_calls" });
   try {
     const { left, right } = await inTurn(
-      ROUNDS,
+      rounds,
       () =>
-        microsecondsPerCall(CALLS, async () => {
+        microsecondsPerCall(calls, async () => {
           const result = await handler({ signal: new AbortController().signal });
           if ("isError" in result) throw new Error(`refused: ${JSON.stringify(result)}`);
         }),
       () =>
-        microsecondsPerCall(CALLS, async () => {
+        microsecondsPerCall(calls, async () => {
           const answer = await pool.request({ method: "POST", path: "/api/v1/mcp/verify", headers, body });
           await answer.body.json();
           if (answer.statusCode !== 200) throw new Error(`the API answered ${answer.statusCode}`);
@@ -32,10 +30,10 @@ export async function oneRequest(agent: Agent): Promise<Row> {
     );
     return {
       name: "paywall, one request a call",
-      ratio: "added to a call ÷ one bare round trip",
-      ...spread(ratios(left, right)),
+      ratio: "added to a call ÷ one bare undici round trip",
+      ...divide(left, right),
       aim: { atMost: 1.15 },
-      figures: `${spread(left).median.toFixed(0)} µs ÷ ${spread(right).median.toFixed(0)} µs`,
+      figures: `${middle(left)} ÷ ${middle(right)} µs`,
     };
   } finally {
     await paywall.close();
