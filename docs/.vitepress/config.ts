@@ -1,0 +1,26 @@
+import { defineConfig } from "vitepress";
+import { linkTo, reference, type Section } from "./pages.ts";
+import { missingPages, problemsOfPages, writtenSections } from "./written-pages.ts";
+
+const problems = problemsOfPages();
+if (problems.length > 0) throw new Error(`docs/.vitepress/pages.ts:\n  ${problems.join("\n  ")}`);
+
+const missing = missingPages().map((path) => path.replace(/\.md$/, ""));
+
+const sidebarOf = ({ title, pages }: Section) => ({
+  text: title,
+  items: pages.map((page) => ({ text: page.title, link: linkTo(page) })),
+});
+
+export default defineConfig({
+  title: "Licentric for TypeScript",
+  description: "Charge for MCP tools.",
+  lang: "en",
+  cleanUrls: true,
+  ignoreDeadLinks: [(link) => missing.some((path) => link.endsWith(path))],
+  themeConfig: {
+    outline: [2, 3],
+    search: { provider: "local" },
+    sidebar: [...writtenSections(), reference].map(sidebarOf),
+  },
+});

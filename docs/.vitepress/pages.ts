@@ -1,0 +1,104 @@
+/** A page of the site. */
+export interface Page {
+  /** Where it is, below `docs/`. */
+  readonly path: string;
+  readonly title: string;
+  /** What a reader comes to it for. */
+  readonly about: string;
+}
+
+/** Pages that belong together, in the order in which they are read. */
+export interface Section {
+  readonly title: string;
+  readonly pages: readonly Page[];
+}
+
+/** Every page that is written by hand but the home, which lists them. */
+export const sections: readonly Section[] = [
+  {
+    title: "Begin",
+    pages: [
+      { path: "quickstart.md", title: "Quickstart", about: "from nothing to a paid tool in five minutes" },
+    ],
+  },
+  {
+    title: "Guides",
+    pages: [
+      {
+        path: "guides/gate.md",
+        title: "Let agents in",
+        about: "tokens, scopes, and the door of your server",
+      },
+      { path: "guides/meter.md", title: "Meter calls", about: "what a call counts, and when it is counted" },
+      { path: "guides/budgets.md", title: "Budgets", about: "limit what an agent may use" },
+      { path: "guides/prices.md", title: "Prices", about: "per unit, in tiers, in packages" },
+      { path: "guides/invoices.md", title: "Invoices and Stripe", about: "close the month and get paid" },
+      { path: "guides/refusals.md", title: "Errors and refusals", about: "what callers see, and what to do" },
+      { path: "guides/production.md", title: "Going to production", about: "run the API on PostgreSQL" },
+      {
+        path: "guides/testing.md",
+        title: "Testing your server",
+        about: "without a network, or against the API",
+      },
+      {
+        path: "guides/security.md",
+        title: "Security model",
+        about: "who may do what, and where secrets are",
+      },
+      { path: "guides/hosted.md", title: "The hosted service", about: "move from it, or to it" },
+    ],
+  },
+  {
+    title: "Judge it",
+    pages: [
+      {
+        path: "failures.md",
+        title: "When something fails",
+        about: "what each outage does to calls and bills",
+      },
+      { path: "performance.md", title: "Performance", about: "what it costs a call, measured" },
+      { path: "comparison.md", title: "Comparison", about: "what else there is, and when to take that" },
+    ],
+  },
+];
+
+/** The pages that are generated from the sources, into `docs/reference/`. */
+export const reference: Section = {
+  title: "Reference",
+  pages: [
+    { path: "reference/mcp/index.md", title: "@licentric/mcp", about: "the paywall" },
+    {
+      path: "reference/mcp-testing/index.md",
+      title: "@licentric/mcp/testing",
+      about: "the paywall of tests",
+    },
+    { path: "reference/sdk/index.md", title: "@licentric/sdk", about: "the client" },
+    { path: "reference/server/index.md", title: "@licentric/server", about: "the API in a program of yours" },
+    { path: "reference/http/index.md", title: "HTTP API", about: "every call, and its OpenAPI document" },
+    { path: "reference/errors.md", title: "Error codes", about: "of the API, the client and the paywall" },
+    { path: "reference/configuration.md", title: "Configuration", about: "every environment variable" },
+    { path: "reference/command-line.md", title: "Command line", about: "every command and option" },
+  ],
+};
+
+/** Pages in the list that may be missing still: until they are there, the site goes without, and links to them are let pass. */
+export const AWAITED: readonly string[] = [
+  "quickstart.md",
+  "guides/gate.md",
+  "guides/meter.md",
+  "guides/budgets.md",
+  "guides/prices.md",
+  "guides/invoices.md",
+  "guides/refusals.md",
+  "guides/production.md",
+  "guides/testing.md",
+  "guides/security.md",
+  "guides/hosted.md",
+  "failures.md",
+  "comparison.md",
+];
+
+/** A page's address on the site. */
+export function linkTo({ path }: Page): string {
+  return `/${path.replace(/(index)?\.md$/, "")}`;
+}
