@@ -1,4 +1,5 @@
 import { defineConfig } from "vitepress";
+import { brokenLinks } from "./broken-links.ts";
 import { linkTo, reference, type Section } from "./pages.ts";
 import { missingPages, problemsOfPages, writtenSections } from "./written-pages.ts";
 
@@ -6,6 +7,7 @@ const problems = problemsOfPages();
 if (problems.length > 0) throw new Error(`docs/.vitepress/pages.ts:\n  ${problems.join("\n  ")}`);
 
 const missing = missingPages().map((path) => path.replace(/\.md$/, ""));
+const isAwaited = (link: string) => missing.some((path) => link.replace(/#.*/, "").endsWith(path));
 
 const sidebarOf = ({ title, pages }: Section) => ({
   text: title,
@@ -17,10 +19,15 @@ export default defineConfig({
   description: "Charge for MCP tools.",
   lang: "en",
   cleanUrls: true,
-  ignoreDeadLinks: [(link) => missing.some((path) => link.endsWith(path))],
+  ignoreDeadLinks: [isAwaited],
   themeConfig: {
     outline: [2, 3],
     search: { provider: "local" },
     sidebar: [...writtenSections(), reference].map(sidebarOf),
+  },
+  // VitePress checks that a link's page is there; this, that its anchor is, too.
+  buildEnd({ outDir }) {
+    const broken = brokenLinks(outDir, isAwaited);
+    if (broken.length > 0) throw new Error(`Broken links:\n  ${broken.join("\n  ")}`);
   },
 });

@@ -68,7 +68,7 @@ export const reference: Section = {
   pages: [
     { path: "reference/mcp/index.md", title: "@licentric/mcp", about: "the paywall" },
     {
-      path: "reference/mcp-testing/index.md",
+      path: "reference/mcp/testing/index.md",
       title: "@licentric/mcp/testing",
       about: "the paywall of tests",
     },

@@ -3,6 +3,7 @@ import { dataEnvelope, listEnvelope } from "./envelope.ts";
 import { ErrorEnvelope } from "./errors.ts";
 import { Id, IdempotencyKey } from "./primitives.ts";
 import type { Route } from "./route.ts";
+import { NewUsageEvent, UncheckedUsageEvent } from "./usage.ts";
 
 /** What an OpenAPI document says about the server it describes. */
 export interface OpenApiInfo {
@@ -12,12 +13,26 @@ export interface OpenApiInfo {
 
 type JsonObject = { [member: string]: unknown };
 
-const json = (schema: z.ZodType, io: "input" | "output"): JsonObject => {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+/**
+ * The JSON Schema of what is sent (`input`) or answered (`output`).
+ *
+ * @example
+ * ```ts
+ * const schema = toJsonSchema(VerifyRequest, "input");
+ * ```
+ */
+export function toJsonSchema(schema: z.ZodType, io: "input" | "output"): z.core.JSONSchema.BaseSchema {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: "any",
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema === UncheckedUsageEvent) Object.assign(jsonSchema, toJsonSchema(NewUsageEvent, io));
+    },
+  });
   return rest;
-};
+}
 
-const jsonContent = (schema: JsonObject) => ({ "application/json": { schema } });
+const jsonContent = (schema: object) => ({ "application/json": { schema } });
 
 /**
  * The OpenAPI 3.1 document of a route table, made from the same schemas that validate requests.
@@ -40,7 +55,7 @@ export function buildOpenApi(table: Record<string, Record<string, Route>>, info:
     info,
     paths,
     components: {
-      schemas: { Error: json(ErrorEnvelope, "output") },
+      schemas: { Error: toJsonSchema(ErrorEnvelope, "output") },
       securitySchemes: {
         managementKey: { type: "http", scheme: "bearer", description: "lk_test_… or lk_live_…" },
         agentToken: { type: "http", scheme: "bearer", description: "AGT-…" },
@@ -58,9 +73,9 @@ function operation(resource: string, name: string, route: Route): JsonObject {
     security: [route.auth === "key" ? { managementKey: [] } : { agentToken: [] }],
     ...(route.scope ? { "x-required-scope": route.scope } : {}),
     parameters: [...pathParameters(route), ...queryParameters(route), ...idempotencyParameter(route)],
-    ...(route.body ? { requestBody: { content: jsonContent(json(route.body, "input")) } } : {}),
+    ...(route.body ? { requestBody: { content: jsonContent(toJsonSchema(route.body, "input")) } } : {}),
     responses: {
-      [route.status]: { description: "Done.", content: jsonContent(json(envelope, "output")) },
+      [route.status]: { description: "Done.", content: jsonContent(toJsonSchema(envelope, "output")) },
       default: {
         description: "Refused or failed.",
         content: jsonContent({ $ref: "#/components/schemas/Error" }),
@@ -74,7 +89,7 @@ function pathParameters(route: Route): JsonObject[] {
     name,
     in: "path",
     required: true,
-    schema: json(Id, "input"),
+    schema: toJsonSchema(Id, "input"),
   }));
 }
 
@@ -84,11 +99,13 @@ function queryParameters(route: Route): JsonObject[] {
     name,
     in: "query",
     required: false,
-    schema: json(schema as z.ZodType, "input"),
+    schema: toJsonSchema(schema as z.ZodType, "input"),
   }));
 }
 
 function idempotencyParameter(route: Route): JsonObject[] {
   if (route.method !== "POST") return [];
-  return [{ name: "Idempotency-Key", in: "header", required: false, schema: json(IdempotencyKey, "input") }];
+  return [
+    { name: "Idempotency-Key", in: "header", required: false, schema: toJsonSchema(IdempotencyKey, "input") },
+  ];
 }

@@ -1,7 +1,7 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, it } from "vitest";
 import { KEY_SCOPES } from "./keys.ts";
-import { buildOpenApi } from "./openapi.ts";
+import { buildOpenApi, toJsonSchema } from "./openapi.ts";
 import { buildPath, type Route } from "./route.ts";
 import { routes } from "./routes.ts";
 
@@ -56,5 +56,10 @@ describe("the OpenAPI document", () => {
       .flatMap((path) => Object.values(path))
       .map((operation) => operation.operationId);
     expect(operations.sort()).toEqual(all.map(([name]) => name).sort());
+  });
+
+  it("shows what an event of a batch has", () => {
+    const schema = toJsonSchema(routes.usage.recordBatch.body, "input");
+    expect(schema).toHaveProperty("properties.events.items.required", ["agentId", "meterName"]);
   });
 });

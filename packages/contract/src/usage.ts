@@ -44,10 +44,13 @@ export const NewUsageEvent = z.strictObject({
   metadata: Metadata.optional(),
 });
 
+/** An event of a batch before it is checked; documents show it as {@link NewUsageEvent}. */
+export const UncheckedUsageEvent = z.unknown();
+
 /** What `usage.recordBatch` takes. */
 export const RecordUsage = z.strictObject({
   events: z
-    .array(z.unknown())
+    .array(UncheckedUsageEvent)
     .min(1, "send at least one event")
     .max(MAX_BATCH_SIZE, `send at most ${MAX_BATCH_SIZE} events in one request`)
     .meta({ description: "Each is checked by itself, so that one bad event does not hold up the others." }),

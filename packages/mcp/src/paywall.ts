@@ -80,9 +80,9 @@ export interface Paywall {
    * ```
    */
   readonly tool: WrapHandler;
-  /** Charges for one prompt. A refused request is answered with a JSON-RPC error ({@link RefusedError}). */
+  /** Charges for one prompt. A refused request is answered with a JSON-RPC error (`RefusedError`). */
   readonly prompt: WrapHandler;
-  /** Charges for one resource or template. A refused request is answered with a JSON-RPC error ({@link RefusedError}). */
+  /** Charges for one resource or template. A refused request is answered with a JSON-RPC error (`RefusedError`). */
   readonly resource: WrapHandler;
   /**
    * Charges for a whole server: an `McpServer` or a low-level `Server` of either SDK, whatever was or will be

@@ -56,7 +56,8 @@ export interface Links {
   readonly budget?: string;
 }
 
-const STATUS: Readonly<Record<RefusalCode, number>> = {
+/** The HTTP status that means the same as each code. */
+export const STATUS: Readonly<Record<RefusalCode, number>> = {
   missing_token: 401,
   invalid_token: 401,
   insufficient_scope: 403,

@@ -43,7 +43,8 @@ const postgresUrl = z.url({
   error: "must be a URL of PostgreSQL: postgres://user:password@host:5432/database",
 });
 
-const Environment = z
+/** Every variable that the server reads, and what each may be. */
+export const Environment = z
   .object({
     DATABASE_URL: postgresUrl,
     LICENTRIC_DATA_DIR: z.string(),
