@@ -7,7 +7,9 @@ const root = dirname(import.meta.dirname);
 const documents = ["README.md", ...["packages", "examples"].flatMap((folder) => readmesIn(folder))];
 
 function readmesIn(folder: string): string[] {
-  return readdirSync(join(root, folder)).map((name) => `${folder}/${name}/README.md`);
+  return readdirSync(join(root, folder), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `${folder}/${name}/README.md`);
 }
 
 describe.each(documents)("%s", (document) => {

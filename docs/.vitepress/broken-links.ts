@@ -5,9 +5,8 @@ import { join, normalize } from "node:path";
  * The links of a built site that lead nowhere: to a file that is not there, or to an anchor that its page has not.
  *
  * @param dist - the folder of the built site
- * @param isExpected - whether a link, as it stands in the page, may lead nowhere
  */
-export function brokenLinks(dist: string, isExpected: (link: string) => boolean): string[] {
+export function brokenLinks(dist: string): string[] {
   const pages = new Map(
     readdirSync(dist, { recursive: true, encoding: "utf8" })
       .filter((path) => path.endsWith(".html") && path !== "404.html")
@@ -16,7 +15,7 @@ export function brokenLinks(dist: string, isExpected: (link: string) => boolean)
   const ids = new Map([...pages].map(([path, html]) => [path, new Set(attributes(html, "id"))]));
   return [...pages].flatMap(([path, html]) =>
     attributes(html, "href")
-      .filter((link) => !/^[a-z]+:/.test(link) && !isExpected(link))
+      .filter((link) => !/^[a-z]+:/.test(link))
       .filter((link) => {
         const { pathname, hash } = new URL(link, `http://site/${path}`);
         const target = fileOf(pathname);

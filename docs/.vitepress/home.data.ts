@@ -1,5 +1,4 @@
-import { linkTo, reference } from "./pages.ts";
-import { writtenSections } from "./written-pages.ts";
+import { linkTo, reference, sections } from "./pages.ts";
 
 /** A list of links on the home page. */
 interface Links {
@@ -14,7 +13,7 @@ export { data };
 /** Answers what the home page links to; VitePress calls it at build time. */
 export default {
   load: (): Links[] =>
-    [...writtenSections(), reference].map(({ title, pages }) => ({
+    [...sections, reference].map(({ title, pages }) => ({
       title,
       links: pages.map((page) => ({ href: linkTo(page), title: page.title, about: page.about })),
     })),

@@ -81,23 +81,6 @@ export const reference: Section = {
   ],
 };
 
-/** Pages in the list that may be missing still: until they are there, the site goes without, and links to them are let pass. */
-export const AWAITED: readonly string[] = [
-  "quickstart.md",
-  "guides/gate.md",
-  "guides/meter.md",
-  "guides/budgets.md",
-  "guides/prices.md",
-  "guides/invoices.md",
-  "guides/refusals.md",
-  "guides/production.md",
-  "guides/testing.md",
-  "guides/security.md",
-  "guides/hosted.md",
-  "failures.md",
-  "comparison.md",
-];
-
 /** A page's address on the site. */
 export function linkTo({ path }: Page): string {
   return `/${path.replace(/(index)?\.md$/, "")}`;

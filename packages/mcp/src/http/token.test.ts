@@ -38,6 +38,8 @@ describe.each([
   });
 
   it("is none where the environment's is empty, as a shell or a compose file sets it", async () => {
-    expect(await findToken(readRequestContext(bare), undefined, { LICENTRIC_AGENT_TOKEN: "" })).toBeUndefined();
+    expect(
+      await findToken(readRequestContext(bare), undefined, { LICENTRIC_AGENT_TOKEN: "" }),
+    ).toBeUndefined();
   });
 });
