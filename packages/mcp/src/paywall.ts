@@ -11,6 +11,7 @@ import { type ChargeOptions, type Policy, toPolicy } from "./charging/policy.ts"
 import { Refused } from "./charging/refused.ts";
 import { createReplays } from "./charging/replays.ts";
 import { createTeller } from "./charging/teller.ts";
+import { createUnderWay } from "./charging/under-way.ts";
 import { createEmitter, type PaywallEvents, type PaywallListener } from "./events.ts";
 import { createDoor, type Door, type DoorOptions } from "./http/door.ts";
 import { createIdentify, withRecent } from "./http/identify.ts";
@@ -196,16 +197,18 @@ export function buildPaywall(
   const teller = createTeller({ gateway, emitter, links, cache: callers.cache, journal: journal?.open, now });
   const identify = createIdentify({ gateway, callers, links, timeout, allowOffline });
   let isClosed = false;
-  const charge = createCharge({
-    teller,
-    emitter,
-    timeout,
-    background: options.metering === "background",
-    allowOffline,
-    now,
-  });
+  const underWay = createUnderWay(
+    createCharge({
+      teller,
+      emitter,
+      timeout,
+      background: options.metering === "background",
+      allowOffline,
+      now,
+    }),
+  );
   const passages = createPassages({
-    charge: (call, policy) => (isClosed ? refuseAsClosed(call) : charge(call, policy)),
+    charge: (call, policy) => (isClosed ? refuseAsClosed(call) : underWay.charge(call, policy)),
     trace: createTelemetry(emitter),
     replays: createReplays(now),
     emitter,
@@ -275,7 +278,9 @@ export function buildPaywall(
     on: emitter.on,
     async close({ timeout: closeTimeout = 5_000 } = {}) {
       isClosed = true;
-      await journal?.close(closeTimeout);
+      const end = now() + closeTimeout;
+      await underWay.end(closeTimeout);
+      await journal?.close(Math.max(0, end - now()));
       await gateway.close();
     },
   };

@@ -305,6 +305,53 @@ it.each(["its own client", "the owner's client"])("refuses calls after its close
   expect(api.ledger.usage).toHaveLength(1);
 });
 
+it.each<[string, ChargeOptions, PaywallOptions]>([
+  ["charged by call", { charge: "call" }, {}],
+  ["charged by success", { charge: "success" }, {}],
+  ["charged by reserve", { charge: "reserve" }, {}],
+  ["in the background", {}, { metering: "background" }],
+])("lets a call that is under way end before it closes: %s", async (_, charge, options) => {
+  const paywall = createPaywall({
+    baseUrl: api.url,
+    apiKey: API_KEY,
+    token: () => token,
+    journal: { directory },
+    ...options,
+  });
+  let begin = () => {};
+  let goOn = () => {};
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const going = new Promise<void>((resolve) => (goOn = resolve));
+  const handler = paywall.tool({ meterName: "api_calls", ...charge }, async (_extra: object) => {
+    begin();
+    await going;
+    return text("ran");
+  });
+  const answer = handler({});
+  await begun;
+  const closed = paywall.close();
+  expect(refusalOf(await handler({}))).toMatchObject({ code: "billing_unavailable" });
+  goOn();
+  expect(await answer).toEqual(text("ran"));
+  await closed;
+  expect(api.ledger.usage).toHaveLength(1);
+});
+
+it("waits no longer than it was told for a call that does not end", async () => {
+  const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+  const begun = new Promise<void>((resolve) => {
+    const handler = paywall.tool({ meterName: "api_calls" }, async (_extra: object) => {
+      resolve();
+      return new Promise<never>(() => undefined);
+    });
+    void handler({});
+  });
+  await begun;
+  const started = performance.now();
+  await paywall.close({ timeout: 100 });
+  expect(performance.now() - started).toBeLessThan(4_000);
+});
+
 it("says at construction which option there is none of", () => {
   const misspelled = { baseUrl: api.url, onUnavailble: "allow" };
   expect(() => createPaywall(misspelled)).toThrow(
