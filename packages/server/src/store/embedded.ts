@@ -1,14 +1,10 @@
-import { PGlite } from "@electric-sql/pglite";
-import { createPgConfig } from "@electric-sql/pglite/node-postgres";
-import pg from "pg";
+import { PGlite, types } from "@electric-sql/pglite";
 import { takeDataDirectory } from "./data-directory.ts";
-import type { Database } from "./database.ts";
-import { onPool, typeParser } from "./pooled.ts";
+import { type Database, parseBigint, type Queryable, type SqlValue } from "./database.ts";
 
 /**
  * Opens the embedded database: PostgreSQL inside this process, its files in `directory` (made if missing).
- * A write is on disk when its promise resolves. The driver is the one of PostgreSQL, over a connection within the
- * process: it prepares statements, which PGlite's own way of running them plans anew each time.
+ * A write is on disk when its promise resolves.
  *
  * @throws {DatabaseSetupError} when another process has the directory open, or it cannot be made or written to.
  */
@@ -16,26 +12,32 @@ export async function openEmbeddedDatabase(directory: string): Promise<Database>
   const unlock = await takeDataDirectory(directory);
   let db: PGlite;
   try {
-    db = await PGlite.create(`${directory}/pgdata`);
+    db = await PGlite.create(`${directory}/pgdata`, {
+      parsers: { [types.INT8]: parseBigint, [types.DATE]: (text) => text },
+    });
   } catch (error) {
     await unlock();
     throw error;
   }
 
-  const pool = new pg.Pool({
-    ...createPgConfig(db),
-    max: 1,
-    idleTimeoutMillis: 0,
-    types: { getTypeParser: typeParser },
-  });
   return {
     kind: "embedded",
     directory,
-    ...onPool(pool),
+    ...runner(db),
+    transaction: (work) => db.transaction((tx) => work(runner(tx))),
+    script: async (text) => {
+      await db.exec(text);
+    },
     close: async () => {
-      await pool.end();
       await db.close();
       await unlock();
     },
+  };
+}
+
+function runner(db: Pick<PGlite, "query">): Queryable {
+  return {
+    query: async <Row>(text: string, values: readonly SqlValue[] = []) =>
+      (await db.query<Row>(text, [...values])).rows,
   };
 }
