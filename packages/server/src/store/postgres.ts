@@ -1,6 +1,13 @@
 import pg from "pg";
-import { type Database, DatabaseSetupError } from "./database.ts";
-import { onPool, reason, typeParser } from "./pooled.ts";
+import {
+  type Database,
+  DatabaseSetupError,
+  DatabaseUnavailableError,
+  parseBigint,
+  type Queryable,
+  type SqlValue,
+  sqlState,
+} from "./database.ts";
 
 /** How a PostgreSQL database is opened. */
 export interface PostgresOptions {
@@ -50,9 +57,79 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
   return {
     kind: "postgres",
     directory: null,
-    ...onPool(pool),
+    ...runner(pool),
+    transaction: (work) => transaction(pool, work),
+    script: async (text) => {
+      await reachable(() => pool.query(text));
+    },
     close: () => pool.end(),
   };
+}
+
+async function transaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  const client = await reachable(() => pool.connect());
+  let broken: Error | undefined;
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  client.on("error", onError);
+  try {
+    const tx = runner(client);
+    await tx.query("BEGIN");
+    try {
+      const result = await work(tx);
+      await tx.query("COMMIT");
+      return result;
+    } catch (error) {
+      // The first error is the one to report; a connection that cannot roll back is thrown away below.
+      await client.query("ROLLBACK").catch((rollbackError: Error) => {
+        broken = rollbackError;
+      });
+      throw error;
+    }
+  } finally {
+    client.off("error", onError);
+    client.release(broken);
+  }
+}
+
+function runner(connection: { query: pg.Pool["query"] }): Queryable {
+  return {
+    query: async <Row>(text: string, values: readonly SqlValue[] = []) => {
+      const result = await reachable(() =>
+        connection.query({ text, values: [...values], ...prepared(text) }),
+      );
+      return result.rows as Row[];
+    },
+  };
+}
+
+/**
+ * Statements that begin with a comment of one word, their name, run often enough to be prepared once per connection.
+ */
+function prepared(text: string): { name?: string } {
+  const name = /^\s*\/\* ([\w-]+) \*\//.exec(text)?.[1];
+  return name === undefined ? {} : { name };
+}
+
+/** SQLSTATE classes that mean "not now": connection faults, shutdown, too many connections. */
+const UNAVAILABLE = /^(08|57P|53)/;
+
+async function reachable<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const state = sqlState(error);
+    if (error instanceof Error && (state === undefined || UNAVAILABLE.test(state))) {
+      throw new DatabaseUnavailableError(`PostgreSQL cannot be reached: ${reason(error)}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function reason(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reason).join("; ");
+  return error instanceof Error ? error.message : String(error);
 }
 
 function describe(url: string): string {
@@ -63,3 +140,9 @@ function describe(url: string): string {
     return "DATABASE_URL (which is not a URL; write postgres://user:password@host:5432/database)";
   }
 }
+
+const typeParser: typeof pg.types.getTypeParser = (oid: number, format?: "text" | "binary") => {
+  if (oid === pg.types.builtins.INT8) return parseBigint;
+  if (oid === pg.types.builtins.DATE) return (text: string) => text;
+  return format === "binary" ? pg.types.getTypeParser(oid, "binary") : pg.types.getTypeParser(oid, "text");
+};
