@@ -197,18 +197,18 @@ export function buildPaywall(
   const teller = createTeller({ gateway, emitter, links, cache: callers.cache, journal: journal?.open, now });
   const identify = createIdentify({ gateway, callers, links, timeout, allowOffline });
   let isClosed = false;
-  const underWay = createUnderWay(
-    createCharge({
-      teller,
-      emitter,
-      timeout,
-      background: options.metering === "background",
-      allowOffline,
-      now,
-    }),
-  );
+  const charge = createCharge({
+    teller,
+    emitter,
+    timeout,
+    background: options.metering === "background",
+    allowOffline,
+    now,
+  });
+  const underWay = createUnderWay();
   const passages = createPassages({
-    charge: (call, policy) => (isClosed ? refuseAsClosed(call) : underWay.charge(call, policy)),
+    charge: (call, policy) => (isClosed ? refuseAsClosed(call) : charge(call, policy)),
+    underWay,
     trace: createTelemetry(emitter),
     replays: createReplays(now),
     emitter,

@@ -4,6 +4,7 @@ import { createPassages } from "../src/charging/passages.ts";
 import { toPolicy } from "../src/charging/policy.ts";
 import { createReplays } from "../src/charging/replays.ts";
 import { createTeller } from "../src/charging/teller.ts";
+import { createUnderWay } from "../src/charging/under-way.ts";
 import { createEmitter } from "../src/events.ts";
 import { createTestLedger } from "../src/test-ledger.ts";
 import { createTestPaywall } from "../src/testing.ts";
@@ -25,6 +26,7 @@ it("leaves the heap where it was after 100,000 calls of 20,000 agents", { timeou
   const teller = createTeller({ gateway: quiet, emitter, links: {}, cache, journal: undefined, now });
   const passages = createPassages({
     charge: createCharge({ teller, emitter, timeout: 1_000, background: false, allowOffline: false, now }),
+    underWay: createUnderWay(),
     replays: createReplays(now),
     emitter,
     links: {},

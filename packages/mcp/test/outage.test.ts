@@ -8,6 +8,7 @@ import { z } from "zod";
 import {
   type ChargeOptions,
   createPaywall,
+  IDEMPOTENCY_META_KEY,
   type Paywall,
   type PaywallEvents,
   type PaywallOptions,
@@ -334,6 +335,15 @@ it.each<[string, ChargeOptions, PaywallOptions]>([
   goOn();
   expect(await answer).toEqual(text("ran"));
   await closed;
+  expect(api.ledger.usage).toHaveLength(1);
+});
+
+it("does not wait for a call whose result was given once more", async () => {
+  const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+  const handler = paywall.tool({ meterName: "api_calls" }, async (_extra: object) => text("ran"));
+  const again = { _meta: { [IDEMPOTENCY_META_KEY]: "k1" } };
+  for (let call = 0; call < 2; call++) expect(await handler(again)).toEqual(text("ran"));
+  await paywall.close({ timeout: 60_000 });
   expect(api.ledger.usage).toHaveLength(1);
 });
 

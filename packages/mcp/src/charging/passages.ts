@@ -9,6 +9,7 @@ import { type Admission, type Charge, isRefusal, type Outcome } from "./charge.t
 import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
 import type { Policy } from "./policy.ts";
 import type { Ending, Replays, Slot } from "./replays.ts";
+import type { UnderWay } from "./under-way.ts";
 
 /**
  * A request whose outcome is known only further out than its handlers: after the SDK has checked the result.
@@ -35,6 +36,8 @@ export interface Pending {
 /** What passages need. */
 export interface PassageDependencies {
   readonly charge: Charge;
+  /** Told of everything that may still have to be billed. */
+  readonly underWay: UnderWay;
   readonly replays: Replays;
   readonly emitter: Emitter;
   readonly links: Links;
@@ -52,8 +55,8 @@ export interface Passages {
    * @throws what the handler throws, unchanged; the signal's reason where the call was cancelled before the handler
    */
   pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage>;
-  /** Opens a request's scope. */
-  open(context: unknown, scope: RequestScope): void;
+  /** Runs a request in a scope of its own, which whoever opens it settles before `run` ends. */
+  within<Value>(context: unknown, scope: RequestScope, run: () => Promise<Value>): Promise<Value>;
   /** The token that a request came with. */
   tokenOf(context: unknown): Promise<string | undefined>;
   /** Who called. */
@@ -67,7 +70,7 @@ interface Running {
 
 /** Makes the passages of one paywall. */
 export function createPassages(dependencies: PassageDependencies): Passages {
-  const { charge, replays, emitter, links, trace } = dependencies;
+  const { charge, underWay, replays, emitter, links, trace } = dependencies;
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
   const running = new WeakMap<AbortSignal, Map<string, Running>>();
@@ -77,11 +80,12 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     findToken(request, dependencies.tokenSource, dependencies.environment);
 
   return {
-    pass,
+    pass: (...passing) => underWay.run(() => pass(...passing)),
     tokenOf: (context) => findTokenOf(readRequestContext(context)),
-    open(context, scope) {
+    within(context, scope, run) {
       const { signal } = readRequestContext(context);
       if (signal !== undefined) scopes.set(signal, scope);
+      return underWay.run(run);
     },
     callerOf(context) {
       const { signal } = readRequestContext(context);

@@ -126,14 +126,17 @@ function wasBuiltIn(method: unknown, kind: Gate["kind"], handler: unknown, built
 
 /** Settles what ran inside of a request by the answer that the client gets. */
 function settleAround(run: RequestHandler, plan: ServerPlan): RequestHandler {
-  return async (request, context) => {
+  return (request, context) => {
     const scope: RequestScope = {
       sentArgs: sentArgsOf(request),
       pending: new Map(),
       refusal: undefined,
       charged: false,
     };
-    plan.passages.open(context, scope);
+    return plan.passages.within(context, scope, () => settled(request, context, scope));
+  };
+
+  async function settled(request: unknown, context: unknown, scope: RequestScope): Promise<unknown> {
     let final: unknown;
     try {
       final = await run(request, context);
@@ -148,7 +151,7 @@ function settleAround(run: RequestHandler, plan: ServerPlan): RequestHandler {
       if (refusal !== undefined) return answer(request, refusal, plan);
     }
     return final;
-  };
+  }
 }
 
 /** Guards a request handler of the owner's own: it is all there is. */
