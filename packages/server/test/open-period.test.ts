@@ -27,13 +27,9 @@ describe.each(databases)("a period opened on $name", (database) => {
     const environmentId = await getEnvironmentId(db, id, "test");
     return {
       open: (now: string) => db.transaction((tx) => openPeriod(tx, environmentId, making(now))),
-      /** Closes what takes usage at a moment, by a clock that says so. */
-      close: async (now: string) => {
-        const { id: periodId } = await getCurrentPeriod(db, environmentId, making(now));
-        await db.transaction((tx) => closePeriod(tx, environmentId, periodId, making(now)));
-      },
-      closeOf: async (month: string, now: string) => {
-        const { id: periodId } = await getCurrentPeriod(db, environmentId, making(month));
+      /** Closes what takes usage at a moment, by a clock that says that moment or another one. */
+      close: async (moment: string, now = moment) => {
+        const { id: periodId } = await getCurrentPeriod(db, environmentId, making(moment));
         await db.transaction((tx) => closePeriod(tx, environmentId, periodId, making(now)));
       },
       spans: async () => {
@@ -58,9 +54,9 @@ describe.each(databases)("a period opened on $name", (database) => {
   });
 
   it("begins in the next month where a clock is ahead that closed the last one, and another behind", async () => {
-    const { open, closeOf, spans } = await environmentIn("UTC");
+    const { open, close, spans } = await environmentIn("UTC");
     await open("2026-11-10T00:00:00Z");
-    await closeOf("2026-11-10T00:00:00Z", "2026-12-01T00:00:00.500Z");
+    await close("2026-11-10T00:00:00Z", "2026-12-01T00:00:00.500Z");
     await open("2026-11-30T23:59:59.900Z");
     await open("2026-12-01T00:00:00.600Z");
     expect(await spans()).toEqual([
