@@ -1,19 +1,11 @@
 import { spawn } from "node:child_process";
-import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createKeyInDatabase, ensureAccount } from "../packages/cli/src/first-account.ts";
 import { Licentric } from "../packages/sdk/src/index.ts";
-import {
-  createAccount,
-  createKey,
-  type Database,
-  getEnvironmentId,
-  listAccounts,
-  openDatabase,
-  startServer,
-} from "../packages/server/src/index.ts";
+import { openDatabase, startServer } from "../packages/server/src/index.ts";
 
 /**
  * `npx -y pnpm@10 example <name> [argument …]`: runs an example with all that it needs. That is the API on an embedded
@@ -32,17 +24,6 @@ if (name === "" || !existsSync(main)) {
   process.exit(2);
 }
 
-const making = () => ({ newId: randomUUID, now: new Date(), randomBytes });
-
-/** A key of the examples' own account, which the first run makes. */
-async function makeKey(db: Database): Promise<{ apiKey: string; isFirst: boolean }> {
-  const [known] = await listAccounts(db);
-  const account = known ?? (await createAccount(db, { name: "Examples" }, making()));
-  const environmentId = await getEnvironmentId(db, account.id, "test");
-  const { key } = await createKey(db, { environmentId, mode: "test" }, making());
-  return { apiKey: key, isFirst: known === undefined };
-}
-
 /** What the examples sell. */
 async function setPrices(client: Licentric): Promise<void> {
   for await (const { id } of client.meters.list({ name: "api_calls" }))
@@ -52,10 +33,11 @@ async function setPrices(client: Licentric): Promise<void> {
 
 const db = await openDatabase({ dataDirectory });
 const api = await startServer({ db, port: 0, logLevel: "warn" });
-const { apiKey, isFirst } = await makeKey(db);
+const { account, created } = await ensureAccount(db, { name: "Examples", currency: "usd", timeZone: "UTC" });
+const { key: apiKey } = await createKeyInDatabase(db, account.id, { mode: "test" });
 const client = new Licentric({ apiKey, baseUrl: api.url });
 try {
-  if (isFirst) await setPrices(client);
+  if (created) await setPrices(client);
   const agent = await client.agents.create({ name: `Agent of ${name}` });
   const { token } = await client.mcp.authorize(agent.id, { scopes: ["mcp:invoke"] });
   const environment = {

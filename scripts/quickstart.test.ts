@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../packages/server/test/support/private-postgres.ts";
 import { carryOut } from "./carry-out.ts";
 import { packageFolders, packPackages } from "./packed-project.ts";
 import { type PackedRegistry, startPackedRegistry } from "./packed-registry.ts";
@@ -62,14 +62,4 @@ async function nodeDirectory(major: number): Promise<string> {
   if (process.versions.node.startsWith(`${major}.`)) return dirname(process.execPath);
   const { stdout } = await run("npx", ["-y", "-p", `node@${major}`, "node", "-p", "process.execPath"]);
   return dirname(stdout.trim());
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  return new Promise((resolve) => {
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { withoutProgress } from "../packages/cli/test/support/licentric.ts";
 
 /** What commands do on a terminal. */
 export interface Running {
@@ -76,10 +77,7 @@ function running(child: ChildProcess, printed: () => string): Running {
     if (ended()) await closed;
   };
   return {
-    output: () =>
-      printed()
-        .replaceAll("\r\n", "\n")
-        .replace(/^licentric: .*… \d+ s\n/gm, ""),
+    output: () => withoutProgress(printed().replaceAll("\r\n", "\n")),
     exitCode: () => child.exitCode ?? undefined,
     until,
     async interrupt() {

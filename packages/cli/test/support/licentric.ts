@@ -66,4 +66,5 @@ export async function killRunning(): Promise<void> {
   }
 }
 
-const withoutProgress = (stderr: string) => stderr.replace(/^licentric: .*… \d+ s\n/gm, "");
+/** What a command wrote, without the lines that say what is under way. */
+export const withoutProgress = (written: string) => written.replace(/^licentric: .*… \d+ s\n/gm, "");

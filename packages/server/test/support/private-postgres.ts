@@ -79,7 +79,8 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
   };
 }
 
-function freePort(): Promise<number> {
+/** A port of this machine that nothing listens on. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on("error", reject);
