@@ -7,6 +7,7 @@ import type { RandomBytes } from "./secrets.ts";
 
 /** What making something in the database itself needs from outside. */
 export interface Provisioning {
+  /** A new id: a UUID of version 7. */
   readonly newId: () => string;
   readonly now: Date;
   /** Who makes it, as the audit log says: `cli` is the command line; `program` by default. */

@@ -21,6 +21,7 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** Runs a script of several statements, without values. */
   script(text: string): Promise<void>;
+  /** Ends every connection, and frees the embedded database's directory for another process. */
   close(): Promise<void>;
 }
 

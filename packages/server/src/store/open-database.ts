@@ -5,7 +5,11 @@ import { openPostgres } from "./postgres.ts";
 
 /** Where the data is: a PostgreSQL, or a directory for the embedded database. */
 export type DatabaseLocation =
-  | { readonly databaseUrl: string; readonly onConnectionError?: (error: Error) => void }
+  | {
+      readonly databaseUrl: string;
+      /** Told of an idle connection that broke; the next query opens another. */
+      readonly onConnectionError?: (error: Error) => void;
+    }
   | { readonly dataDirectory: string };
 
 /**
