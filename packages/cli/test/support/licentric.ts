@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { inject } from "vitest";
 
-const bin = fileURLToPath(new URL("../../src/bin.ts", import.meta.url));
 const running = new Set<ChildProcess>();
 
 /** What a command printed, and what it ended with. */
@@ -14,8 +13,8 @@ export interface Ended {
   readonly code: number | null;
 }
 
-/** Node with the real command line, from its source. */
-export const commandLine: readonly string[] = [process.execPath, "--import", import.meta.resolve("tsx"), bin];
+/** Node with the real command line, built as it is published. */
+export const commandLine: readonly string[] = [process.execPath, inject("licentricProgram")];
 
 /** Runs the real command line as a process of its own, with no environment but what is given. */
 export function licentric(args: readonly string[], env: Record<string, string> = {}) {

@@ -1,0 +1,19 @@
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { TestProject } from "vitest/node";
+import { stagePackages } from "../../../../scripts/staged-packages.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The command line's program, as it is published. */
+    readonly licentricProgram: string;
+  }
+}
+
+/** Builds the command line and what it runs, once for all of its tests: they start it some hundred times. */
+export default function setup(project: TestProject): void {
+  const staged = new URL("../../node_modules/.cache/staged/", import.meta.url);
+  mkdirSync(staged, { recursive: true });
+  stagePackages(fileURLToPath(staged));
+  project.provide("licentricProgram", fileURLToPath(new URL("node_modules/licentric/dist/bin.js", staged)));
+}
