@@ -1,4 +1,4 @@
-import { crc32 } from "./crc32.ts";
+import { crc32 } from "node:zlib";
 import { JournalError } from "./journal-error.ts";
 
 /** The longest line that is written, in bytes: far above the largest event that the API takes. */

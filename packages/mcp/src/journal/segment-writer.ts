@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { promisify } from "node:util";
 import { JournalError, messageOf } from "./journal-error.ts";
-import { type Segment, type SubJournal, segmentPath } from "./sub-journal.ts";
+import { dropDelivered, type Segment, type SubJournal, segmentPath } from "./sub-journal.ts";
 
 const fdatasync = promisify(fs.fdatasync);
 
@@ -26,15 +26,8 @@ export interface SegmentWriter {
   close(): void;
 }
 
-interface Waiting {
-  readonly line: Buffer;
-  readonly resolve: () => void;
-  readonly reject: (error: JournalError) => void;
-}
-
 /**
- * The writer of a sub-journal. Lines appended in one turn of the event loop, or while a flush is under way, share
- * one write.
+ * The writer of a sub-journal.
  *
  * Writes are synchronous: a write to the page cache takes a few microseconds, one through the thread pool ten times
  * that, and the pool is where name look-ups hang when the network is away, which is when the journal must not.
@@ -43,20 +36,38 @@ export function createSegmentWriter(
   journal: SubJournal,
   options: { durability: Durability; segmentBytes: number },
 ): SegmentWriter {
+  const file = createSegmentFile(journal, options.segmentBytes);
+  return options.durability === "disk" ? flushedWriter(journal, file) : directWriter(journal, file);
+}
+
+/** Writes each line at once. */
+function directWriter(journal: SubJournal, file: SegmentFile): SegmentWriter {
+  return {
+    async append(line) {
+      try {
+        file.take(file.write(line));
+        journal.events++;
+      } catch (error) {
+        throw writeFailed(journal, error);
+      }
+    },
+    queuedBytes: () => 0,
+    idle: async () => undefined,
+    close: file.close,
+  };
+}
+
+interface Waiting {
+  readonly line: Buffer;
+  readonly resolve: () => void;
+  readonly reject: (error: JournalError) => void;
+}
+
+/** Lines appended in one turn of the event loop, or while a flush is under way, share one write and one flush. */
+function flushedWriter(journal: SubJournal, file: SegmentFile): SegmentWriter {
   let waiting: Waiting[] = [];
   let queuedBytes = 0;
   let working: Promise<void> | undefined;
-  let file: number | undefined;
-  let sequence = 0;
-  let tornTail = false;
-
-  function append(line: Buffer): Promise<void> {
-    queuedBytes += line.length;
-    working ??= nextTurn().then(writeAll);
-    return new Promise((resolve, reject) => {
-      waiting.push({ line, resolve, reject });
-    });
-  }
 
   async function writeAll(): Promise<void> {
     while (waiting.length > 0) {
@@ -64,7 +75,7 @@ export function createSegmentWriter(
       waiting = [];
       const bytes = Buffer.concat(group.map(({ line }) => line));
       try {
-        await write(bytes);
+        await writeFlushed(bytes);
         journal.events += group.length;
         for (const { resolve } of group) resolve();
       } catch (error) {
@@ -77,59 +88,112 @@ export function createSegmentWriter(
     working = undefined;
   }
 
-  async function write(bytes: Buffer): Promise<void> {
-    const { segment, descriptor } = await currentSegment();
-    if (tornTail) cutTail(descriptor, segment);
+  async function writeFlushed(bytes: Buffer): Promise<void> {
+    const written = file.write(bytes);
+    try {
+      await fdatasync(written.descriptor);
+      if (written.segment.size === 0) await syncDirectory(journal.directory);
+    } catch (error) {
+      file.cutTail();
+      throw error;
+    }
+    file.take(written);
+  }
+
+  return {
+    append(line) {
+      queuedBytes += line.length;
+      working ??= nextTurn().then(writeAll);
+      return new Promise((resolve, reject) => {
+        waiting.push({ line, resolve, reject });
+      });
+    },
+    queuedBytes: () => queuedBytes,
+    async idle() {
+      while (working !== undefined) await working;
+    },
+    close: file.close,
+  };
+}
+
+/** Bytes that are in the newest segment and not taken yet: delivery does not see them. */
+interface Written {
+  readonly segment: Segment;
+  readonly descriptor: number;
+  readonly bytes: number;
+}
+
+/** The newest segment's file. One write at a time: it is taken, or its tail is cut, before the next. */
+interface SegmentFile {
+  /** @throws the system's error; nothing of it is left. */
+  write(bytes: Buffer): Written;
+  /** Makes what was written part of the segment. */
+  take(written: Written): void;
+  /** Removes what was written and not taken, so that it is neither delivered nor glued to the next line. */
+  cutTail(): void;
+  close(): void;
+}
+
+function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFile {
+  let file: { readonly segment: Segment; readonly descriptor: number } | undefined;
+  let sequence = 0;
+  let tornTail = false;
+
+  function write(bytes: Buffer): Written {
+    try {
+      return writeTo(current(), bytes);
+    } catch (error) {
+      // On a full disk, what was delivered is the room that there is.
+      if (!dropDelivered(journal)) throw error;
+      return writeTo(current(), bytes);
+    }
+  }
+
+  function writeTo({ segment, descriptor }: NonNullable<typeof file>, bytes: Buffer): Written {
+    if (tornTail) cutTail();
+    tornTail = true;
     try {
       for (let written = 0; written < bytes.length; ) {
         written += fs.writeSync(descriptor, bytes, written, bytes.length - written, segment.size + written);
       }
-      if (options.durability === "disk") await fdatasync(descriptor);
     } catch (error) {
-      tornTail = true;
-      cutTail(descriptor, segment);
+      cutTail();
       throw error;
     }
-    segment.size += bytes.length;
+    return { segment, descriptor, bytes: bytes.length };
   }
 
-  /** Removes what a failed write left, so that it is neither delivered nor glued to the next line. */
-  function cutTail(descriptor: number, segment: Segment): void {
-    fs.ftruncateSync(descriptor, segment.size);
+  function take({ segment, bytes }: Written): void {
+    segment.size += bytes;
     tornTail = false;
   }
 
-  async function currentSegment(): Promise<{ segment: Segment; descriptor: number }> {
-    const current = journal.segments.at(-1);
-    if (file !== undefined && current !== undefined && (tornTail || current.size < options.segmentBytes)) {
-      return { segment: current, descriptor: file };
-    }
-    const path = segmentPath(journal, sequence + 1);
-    const descriptor = fs.openSync(path, "w", 0o600);
-    try {
-      if (options.durability === "disk") await syncDirectory(journal.directory);
-    } catch (error) {
-      fs.closeSync(descriptor);
-      throw error;
-    }
-    close();
-    file = descriptor;
-    sequence++;
-    const segment = { sequence, path, size: 0 };
-    journal.segments.push(segment);
-    return { segment, descriptor };
+  function cutTail(): void {
+    if (file !== undefined) fs.ftruncateSync(file.descriptor, file.segment.size);
+    tornTail = false;
   }
 
-  async function idle(): Promise<void> {
-    while (working !== undefined) await working;
+  function current(): NonNullable<typeof file> {
+    const newest = journal.segments.at(-1);
+    if (file !== undefined && file.segment === newest && (tornTail || newest.size < segmentBytes)) return file;
+    const path = segmentPath(journal, sequence + 1);
+    const descriptor = fs.openSync(path, "w", 0o600);
+    close();
+    sequence++;
+    const segment = { sequence, path, size: 0 };
+    file = { segment, descriptor };
+    dropDelivered(journal);
+    journal.segments.push(segment);
+    return file;
   }
 
   function close(): void {
-    if (file !== undefined) fs.closeSync(file);
+    if (file !== undefined) fs.closeSync(file.descriptor);
     file = undefined;
+    tornTail = false;
   }
 
-  return { append, queuedBytes: () => queuedBytes, idle, close };
+  return { write, take, cutTail, close };
 }
 
 /** Makes a directory's new entry survive a power cut. Windows has no such call, and needs none. */

@@ -113,6 +113,20 @@ export async function advance(journal: SubJournal, segment: Segment, batch: Batc
 }
 
 /**
+ * Deletes the segment that is being written where all of it is delivered; answers whether it did. The writer then
+ * begins another: a segment is never written from its start again, since `delivered` may still speak of it.
+ */
+export function dropDelivered(journal: SubJournal): boolean {
+  const [segment, next] = journal.segments;
+  if (segment === undefined || next !== undefined) return false;
+  if (segment.size === 0 || journal.offset < segment.size) return false;
+  fs.rmSync(segment.path, { force: true });
+  journal.segments.shift();
+  journal.offset = 0;
+  return true;
+}
+
+/**
  * Gives a sub-journal up: deletes it when it is delivered, else leaves it for the next process.
  *
  * Everything is removed under the lock, the lock's own file last, and the directory only if it is empty then: its
