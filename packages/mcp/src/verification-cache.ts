@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Caller } from "./caller.ts";
+import type { TokenHash } from "./http/token.ts";
 
 /** What a token stands for. It holds no budget: that changes with every call. */
 export type VerifiedCaller = Omit<Caller, "budget">;
@@ -29,21 +29,21 @@ export interface VerificationCache {
    * @throws what `verify` throws, or the signal's reason.
    */
   verified(
-    token: string,
+    tokenHash: TokenHash,
     verify: (signal: AbortSignal) => Promise<VerifiedCaller>,
     signal?: AbortSignal,
   ): Promise<VerifiedCaller>;
   /** The caller where the token is trusted without asking; undefined where it has to be verified. */
-  trusted(token: string): VerifiedCaller | undefined;
+  trusted(tokenHash: TokenHash): VerifiedCaller | undefined;
   /**
    * The caller at the last verification, however long ago, while the token itself has not expired: for
    * `onUnavailable: "allow"`, and for nothing else.
    */
-  lastKnown(token: string): VerifiedCaller | undefined;
+  lastKnown(tokenHash: TokenHash): VerifiedCaller | undefined;
   /** Takes in what another request (verify and meter in one) learned. `askedAt` is when that was sent. */
-  remember(token: string, caller: VerifiedCaller, askedAt?: number): void;
+  remember(tokenHash: TokenHash, caller: VerifiedCaller, askedAt?: number): void;
   /** Forgets a token everywhere, `lastKnown` included: call it whenever the API answers 401 for it. */
-  forget(token: string): void;
+  forget(tokenHash: TokenHash): void;
   /** How many tokens are remembered. */
   readonly size: number;
 }
@@ -61,7 +61,7 @@ interface SharedRequest {
 }
 
 /**
- * Makes a cache of verified tokens, keyed by SHA-256: it never holds a token's text.
+ * Makes a cache of verified tokens, keyed by their hashes: it never holds a token's text.
  *
  * Refusals are never remembered. A token may become valid a moment after it was refused (it was just issued, its
  * agent was resumed), guesses would push real callers out of a bounded cache, and the API limits the rate of bad
@@ -70,38 +70,38 @@ interface SharedRequest {
  * @example
  * ```ts
  * const cache = createVerificationCache({ cacheTtl: 30_000 });
- * const caller = await cache.verified(token, (signal) => verify(token, { signal }), extra.signal);
+ * const caller = await cache.verified(hashToken(token), (signal) => verify(token, { signal }), extra.signal);
  * ```
  */
 export function createVerificationCache(options: VerificationCacheOptions): VerificationCache {
   const { cacheTtl, maxEntries = 10_000, lastKnownTtl = 3_600_000, now = Date.now } = options;
   // A Map keeps the order of insertion: re-inserted on use, its first entry is the least recently used.
-  const entries = new Map<string, Entry>();
-  const requests = new Map<string, SharedRequest>();
+  const entries = new Map<TokenHash, Entry>();
+  const requests = new Map<TokenHash, SharedRequest>();
 
-  function find(key: string): Entry | undefined {
-    const entry = entries.get(key);
+  function find(tokenHash: TokenHash): Entry | undefined {
+    const entry = entries.get(tokenHash);
     if (entry === undefined) return undefined;
-    entries.delete(key);
+    entries.delete(tokenHash);
     if (entry.knownUntil <= now()) return undefined;
-    entries.set(key, entry);
+    entries.set(tokenHash, entry);
     return entry;
   }
 
-  function trustedBy(key: string): VerifiedCaller | undefined {
-    const entry = find(key);
+  function trustedBy(tokenHash: TokenHash): VerifiedCaller | undefined {
+    const entry = find(tokenHash);
     return entry && entry.trustedUntil > now() ? copyOf(entry.caller) : undefined;
   }
 
-  function store(key: string, caller: VerifiedCaller, askedAt: number): void {
-    entries.delete(key);
+  function store(tokenHash: TokenHash, caller: VerifiedCaller, askedAt: number): void {
+    entries.delete(tokenHash);
     const expiry = caller.expiresAt?.getTime();
     // Trust counts from the question: the answer may have been old when it arrived.
     const knownUntil = expiry ?? askedAt + Math.max(lastKnownTtl, cacheTtl);
     // An expiry that is no date compares false and is not remembered.
     if (!(knownUntil > now())) return;
     const trustedUntil = Math.min(askedAt + cacheTtl, knownUntil);
-    entries.set(key, { caller: copyOf(caller), trustedUntil, knownUntil });
+    entries.set(tokenHash, { caller: copyOf(caller), trustedUntil, knownUntil });
     for (const oldest of entries.keys()) {
       if (entries.size <= maxEntries) break;
       entries.delete(oldest);
@@ -109,66 +109,63 @@ export function createVerificationCache(options: VerificationCacheOptions): Veri
   }
 
   async function verified(
-    token: string,
+    tokenHash: TokenHash,
     verify: (signal: AbortSignal) => Promise<VerifiedCaller>,
     signal?: AbortSignal,
   ): Promise<VerifiedCaller> {
     signal?.throwIfAborted();
-    const key = keyOf(token);
-    const trusted = trustedBy(key);
+    const trusted = trustedBy(tokenHash);
     if (trusted) return trusted;
-    const request = requests.get(key) ?? start(key, verify);
+    const request = requests.get(tokenHash) ?? start(tokenHash, verify);
     request.waiting++;
     try {
       return copyOf(await orAborted(request.answer, signal));
     } finally {
       request.waiting--;
-      if (request.waiting === 0) end(key, request);
+      if (request.waiting === 0) end(tokenHash, request);
     }
   }
 
-  function start(key: string, verify: (signal: AbortSignal) => Promise<VerifiedCaller>): SharedRequest {
+  function start(
+    tokenHash: TokenHash,
+    verify: (signal: AbortSignal) => Promise<VerifiedCaller>,
+  ): SharedRequest {
     const askedAt = now();
     const controller = new AbortController();
     const answer = ask(verify, controller.signal).then((caller) => {
       // Given up or forgotten meanwhile: then it must not come back by this late answer.
-      if (requests.get(key) === request) store(key, caller, askedAt);
+      if (requests.get(tokenHash) === request) store(tokenHash, caller, askedAt);
       return caller;
     });
     // Those who wait hear of a failure; when nobody waits any more there is nobody to tell.
     answer.catch(() => undefined);
     const request: SharedRequest = { answer, controller, waiting: 0 };
-    requests.set(key, request);
+    requests.set(tokenHash, request);
     return request;
   }
 
   /** Nobody waits any more: the request is over, or was given up by everybody and is called off. */
-  function end(key: string, request: SharedRequest): void {
-    if (requests.get(key) === request) requests.delete(key);
+  function end(tokenHash: TokenHash, request: SharedRequest): void {
+    if (requests.get(tokenHash) === request) requests.delete(tokenHash);
     request.controller.abort();
   }
 
   return {
     verified,
-    trusted: (token) => trustedBy(keyOf(token)),
-    lastKnown(token) {
-      const entry = find(keyOf(token));
+    trusted: trustedBy,
+    lastKnown(tokenHash) {
+      const entry = find(tokenHash);
       return entry && copyOf(entry.caller);
     },
-    remember: (token, caller, askedAt = now()) => store(keyOf(token), caller, askedAt),
-    forget(token) {
-      const key = keyOf(token);
-      entries.delete(key);
-      requests.delete(key);
+    remember: (tokenHash, caller, askedAt = now()) => store(tokenHash, caller, askedAt),
+    forget(tokenHash) {
+      entries.delete(tokenHash);
+      requests.delete(tokenHash);
     },
     get size() {
       return entries.size;
     },
   };
-}
-
-function keyOf(token: string): string {
-  return createHash("sha256").update(token).digest("base64url");
 }
 
 async function ask(verify: (signal: AbortSignal) => Promise<VerifiedCaller>, signal: AbortSignal) {

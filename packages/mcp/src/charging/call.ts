@@ -1,4 +1,5 @@
 import type { CallSubject } from "../events.ts";
+import { hashToken, type TokenHash } from "../http/token.ts";
 import { META_PREFIX } from "../refusal.ts";
 import type { RequestContext } from "../server/request-context.ts";
 import { digest } from "../util/digest.ts";
@@ -14,7 +15,7 @@ export interface Call extends CallSubject {
   readonly args: unknown;
   readonly token: string | undefined;
   /** Names the token where the token itself must not be kept. */
-  readonly tokenHash: string;
+  readonly tokenHash: TokenHash;
   readonly signal: AbortSignal | undefined;
   /** The agent's own idempotency key; null where it sent something that is none. */
   readonly agentKey: string | null | undefined;
@@ -41,7 +42,7 @@ export function toCall(
     name: gate.name,
     args,
     token,
-    tokenHash: digest(token),
+    tokenHash: hashToken(token ?? ""),
     signal: context.signal,
     agentKey: readAgentKey(context.meta),
     continues: context.continuation !== undefined,

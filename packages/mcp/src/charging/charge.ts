@@ -136,17 +136,18 @@ export function createCharge({
 
   async function billBefore(order: Order, bill: Bill): Promise<Admission> {
     const { call } = order;
-    const paid = digest(call.tokenHash, call.binding(), bill);
+    /** Names what is paid for here; most calls need no name for it. */
+    const paid = () => digest(call.tokenHash, call.binding(), bill);
     const admission = (caller: Caller): Admission => ({
       caller,
       async settle(outcome) {
-        if (outcome.status === "input_required") rounds.put(paid, true);
+        if (outcome.status === "input_required") rounds.put(paid(), true);
         return undefined;
       },
       // Another request may have used the round up in the meantime.
-      resume: () => rounds.take(paid) !== undefined,
+      resume: () => rounds.take(paid()) !== undefined,
     });
-    if (!call.continues || rounds.take(paid) === undefined) {
+    if (!call.continues || rounds.take(paid()) === undefined) {
       // Once this is billed the handler starts, whatever the call's signal says by then.
       return admission(await teller.meter(order, bill));
     }
@@ -154,7 +155,7 @@ export function createCharge({
       return admission(await teller.verify(order));
     } catch (error) {
       // Refused now, and paid for all the same.
-      rounds.put(paid, true);
+      rounds.put(paid(), true);
       throw error;
     }
   }

@@ -52,9 +52,9 @@ export interface Teller {
   /** Notes usage in the journal; by a request where it takes no more. */
   note(order: Order, caller: Caller, bill: Bill): Promise<void>;
   /** Who a token stood for when it was last verified. */
-  lastKnown(order: Pick<Order, "token">): Caller | undefined;
+  lastKnown(order: Pick<Order, "call">): Caller | undefined;
   /** Tells the owner of something to look at. */
-  report(order: Pick<Order, "call" | "token">, reason: string, error: unknown, bill?: Bill): void;
+  report(order: Pick<Order, "call">, reason: string, error: unknown, bill?: Bill): void;
 }
 
 const HOUR = 3_600_000;
@@ -75,7 +75,7 @@ export function createTeller(options: TellerOptions): Teller {
   /** The gateway knows neither the owner's links nor what the call needs. */
   function refusedBy(order: Order, { refusal, unknown, cause }: RefusedAnswer): Refused {
     const { code, retryAfter, budget } = refusal;
-    if (code === "invalid_token") cache.forget(order.token);
+    if (code === "invalid_token") cache.forget(order.call.tokenHash);
     if (code === "billing_unavailable") report(order, refusal.message, cause);
     if (code === "misconfigured") {
       const said = cause instanceof Error ? cause.message : String(cause);
@@ -113,7 +113,7 @@ export function createTeller(options: TellerOptions): Teller {
   async function verify(order: Order): Promise<Caller> {
     let source: "api" | "cache" = "cache";
     const known = await cache.verified(
-      order.token,
+      order.call.tokenHash,
       async () => {
         source = "api";
         const answer = await gateway.verify(order.token, {}, optionsFor(order));
@@ -128,7 +128,8 @@ export function createTeller(options: TellerOptions): Teller {
   }
 
   /** Under which name a key is kept whose usage may have been recorded: any call that costs the same may use it up. */
-  const unservedName = ({ call }: Order, bill: Bill) => digest(call.tokenHash, call.kind, call.name, bill);
+  const unservedName = ({ call }: Order, bill: Bill) =>
+    JSON.stringify([call.tokenHash, call.kind, call.name, bill.meterName, bill.quantity]);
 
   async function meter(order: Order, bill: Bill): Promise<Caller> {
     const { call, policy, token } = order;
@@ -143,7 +144,7 @@ export function createTeller(options: TellerOptions): Teller {
       const answer = await gateway.verify(token, request, optionsFor(order, key));
       if ("refusal" in answer) throw refusedBy(order, answer);
       const caller = toCaller(answer.value);
-      cache.remember(token, caller, askedAt);
+      cache.remember(call.tokenHash, caller, askedAt);
       accept(order, caller, "api", true);
       const duplicate = answer.value.event?.duplicate === true;
       // Recorded for an earlier call with this key, and not by an earlier try of this one.
@@ -170,7 +171,7 @@ export function createTeller(options: TellerOptions): Teller {
     if ("refusal" in answer) throw refusedBy(order, answer);
     const { reservation, ...verified } = answer.value;
     const caller = toCaller(verified);
-    cache.remember(token, caller, askedAt);
+    cache.remember(call.tokenHash, caller, askedAt);
     if (reservation.status !== "held") throw refused("idempotency_replay");
     const release = async (later: Order) => {
       const released = await gateway.release(token, reservation.id, optionsFor(later));
@@ -244,13 +245,8 @@ export function createTeller(options: TellerOptions): Teller {
     emitter.emit("metered", { kind: call.kind, name: call.name, agentId, ...bill, idempotencyKey, ...how });
   }
 
-  function report(
-    { call, token }: Pick<Order, "call" | "token">,
-    reason: string,
-    error: unknown,
-    bill?: Bill,
-  ): void {
-    const agentId = cache.lastKnown(token)?.agentId;
+  function report({ call }: Pick<Order, "call">, reason: string, error: unknown, bill?: Bill): void {
+    const agentId = cache.lastKnown(call.tokenHash)?.agentId;
     emitter.emit("failed", {
       reason,
       error,
@@ -267,8 +263,8 @@ export function createTeller(options: TellerOptions): Teller {
     meter,
     hold,
     note,
-    lastKnown({ token }) {
-      const known = cache.lastKnown(token);
+    lastKnown({ call }) {
+      const known = cache.lastKnown(call.tokenHash);
       return known && { ...known, budget: undefined };
     },
     report,

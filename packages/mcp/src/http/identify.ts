@@ -2,10 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { Gateway } from "../api/gateway.ts";
 import { Refused } from "../charging/refused.ts";
 import { type Links, refuse } from "../refusal.ts";
-import { digest } from "../util/digest.ts";
 import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
 import type { VerificationCache, VerifiedCaller } from "../verification-cache.ts";
-import { isAgentToken } from "./token.ts";
+import { hashToken, isAgentToken } from "./token.ts";
 
 /** Says who a token belongs to where no call is billed: at the HTTP door, and for lists. */
 export type Identify = (token: string | undefined) => Promise<VerifiedCaller>;
@@ -26,18 +25,18 @@ export function withRecent(cache: VerificationCache, ttl: number, now: () => num
       get size() {
         return cache.size;
       },
-      async verified(token, verify, signal) {
-        const caller = await cache.verified(token, verify, signal);
-        recent.set(digest(token), caller);
+      async verified(tokenHash, verify, signal) {
+        const caller = await cache.verified(tokenHash, verify, signal);
+        recent.set(tokenHash, caller);
         return caller;
       },
-      remember(token, caller, askedAt) {
-        cache.remember(token, caller, askedAt);
-        recent.set(digest(token), caller);
+      remember(tokenHash, caller, askedAt) {
+        cache.remember(tokenHash, caller, askedAt);
+        recent.set(tokenHash, caller);
       },
-      forget(token) {
-        cache.forget(token);
-        recent.delete(digest(token));
+      forget(tokenHash) {
+        cache.forget(tokenHash);
+        recent.delete(tokenHash);
       },
     },
   };
@@ -61,9 +60,10 @@ export function createIdentify(options: {
   return async (token) => {
     if (token === undefined) throw new Refused(refuse("missing_token", links));
     if (!isAgentToken(token)) throw new Refused(refuse("invalid_token", links));
-    const known = recent.get(digest(token));
+    const tokenHash = hashToken(token);
+    const known = recent.get(tokenHash);
     if (known !== undefined && !hasExpired(known)) return known;
-    return cache.verified(token, async () => {
+    return cache.verified(tokenHash, async () => {
       const answer = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
       if ("value" in answer) {
         const { accountId, agentId, scopes, expiresAt } = answer.value;
@@ -75,9 +75,10 @@ export function createIdentify(options: {
         };
       }
       const { code, retryAfter } = answer.refusal;
-      const lastKnown = code === "billing_unavailable" && allowOffline ? cache.lastKnown(token) : undefined;
+      const lastKnown =
+        code === "billing_unavailable" && allowOffline ? cache.lastKnown(tokenHash) : undefined;
       if (lastKnown !== undefined) return lastKnown;
-      if (code === "invalid_token") cache.forget(token);
+      if (code === "invalid_token") cache.forget(tokenHash);
       throw new Refused(refuse(code, links, { retryAfter }));
     });
   };

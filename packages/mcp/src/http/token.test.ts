@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { readRequestContext } from "../server/request-context.ts";
-import { findToken } from "./token.ts";
+import { findToken, hashToken } from "./token.ts";
 
 const environment = { LICENTRIC_AGENT_TOKEN: "AGT-of-the-environment" };
 const find = (context: object) => findToken(readRequestContext(context), undefined, environment);
@@ -42,4 +43,12 @@ describe.each([
       await findToken(readRequestContext(bare), undefined, { LICENTRIC_AGENT_TOKEN: "" }),
     ).toBeUndefined();
   });
+});
+
+it("is named by its SHA-256 where it must not be kept", () => {
+  const name = hashToken("AGT-of-the-caller");
+  expect(Buffer.from(name, "base64url").toString("hex")).toBe(
+    createHash("sha256").update("AGT-of-the-caller").digest("hex"),
+  );
+  expect(hashToken("AGT-of-another")).not.toBe(name);
 });

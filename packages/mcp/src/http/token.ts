@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { RequestContext } from "../server/request-context.ts";
 
 /** The environment variable that holds the agent's token for stdio servers. */
@@ -34,6 +35,16 @@ export async function findToken(
 /** The token of an `Authorization: Bearer …` header, the scheme in any case; "" where it is another scheme. */
 export function bearerToken(header: string): string {
   return /^bearer +(\S+) *$/i.exec(header)?.[1] ?? "";
+}
+
+declare const isHash: unique symbol;
+
+/** Names a token where the token itself must not be kept. */
+export type TokenHash = string & { readonly [isHash]: true };
+
+/** The SHA-256 of a token. */
+export function hashToken(token: string): TokenHash {
+  return hash("sha256", token, "base64url") as TokenHash;
 }
 
 /** Whether a text can be an agent's token at all. What cannot is refused without a request. */

@@ -175,7 +175,8 @@ function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFi
 
   function current(): NonNullable<typeof file> {
     const newest = journal.segments.at(-1);
-    if (file !== undefined && file.segment === newest && (tornTail || newest.size < segmentBytes)) return file;
+    if (file !== undefined && file.segment === newest && (tornTail || newest.size < segmentBytes))
+      return file;
     const path = segmentPath(journal, sequence + 1);
     const descriptor = fs.openSync(path, "w", 0o600);
     close();
