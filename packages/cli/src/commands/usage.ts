@@ -1,12 +1,16 @@
 import type { Licentric, UsageTotalsParams } from "@licentric/sdk";
+import type { DatabaseLocation, DatabaseState, TotalsDifference } from "@licentric/server";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
+import { CommandError, EXIT } from "../exit-codes.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { meterId } from "../meter-id.ts";
+import { type ConfigOptions, configOf, withDatabaseOptions } from "../options.ts";
 import { periodIdOf, readPeriod } from "../read-period.ts";
 import { requireExists } from "../require-exists.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
+import { withProgress } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";
 
 interface Narrowing {
@@ -29,7 +33,8 @@ export function usageCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("usage")
     .description("what was recorded")
     .addCommand(totalsCommand(env))
-    .addCommand(eventsCommand(env));
+    .addCommand(eventsCommand(env))
+    .addCommand(checkCommand(env));
 }
 
 function withNarrowing(command: Command): Command {
@@ -100,6 +105,57 @@ function eventsCommand(env: NodeJS.ProcessEnv): Command {
       ),
     );
   });
+}
+
+/** Why there is nothing to check. */
+const UNCHECKABLE: Readonly<Record<Exclude<DatabaseState, "current">, string>> = {
+  empty: "There is no database of Licentric's there. Name it with --database-url or --data-dir.",
+  older: "The database is of an older version. Start the API once, which brings it to this version.",
+  newer: "The database is of a newer version. Update licentric.",
+  "in-use":
+    "The data directory is open in another process. Stop the API first, or check a backup of it, restored.",
+};
+
+/** Reads the database itself: whoever doubts the API's totals does not ask the API. */
+function checkCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("check").description(
+    "sum up all events again and compare with the totals that are billed; ends with 1 where they differ",
+  );
+  return withDatabaseOptions(command)
+    .addOption(jsonOption())
+    .action(async (options: ConfigOptions & OutputOptions) => {
+      const { database } = await configOf(options, env);
+      const differences = await withProgress("summing up all events", () => differencesIn(database));
+      print(options, { differences }, () => differencesView(differences));
+      if (differences.length > 0) process.exitCode = EXIT.error;
+    });
+}
+
+async function differencesIn(location: DatabaseLocation): Promise<TotalsDifference[]> {
+  const { checkTotals, inspectDatabase, openDatabase } = await import("@licentric/server");
+  const state = await inspectDatabase(location);
+  if (state !== "current") throw new CommandError(UNCHECKABLE[state], EXIT.usage);
+  const db = await openDatabase(location);
+  try {
+    return await checkTotals(db);
+  } finally {
+    await db.close();
+  }
+}
+
+function differencesView(differences: readonly TotalsDifference[]): string {
+  if (differences.length === 0) return "Every total is the sum of its events.\n";
+  return table(
+    ["PERIOD", "AGENT", "METER", "DAY", "TOTAL", "EVENTS' SUM"],
+    differences.map(({ periodId, agentId, meterName, day, kept, computed }) => [
+      periodId,
+      agentId,
+      meterName ?? "(deleted)",
+      day,
+      `${kept.quantity} in ${kept.eventCount}`,
+      `${computed.quantity} in ${computed.eventCount}`,
+    ]),
+  );
 }
 
 /** No usage is an answer only where what was asked about is there: a mistyped id must not pass for it. */
