@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSy
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { packageFolders } from "./packed-project.ts";
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url));
 const tsup = fileURLToPath(new URL("../node_modules/tsup/dist/cli-default.js", import.meta.url));
@@ -14,16 +15,15 @@ const Manifest = z.looseObject({
 });
 
 /**
- * Makes `node_modules` in a folder, with all packages as users get them: built and with the manifest that is
+ * Makes `node_modules` in a folder, with packages as users get them, by default all of them: built and with the manifest that is
  * published. Declarations are left out, which take most of the time that a build takes.
  *
  * What runs from there starts in a third of the time that it takes from the sources by `tsx`, which compiles while it
  * loads.
  */
-export function stagePackages(directory: string): void {
+export function stagePackages(directory: string, folders: readonly string[] = packageFolders): void {
   rmSync(join(directory, "node_modules"), { recursive: true, force: true });
-  for (const folder of ["contract", "sdk", "mcp", "server", "cli"])
-    stagePackage(join(packages, folder), directory);
+  for (const folder of folders) stagePackage(join(packages, folder), directory);
 }
 
 function stagePackage(source: string, directory: string): void {

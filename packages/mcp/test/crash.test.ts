@@ -4,8 +4,7 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, inject, it } from "vitest";
 import { createPaywall } from "../src/index.ts";
 import { startApi } from "./api.ts";
 import { startStandIn } from "./stand-in.ts";
@@ -66,19 +65,15 @@ describe.each([
       // A file keeps what was said before the death; a pipe would lose what nobody had read yet.
       const path = join(directory, `${randomUUID()}.served`);
       const said = await open(path, "a");
-      const child = spawn(
-        process.execPath,
-        ["--import", "tsx", fileURLToPath(new URL("background-process.ts", import.meta.url)), journal],
-        {
-          env: {
-            ...process.env,
-            LICENTRIC_BASE_URL: backend.url,
-            LICENTRIC_API_KEY: backend.apiKey,
-            LICENTRIC_AGENT_TOKEN: backend.token,
-          },
-          stdio: ["ignore", said.fd, "inherit"],
+      const child = spawn(process.execPath, [inject("programs")["background-process"], journal], {
+        env: {
+          ...process.env,
+          LICENTRIC_BASE_URL: backend.url,
+          LICENTRIC_API_KEY: backend.apiKey,
+          LICENTRIC_AGENT_TOKEN: backend.token,
         },
-      );
+        stdio: ["ignore", said.fd, "inherit"],
+      });
       const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
       const until = 1 + Math.floor(Math.random() * 200);
       const sayings = async () => (await said.stat()).size / "served\n".length;

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
-import { fileURLToPath } from "node:url";
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client";
 import { StdioClientTransport as StdioV2 } from "@modelcontextprotocol/client/stdio";
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from "@modelcontextprotocol/node";
@@ -18,6 +17,7 @@ import {
   InMemoryTransport as MemoryV2,
 } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { inject } from "vitest";
 import { z } from "zod";
 import { createPaywall, type Paywall, type PaywallOptions } from "../src/index.ts";
 import { buildV1, buildV2 } from "./servers.ts";
@@ -101,9 +101,9 @@ function environment(baseUrl: string, token: string | undefined): Record<string,
   };
 }
 
-const programme = (file: string) => ({
+const program = (name: "stdio-v1" | "stdio-v2") => ({
   command: process.execPath,
-  args: ["--import", "tsx", fileURLToPath(new URL(file, import.meta.url))],
+  args: [inject("programs")[name]],
 });
 
 function nodeHandler(build: () => McpServerV2): RequestListener {
@@ -170,7 +170,7 @@ export const surfaces: readonly Surface[] = [
     name: "v1 stdio",
     async connect(baseUrl, token) {
       const client = clientV1();
-      await client.connect(new StdioV1({ ...programme("stdio-v1.ts"), env: environment(baseUrl, token) }));
+      await client.connect(new StdioV1({ ...program("stdio-v1"), env: environment(baseUrl, token) }));
       return connection(client, async () => undefined);
     },
   },
@@ -244,7 +244,7 @@ export const surfaces: readonly Surface[] = [
     name: "v2 stdio",
     async connect(baseUrl, token) {
       const client = modernV2();
-      await client.connect(new StdioV2({ ...programme("stdio-v2.ts"), env: environment(baseUrl, token) }));
+      await client.connect(new StdioV2({ ...program("stdio-v2"), env: environment(baseUrl, token) }));
       return connection(client, async () => undefined);
     },
   },

@@ -111,20 +111,18 @@ export function createTeller(options: TellerOptions): Teller {
   }
 
   async function verify(order: Order): Promise<Caller> {
-    let source: "api" | "cache" = "cache";
-    const known = await cache.verified(
-      order.call.tokenHash,
-      async () => {
-        source = "api";
-        const answer = await gateway.verify(order.token, {}, optionsFor(order));
-        if ("refusal" in answer) throw refusedBy(order, answer);
-        return toCaller(answer.value);
-      },
-      order.call.signal,
-    );
+    const { tokenHash, signal } = order.call;
+    const trusted = cache.trusted(tokenHash);
+    const known = trusted ?? (await cache.verified(tokenHash, () => ask(order), signal));
     const caller = { ...known, budget: undefined };
-    accept(order, caller, source, false);
+    accept(order, caller, trusted === undefined ? "api" : "cache", false);
     return caller;
+  }
+
+  async function ask(order: Order): Promise<Caller> {
+    const answer = await gateway.verify(order.token, {}, optionsFor(order));
+    if ("refusal" in answer) throw refusedBy(order, answer);
+    return toCaller(answer.value);
   }
 
   /** Under which name a key is kept whose usage may have been recorded: any call that costs the same may use it up. */
