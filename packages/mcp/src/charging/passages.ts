@@ -64,8 +64,17 @@ export interface Passages {
 }
 
 interface Running {
+  readonly gate: string;
   readonly admission: Admission;
   readonly slot: Slot | undefined;
+}
+
+/** What a request has passed. */
+interface Passed {
+  /** Of whom it was let in last. */
+  caller: Caller;
+  /** One for each gate: most requests have one. */
+  readonly running: Running[];
 }
 
 /** Makes the passages of one paywall. */
@@ -73,8 +82,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   const { charge, underWay, replays, emitter, links, trace } = dependencies;
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
-  const running = new WeakMap<AbortSignal, Map<string, Running>>();
-  const callers = new WeakMap<AbortSignal, Caller>();
+  const passed = new WeakMap<AbortSignal, Passed>();
 
   const findTokenOf = (request: RequestContext) =>
     findToken(request, dependencies.tokenSource, dependencies.environment);
@@ -89,7 +97,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     },
     callerOf(context) {
       const { signal } = readRequestContext(context);
-      return signal === undefined ? undefined : callers.get(signal);
+      return signal === undefined ? undefined : passed.get(signal)?.caller;
     },
   };
 
@@ -110,7 +118,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   ): Promise<Passage> {
     const { signal } = request;
     // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
-    const before = signal === undefined ? undefined : running.get(signal)?.get(gate.id);
+    const before = signal && passed.get(signal)?.running.findLast((one) => one.gate === gate.id);
     if (before !== undefined && (scope !== undefined || before.admission.resume())) {
       return finish(gate, request, before, scope, trace, run);
     }
@@ -131,12 +139,20 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     const admission = await admit(call, gate, slot);
     if (isRefusal(admission)) return { refusal: admission };
     if (scope !== undefined && gate.policy.meterName !== undefined) scope.charged = true;
-    const now = { admission, slot };
-    if (signal !== undefined) {
-      running.set(signal, (running.get(signal) ?? new Map<string, Running>()).set(gate.id, now));
-      callers.set(signal, admission.caller);
-    }
+    const now = { gate: gate.id, admission, slot };
+    if (signal !== undefined) note(signal, now);
     return finish(gate, request, now, scope, trace, run);
+  }
+
+  function note(signal: AbortSignal, now: Running): void {
+    const { caller } = now.admission;
+    const known = passed.get(signal);
+    if (known === undefined) {
+      passed.set(signal, { caller, running: [now] });
+      return;
+    }
+    known.caller = caller;
+    known.running.push(now);
   }
 
   async function admit(call: Call, gate: Gate, slot: Slot | undefined): Promise<Admission | Refusal> {

@@ -163,11 +163,14 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
 
   function state(): JournalState {
-    return {
-      pendingEvents: lanes.reduce((sum, lane) => sum + lane.events, 0),
-      pendingBytes: lanes.reduce((sum, lane) => sum + pendingBytes(lane), 0),
-      failedAttempts,
-    };
+    const pendingEvents = lanes.reduce((sum, lane) => sum + lane.events, 0);
+    return { pendingEvents, pendingBytes: allPendingBytes(), failedAttempts };
+  }
+
+  function allPendingBytes(): number {
+    let sum = 0;
+    for (const lane of lanes) sum += pendingBytes(lane);
+    return sum;
   }
 
   async function append(event: JournalEvent): Promise<void> {
@@ -175,7 +178,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       throw new JournalError("JOURNAL_CLOSED", "the usage journal is closed and takes no more events");
     }
     const line = encodeLine(billedMembers(event));
-    if (state().pendingBytes + writer.queuedBytes() + line.length > maxBytes) throw full();
+    if (allPendingBytes() + writer.queuedBytes() + line.length > maxBytes) throw full();
     await writer.append(line);
     // During an outage the next attempt is planned already.
     if (failedAttempts === 0 && running === undefined) schedule(own.events >= batchSize ? 0 : flushInterval);

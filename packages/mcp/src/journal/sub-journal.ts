@@ -76,7 +76,9 @@ export async function adoptSubJournal(directory: string, name: string): Promise<
 
 /** Bytes on disk that wait for delivery. */
 export function pendingBytes(journal: SubJournal): number {
-  return journal.segments.reduce((sum, segment) => sum + segment.size, -journal.offset);
+  let sum = -journal.offset;
+  for (const { size } of journal.segments) sum += size;
+  return sum;
 }
 
 /** The next events to deliver, with the segment they are in; undefined where everything is delivered. */
