@@ -6,7 +6,10 @@ export type Style = "bold" | "dim" | "green" | "yellow" | "red";
 /** A stream that is written to, standard output or standard error. */
 export type Output = NodeJS.WriteStream;
 
-/** The text in a style where `stream` is a terminal, and neither NO_COLOR nor TERM=dumb asks for plain text. */
+/**
+ * The text in a style where `stream` is a terminal, and neither NO_COLOR nor TERM=dumb asks for plain text. FORCE_COLOR
+ * decides alone where it is set: empty, `1`, `2`, `3` or `true` for a style, anything else for none.
+ */
 export function styled(style: Style, text: string, stream: Output = process.stdout): string {
   return styleText(style, text, { stream });
 }
