@@ -4,8 +4,10 @@ import ts from "typescript";
 
 /** A fenced `ts` block of a document or of a doc comment. */
 export interface Example {
-  /** File and line, as a failure names it. */
-  readonly name: string;
+  /** The file that it is in, as a failure names it. */
+  readonly file: string;
+  /** Line of the fence. */
+  readonly line: number;
   readonly text: string;
 }
 
@@ -18,34 +20,54 @@ export interface CompileExamples {
   readonly globals?: string;
   /** A module whose exports an example may leave out of its imports, with its names. */
   readonly implied?: { readonly module: string; readonly names: readonly string[] };
+  /** Whether an example may use what earlier ones of its file import and declare: of each name, the first. */
+  readonly continued?: boolean;
 }
 
-/** The `ts` blocks of a Markdown file, or of the doc comments of a source file. */
+/** The `ts` blocks in the doc comments of a source file. */
 export function examplesOf(path: string, root: string): Example[] {
-  const file = readFileSync(path, "utf8");
-  const isDocument = path.endsWith(".md");
-  const blocks = isDocument
-    ? file.matchAll(/^```ts\n([\s\S]*?)^```$/gm)
-    : file.matchAll(/^ *\* ```ts\n([\s\S]*?)^ *\* ```$/gm);
-  return [...blocks].map(({ 1: block = "", index }) => ({
-    name: `${relative(root, path)}:${file.slice(0, index).split("\n").length}`,
-    text: isDocument ? block : block.replace(/^ *\* ?/gm, ""),
+  const source = readFileSync(path, "utf8");
+  return [...source.matchAll(/^ *\* ```ts\n([\s\S]*?)^ *\* ```$/gm)].map(({ 1: block = "", index }) => ({
+    file: relative(root, path),
+    line: source.slice(0, index).split("\n").length,
+    text: block.replace(/^ *\* ?/gm, ""),
   }));
 }
 
-/** Compiles examples with the workspace's own settings, and answers what is wrong with each: nothing, if all are right. */
+/**
+ * Compiles examples in one program, with the workspace's own settings.
+ *
+ * @returns what is wrong with each, by `file:line` of the example: nothing, if all are right
+ */
 export function compileExamples({
   root,
   examples,
   globals,
   implied,
+  continued = false,
 }: CompileExamples): Record<string, string[]> {
-  const modules = new Map(
-    examples.map((example, index) => [
-      join(root, `example-${index}.ts`),
-      { name: example.name, text: toModule(example, implied) },
-    ]),
-  );
+  const modules = new Map<string, { readonly example: Example; readonly text: string }>();
+  const earlier: { readonly file: string; readonly name: string; readonly module: string }[] = [];
+  for (const [index, example] of examples.entries()) {
+    const { file, text } = example;
+    const own = topLevelNames(text);
+    const imports: string[] = [];
+    const lacks = (name: string) => !own.includes(name) && new RegExp(`\\b${name}\\b`).test(text);
+    for (const name of implied?.names.filter(lacks) ?? [])
+      imports.push(`import { ${name} } from "${implied?.module}";`);
+    for (const { name, module } of earlier.filter((each) => each.file === file && lacks(each.name)))
+      imports.push(`import { ${name} } from "./${module}";`);
+
+    const module = `example-${index}.ts`;
+    // What is added stands on lines of its own at the end, so that lines are those of the example.
+    const added = [`export { ${own.join(", ")} };`, ...imports];
+    modules.set(join(root, module), { example, text: `${text}\n${added.join("\n")}` });
+    if (continued)
+      for (const name of own)
+        if (!earlier.some((each) => each.file === file && each.name === name))
+          earlier.push({ file, name, module });
+  }
+
   const { config } = ts.readConfigFile(join(import.meta.dirname, "../tsconfig.base.json"), ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   const host = ts.createCompilerHost(options);
@@ -60,21 +82,44 @@ export function compileExamples({
   const program = ts.createProgram([...(globals ? [globals] : []), ...modules.keys()], options, host);
   // Only what is wrong with the examples themselves: the sources that they import are checked with all others.
   const problems: Record<string, string[]> = {};
-  for (const [path, { name }] of modules) {
-    const file = program.getSourceFile(path);
-    const found = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
-    if (found.length > 0)
-      problems[name] = found.map((each) => ts.flattenDiagnosticMessageText(each.messageText, "\n"));
+  for (const [path, { example }] of modules) {
+    const source = program.getSourceFile(path);
+    const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
+    if (found.length === 0) continue;
+    problems[`${example.file}:${example.line}`] = found.map(({ start = 0, messageText }) => {
+      const line = (source?.getLineAndCharacterOfPosition(start).line ?? 0) + example.line + 1;
+      return `line ${line}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`;
+    });
   }
   return problems;
 }
 
-/** An example as a module: its imports, those that it leaves out, and the rest in an asynchronous function. */
-function toModule({ text }: Example, implied: CompileExamples["implied"]): string {
-  const imports = text.match(/^import .*;$/gm) ?? [];
-  const rest = text.replace(/^import .*;$/gm, "");
-  const uses = (name: string, where: string) => new RegExp(`\\b${name}\\b`).test(where);
-  const missing = implied?.names.filter((name) => uses(name, rest) && !uses(name, imports.join())) ?? [];
-  const implicit = missing.length === 0 ? "" : `import { ${missing.join(", ")} } from "${implied?.module}";`;
-  return `${imports.join("\n")}\n${implicit}\nexport async function example() {\n${rest}\n}\n`;
+/** The values that a module imports and declares, types left out. */
+function topLevelNames(text: string): string[] {
+  const { statements } = ts.createSourceFile("example.ts", text, ts.ScriptTarget.Latest);
+  return statements.flatMap((statement) => {
+    if (ts.isImportDeclaration(statement)) return importedNames(statement.importClause);
+    if (ts.isVariableStatement(statement))
+      return statement.declarationList.declarations.flatMap(({ name }) => boundNames(name));
+    if (ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement))
+      return statement.name ? [statement.name.text] : [];
+    return [];
+  });
+}
+
+function importedNames(clause: ts.ImportClause | undefined): string[] {
+  if (clause === undefined || clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return [];
+  const { name, namedBindings } = clause;
+  const named =
+    namedBindings === undefined
+      ? []
+      : ts.isNamespaceImport(namedBindings)
+        ? [namedBindings.name.text]
+        : namedBindings.elements.filter((each) => !each.isTypeOnly).map((each) => each.name.text);
+  return name ? [name.text, ...named] : named;
+}
+
+function boundNames(name: ts.BindingName): string[] {
+  if (ts.isIdentifier(name)) return [name.text];
+  return name.elements.flatMap((each) => (ts.isOmittedExpression(each) ? [] : boundNames(each.name)));
 }

@@ -30,9 +30,9 @@ export let noteIdempotencyKey: (error: LicentricError, key: string | undefined) 
  * try {
  *   await client.agents.get("agt_1");
  * } catch (error) {
- *   if (error instanceof NotFoundError) return undefined;
- *   if (error instanceof LicentricError) report(error.message, error.status, error.code, error.requestId);
- *   throw error;
+ *   if (error instanceof NotFoundError) report("there is no such agent");
+ *   else if (error instanceof LicentricError) report(error.message, error.status, error.code, error.requestId);
+ *   else throw error;
  * }
  * ```
  */

@@ -1,4 +1,4 @@
-// What the examples in doc comments and in the README take for granted.
+// What the examples in doc comments take for granted.
 declare const client: import("@licentric/sdk").Licentric;
 declare const token: import("@licentric/sdk").AgentToken;
 declare const vault: { put(name: string, secret: string): Promise<void> };

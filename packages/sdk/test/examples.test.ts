@@ -5,14 +5,14 @@ import { describe, expect, it } from "vitest";
 import { compileExamples, examplesOf } from "../../../scripts/compile-examples.ts";
 import * as sdk from "../src/index.ts";
 
-// Every fenced ts block in a doc comment or in the README is compiled against the sources.
+// Every fenced ts block in a doc comment is compiled against the sources.
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
   .map((name) => join(root, "src", name));
-const examples = [join(root, "README.md"), ...sources].flatMap((path) => examplesOf(path, root));
+const examples = sources.flatMap((path) => examplesOf(path, root));
 
 describe("the examples", () => {
   it("compile, each of them", { timeout: 60_000 }, () => {

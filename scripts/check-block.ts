@@ -1,0 +1,41 @@
+import { problemsOfScript } from "./check-commands.ts";
+import { problemsOfJson, problemsOfMessage } from "./check-requests.ts";
+import type { Example } from "./compile-examples.ts";
+import type { Block } from "./read-document.ts";
+
+/** What a tool's result may have, where a document shows one. */
+const RESULT = `import("@modelcontextprotocol/server").CallToolResult & {
+  _meta: {
+    "com.licentric/budget"?: import("@licentric/sdk").BudgetState;
+    "com.licentric/refusal"?: import("@licentric/mcp").Refusal;
+  };
+}`;
+
+/** What of a document's block is compiled: TypeScript, and a tool's result, against its type. */
+export function toExamples(file: string, { language, line, text }: Block): Example[] {
+  if (language === "ts") return [{ file, line, text }];
+  if (language === "json" && text.includes('"content":'))
+    return [{ file, line, text: `(${text}) satisfies ${RESULT};` }];
+  return [];
+}
+
+/** What is wrong with a block besides what compiling it finds. */
+export function problemsOfBlock({ language, text }: Block): string[] {
+  switch (language) {
+    case "ts":
+    case "text": // what a command or a program prints
+      return [];
+    case "json":
+      return problemsOfJson(text);
+    case "sh":
+      return problemsOfScript(text);
+    case "http":
+      return problemsOfMessage(text);
+    case "":
+      return ["has no label: write a fence with ts, sh, json, http or text"];
+    default:
+      return [
+        `nothing checks ${language}: use ts, sh, json, http or text, or check it in scripts/check-block.ts`,
+      ];
+  }
+}
