@@ -74,6 +74,14 @@ describe.each(MODES)("an agent's own key, charge $charge", (charge) => {
     expect(api.ledger.usage).toHaveLength(1);
   });
 
+  it("stands for its call alone: another process runs and bills another call under it", async () => {
+    await (await serve(charge))("k");
+    const later = await serve(charge);
+    expect((await later("k", "y")).isError).not.toBe(true);
+    expect(runs).toBe(1);
+    expect(api.ledger.usage).toHaveLength(2);
+  });
+
   it("is bound to its agent", async () => {
     const paywall = createPaywall({ baseUrl: api.url, token: () => token });
     const call = await serve(charge, paywall);
