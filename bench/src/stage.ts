@@ -3,8 +3,8 @@ import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "tsup";
-import { packPackages } from "../../scripts/packed-project.ts";
-import { stagePackages } from "../../scripts/staged-packages.ts";
+import { packPackages } from "../../scripts/packages/packed-project.ts";
+import { stagePackages } from "../../scripts/packages/staged-packages.ts";
 
 const bench = fileURLToPath(new URL("..", import.meta.url));
 const staged = join(bench, ".staged");

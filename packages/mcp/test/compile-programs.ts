@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "tsup";
 import type { TestProject } from "vitest/node";
-import { stagePackages } from "../../../scripts/staged-packages.ts";
+import { stagePackages } from "../../../scripts/packages/staged-packages.ts";
 
 const PROGRAMS = ["background-process", "journal-crash-child", "stdio-v1", "stdio-v2"] as const;
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { compileExamples, examplesOf } from "../../../scripts/compile-examples.ts";
+import { compileExamples, examplesOf } from "../../../scripts/documents/compile-examples.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
-import { createProject, type Project, packPackages } from "../../../scripts/packed-project.ts";
+import { createProject, type Project, packPackages } from "../../../scripts/packages/packed-project.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
 // The package as users get it: built, packed, and installed into empty projects.

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { compileExamples, examplesOf } from "../../../scripts/compile-examples.ts";
+import { compileExamples, examplesOf } from "../../../scripts/documents/compile-examples.ts";
 import * as sdk from "../src/index.ts";
 
 // Every fenced ts block in a doc comment is compiled against the sources.

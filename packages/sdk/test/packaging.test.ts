@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { HttpResponse, http } from "msw";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createProject, type Project, packPackages } from "../../../scripts/packed-project.ts";
+import { createProject, type Project, packPackages } from "../../../scripts/packages/packed-project.ts";
 import { TEST_KEY, TEST_TOKEN } from "./client-for.ts";
 import { type HandlerServer, serveHandlers } from "./serve-handlers.ts";
 

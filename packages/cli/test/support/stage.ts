@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
-import { stagePackages } from "../../../../scripts/staged-packages.ts";
+import { stagePackages } from "../../../../scripts/packages/staged-packages.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -35,7 +35,7 @@ export function problemsOfBlock({ language, text }: Block): string[] {
       return ["has no label: write a fence with ts, sh, json, http or text"];
     default:
       return [
-        `nothing checks ${language}: use ts, sh, json, http or text, or check it in scripts/check-block.ts`,
+        `nothing checks ${language}: use ts, sh, json, http or text, or check it in scripts/documents/check-block.ts`,
       ];
   }
 }

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { reference } from "../docs/.vitepress/pages.ts";
+import { reference } from "../../docs/.vitepress/pages.ts";
 import { readDocument } from "./read-document.ts";
 
-const root = dirname(import.meta.dirname);
+const root = join(import.meta.dirname, "../..");
 
 /** Pages of the site that are not there before it is built; their anchors are checked then. */
 const generated = ["reference/index.md", ...reference.pages.map(({ path }) => path)].map(

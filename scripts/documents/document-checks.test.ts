@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { problemsOfBlock, toExamples } from "./check-block.ts";
 import { problemsOfMention } from "./check-commands.ts";
@@ -111,7 +111,7 @@ it("TypeScript compiles, and goes on where the document's earlier blocks end", {
   const examples = Object.entries(files).flatMap(([file, text]) =>
     readDocument(text).blocks.flatMap((block) => toExamples(file, block)),
   );
-  const root = join(dirname(import.meta.dirname), "docs");
+  const root = join(import.meta.dirname, "../../docs");
   expect(compileExamples({ root, examples, continued: true })).toEqual({
     "wrong.md:3": ["line 5: Cannot find name 'client'."],
     "wrong.md:10": [expect.stringMatching(/^line 13: [\s\S]*'timeOut' does not exist/)],

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withoutProgress } from "../packages/cli/test/support/licentric.ts";
+import { withoutProgress } from "../../packages/cli/test/support/licentric.ts";
 
 /** What commands do on a terminal. */
 export interface Running {

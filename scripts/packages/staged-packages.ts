@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { packageFolders } from "./packed-project.ts";
 
-const packages = fileURLToPath(new URL("../packages", import.meta.url));
-const tsup = fileURLToPath(new URL("../node_modules/tsup/dist/cli-default.js", import.meta.url));
+const packages = fileURLToPath(new URL("../../packages", import.meta.url));
+const tsup = fileURLToPath(new URL("../../node_modules/tsup/dist/cli-default.js", import.meta.url));
 const Manifest = z.looseObject({
   name: z.string(),
   files: z.array(z.string()),

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
-import { type Route, routes } from "../packages/contract/src/index.ts";
-import { INVOICE_PAGE_PATH } from "../packages/server/src/billing/invoice-page-route.ts";
-import { STRIPE_WEBHOOK_PATH } from "../packages/server/src/billing/stripe-webhook.ts";
+import { type Route, routes } from "../../packages/contract/src/index.ts";
+import { INVOICE_PAGE_PATH } from "../../packages/server/src/billing/invoice-page-route.ts";
+import { STRIPE_WEBHOOK_PATH } from "../../packages/server/src/billing/stripe-webhook.ts";
 
 const calls = Object.values(routes).flatMap((resource) => Object.values<Route>(resource));
 

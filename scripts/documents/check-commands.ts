@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { createProgram } from "../packages/cli/src/program.ts";
+import { join } from "node:path";
+import { createProgram } from "../../packages/cli/src/program.ts";
 import { problemOfRequest } from "./check-requests.ts";
 import { commandsIn } from "./shell-commands.ts";
 
-const root = dirname(import.meta.dirname);
+const root = join(import.meta.dirname, "../..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** Commands of others that documents use. None of them is checked further. */
@@ -68,7 +68,9 @@ function problemOfCommand([program = "", ...args]: string[], allowed: readonly s
     case "curl":
       return problemOfCurl(args);
     default:
-      return OTHERS.has(program) ? undefined : `${program} is not in the list of scripts/check-commands.ts`;
+      return OTHERS.has(program)
+        ? undefined
+        : `${program} is not in the list of scripts/documents/check-commands.ts`;
   }
 }
 
@@ -97,7 +99,7 @@ function disarm(command: Command): void {
 }
 
 function problemOfNpm([command = "", ...packages]: string[]): string | undefined {
-  if (!NPM.has(command)) return `npm ${command} is not in the list of scripts/check-commands.ts`;
+  if (!NPM.has(command)) return `npm ${command} is not in the list of scripts/documents/check-commands.ts`;
   const unknown = packages.find(
     (name) =>
       name.startsWith("@licentric/") && !existsSync(join(root, name.replace("@licentric", "packages"))),

@@ -19,7 +19,7 @@ import { promisify } from "node:util";
 import { waitForLock } from "fs-native-extensions";
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = join(root, "node_modules/.cache/packed");
 const tsc = join(root, "node_modules/typescript/lib/tsc.js");
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { writtenPages } from "../docs/.vitepress/written-pages.ts";
+import { writtenPages } from "../../docs/.vitepress/written-pages.ts";
 import { problemsOfBlock, toExamples } from "./check-block.ts";
 import { problemsOfMention } from "./check-commands.ts";
 import { problemOfLink } from "./check-links.ts";
@@ -11,7 +11,7 @@ import { readDocument } from "./read-document.ts";
 
 // Every Markdown document that users read: its code is right, and its links lead somewhere.
 
-const root = dirname(import.meta.dirname);
+const root = join(import.meta.dirname, "../..");
 const documents = [
   "README.md",
   "SECURITY.md",

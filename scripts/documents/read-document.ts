@@ -1,4 +1,4 @@
-import { parseMarkdown } from "../docs/.vitepress/parse-markdown.ts";
+import { parseMarkdown } from "../../docs/.vitepress/parse-markdown.ts";
 
 /** A part of a document, and the line where it, or the paragraph or table row round it, begins. */
 export interface Part {

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Writes the version that `changeset version` gave to all packages where their sources say it. */
-const root = new URL("..", import.meta.url).pathname;
+const root = new URL("../..", import.meta.url).pathname;
 const { version } = JSON.parse(readFileSync(join(root, "packages/sdk/package.json"), "utf8"));
 
 for (const file of [

@@ -68,7 +68,10 @@ export function compileExamples({
           earlier.push({ file, name, module });
   }
 
-  const { config } = ts.readConfigFile(join(import.meta.dirname, "../tsconfig.base.json"), ts.sys.readFile);
+  const { config } = ts.readConfigFile(
+    join(import.meta.dirname, "../../tsconfig.base.json"),
+    ts.sys.readFile,
+  );
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
   const host = ts.createCompilerHost(options);
   const { getSourceFile, fileExists, readFile } = host;

@@ -5,15 +5,15 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freePort } from "../packages/server/test/support/private-postgres.ts";
+import { freePort } from "../../packages/server/test/support/private-postgres.ts";
+import { packageFolders, packPackages } from "../packages/packed-project.ts";
+import { type PackedRegistry, startPackedRegistry } from "../packages/packed-registry.ts";
 import { carryOut } from "./carry-out.ts";
-import { packageFolders, packPackages } from "./packed-project.ts";
-import { type PackedRegistry, startPackedRegistry } from "./packed-registry.ts";
 
 // What a user does who follows docs/quickstart.md with the packages as published: every block of it, in its order.
 
 const run = promisify(execFile);
-const quickstart = readFileSync(join(import.meta.dirname, "../docs/quickstart.md"), "utf8");
+const quickstart = readFileSync(join(import.meta.dirname, "../../docs/quickstart.md"), "utf8");
 
 let registry: PackedRegistry;
 let directory: string;

@@ -9,7 +9,7 @@ import { packageFolders, packPackages } from "./packed-project.ts";
  * Packs every package as it would be published, and holds each tarball against what may be in it, against publint
  * and against `@arethetypeswrong/cli`. Prints the sizes.
  */
-const root = new URL("..", import.meta.url).pathname;
+const root = new URL("../..", import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), "licentric-pack-"));
 const tool = (name: string, args: readonly string[]) =>
   execFileSync(join(root, "node_modules/.bin", name), args, { stdio: ["ignore", "inherit", "inherit"] });
