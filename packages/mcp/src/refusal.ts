@@ -14,7 +14,7 @@ export type RefusalCode =
   | "invalid_token"
   /** The credential is good and does not allow this. */
   | "insufficient_scope"
-  /** The agent's budget is used up; `resetsAt` says when it starts again. */
+  /** The agent's budget has too little left; `resetsAt` says when the call fits again. */
   | "budget_exceeded"
   /** Too many calls; `retryAfter` says how many seconds to wait. */
   | "rate_limited"
@@ -38,7 +38,10 @@ export interface Refusal {
   readonly retryable: boolean;
   /** Seconds to wait, of `rate_limited`. */
   readonly retryAfter?: number;
-  /** When the budget starts again (ISO 8601), of `budget_exceeded`; null: never. */
+  /**
+   * When the budget starts again (ISO 8601), of `budget_exceeded`. null: waiting does not help, as the budget never
+   * does or the call needs more than the whole of it.
+   */
   readonly resetsAt?: string | null;
   /** The budget, of `budget_exceeded`. */
   readonly budget?: BudgetState;
@@ -73,6 +76,8 @@ export const STATUS: Readonly<Record<RefusalCode, number>> = {
 export interface RefusalDetails {
   readonly retryAfter?: number | undefined;
   readonly budget?: BudgetState | undefined;
+  /** What the call needs of the budget; 1 by default. */
+  readonly quantity?: number | undefined;
   readonly requiredScopes?: readonly string[] | undefined;
   /** Replaces the code's sentence. */
   readonly message?: string | undefined;
@@ -82,19 +87,24 @@ export interface RefusalDetails {
 export function refuse(code: RefusalCode, links: Links = {}, details: RefusalDetails = {}): Refusal {
   const { retryAfter, budget, requiredScopes } = details;
   const link = linkFor(code, links);
+  const resetsAt = isTooLarge(details) ? null : (budget?.resetsAt ?? null);
   return {
     code,
     message: [details.message ?? sentence(code, details), link === undefined ? [] : `See ${link}`]
       .flat()
       .join(" "),
     status: STATUS[code],
-    retryable:
-      code === "rate_limited" || code === "billing_unavailable" || (budget?.resetsAt ?? null) !== null,
+    retryable: code === "rate_limited" || code === "billing_unavailable" || resetsAt !== null,
     ...(retryAfter !== undefined && { retryAfter }),
-    ...(budget !== undefined && { budget, resetsAt: budget.resetsAt ?? null }),
+    ...(budget !== undefined && { budget, resetsAt }),
     ...(requiredScopes !== undefined && { requiredScopes }),
     ...(link !== undefined && { link }),
   };
+}
+
+/** Whether a call needs more than the whole budget: then it does not fit when that starts again, either. */
+function isTooLarge({ budget, quantity = 1 }: RefusalDetails): boolean {
+  return budget !== undefined && quantity > budget.limit;
 }
 
 function linkFor(code: RefusalCode, links: Links): string | undefined {
@@ -103,7 +113,8 @@ function linkFor(code: RefusalCode, links: Links): string | undefined {
   return code === "budget_exceeded" ? links.budget : undefined;
 }
 
-function sentence(code: RefusalCode, { retryAfter, budget, requiredScopes = [] }: RefusalDetails): string {
+function sentence(code: RefusalCode, details: RefusalDetails): string {
+  const { retryAfter, budget, quantity = 1, requiredScopes = [] } = details;
   switch (code) {
     case "missing_token":
       return 'This call needs an agent credential and came without one. Send it as "Authorization: Bearer AGT-…" (to a stdio server as the environment variable LICENTRIC_AGENT_TOKEN). Nothing was run or charged.';
@@ -112,6 +123,8 @@ function sentence(code: RefusalCode, { retryAfter, budget, requiredScopes = [] }
     case "insufficient_scope":
       return `The agent credential does not allow this call.${requiredScopes.length === 0 ? "" : ` It needs the scope ${requiredScopes.map((scope) => `"${scope}"`).join(", ")}: get a credential that has it.`} Nothing was run or charged.`;
     case "budget_exceeded":
+      if (budget !== undefined && isTooLarge(details))
+        return `The agent's whole budget (${budget.limit} ${budget.meterName}) is less than this call needs (${quantity}), so waiting does not help: ask its owner for a larger one. Nothing was run or charged.`;
       return `The agent's budget is used up${budget === undefined ? "" : ` (${budget.used} of ${budget.limit} ${budget.meterName})`}. ${budget?.resetsAt ? `It starts again at ${budget.resetsAt}; call again then.` : "It does not start again by itself: ask its owner for a larger one."} Nothing was run or charged.`;
     case "rate_limited":
       return `Too many calls. ${retryAfter === undefined ? "Wait a little" : `Wait ${retryAfter} seconds`}, then call again. Nothing was run or charged.`;

@@ -177,6 +177,26 @@ it("refuses what cannot be a token without asking", async () => {
   expect(api.seen).toEqual([]);
 });
 
+it("says when a call fits its budget again, and that one larger than the whole of it never does", async () => {
+  const paywall = createTestPaywall();
+  const resetsAt = "2026-12-01T00:00:00.000Z";
+  const budget = { meterName: "api_calls", limit: 5, used: 3, remaining: 2, status: "ok", resetsAt } as const;
+  paywall.refuseWith("budget_exceeded", { budget });
+  for (const charge of ["call", "success", "reserve"] as const) {
+    const call = async (quantity: number) => {
+      const policy = { meterName: "api_calls", enforceBudget: true, charge, quantity };
+      return refusalOf(await paywall.tool(policy, async (_extra: object) => text("ran"))({}));
+    };
+    expect(await call(5)).toMatchObject({ retryable: true, resetsAt, budget });
+    expect(await call(6)).toMatchObject({
+      retryable: false,
+      resetsAt: null,
+      budget,
+      message: expect.stringContaining("waiting does not help"),
+    });
+  }
+});
+
 it("points to the owner's links", async () => {
   const linked = createTestPaywall({
     links: { credential: "https://example.com/agents", budget: "https://example.com/top-up" },

@@ -124,6 +124,30 @@ describe.each(databases)("budgets on $name", (database) => {
     expect((await verify({ meterName: "pages" })).body.data).not.toHaveProperty("budget");
   });
 
+  it("say of a call that waiting does not help where another budget, or the whole limit, is too small for it", async () => {
+    const refusal = async (quantity: number) => {
+      const { status, body } = await verify({ quantity, enforceBudget: true });
+      return { status, limit: body.details.budget.limit, error: body.error };
+    };
+    await createBudget({ limit: 5, window: "day" });
+    await verify({ quantity: 4 });
+    expect(await refusal(5)).toMatchObject({
+      status: 402,
+      error: expect.stringContaining("starts again at"),
+    });
+    expect(await refusal(6)).toEqual({
+      status: 402,
+      limit: 5,
+      error:
+        'The agent\'s budget of 5 "api_calls" per day is less than 6 in all. Nothing was recorded. Its owner can raise it.',
+    });
+    // More is left of it than of the day's, and it never starts again.
+    await createBudget({ limit: 7, window: "total" });
+    expect(await refusal(3)).toMatchObject({ limit: 5 });
+    expect(await refusal(4)).toMatchObject({ limit: 7, error: expect.not.stringContaining("starts again") });
+    expect(await total()).toBe(4);
+  });
+
   it("of api_calls are answered when no meter is named, and can be enforced then", async () => {
     const check = (body: object) => api.call("POST", "/api/v1/mcp/verify", { token, body });
     expect((await check({ enforceBudget: true })).body.data).not.toHaveProperty("budget");

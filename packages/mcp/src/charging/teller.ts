@@ -73,7 +73,7 @@ export function createTeller(options: TellerOptions): Teller {
   });
 
   /** The gateway knows neither the owner's links nor what the call needs. */
-  function refusedBy(order: Order, { refusal, unknown, cause }: RefusedAnswer): Refused {
+  function refusedBy(order: Order, { refusal, unknown, cause }: RefusedAnswer, bill?: Bill): Refused {
     const { code, retryAfter, budget } = refusal;
     if (code === "invalid_token") cache.forget(order.call.tokenHash);
     if (code === "billing_unavailable") report(order, refusal.message, cause);
@@ -86,7 +86,8 @@ export function createTeller(options: TellerOptions): Teller {
       );
     }
     const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
-    return new Refused(refuse(code, links, { retryAfter, budget, requiredScopes }), unknown);
+    const details = { retryAfter, budget, quantity: bill?.quantity, requiredScopes };
+    return new Refused(refuse(code, links, details), unknown);
   }
 
   function toCaller(verified: Verified): Caller {
@@ -140,7 +141,7 @@ export function createTeller(options: TellerOptions): Teller {
     try {
       const askedAt = Date.now();
       const answer = await gateway.verify(token, request, optionsFor(order, key));
-      if ("refusal" in answer) throw refusedBy(order, answer);
+      if ("refusal" in answer) throw refusedBy(order, answer, bill);
       const caller = toCaller(answer.value);
       cache.remember(call.tokenHash, caller, askedAt);
       accept(order, caller, "api", true);
@@ -166,7 +167,7 @@ export function createTeller(options: TellerOptions): Teller {
       { ...bill, ...conditions(policy), ...expiry },
       optionsFor(order, key),
     );
-    if ("refusal" in answer) throw refusedBy(order, answer);
+    if ("refusal" in answer) throw refusedBy(order, answer, bill);
     const { reservation, ...verified } = answer.value;
     const caller = toCaller(verified);
     cache.remember(call.tokenHash, caller, askedAt);

@@ -5,6 +5,7 @@ import {
   type BudgetUse,
   budgetState,
   budgetStatus,
+  longestRefusing,
   refusing,
   thresholdsToTell,
   tightest,
@@ -103,6 +104,32 @@ describe("the tightest of several budgets", () => {
     expect(tightest([loose, daily])?.id).toBe("daily");
     expect(tightest([daily, ever])?.id).toBe("ever");
     expect(tightest([ever, daily])?.id).toBe("ever");
+  });
+});
+
+describe("the budget that a refused call waits for", () => {
+  const daily = budget({ id: "daily", recorded: 10 });
+  const monthly = budget({
+    id: "monthly",
+    limit: 20,
+    recorded: 18,
+    resetsAt: new Date("2026-12-01T00:00:00Z"),
+  });
+  const ever = budget({ id: "ever", limit: 20, recorded: 16, resetsAt: null });
+  const idOf = (budgets: BudgetUse[], quantity: number) => longestRefusing(budgets, quantity)?.id;
+
+  it("is the one that starts again last, whatever is left of the others", () => {
+    expect(idOf([daily, monthly], 1)).toBe("daily");
+    expect(idOf([daily, monthly], 3)).toBe("monthly");
+    expect(idOf([daily, monthly, ever], 5)).toBe("ever");
+    expect(idOf([daily, monthly, ever], 4)).toBe("monthly");
+    expect(longestRefusing([monthly, ever], 2)).toBeUndefined();
+  });
+
+  it("is one whose whole limit is less, though more is left of it", () => {
+    const unused = budget({ id: "unused", limit: 10 });
+    expect(idOf([monthly, unused], 10)).toBe("monthly");
+    expect(idOf([monthly, unused], 11)).toBe("unused");
   });
 });
 

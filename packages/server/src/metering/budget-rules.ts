@@ -82,6 +82,18 @@ export function refusing(budgets: readonly BudgetUse[], quantity: number): Budge
   return budgets.filter((budget) => usedOf(budget) + quantity > budget.limit);
 }
 
+/**
+ * Of the budgets that a quantity does not fit into, the one that makes it wait longest: for ever, where its whole limit
+ * is less or it never starts again. Of equals, the one with the least left. undefined where it fits into all.
+ */
+export function longestRefusing(budgets: readonly BudgetUse[], quantity: number): BudgetUse | undefined {
+  const refusals = refusing(budgets, quantity);
+  const until = ({ limit, resetsAt }: BudgetUse) =>
+    quantity > limit || resetsAt === null ? Number.POSITIVE_INFINITY : resetsAt.getTime();
+  const last = Math.max(...refusals.map(until));
+  return tightest(refusals.filter((budget) => until(budget) === last));
+}
+
 /** A budget after usage was recorded; usage of another window changes nothing. */
 export function afterRecording(
   budget: BudgetUse,

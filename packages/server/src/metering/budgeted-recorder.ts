@@ -5,7 +5,7 @@ import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
 import { retryDeadlocks } from "../store/retry-deadlocks.ts";
 import { tellThresholds } from "./budget-alerts.ts";
-import { afterRecording, type BudgetUse, budgetState, refusing, tightest } from "./budget-rules.ts";
+import { afterRecording, type BudgetUse, budgetState, longestRefusing, tightest } from "./budget-rules.ts";
 import { type BudgetTarget, budgetKey, lockBudgetsFor } from "./budget-use.ts";
 import { isolateFaults } from "./isolate-faults.ts";
 import { type PendingEvent, recordEvents } from "./record-events.ts";
@@ -174,14 +174,15 @@ function admit(
 
 /** `BUDGET_EXCEEDED` where a quantity does not fit into every budget; else null. */
 export function budgetRefusal(budgets: readonly BudgetUse[], quantity: number): ApiError | null {
-  const budget = tightest(refusing(budgets, quantity));
+  const budget = longestRefusing(budgets, quantity);
   if (budget === undefined) return null;
   const { limit, used, meterName, resetsAt } = budgetState(budget);
   const per = budget.window === "total" ? "in total" : `per ${budget.window}`;
-  const then = resetsAt === null ? "Its owner can raise it." : `It starts again at ${resetsAt}.`;
-  return new ApiError(
-    "BUDGET_EXCEEDED",
-    `The agent's budget of ${limit} "${meterName}" ${per} is used up: ${used} are used or held, and ${quantity} more do not fit. Nothing was recorded. ${then}`,
-    { budget: budgetState(budget) },
-  );
+  const name = `The agent's budget of ${limit} "${meterName}" ${per}`;
+  const full = `${name} is used up: ${used} are used or held, and ${quantity} more do not fit. Nothing was recorded.`;
+  const message =
+    quantity > limit
+      ? `${name} is less than ${quantity} in all. Nothing was recorded. Its owner can raise it.`
+      : `${full} ${resetsAt === null ? "Its owner can raise it." : `It starts again at ${resetsAt}.`}`;
+  return new ApiError("BUDGET_EXCEEDED", message, { budget: budgetState(budget) });
 }
