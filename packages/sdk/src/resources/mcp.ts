@@ -114,10 +114,11 @@ export class Mcp {
 
   /**
    * Records what was really used of a reservation, all of it by default, and frees the rest. The token may have
-   * expired since.
+   * expired since. A hold that has lapsed is recorded all the same, over the budget if need be: the work was done.
+   * Committed again with the same quantity, it answers the same event and records nothing.
    *
-   * @throws ConflictError where the reservation was released or has lapsed
-   * @throws NotFoundError where the token's agent has no such reservation
+   * @throws ConflictError where the reservation was released, or committed with another quantity
+   * @throws NotFoundError where it was not made with this token
    * @throws ValidationError where `quantity` is more than was held
    * @example
    * ```ts
@@ -134,10 +135,11 @@ export class Mcp {
   }
 
   /**
-   * Gives a reservation back: nothing is billed. The token may have expired since.
+   * Gives a reservation back: nothing is billed. The token may have expired since. Released again, or after it has
+   * lapsed, it answers the same.
    *
    * @throws ConflictError where the reservation was committed
-   * @throws NotFoundError where the token's agent has no such reservation
+   * @throws NotFoundError where it was not made with this token
    * @example
    * ```ts
    * await client.mcp.release(token, "res_1");
