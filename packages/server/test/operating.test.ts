@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
@@ -111,6 +112,36 @@ describe.each(databases)("operating on $name", (database) => {
     15_000,
   );
 });
+
+it("sheds a client that does not take its answers", async () => {
+  const [database] = databases;
+  if (database === undefined) throw new Error("there is no database to run on");
+  const api = await startTestApi(database, { requestTimeout: 500 });
+  try {
+    const { hostname, port } = new URL(api.url);
+    const socket = connect(Number(port), hostname);
+    // More than the buffers between the two hold.
+    const asked = 500;
+    socket.on("error", () => {});
+    socket.pause();
+    socket.write(`GET /api/v1/openapi.json HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`.repeat(asked));
+    await sleep(6_000);
+    const taken = await new Promise<number>((resolve) => {
+      let heads = 0;
+      socket.on("data", (chunk) => {
+        heads += chunk.toString("latin1").split("HTTP/1.1 200 OK").length - 1;
+        if (heads === asked) resolve(heads);
+      });
+      socket.once("close", () => resolve(heads));
+      socket.resume();
+    });
+    socket.destroy();
+    expect(taken).toBeGreaterThan(0);
+    expect(taken).toBeLessThan(asked / 2);
+  } finally {
+    await api.close();
+  }
+}, 60_000);
 
 describe.each(databases)("the log on $name", (database) => {
   it("holds no secret, whatever goes wrong", async () => {

@@ -31,8 +31,6 @@ const nextRequestId = monotonicFactory(Math.random);
 
 const BODY_LIMIT = 1_048_576;
 const HEADERS_TIMEOUT = 10_000;
-/** Milliseconds after which a connection is dropped on which nothing moves, such as one that takes no answer. */
-const IDLE_TIMEOUT = 60_000;
 
 /** How the app is served. */
 export interface AppOptions extends OperatingOptions {
@@ -51,7 +49,8 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => nextRequestId(),
     requestTimeout,
-    connectionTimeout: IDLE_TIMEOUT,
+    // A connection on which nothing moves is dropped, such as one that takes no answer.
+    connectionTimeout: 2 * requestTimeout,
     http: {
       headersTimeout: Math.min(HEADERS_TIMEOUT, requestTimeout),
       connectionsCheckingInterval: Math.min(5_000, requestTimeout),
