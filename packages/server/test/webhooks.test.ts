@@ -1,6 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
+import { closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
 import { databases } from "./support/databases.ts";
 import { startWebhookReceiver, type WebhookReceiver } from "./support/webhook-receiver.ts";
 
@@ -190,15 +190,28 @@ describe.each(databases)("private addresses on $name", (database) => {
         token: key,
         body: { url: `http://localhost:${port}/` },
       });
-      const { token } = await createAuthorizedAgent(api, key);
-      await api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "api_calls" } });
-      await closeCurrentPeriod(api, key);
       const path = `/api/v1/webhooks/${named.body.data.id}`;
-      await expect
-        .poll(async () => (await api.call("GET", path, { token: key })).body.data.failingSince, {
-          timeout: 5_000,
-        })
-        .not.toBeNull();
+      for (const host of literals) {
+        const changed = await api.call("PATCH", path, {
+          token: key,
+          body: { url: `http://${host}:${port}/` },
+        });
+        expect(changed, host).toMatchObject({ status: 422, body: { code: "UNPROCESSABLE" } });
+      }
+      // One that was made while private addresses were allowed.
+      const earlier = await api.call("POST", "/api/v1/webhooks", {
+        token: key,
+        body: { url: "https://example.com/" },
+      });
+      await api.db.query("UPDATE webhooks SET url = $2 WHERE id = $1", [earlier.body.data.id, receiver.url]);
+      expect(receiver.url).toContain("127.0.0.1");
+      await closeCurrentPeriod(api, key);
+      const hooks = async () => (await api.call("GET", "/api/v1/webhooks", { token: key })).body.data;
+      const failing = async () =>
+        (await hooks()).map(({ failingSince }: { failingSince: string | null }) => failingSince !== null);
+      await expect.poll(failing, { timeout: 5_000 }).toEqual([true, true]);
+      const reasons = await api.db.query<{ last_error: string }>("SELECT last_error FROM webhook_deliveries");
+      for (const { last_error } of reasons) expect(last_error).toContain("is not on the public internet");
       expect(receiver.received).toEqual([]);
     } finally {
       await api.close();
