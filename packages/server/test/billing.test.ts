@@ -249,13 +249,27 @@ describe.each(databases)("billing on $name", { timeout: 60_000 }, (database) => 
       }
     });
 
-    it("in any order end in the same status", async () => {
+    it.each([
+      ["invoice.paid", "paid"],
+      ["invoice.marked_uncollectible", "uncollectible"],
+      ["invoice.voided", "void"],
+    ])("in any order end in the same status, with %s in %s", async (last, status) => {
+      const { key } = await api.createAccount();
+      const told = ["invoice.finalized", "invoice.payment_failed", last];
+      for (const order of orders(told)) {
+        const { invoice } = await invoiceOfTen(key);
+        for (const type of order) await deliver(stripeEvent(type, invoice.stripeInvoiceId));
+        expect({ order, status: await statusOf(key, invoice.id) }).toEqual({ order, status });
+      }
+    });
+
+    it("take nothing back from a paid invoice", async () => {
       const { key } = await api.createAccount();
       const { invoice } = await invoiceOfTen(key);
-      for (const type of ["invoice.paid", "invoice.payment_failed", "invoice.finalized", "invoice.voided"]) {
-        await deliver(stripeEvent(type, invoice.stripeInvoiceId));
+      for (const type of ["paid", "payment_failed", "finalized", "marked_uncollectible", "voided"]) {
+        await deliver(stripeEvent(`invoice.${type}`, invoice.stripeInvoiceId));
+        expect(await statusOf(key, invoice.id)).toBe("paid");
       }
-      expect(await statusOf(key, invoice.id)).toBe("paid");
     });
 
     it("free the period when Stripe voids the invoice", async () => {
@@ -297,3 +311,11 @@ describe.each(databases)("billing on $name", { timeout: 60_000 }, (database) => 
     expect(closed.body.data.map((period: { id: string }) => period.id)).toEqual([id]);
   });
 });
+
+/** A list in every order that it can have. */
+function orders<Item>(items: readonly Item[]): Item[][] {
+  if (items.length <= 1) return [[...items]];
+  return items.flatMap((first, index) =>
+    orders(items.filter((_, other) => other !== index)).map((rest) => [first, ...rest]),
+  );
+}

@@ -18,11 +18,6 @@ const FOLLOWING: Readonly<Record<InvoiceStatus, readonly InvoiceStatus[]>> = {
   void: [],
 };
 
-/** Whether an invoice can go from one status to the other. */
-export function canFollow(from: InvoiceStatus, to: InvoiceStatus): boolean {
-  return FOLLOWING[from].includes(to);
-}
-
 /** Moves an invoice to a status, where that can follow; answers whether it did. */
 export async function moveInvoice(
   tx: Queryable,
