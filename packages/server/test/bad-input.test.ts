@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { MAX_QUANTITY } from "@licentric/contract";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { mintSecret } from "../src/accounts/secrets.ts";
 import { createAuthorizedAgent, startTestApi, type TestAccount, type TestApi } from "./support/api.ts";
 import { databases } from "./support/databases.ts";
 
@@ -38,6 +40,28 @@ describe.each(databases)("bad input on $name", (database) => {
         body: { code: "UNAUTHORIZED", error: expect.stringContaining(sentence) },
       });
       expect(answer.headers["www-authenticate"]).toBe("Bearer");
+    });
+
+    it("that has a typo or is made up is refused without a look-up", async () => {
+      const { query } = api.db;
+      const asked: string[] = [];
+      api.db.query = (text, values) => {
+        asked.push(text);
+        return query(text, values);
+      };
+      try {
+        const random = randomBytes(32).toString("base64url");
+        for (const secret of [changedLetter(account.key), `lk_test_${random}`, `lk_live_${random}xxxxxx`])
+          expect((await api.call("GET", "/api/v1/agents", { token: secret })).status).toBe(401);
+        for (const secret of [changedLetter(token), `AGT-${random}`, `AGT-${random}xxxxxx`])
+          expect((await api.call("POST", "/api/v1/mcp/verify", { token: secret })).status).toBe(401);
+        expect(asked.filter((text) => text.includes("look-up"))).toEqual([]);
+        const made = mintSecret("AGT-", randomBytes);
+        expect((await api.call("POST", "/api/v1/mcp/verify", { token: made })).status).toBe(401);
+        expect(asked.filter((text) => text.includes("look-up"))).toHaveLength(1);
+      } finally {
+        api.db.query = query;
+      }
     });
 
     it("is refused where the header has another scheme", async () => {

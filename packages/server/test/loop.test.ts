@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { databases } from "./support/databases.ts";
@@ -100,6 +101,38 @@ describe.each(databases)("the loop on $name", (database) => {
     await api.restart();
     const period = await api.call("GET", "/api/v1/billing/periods/current", { token: key });
     expect(period.body.data.totals).toEqual([{ meterName: "api_calls", quantity: 120, eventCount: 40 }]);
+  });
+
+  it("commits together what arrives at the same time, and answers none of it before", async () => {
+    const { key } = await api.createAccount();
+    const { token } = await createAuthorizedAgent(api, key);
+    const { query } = api.db;
+    let commits = 0;
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    api.db.query = async (text, values) => {
+      if (text.includes("record-events")) {
+        commits += 1;
+        await held;
+      }
+      return query(text, values);
+    };
+    try {
+      let answered = 0;
+      const calls = Array.from({ length: 100 }, async () => {
+        const { body } = await verify(token, { meterName: "api_calls" });
+        answered += 1;
+        return body.data.event.id;
+      });
+      await sleep(1_000);
+      expect(answered).toBe(0);
+      goOn();
+      expect(new Set(await Promise.all(calls)).size).toBe(100);
+      expect(commits).toBeLessThan(10);
+    } finally {
+      goOn();
+      api.db.query = query;
+    }
   });
 
   it("bills months of the account's time zone", async () => {

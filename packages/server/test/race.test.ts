@@ -105,6 +105,26 @@ describe.each(databases.filter(({ name }) => name === "PostgreSQL"))(
       return ((await body.json()) as any).data.id;
     };
 
+    it("refuses on one within a second what was revoked on the other, though it is in use", async () => {
+      const [one = "", other = ""] = processes.map(({ url }) => url);
+      const agent = await post(one, target.key, "/agents", null, { name: "short-lived" });
+      const authorize = { agentId: agent.body.data.id, scopes: ["mcp:invoke"] };
+      const { token, credentialId } = (await post(one, target.key, "/mcp/authorize", null, authorize)).body
+        .data;
+      const spare = (await post(one, target.key, "/keys", null, { name: "spare" })).body.data;
+      const use = async () => [
+        (await post(other, token, "/mcp/verify", null)).status,
+        // What a key changes would make the process forget what it knows of credentials.
+        (await post(other, spare.key, "/usage/events", null, { events: [{}] })).status,
+      ];
+      expect(await use()).toEqual([200, 200]);
+      await post(one, target.key, `/credentials/${credentialId}/revoke`, null);
+      await post(one, target.key, `/keys/${spare.id}/revoke`, null);
+      const revoked = performance.now();
+      while (performance.now() - revoked < 1_000) await use();
+      expect(await use()).toEqual([401, 401]);
+    });
+
     it("makes the tables once, whoever comes first", async () => {
       const opened = await Promise.all(Array.from({ length: 4 }, () => openDatabase(location)));
       const versions = await Promise.all(opened.map((db) => db.query("SELECT version FROM schema_version")));

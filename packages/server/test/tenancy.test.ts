@@ -302,6 +302,19 @@ describe.each(databases)("tenancy on $name", { timeout: 60_000 }, (database) => 
     });
   });
 
+  it("lets no key make one that may more than itself", async () => {
+    const maker = await api.createKey(victim.account, "test", ["keys:write", "agents:read"]);
+    const make = (body: object) => api.call("POST", "/api/v1/keys", { token: maker, body });
+    for (const body of [{}, { scopes: ["agents:write"] }, { scopes: ["agents:read", "billing:write"] }]) {
+      expect(await make(body)).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
+    }
+    const made = await make({ scopes: ["agents:read"] });
+    expect(made).toMatchObject({ status: 201, body: { data: { scopes: ["agents:read"], mode: "test" } } });
+    const { key } = made.body.data;
+    expect((await api.call("GET", "/api/v1/agents", { token: key })).status).toBe(200);
+    expect((await api.call("POST", "/api/v1/agents", { token: key, body: { name: "x" } })).status).toBe(403);
+  });
+
   it("holds no secret in clear anywhere in the database", async () => {
     const tables = await api.db.query<{ tablename: string }>(
       "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
