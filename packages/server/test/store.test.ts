@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, describe, expect, it } from "vitest";
-import { createAccount, listAccounts } from "../src/accounts/accounts.ts";
+import { createAccount, getEnvironmentId, listAccounts } from "../src/accounts/accounts.ts";
+import { createKey } from "../src/accounts/keys.ts";
 import { backupDatabase, restoreDatabase } from "../src/store/backup.ts";
 import { DatabaseSetupError } from "../src/store/database.ts";
 import { openEmbeddedDatabase } from "../src/store/embedded.ts";
@@ -28,6 +30,7 @@ describe.each(databases)("migrations on $name", (database) => {
         await migrate(old, version);
         const { id } = await createAccount(old, { name: "Acme" }, making);
         await addInvoice(old, id);
+        const keyId = await addChange(old, id, version);
         await old.close();
 
         const db = await openDatabase(location);
@@ -38,6 +41,8 @@ describe.each(databases)("migrations on $name", (database) => {
           const invoices = await db.query("SELECT total, stripe_configured FROM invoices");
           // Version 3 keeps what it is told; before it, whatever had an id of Stripe's was sent there.
           expect(invoices).toEqual([{ total: "1.00", stripe_configured: version < 3 }]);
+          const changes = await db.query("SELECT actor, key_id FROM audit_events");
+          expect(changes).toEqual(version < 2 ? [] : [{ actor: "key", key_id: keyId }]);
         } finally {
           await db.close();
         }
@@ -59,6 +64,20 @@ describe.each(databases)("migrations on $name", (database) => {
       await remove();
     }
   }, 60_000);
+
+  /** A key and, where there is an audit log, a change that it made. */
+  async function addChange(db: Awaited<ReturnType<typeof openDatabase>>, accountId: string, version: number) {
+    const environmentId = await getEnvironmentId(db, accountId, "test");
+    const { id } = await createKey(db, { environmentId, mode: "test" }, { ...making, randomBytes });
+    if (version < 2) return id;
+    const actor = version < 4 ? "" : "actor, ";
+    await db.query(
+      `INSERT INTO audit_events (${actor}id, environment_id, key_id, operation, resource_ids, request_id, created_at)
+       VALUES (${version < 4 ? "" : "'key', "}$1, $2, $3, 'agents.create', '{}', 'r', $4)`,
+      [uuidv7(), environmentId, id, now],
+    );
+    return id;
+  }
 
   async function addInvoice(db: Awaited<ReturnType<typeof openDatabase>>, accountId: string) {
     const [environment] = await db.query<{ id: string }>(
