@@ -26,7 +26,8 @@ describe.each(databases)("the page of an invoice on $name", (database) => {
       (await api.call("POST", `/api/v1${path}`, { token, body })).body.data;
     payerId = (await make("/customers", { name: "Ada & Co", email: "ada@example.com" })).id;
     const agent = await make("/agents", { name: "Test agent", customerId: payerId });
-    await make("/meters", { name: "pages", price: { model: "per_unit", unitPrice: "0.5" } });
+    const price = { model: "per_unit", unitPrice: "0.5" };
+    await make("/meters", { name: "pages", displayName: "<img src=y>", price });
     await make("/usage/events", { events: [{ agentId: agent.id, meterName: "pages", quantity: 20 }] });
     const periodId = await closeCurrentPeriod(api, token);
     invoiceId = (await make(`/billing/periods/${periodId}/invoice`, { customerId: payerId })).id;
