@@ -93,6 +93,30 @@ describe.each(databases)("billing on $name", { timeout: 60_000 }, (database) => 
     expect(list.body.data).toEqual([invoices[0]]);
   });
 
+  it("makes no invoice of an amount that a number does not hold, and one once the price is right", async () => {
+    const { liveKey: key } = await api.createAccount();
+    await priceCalls(key, "999999999999999.99");
+    const { token } = await createAuthorizedAgent(api, key);
+    await use(token, 1);
+    const periodId = await closeCurrentPeriod(api, key);
+    const refused = await post(`/billing/periods/${periodId}/invoice`, key);
+    expect(refused).toMatchObject({ status: 422, body: { code: "UNPROCESSABLE" } });
+    expect((await get("/billing/invoices", key)).body.data).toEqual([]);
+
+    const { startsAt: effectiveFrom } = (await get(`/billing/periods/${periodId}`, key)).body.data;
+    const [meter] = (await get("/meters?name=api_calls", key)).body.data;
+    const price = { model: "per_unit", unitPrice: "90071992547409.91" };
+    await post(`/meters/${meter.id}/prices`, key, { price, effectiveFrom });
+    const { id, total, lines } = (await post(`/billing/periods/${periodId}/invoice`, key)).body.data;
+    expect({ total, minor: lines[0].amountMinor }).toEqual({
+      total: "90071992547409.91",
+      minor: Number.MAX_SAFE_INTEGER,
+    });
+    const path = `/billing/invoices/${id}/credit-notes`;
+    expect((await post(path, key, { amount: "999999999999999" })).status).toBe(422);
+    expect((await post(path, key, { amount: "90071992547409.91" })).status).toBe(201);
+  });
+
   it("voids an invoice, and lets its period be invoiced again at the right price", async () => {
     const { key } = await api.createAccount();
     const { periodId, invoice } = await invoiceOfTen(key);

@@ -175,6 +175,22 @@ describe.each(databases)("usage on $name", (database) => {
     ]);
   });
 
+  it("says that a sum is too large which JSON does not carry exactly, and answers its parts", async () => {
+    const other = await createAuthorizedAgent(api, key);
+    await record([agentId, other.agentId].map((id) => ({ agentId: id, meterName: "api_calls" })));
+    const { id: periodId } = await get("/billing/periods/current");
+    const set = (quantity: number) =>
+      api.db.query("UPDATE usage_totals SET quantity = $2 WHERE period_id = $1", [periodId, quantity]);
+    await set(Number.MAX_SAFE_INTEGER);
+    const sum = await api.call("GET", "/api/v1/usage/totals", { token: key });
+    expect(sum).toMatchObject({ status: 422, body: { code: "UNPROCESSABLE" } });
+    expect(await get("/usage/totals?groupBy=agent")).toMatchObject([
+      { quantity: Number.MAX_SAFE_INTEGER },
+      { quantity: Number.MAX_SAFE_INTEGER },
+    ]);
+    await set(1);
+  });
+
   it("lists events newest first, page by page, narrowed by what is asked for", async () => {
     const customer = (await api.call("POST", "/api/v1/customers", { token: key, body: { name: "Payer" } }))
       .body.data;

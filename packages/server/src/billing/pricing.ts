@@ -1,5 +1,6 @@
 import type { Price } from "@licentric/contract";
 import Big from "big.js";
+import { exactInteger } from "../exact-integer.ts";
 import { currencyRule } from "./currency.ts";
 
 /** The exact cost of a quantity, before any rounding. No usage costs nothing, whatever the minimum. */
@@ -42,11 +43,18 @@ export interface Amount {
   readonly amountMinor: number;
 }
 
-/** Rounds an exact cost once, half up, to what the currency can pay. */
+/**
+ * Rounds an exact cost once, half up, to what the currency can pay.
+ *
+ * @throws {InexactNumberError} when it is more of the minor unit than a number holds exactly.
+ */
 export function roundToCurrency(cost: Big, currency: string): Amount {
   const { digits, step } = currencyRule(currency);
   const minor = cost.times(new Big(10).pow(digits)).div(step).round(0, Big.roundHalfUp).times(step);
-  return { amount: minor.div(new Big(10).pow(digits)).toFixed(digits), amountMinor: minor.toNumber() };
+  return {
+    amount: minor.div(new Big(10).pow(digits)).toFixed(digits),
+    amountMinor: exactInteger(minor.toFixed()),
+  };
 }
 
 /** A whole number of the currency's minor unit as a decimal text: 1250 cents are "12.50". */

@@ -14,6 +14,7 @@ import { invoicePageRoutes } from "../billing/invoice-page-route.ts";
 import { billingRoutes } from "../billing/routes.ts";
 import { stripeWebhookRoutes } from "../billing/stripe-webhook.ts";
 import { customerRoutes } from "../customers/routes.ts";
+import { InexactNumberError } from "../exact-integer.ts";
 import { meteringRoutes } from "../metering/routes.ts";
 import type { Services } from "../services.ts";
 import { DatabaseUnavailableError } from "../store/database.ts";
@@ -126,6 +127,12 @@ function toApiError(error: FastifyError): ApiError {
     return new ApiError(
       "UNAVAILABLE",
       "The database cannot be reached right now. Nothing was recorded for certain; repeat the request with the same Idempotency-Key.",
+    );
+  }
+  if (error instanceof InexactNumberError) {
+    return new ApiError(
+      "UNPROCESSABLE",
+      `A sum or an amount passes ${Number.MAX_SAFE_INTEGER}, the most that JSON carries exactly. Nothing was changed. Ask for less at once, or correct the price.`,
     );
   }
   switch (error.statusCode) {

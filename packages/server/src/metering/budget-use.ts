@@ -1,5 +1,5 @@
+import { exactInteger } from "../exact-integer.ts";
 import type { Queryable } from "../store/database.ts";
-import { parseBigint } from "../store/database.ts";
 import type { BudgetUse } from "./budget-rules.ts";
 
 interface BudgetRow {
@@ -81,7 +81,7 @@ function toUse(row: BudgetRow): BudgetUse {
 
 /** A sum of many totals may pass what a number holds exactly. Every limit is smaller, so it is over in any case. */
 function toQuantity(sum: string): number {
-  return BigInt(sum) > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : parseBigint(sum);
+  return BigInt(sum) > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : exactInteger(sum);
 }
 
 /** What a call uses: whose budgets on which meter apply. */

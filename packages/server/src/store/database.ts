@@ -8,6 +8,7 @@ export interface Queryable {
    * text, `timestamptz` as Date, `bytea` as Uint8Array, `jsonb` as value, `date` and `uuid` as text.
    *
    * @throws {DatabaseUnavailableError} when the database cannot be reached.
+   * @throws {InexactNumberError} when a `bigint` is more than a number holds exactly.
    */
   query<Row>(text: string, values?: readonly SqlValue[]): Promise<Row[]>;
 }
@@ -46,13 +47,6 @@ export function onlyRow<Row>(rows: readonly Row[]): Row {
   const [row] = rows;
   if (row === undefined || rows.length > 1) throw new Error(`expected one row, got ${rows.length}`);
   return row;
-}
-
-/** `bigint` columns hold counts and quantities; one that JavaScript cannot hold exactly must not pass unnoticed. */
-export function parseBigint(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is beyond what a number holds exactly`);
-  return value;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -1,6 +1,7 @@
 import { PGlite, types } from "@electric-sql/pglite";
+import { exactInteger } from "../exact-integer.ts";
 import { takeDataDirectory } from "./data-directory.ts";
-import { type Database, parseBigint, type Queryable, type SqlValue } from "./database.ts";
+import type { Database, Queryable, SqlValue } from "./database.ts";
 
 /**
  * Opens the embedded database: PostgreSQL inside this process, its files in `directory` (made if missing).
@@ -13,7 +14,7 @@ export async function openEmbeddedDatabase(directory: string): Promise<Database>
   let db: PGlite;
   try {
     db = await PGlite.create(`${directory}/pgdata`, {
-      parsers: { [types.INT8]: parseBigint, [types.DATE]: (text) => text },
+      parsers: { [types.INT8]: exactInteger, [types.DATE]: (text) => text },
     });
   } catch (error) {
     await unlock();

@@ -1,9 +1,9 @@
 import pg from "pg";
+import { exactInteger, InexactNumberError } from "../exact-integer.ts";
 import {
   type Database,
   DatabaseSetupError,
   DatabaseUnavailableError,
-  parseBigint,
   type Queryable,
   type SqlValue,
   sqlState,
@@ -119,6 +119,7 @@ async function reachable<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
+    if (error instanceof InexactNumberError) throw error;
     const state = sqlState(error);
     if (error instanceof Error && (state === undefined || UNAVAILABLE.test(state))) {
       throw new DatabaseUnavailableError(`PostgreSQL cannot be reached: ${reason(error)}`, { cause: error });
@@ -142,7 +143,7 @@ function describe(url: string): string {
 }
 
 const typeParser: typeof pg.types.getTypeParser = (oid: number, format?: "text" | "binary") => {
-  if (oid === pg.types.builtins.INT8) return parseBigint;
+  if (oid === pg.types.builtins.INT8) return exactInteger;
   if (oid === pg.types.builtins.DATE) return (text: string) => text;
   return format === "binary" ? pg.types.getTypeParser(oid, "binary") : pg.types.getTypeParser(oid, "text");
 };
