@@ -63,9 +63,13 @@ export function createIdentify(options: {
     const tokenHash = hashToken(token);
     const known = recent.get(tokenHash);
     if (known !== undefined && !hasExpired(known)) return known;
-    return cache.verified(tokenHash, async () => {
-      const answer = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
-      if ("value" in answer) {
+    try {
+      return await cache.verified(tokenHash, async () => {
+        const answer = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
+        if ("refusal" in answer) {
+          const { code, retryAfter } = answer.refusal;
+          throw new Refused(refuse(code, links, { retryAfter }));
+        }
         const { accountId, agentId, scopes, expiresAt } = answer.value;
         return {
           accountId,
@@ -73,14 +77,16 @@ export function createIdentify(options: {
           scopes,
           expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
         };
-      }
-      const { code, retryAfter } = answer.refusal;
-      const lastKnown =
-        code === "billing_unavailable" && allowOffline ? cache.lastKnown(tokenHash) : undefined;
-      if (lastKnown !== undefined) return lastKnown;
+      });
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      const { code } = error.refusal;
+      // Let through, and not remembered as verified: the next call asks again.
+      const known = code === "billing_unavailable" && allowOffline ? cache.lastKnown(tokenHash) : undefined;
+      if (known !== undefined) return known;
       if (code === "invalid_token") cache.forget(tokenHash);
-      throw new Refused(refuse(code, links, { retryAfter }));
-    });
+      throw error;
+    }
   };
 }
 
