@@ -91,18 +91,24 @@ export async function deliverAll(
 }
 
 async function deliverLane(lane: SubJournal, settings: DeliverySettings, stop: AbortSignal): Promise<void> {
-  let goal = pendingBytes(lane);
-  while (goal > 0 || lane.events >= settings.batchSize) {
-    const before = pendingBytes(lane);
+  const newest = lane.segments.at(-1);
+  const goal = { sequence: newest?.sequence ?? 0, offset: newest?.size ?? 0 };
+  while (!hasReached(lane, goal) || lane.events >= settings.batchSize) {
     const batch = await readNext(lane, settings);
     if (batch === undefined) break;
     const outcomes = batch.events.length > 0 ? await attempt(batch.events, settings, stop) : [];
     const delivered = await settle(lane, batch, outcomes, settings);
     if (batch.events.length > 0) settings.onDelivered(delivered);
-    goal -= before - pendingBytes(lane);
   }
   // After damage the count is too high; here it is known.
   if (pendingBytes(lane) === 0) lane.events = 0;
+}
+
+/** Whether everything before a place in a sub-journal is delivered; what was appended behind it may wait for others. */
+function hasReached(lane: SubJournal, { sequence, offset }: { sequence: number; offset: number }): boolean {
+  const [first] = lane.segments;
+  if (first === undefined || first.sequence > sequence) return true;
+  return first.sequence === sequence && lane.offset >= offset;
 }
 
 async function readNext(lane: SubJournal, settings: DeliverySettings) {

@@ -103,6 +103,20 @@ describe("delivery", () => {
     expect(Math.max(...api.batches.map((batch) => batch.length))).toBeLessThanOrEqual(100);
   });
 
+  test("what is appended while a request is under way waits for others, as everything does", async () => {
+    const api = fakeApi();
+    const journal = await open({
+      deliver: async (events) => {
+        if (api.batches.length === 0) await journal.append(event());
+        return api.deliver(events);
+      },
+    });
+    await journal.append(event());
+    await journal.flush();
+    expect(api.batches.map((batch) => batch.length)).toEqual([1]);
+    expect(journal.state().pendingEvents).toBe(1);
+  });
+
   test("keeps a request's body small however much metadata the events carry", async () => {
     const api = fakeApi();
     const journal = await open({ deliver: api.deliver });
