@@ -190,8 +190,8 @@ async function settle(
     failures.push({ reason: "rejected", event, error, code, file });
     records.push({ event, error, code, rejectedAt: at });
   }
-  for (const { offset, bytes } of damage) {
-    failures.push({ reason: "damaged", file: segment.path, offset, length: bytes.length });
+  for (const { offset, length, bytes } of damage) {
+    failures.push({ reason: "damaged", file: segment.path, offset, length });
     records.push({ damaged: bytes.toString("base64"), segment: segment.path, offset, foundAt: at });
   }
   if (records.length > 0) await onDisk(keepDeadLetters(file, records));

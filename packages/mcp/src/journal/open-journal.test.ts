@@ -414,6 +414,26 @@ describe("restart", () => {
     expect(journal.state()).toEqual({ pendingEvents: 0, pendingBytes: 0, failedAttempts: 0 });
   });
 
+  test("a segment that somebody cut short is reported, and what is left of it is delivered", async () => {
+    const api = fakeApi();
+    const failures: JournalFailure[] = [];
+    const journal = await open({ deliver: api.deliver, onFailed: (one) => failures.push(one) });
+    const events = [event(), event(), event()];
+    for (const one of events) await journal.append(one);
+    const [name] = await subJournals();
+    const file = join(directory, String(name), "00000001.log");
+    const bytes = await readFile(file);
+    const second = bytes.indexOf("\n") + 1;
+    await truncate(file, second + 20);
+    await journal.flush();
+    expect(api.batches.flat()).toEqual(events.slice(0, 1));
+    expect(failures).toEqual([{ reason: "damaged", file, offset: second, length: bytes.length - second }]);
+    expect(journal.state()).toEqual({ pendingEvents: 0, pendingBytes: 0, failedAttempts: 0 });
+    await journal.append(event());
+    await journal.flush();
+    expect(api.recorded.size).toBe(2);
+  });
+
   test("an unreadable position only means that events are sent again", async () => {
     const api = fakeApi();
     const before = await open({ deliver: api.deliver });
@@ -550,12 +570,103 @@ describe("a disk that refuses", () => {
   });
 });
 
-test("with durability disk an append waits for the flush to disk", async () => {
-  const api = fakeApi();
-  const journal = await open({ deliver: api.deliver, durability: "disk" });
-  await Promise.all(Array.from({ length: 20 }, () => journal.append(event())));
-  await journal.flush();
-  expect(api.recorded.size).toBe(20);
+describe("with durability disk", () => {
+  /** Holds up the next flush to disk until it is told how that ends. */
+  function heldSync() {
+    let end = (_: Error | null) => {};
+    const begun = new Promise<void>((resolve) => {
+      vi.spyOn(fs, "fdatasync").mockImplementationOnce((_, callback) => {
+        end = callback;
+        resolve();
+      });
+    });
+    return { begun, end: (error: Error | null = null) => end(error) };
+  }
+
+  test("an append waits for the flush to disk", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver, durability: "disk" });
+    const sync = heldSync();
+    let isTaken = false;
+    const appended = journal.append(event()).then(() => {
+      isTaken = true;
+    });
+    await sync.begun;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(isTaken).toBe(false);
+    expect(journal.state().pendingEvents).toBe(0);
+    sync.end();
+    await appended;
+    await journal.flush();
+    expect(api.recorded.size).toBe(1);
+  });
+
+  test("many appends share a flush, and each is delivered", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver, durability: "disk" });
+    const syncs = vi.spyOn(fs, "fdatasync");
+    await Promise.all(Array.from({ length: 20 }, () => journal.append(event())));
+    await journal.flush();
+    expect(syncs).toHaveBeenCalledTimes(1);
+    expect(api.recorded.size).toBe(20);
+  });
+
+  test("what the disk did not confirm is refused, and delivered neither by this process nor by the next", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver, durability: "disk" });
+    const [kept, later] = [event(), event()];
+    await journal.append(kept);
+    const sync = heldSync();
+    const refused = journal.append(event());
+    await sync.begun;
+    sync.end(Object.assign(new Error("EIO: i/o error"), { code: "EIO" }));
+    await expect(refused).rejects.toMatchObject({ code: "JOURNAL_WRITE_FAILED", cause: { code: "EIO" } });
+    await journal.append(later);
+    await crash(journal);
+    await (await open({ deliver: api.deliver })).close();
+    expect(api.batches.flat()).toEqual([kept, later]);
+  });
+
+  test("what went to a file that somebody deleted meanwhile is refused", async () => {
+    const api = fakeApi();
+    api.away = true;
+    const failures: JournalFailure[] = [];
+    const journal = await open({
+      deliver: api.deliver,
+      durability: "disk",
+      flushInterval: 1,
+      retryDelay: { first: 1, longest: 5 },
+      onFailed: (one) => failures.push(one),
+    });
+    await journal.append(event());
+    const sync = heldSync();
+    const lost = journal.append(event());
+    await sync.begun;
+    const [name] = await subJournals();
+    await rm(join(directory, String(name), "00000001.log"));
+    await vi.waitFor(() => expect(failures).toContainEqual(expect.objectContaining({ reason: "damaged" })));
+    sync.end();
+    await expect(lost).rejects.toMatchObject({ code: "JOURNAL_WRITE_FAILED" });
+    api.away = false;
+    const later = event();
+    await journal.append(later);
+    await journal.flush();
+    expect(api.batches.flat()).toEqual([later]);
+  });
+
+  test("close waits for an append that is under way, and delivers it", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver, durability: "disk" });
+    const sync = heldSync();
+    const last = journal.append(event());
+    await sync.begun;
+    const closed = journal.close();
+    await expect(journal.append(event())).rejects.toMatchObject({ code: "JOURNAL_CLOSED" });
+    sync.end();
+    await last;
+    expect(await closed).toMatchObject({ pendingEvents: 0 });
+    expect(api.recorded.size).toBe(1);
+  });
 });
 
 test.skipIf(process.platform === "win32")("files are for their owner alone", async () => {

@@ -2,9 +2,11 @@ import { open } from "node:fs/promises";
 import { isJournalEvent, type JournalEvent } from "./journal-event.ts";
 import { decodeLine } from "./line.ts";
 
-/** A line of a segment that was written whole and is no event any more. */
+/** Bytes of a segment that were written whole and are no event any more. */
 export interface Damage {
   readonly offset: number;
+  readonly length: number;
+  /** What is left of them: less than `length` where somebody cut the file short. */
   readonly bytes: Buffer;
 }
 
@@ -34,12 +36,12 @@ const NEWLINE = 0x0a;
  *
  * What is no whole line with a fitting checksum is never taken for an event. Bytes at the segment's end without a
  * newline are the torn tail that a crash leaves, part of a write that was never acknowledged: they are passed
- * over. Every other such line is damage to the file, and is handed back so that it can be kept and reported.
+ * over. Every other such line, and what a file is too short for, is damage, and is handed back so that it can be
+ * kept and reported.
  */
 export async function readBatch(path: string, offset: number, limits: BatchLimits): Promise<Batch> {
   const wanted = Math.min(limits.maxBytes, limits.end - offset);
   const chunk = await readAt(path, offset, wanted);
-  const atEnd = offset + chunk.length >= limits.end || chunk.length < wanted;
   const events: JournalEvent[] = [];
   const damage: Damage[] = [];
   let lines = 0;
@@ -49,18 +51,26 @@ export async function readBatch(path: string, offset: number, limits: BatchLimit
     if (newline === -1) return { events, lines, damage, next: endOfChunk() };
     const value = decodeLine(chunk.subarray(start, newline));
     if (isJournalEvent(value)) events.push(value);
-    else damage.push({ offset: offset + start, bytes: chunk.subarray(start, newline + 1) });
+    else damage.push(damaged(start, newline + 1));
     lines++;
     start = newline + 1;
   }
   return { events, lines, damage, next: offset + start };
 
   function endOfChunk(): number {
-    if (atEnd) return limits.end;
+    if (chunk.length < wanted) {
+      damage.push(damaged(start, limits.end - offset));
+      return limits.end;
+    }
+    if (offset + chunk.length >= limits.end) return limits.end;
     if (start > 0) return offset + start;
     // No line is this long: pass over it, or delivery would stand here for ever.
-    damage.push({ offset, bytes: chunk });
+    damage.push(damaged(0, chunk.length));
     return offset + chunk.length;
+  }
+
+  function damaged(from: number, to: number): Damage {
+    return { offset: offset + from, length: to - from, bytes: chunk.subarray(from, to) };
   }
 }
 

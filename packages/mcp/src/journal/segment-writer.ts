@@ -3,8 +3,6 @@ import { promisify } from "node:util";
 import { JournalError, messageOf } from "./journal-error.ts";
 import { dropDelivered, type Segment, type SubJournal, segmentPath } from "./sub-journal.ts";
 
-const fdatasync = promisify(fs.fdatasync);
-
 /**
  * What an acknowledged event survives:
  *
@@ -91,8 +89,10 @@ function flushedWriter(journal: SubJournal, file: SegmentFile): SegmentWriter {
   async function writeFlushed(bytes: Buffer): Promise<void> {
     const written = file.write(bytes);
     try {
-      await fdatasync(written.descriptor);
+      await promisify(fs.fdatasync)(written.descriptor);
       if (written.segment.size === 0) await syncDirectory(journal.directory);
+      // Delivery gives up a file that somebody deleted: what was meanwhile written to it would never be read.
+      if (!journal.segments.includes(written.segment)) throw new Error(`${written.segment.path} was deleted`);
     } catch (error) {
       file.cutTail();
       throw error;
