@@ -14,15 +14,16 @@ afterAll(() => {
   rmSync(disk, { recursive: true, force: true });
 });
 
-test.skipIf(!mounted)(
-  "on a full disk append says so, loses nothing it took, and works again with room",
-  async () => {
+test.skipIf(!mounted).each(["process", "disk"] as const)(
+  "on a full disk append says so, loses nothing it took, and works again with room, durability %s",
+  async (durability) => {
     const filler = join(disk, "filler");
     writeFileSync(filler, Buffer.alloc(64 * 1024));
     const recorded: string[] = [];
     let away = true;
     const journal = await openJournal({
-      directory: join(disk, "usage"),
+      directory: join(disk, durability),
+      durability,
       flushInterval: 60_000,
       deliver: async (events) => {
         if (away) throw new Error("away");
