@@ -169,6 +169,31 @@ describe('onUnavailable: "allow"', () => {
     expect(api.ledger.usage).toHaveLength(2);
   });
 
+  it("bills a call of two rounds once, where the API goes away between them", async () => {
+    const paywall = createPaywall({
+      baseUrl: api.url,
+      apiKey: API_KEY,
+      token: () => token,
+      onUnavailable: "allow",
+      timeout: 200,
+      journal: { directory, flushInterval: 20 },
+    });
+    open.push(paywall);
+    const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (ctx: object) =>
+      "round" in ctx ? text("ran") : { resultType: "input_required", ...text("sure?") },
+    );
+    const round = (state: string | undefined) => ({
+      ...(state !== undefined && { round: state }),
+      mcpReq: { id: 1, signal: new AbortController().signal, requestState: () => state },
+    });
+    await handler(round(undefined));
+    api.always = "drop-request";
+    expect(await handler(round("sure"))).toEqual(text("ran"));
+    api.always = undefined;
+    await paywall.close({ timeout: 10_000 });
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
   it.each([
     ["strangers", {}, true],
     ["calls whose budget is enforced", { enforceBudget: true }, false],

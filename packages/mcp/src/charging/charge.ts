@@ -152,7 +152,7 @@ export function createCharge({
       return admission(await teller.meter(order, bill));
     }
     try {
-      return admission(await teller.verify(order));
+      return admission(await teller.verify(order).catch((error: unknown) => offlineCaller(order, error)));
     } catch (error) {
       // Refused now, and paid for all the same.
       rounds.put(paid(), true);
@@ -204,8 +204,12 @@ export function createCharge({
     };
   }
 
-  /** Lets an agent through that is known, where the owner wants that and nothing but the API is missing. */
-  async function offline(order: Order, bill: Bill | undefined, error: unknown): Promise<Admission> {
+  /**
+   * The agent, where it is known, the owner lets it through and nothing but the API is missing.
+   *
+   * @throws the error that the API's absence was told by, where it may not pass
+   */
+  function offlineCaller(order: Order, error: unknown): Caller {
     const caller = teller.lastKnown(order);
     const { call, policy } = order;
     if (caller === undefined || !mayPassOffline(order, error)) throw error;
@@ -213,6 +217,12 @@ export function createCharge({
     const { kind, name } = call;
     const { accountId, agentId } = caller;
     emitter.emit("verified", { kind, name, accountId, agentId, source: "offline", budget: undefined });
+    return caller;
+  }
+
+  function offline(order: Order, bill: Bill | undefined, error: unknown): Admission {
+    const caller = offlineCaller(order, error);
+    const { policy } = order;
     return settledBy(order, caller, async (later, outcome) => {
       if (bill === undefined || outcome.status === "input_required") return;
       if (outcome.status === "failed" && policy.charge !== "call") return;
