@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -56,6 +57,38 @@ describe("meterName and quantity", () => {
     paywall.expectBilled({ quantity: 2 }, { quantity: 2 }, { agentId: "agt_vip", quantity: 1 });
     // First of an agent: one to know it, one to bill; from then on one.
     expect(seen).toHaveLength(5);
+  });
+
+  it("can be functions that catch what they read of a caller who is not known yet", async () => {
+    const paywall = createTestPaywall();
+    const { call } = await serve(paywall, {
+      meterName: "rows",
+      quantity: (_: unknown, caller: { agentId: string }) => {
+        try {
+          return caller.agentId === "agt_test" ? 9 : 1;
+        } catch {
+          return 0;
+        }
+      },
+    });
+    await call();
+    paywall.expectBilled({ quantity: 9 });
+  });
+
+  it("tells the owner of a wrong price without the argument or the result that it came of", async () => {
+    const paywall = createTestPaywall();
+    const secret = ({ pages }: { pages: number }) => `Secret ${pages}` as unknown as number;
+    const charges = [
+      { meterName: (args: { pages: number }) => String(secret(args)) },
+      { meterName: "rows", quantity: secret },
+      { meterName: "rows", resultQuantity: (_: unknown, args: { pages: number }) => secret(args) },
+    ];
+    for (const charge of charges) {
+      const { call, failed } = await serve(paywall, charge);
+      await call(987_654);
+      expect(failed).toHaveLength(1);
+      expect(inspect(failed, { depth: null, showHidden: true })).not.toContain("987654");
+    }
   });
 
   it("bills nothing for 0, and verifies the caller all the same", async () => {

@@ -14,10 +14,12 @@ export class BillError extends Error {
   }
 }
 
-class CallerNeeded extends Error {}
+let isCallerNeeded = false;
 
+/** Also where the owner's function catches it, and answers something all the same. */
 function needCaller(): never {
-  throw new CallerNeeded();
+  isCallerNeeded = true;
+  throw new Error("the caller is not known yet");
 }
 
 /** Stands in for a caller who is not known yet: most functions read the arguments alone. */
@@ -56,22 +58,24 @@ export async function computeBill(
     meterName: typeof policy.meterName === "function" ? policy.meterName(args, caller) : policy.meterName,
     quantity: typeof policy.quantity === "function" ? policy.quantity(args, caller) : (policy.quantity ?? 1),
   });
-  let bill: ReturnType<typeof read>;
+  let bill: ReturnType<typeof read> | undefined;
+  isCallerNeeded = false;
   try {
     bill = read(unknownCaller);
   } catch (error) {
-    if (!(error instanceof CallerNeeded))
-      throw new BillError(`meterName or quantity threw: ${String(error)}`, { cause: error });
+    if (!isCallerNeeded) throw new BillError("meterName or quantity threw", { cause: error });
+  }
+  if (bill === undefined || isCallerNeeded) {
     const caller = await identify();
     try {
       bill = read(caller);
-    } catch (inner) {
-      throw new BillError(`meterName or quantity threw: ${String(inner)}`, { cause: inner });
+    } catch (error) {
+      throw new BillError("meterName or quantity threw", { cause: error });
     }
   }
   const { meterName, quantity } = bill;
   if (!isMeterName(meterName))
-    throw new BillError(`meterName answered ${String(meterName)}, which is no meter's name`);
+    throw new BillError(`meterName answered ${shown(meterName)}, which is no meter's name`);
   if (!isQuantity(quantity)) throw quantityError("quantity", quantity);
   return quantity === 0 ? undefined : { meterName, quantity };
 }
@@ -91,7 +95,7 @@ export function computeResultQuantity(
   try {
     quantity = resultQuantity(result, args, caller);
   } catch (error) {
-    throw new BillError(`resultQuantity threw: ${String(error)}`, { cause: error });
+    throw new BillError("resultQuantity threw", { cause: error });
   }
   if (!isQuantity(quantity)) throw quantityError("resultQuantity", quantity);
   return quantity;
@@ -99,6 +103,11 @@ export function computeResultQuantity(
 
 function quantityError(name: string, value: unknown): BillError {
   return new BillError(
-    `${name} answered ${typeof value === "object" ? typeof value : String(value)}, not a whole number from 0 to ${MAX_QUANTITY}; to bill fractions, give the meter a smaller unit`,
+    `${name} answered ${shown(value)}, not a whole number from 0 to ${MAX_QUANTITY}; to bill fractions, give the meter a smaller unit`,
   );
+}
+
+/** An answer for the owner's eyes: texts and objects may be an argument, or a part of a result. */
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : `a value of type ${typeof value}`;
 }
