@@ -142,10 +142,12 @@ it("answers 429 with Retry-After", async () => {
 });
 
 it("costs one request a call once a token is known, and verifies every call where it is billed", async () => {
+  const adminOnly = paywall.tool({ meterName: "api_calls", scopes: ["mcp:admin"] }, async () => text("ran"));
   const handler = createMcpHandler(() => {
     const server = new McpServer({ name: "server", version: "1" });
     server.registerTool("t", {}, () => text("ran"));
     server.registerTool("admin", {}, () => text("ran"));
+    server.registerTool("own", {}, adminOnly);
     return paywall.protect(server, {
       tools: { t: { meterName: "api_calls" }, admin: { meterName: "api_calls", scopes: ["mcp:admin"] } },
     });
@@ -168,9 +170,11 @@ it("costs one request a call once a token is known, and verifies every call wher
   expect(await (await call("t")).text()).toContain("ran");
   expect(api.seen).toHaveLength(1);
   // Scope step-up, as the authorization specification asks.
-  const stepUp = await call("admin");
-  expect(stepUp.status).toBe(403);
-  expect(stepUp.headers.get("www-authenticate")).toMatch(/error="insufficient_scope".*scope="mcp:admin"/);
+  for (const name of ["admin", "own"]) {
+    const stepUp = await call(name);
+    expect(stepUp.status).toBe(403);
+    expect(stepUp.headers.get("www-authenticate")).toMatch(/error="insufficient_scope".*scope="mcp:admin"/);
+  }
   expect(api.ledger.usage).toHaveLength(2);
   // The door trusts for a while; the gate behind it does not.
   api.ledger.revoke(token);

@@ -209,6 +209,28 @@ describe("together with paywall.tool", () => {
     paywall.expectBilled({ meterName: "rows", quantity: 7 });
   });
 
+  it.each([["v1"], ["v2"]])("%s lists and hides it by the handler's own options", async (sdk) => {
+    const paywall = createTestPaywall({ hideUncallable: true });
+    const price = "0.02 USD per row";
+    const handler = paywall.tool({ meterName: "rows", quantity: 7, scopes: ["mcp:admin"], price }, async () =>
+      text("ran"),
+    );
+    const v1 = paywall.protect(new McpServerV1(info), {});
+    const v2 = paywall.protect(new McpServerV2(info), {});
+    const tool = sdk === "v1" ? v1.registerTool("paid", {}, handler) : v2.registerTool("paid", {}, handler);
+    const client = sdk === "v1" ? await connectV1(v1) : await connectV2(v2);
+    const list = async () => (await client.listTools()).tools.map(({ name, _meta }) => ({ name, _meta }));
+    expect(await list()).toEqual([]);
+    paywall.actAs(paywall.authorize("agt_admin", { scopes: ["mcp:admin"] }));
+    const charge = { meterName: "rows", quantity: 7, charge: "call", scopes: ["mcp:admin"], price };
+    expect(await list()).toEqual([{ name: "paid", _meta: { "com.licentric/charge": charge } }]);
+    // What replaces it brings no options of its own.
+    tool.update({ callback: () => text("ran") });
+    expect(await list()).toEqual([
+      { name: "paid", _meta: { "com.licentric/charge": { charge: "call", scopes: [] } } },
+    ]);
+  });
+
   it("says so when a tool has two prices", () => {
     const paywall = createTestPaywall();
     const server = paywall.protect(new McpServerV1(info), CHARGES);

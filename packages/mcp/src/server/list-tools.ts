@@ -1,6 +1,7 @@
 import type { Policy } from "../charging/policy.ts";
 import { META_PREFIX } from "../refusal.ts";
 import { isRecord, member } from "../util/record.ts";
+import type { BuiltIn } from "./protect-registry.ts";
 import type { RequestHandler } from "./protect-requests.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
@@ -17,7 +18,8 @@ export interface ChargeInfo {
 }
 
 /** Adds to each listed tool what it costs, and leaves out what the caller may not call where the owner wants that. */
-export function annotateTools(run: RequestHandler, plan: ServerPlan): RequestHandler {
+export function annotateTools(run: RequestHandler, plan: ServerPlan, builtIn?: BuiltIn): RequestHandler {
+  const policyOf = (name: string) => builtIn?.ownPolicy("tool", name) ?? plan.policyFor("tool", [name]);
   return async (request, context) => {
     const listed = await run(request, context);
     const tools = member(listed, "tools");
@@ -25,7 +27,7 @@ export function annotateTools(run: RequestHandler, plan: ServerPlan): RequestHan
     const scopes = plan.hideUncallable ? await plan.scopesOf(context) : undefined;
     const annotated = tools.flatMap((tool: unknown) => {
       const name = member(tool, "name");
-      const policy = typeof name === "string" ? plan.policyFor("tool", [name]) : false;
+      const policy = typeof name === "string" ? policyOf(name) : false;
       if (!isRecord(tool) || policy === false) return [tool];
       if (
         scopes !== undefined &&

@@ -1,4 +1,5 @@
 import type { Gate } from "../charging/gate.ts";
+import type { Policy } from "../charging/policy.ts";
 import { RefusedError, toToolResult } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
 import { type AnyHandler, argsOf, guardedOf } from "./handler.ts";
@@ -39,6 +40,8 @@ export interface BuiltIn {
   installing(kind: Gate["kind"]): boolean;
   /** Whether it ever installed handlers of a kind. */
   installed(kind: Gate["kind"]): boolean;
+  /** The policy that a registered thing's handler brings itself, wrapped by `paywall.tool` and its like. */
+  ownPolicy(kind: Gate["kind"], name: string): Policy | undefined;
   /** Whether running `probe` made it look a name up in its registry. */
   looksUp(kind: Gate["kind"], name: string, probe: () => void): boolean;
 }
@@ -91,6 +94,13 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
     installing: (kind) => installing.has(kind),
     installed: (kind) =>
       REGISTRIES.some((known) => known.kind === kind && member(server, known.initialized) === true),
+    ownPolicy(kind, name) {
+      for (const known of REGISTRIES) {
+        const entry = known.kind === kind ? member(member(server, known.registry), name) : undefined;
+        if (isRecord(entry)) return ownPolicies.get(entry);
+      }
+      return undefined;
+    },
     looksUp(kind, name, probe) {
       lookups.clear();
       watching = true;
@@ -103,6 +113,9 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
     },
   };
 }
+
+/** The policies that registered things bring themselves. */
+const ownPolicies = new WeakMap<object, Policy>();
 
 /** The name under which a thing is registered now: it can be renamed. */
 const keys = new WeakMap<object, { current: string }>();
@@ -145,7 +158,7 @@ function scopeChallenge(
 ) {
   return (request: unknown) => {
     const granted = member(member(request, "authInfo"), "scopes");
-    const policy = plan.policyFor(kind, namesOf(name, entry));
+    const policy = ownPolicies.get(entry) ?? plan.policyFor(kind, namesOf(name, entry));
     if (policy === false || !Array.isArray(granted)) return undefined;
     return policy.scopes.every((scope) => granted.includes(scope)) ? undefined : { scopes: policy.scopes };
   };
@@ -212,6 +225,8 @@ function guardFunction(
       `the ${kind} "${name.current}" is wrapped in paywall.${kind} and named in paywall.protect: keep one of the two, so that it is clear what it costs`,
     );
   }
+  if (wrapped === undefined) ownPolicies.delete(entry);
+  else ownPolicies.set(entry, wrapped.policy);
   return async (...params: unknown[]) => {
     const policy = wrapped?.policy ?? plan.policyFor(kind, namesOf(name, entry));
     const run = () => {

@@ -32,7 +32,7 @@ export function guardRequests(
   const wrap = (method: unknown, handler: unknown, isBuiltIn: (kind: Gate["kind"]) => boolean): unknown => {
     if (typeof handler !== "function") throw notGuardable(`its handler of ${String(method)} is no function`);
     const run: RequestHandler = (request, context) => Reflect.apply(handler, server, [request, context]);
-    if (method === "tools/list") return annotateTools(run, plan);
+    if (method === "tools/list") return annotateTools(run, plan, builtIn);
     if (!isCharged(method)) return handler;
     const { kind } = CHARGED[method];
     if (isBuiltIn(kind)) return settleAround(run, plan);
