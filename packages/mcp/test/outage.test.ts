@@ -110,6 +110,45 @@ describe.each(MODES)("charge $charge", (charge) => {
   });
 });
 
+it.each<[string, number, ChargeOptions, PaywallOptions]>([
+  ["charged by call", 1, { charge: "call" }, {}],
+  ["charged by success", 0, { charge: "success" }, {}],
+  ["charged by reserve", 0, { charge: "reserve" }, {}],
+  ["charged by success, whose budget is enforced", 0, { charge: "success", enforceBudget: true }, {}],
+  ["in the background", 0, {}, { metering: "background" }],
+])(
+  "runs a call that is cancelled while it is asked for only where that billed it: %s",
+  async (_, billed, charge, options) => {
+    const paywall = createPaywall({
+      baseUrl: api.url,
+      apiKey: API_KEY,
+      token: () => token,
+      journal: { directory },
+      ...options,
+    });
+    open.push(paywall);
+    const seen: boolean[] = [];
+    const handler = paywall.tool(
+      { meterName: "api_calls", ...charge },
+      async (extra: { signal: AbortSignal }) => {
+        seen.push(extra.signal.aborted);
+        return text("ran");
+      },
+    );
+    api.delay = 60;
+    const controller = new AbortController();
+    const call = handler({ signal: controller.signal });
+    await expect.poll(() => api.seen.length).toBe(1);
+    controller.abort(new Error("gone"));
+    if (billed > 0) expect(await call).toEqual(text("ran"));
+    else await expect(call).rejects.toThrow("gone");
+    await paywall.close();
+    expect(seen).toEqual(billed > 0 ? [true] : []);
+    expect(api.ledger.usage).toHaveLength(billed);
+    expect(api.ledger.held()).toBe(0);
+  },
+);
+
 it("does not take a timeout for unpaid: what may have been recorded pays for the next call", async () => {
   const { call } = await serve({ timeout: 200 });
   api.always = "drop-answer";
