@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { redactSecrets } from "@licentric/contract";
 import type { APIResponse, RateLimit } from "./api-promise.ts";
 
 /** What HTTP said, before anything is made of it. */
@@ -9,10 +10,14 @@ export interface Answer {
   readonly attempts: number;
 }
 
-/** One header of an answer; of a repeated one the first. */
+/**
+ * One header of an answer; of a repeated one the first. A server may put there what it was sent: a secret among it
+ * comes out shortened.
+ */
 export function header(answer: Pick<Answer, "headers">, name: string): string | undefined {
   const value = answer.headers[name];
-  return Array.isArray(value) ? value[0] : value;
+  const first = Array.isArray(value) ? value[0] : value;
+  return first && redactSecrets(first);
 }
 
 /** The answer's headers as the web's `Headers`. */

@@ -117,7 +117,7 @@ function readEnvelope(text: string): ErrorEnvelopeData | undefined {
 function describe(answer: TextAnswer, what: string): string {
   const location = header(answer, "location");
   if (answer.status >= 300 && answer.status < 400) {
-    return `${what} was redirected (${answer.status})${location ? ` to ${redactSecrets(withoutQuery(location))}` : ""}. The client follows no redirects, so that no key goes astray: set baseUrl to where the API is.`;
+    return `${what} was redirected (${answer.status})${location ? ` to ${withoutQuery(location)}` : ""}. The client follows no redirects, so that no key goes astray: set baseUrl to where the API is.`;
   }
   const type = header(answer, "content-type") ?? "no content type";
   const excerpt = excerptOf(answer.text);
