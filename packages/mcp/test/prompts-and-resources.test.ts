@@ -1,7 +1,9 @@
+import { Server as LowServerV1 } from "@modelcontextprotocol/sdk/server/index.js";
 import {
   McpServer as McpServerV1,
   ResourceTemplate as TemplateV1,
 } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { ReadResourceRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { McpServer as McpServerV2, ResourceTemplate as TemplateV2 } from "@modelcontextprotocol/server";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -109,6 +111,26 @@ describe.each([
     paywall.expectBilled();
   });
 });
+
+it.each(["https://docs.example", "https://docs.example/"])(
+  "charges a low-level server for %s by whatever spelling its handler takes",
+  async (uri) => {
+    const paywall = createTestPaywall();
+    const server = new LowServerV1(info, { capabilities: { resources: {} } });
+    server.setRequestHandler(ReadResourceRequestSchema, ({ params }) => contents(new URL(params.uri)));
+    paywall.protect(server, { resources: { [uri]: { meterName: "reads" } } });
+    const client = await connectV1(server);
+    const spellings = ["https://docs.example", "HTTPS://DOCS.example/", "https://docs.example:443/x/.."];
+    for (const spelling of spellings) {
+      expect(await client.readResource({ uri: spelling })).toEqual(
+        contents(new URL("https://docs.example/")),
+      );
+    }
+    paywall.expectBilled(...spellings.map(() => ({ meterName: "reads" })));
+    await client.readResource({ uri: "https://docs.example/other" });
+    paywall.expectBilled(...spellings.map(() => ({ meterName: "reads" })));
+  },
+);
 
 it("leaves prompts and resources alone where only tools are charged", async () => {
   const paywall = createTestPaywall();

@@ -12,7 +12,10 @@ export interface ProtectOptions {
   readonly tools?: Charges;
   /** Prompts by name. Prompts are left alone where this is not given. */
   readonly prompts?: Charges;
-  /** Resources by URI or by the name they are registered with, templates by name. Left alone where this is not given. */
+  /**
+   * Resources by URI, in whichever spelling it is asked for, or by the name they are registered with, templates by
+   * name. Left alone where this is not given.
+   */
   readonly resources?: Charges;
   /**
    * What holds for whatever is not named above: by default its caller is verified and nothing is billed. `false`
@@ -67,7 +70,7 @@ export function toServerPlan(
   const policies: Readonly<Record<Gate["kind"], ReadonlyMap<string, Policy | false>>> = {
     tool: toMap(options.tools, "tools"),
     prompt: toMap(options.prompts, "prompts"),
-    resource: toMap(options.resources, "resources"),
+    resource: withNormalized(toMap(options.resources, "resources")),
   };
   const otherwise =
     options.default === false
@@ -78,8 +81,10 @@ export function toServerPlan(
     prompt: options.prompts === undefined ? false : otherwise,
     resource: options.resources === undefined ? false : otherwise,
   };
-  const named = (kind: Gate["kind"], names: readonly string[]) =>
-    names.find((name) => policies[kind].has(name));
+  const named = (kind: Gate["kind"], names: readonly string[]) => {
+    const isKnown = (name: string) => policies[kind].has(name);
+    return names.find(isKnown) ?? (kind === "resource" ? names.map(normalized).find(isKnown) : undefined);
+  };
   return {
     ...rest,
     policyFor(kind, names) {
@@ -88,4 +93,14 @@ export function toServerPlan(
     },
     isNamed: (kind, names) => named(kind, names) !== undefined,
   };
+}
+
+/** Adds to each URI its normal spelling: whoever asks by another one asks for the same resource. */
+function withNormalized<Value>(charges: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> {
+  return new Map([...[...charges].map(([name, value]) => [normalized(name), value] as const), ...charges]);
+}
+
+/** A URI as a handler sees it that parses it. */
+function normalized(name: string): string {
+  return URL.canParse(name) ? new URL(name).href : name;
 }
