@@ -164,3 +164,39 @@ it("lets a handler's own requestState through untouched", async () => {
   expect(seen).toEqual([undefined, "opaque"]);
   paywall.expectBilled({ quantity: 1 });
 });
+
+describe("handlers of one text and no name", () => {
+  const sell = (paywall: TestPaywall, price: number, charge: "call" | "success" | "reserve" = "call") =>
+    paywall.tool(
+      { meterName: "api_calls", charge, quantity: ({ pages }: { pages: number }) => pages * price },
+      async (_: { pages: number }, ctx: object) =>
+        "done" in ctx ? text("ran") : { resultType: "input_required", ...text("sure?") },
+    );
+  const round = (state?: string) => ({
+    ...(state !== undefined && { done: true }),
+    mcpReq: { id: 1, signal: new AbortController().signal, requestState: () => state },
+  });
+
+  it("give no more results together than were paid for", async () => {
+    const paywall = createTestPaywall();
+    const [one, other, dear] = [1, 1, 100].map((price) => sell(paywall, price));
+    for (let paid = 0; paid < 2; paid++) await one?.({ pages: 1 }, round());
+    paywall.expectBilled({ quantity: 1 }, { quantity: 1 });
+    // A round that was paid for is spent on one result, and never on what costs more.
+    for (const handler of [dear, other, one, one]) await handler?.({ pages: 1 }, round("sure"));
+    paywall.expectBilled({ quantity: 1 }, { quantity: 1 }, { quantity: 100 }, { quantity: 1 });
+  });
+
+  it.each(["call", "success", "reserve"] as const)(
+    "are each billed at their own price where their owner calls several in one request, charge %s",
+    async (charge) => {
+      const paywall = createTestPaywall();
+      const context = { ...round(), done: true };
+      const [one, dear] = [1, 100].map((price) => sell(paywall, price, charge));
+      await one?.({ pages: 1 }, context);
+      await dear?.({ pages: 1 }, context);
+      await one?.({ pages: 7 }, context);
+      paywall.expectBilled({ quantity: 1 }, { quantity: 100 }, { quantity: 7 });
+    },
+  );
+});

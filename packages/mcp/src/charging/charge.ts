@@ -193,15 +193,11 @@ export function createCharge({
       await held.release(order);
       throw signal.reason;
     }
-    return {
-      ...settledBy(order, held.caller, async (later, outcome) => {
-        const quantity =
-          outcome.status === "done" ? usedQuantity(order, bill, held.caller, outcome.result) : 0;
-        await (quantity === 0 ? held.release(later) : held.commit(later, quantity));
-      }),
-      // An `input_required` outcome has given the hold back: another round needs a new one.
-      resume: () => false,
-    };
+    // An `input_required` outcome gives the hold back: another round makes a new one.
+    return settledBy(order, held.caller, async (later, outcome) => {
+      const quantity = outcome.status === "done" ? usedQuantity(order, bill, held.caller, outcome.result) : 0;
+      await (quantity === 0 ? held.release(later) : held.commit(later, quantity));
+    });
   }
 
   /**
@@ -250,7 +246,8 @@ export function createCharge({
           await run({ ...order, end: now() + timeout }, outcome);
           return undefined;
         }),
-      resume: () => true,
+      // Nothing is paid for yet; and the owner may have called another handler, or with other arguments.
+      resume: () => false,
     };
   }
 
