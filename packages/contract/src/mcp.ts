@@ -32,7 +32,14 @@ export const RecordedEvent = z.object({
   duplicate: z
     .boolean()
     .meta({ description: "True when this idempotency key had recorded the event before." }),
+  age: z.int().min(0).optional().meta({
+    description:
+      "Of a duplicate: milliseconds since it was recorded. Tells a request that was sent again from a key that is used again.",
+  }),
 });
+
+/** The event that a verify or a commit recorded. */
+export type RecordedEvent = z.infer<typeof RecordedEvent>;
 
 /** What `mcp.verify` answers. `expiresAt`, `event` and `budget` are ours: the hosted service leaves them out. */
 export const Verification = z.object({

@@ -1,6 +1,14 @@
 import { randomUUID } from "node:crypto";
 import type { BudgetState } from "@licentric/sdk";
-import type { Answer, Committed, Gateway, MeterRequest, Reserved, Verified } from "./api/gateway.ts";
+import type {
+  Answer,
+  Committed,
+  Gateway,
+  MeterRequest,
+  Recorded,
+  Reserved,
+  Verified,
+} from "./api/gateway.ts";
 import { type RefusalCode, type RefusalDetails, refuse } from "./refusal.ts";
 
 /** Usage that a test ledger recorded. */
@@ -58,6 +66,7 @@ export function createTestLedger(): TestLedger {
   const holds = new Map<string, TestHold>();
   const reservations = new Map<string, string>();
   const usage: RecordedUsage[] = [];
+  const recordedAt = new WeakMap<RecordedUsage, number>();
   const requests: string[] = [];
   let refusing: { code: RefusalCode; details: RefusalDetails } | undefined;
 
@@ -94,12 +103,14 @@ export function createTestLedger(): TestLedger {
     return agent;
   }
 
-  function record(event: RecordedUsage): boolean {
-    const duplicate = usage.some(
+  function record(event: RecordedUsage): Recorded {
+    const first = usage.find(
       ({ agentId, idempotencyKey }) => agentId === event.agentId && idempotencyKey === event.idempotencyKey,
     );
-    if (!duplicate) usage.push(event);
-    return duplicate;
+    if (first !== undefined) return { duplicate: true, age: Date.now() - (recordedAt.get(first) ?? 0) };
+    usage.push(event);
+    recordedAt.set(event, Date.now());
+    return { duplicate: false };
   }
 
   const answered = <Value>(value: Value): Answer<Value> => ({ value, retried: false });
@@ -123,8 +134,8 @@ export function createTestLedger(): TestLedger {
       if ("refusal" in agent) return agent;
       const { meterName, quantity = 1 } = request;
       if (meterName === undefined) return answered(verified(agent));
-      const duplicate = record({ agentId: agent.agentId, meterName, quantity, idempotencyKey });
-      return answered({ ...verified(agent, meterName), event: { duplicate } });
+      const event = record({ agentId: agent.agentId, meterName, quantity, idempotencyKey });
+      return answered({ ...verified(agent, meterName), event });
     },
     async reserve(token, request, { idempotencyKey }): Promise<Answer<Reserved>> {
       requests.push("reserve");
@@ -151,7 +162,7 @@ export function createTestLedger(): TestLedger {
       const { agentId, meterName } = hold;
       return answered({
         lapsed: false,
-        event: { duplicate: record({ agentId, meterName, quantity, idempotencyKey: id }) },
+        event: record({ agentId, meterName, quantity, idempotencyKey: id }),
       });
     },
     async release(_token, id) {
@@ -163,7 +174,7 @@ export function createTestLedger(): TestLedger {
     async record(events) {
       requests.push("record");
       if (refusing !== undefined) throw new Error(refusing.code);
-      return events.map((event) => ({ status: record(event) ? "duplicate" : "recorded" }));
+      return events.map((event) => ({ status: record(event).duplicate ? "duplicate" : "recorded" }));
     },
     close: async () => undefined,
   };

@@ -1,5 +1,5 @@
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { type ChargeOptions, createPaywall, IDEMPOTENCY_META_KEY, type Paywall } from "../src/index.ts";
 import { connectV1, refusalOf, text } from "./connect.ts";
@@ -11,7 +11,10 @@ beforeEach(async () => {
   api = await startStandIn();
   token = api.ledger.authorize("agt_1");
 });
-afterEach(() => api.close());
+afterEach(async () => {
+  vi.useRealTimers();
+  await api.close();
+});
 
 const MODES: ChargeOptions[] = [
   { meterName: "api_calls", charge: "call" },
@@ -105,6 +108,31 @@ describe.each(MODES)("an agent's own key, charge $charge", (charge) => {
     expect(refusalOf(await call("k"))).toMatchObject({ code: "rate_limited", retryAfter: 9 });
     api.ledger.refuseWith(undefined);
     expect((await call("k")).content).toEqual([{ type: "text", text: "x 1" }]);
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it.each([
+    ["one request is lost", 1],
+    ["every try of a call is lost", 4],
+  ])("is no way to a free call in another process where %s", { timeout: 20_000 }, async (_, lost) => {
+    await (await serve(charge))("k");
+    // The process that was paid has forgotten it, or is another one.
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60_000 });
+    const later = await serve(charge, createPaywall({ baseUrl: api.url, token: () => token, timeout: 500 }));
+    api.faults.push(...Array.from({ length: lost }, () => "drop-request" as const));
+    const codes: unknown[] = [];
+    await expect
+      .poll(
+        async () => {
+          const { code } = z.object({ code: z.string() }).parse(refusalOf(await later("k")));
+          codes.push(code);
+          return code;
+        },
+        { timeout: 15_000, interval: 300 },
+      )
+      .toBe("idempotency_replay");
+    if (lost > 1) expect(codes).toContain("billing_unavailable");
+    expect(refusalOf(await later("k"))).toMatchObject({ code: "idempotency_replay" });
     expect(api.ledger.usage).toHaveLength(1);
   });
 

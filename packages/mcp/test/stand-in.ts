@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { z } from "zod";
-import type { Answer } from "../src/api/gateway.ts";
+import type { Answer, Recorded } from "../src/api/gateway.ts";
 import { createTestLedger, type TestLedger } from "../src/test-ledger.ts";
 
 /** What goes wrong with a request. */
@@ -168,7 +168,7 @@ export async function startStandIn(port = 0): Promise<StandIn> {
   return standIn;
 }
 
-function send(answer: Answer<{ event?: { duplicate: boolean } | undefined }>): Sent {
+function send(answer: Answer<{ event?: Recorded | undefined }>): Sent {
   if ("value" in answer) {
     const { event, ...rest } = answer.value;
     return [200, { data: { ...rest, ...(event !== undefined && { event: eventOf(event) }) } }];
@@ -180,11 +180,12 @@ function send(answer: Answer<{ event?: { duplicate: boolean } | undefined }>): S
   return [status, { error: message, code: code.toUpperCase(), ...details }, headers];
 }
 
-const eventOf = (event: { duplicate: boolean } | undefined) => ({
+const eventOf = (event: Recorded | undefined) => ({
   id: "evt_1",
   meterName: "api_calls",
   quantity: 1,
   duplicate: event?.duplicate ?? false,
+  ...(event?.age !== undefined && { age: event.age }),
 });
 
 const reservationOf = (id: string, status: string) => ({

@@ -247,7 +247,11 @@ describe.each(databases)("budgets on $name", (database) => {
     await verify({ enforceBudget: true }, "call-2");
     expect((await verify({ enforceBudget: true }, "call-3")).status).toBe(402);
     const again = await verify({ enforceBudget: true }, "call-1");
-    expect(again.body.data.event).toEqual({ ...first.body.data.event, duplicate: true });
+    expect(again.body.data.event).toEqual({
+      ...first.body.data.event,
+      duplicate: true,
+      age: expect.any(Number),
+    });
     const conflict = await verify({ quantity: 2, enforceBudget: true }, "call-1");
     expect(conflict).toMatchObject({ status: 409, body: { code: "IDEMPOTENCY_CONFLICT" } });
     const same = await Promise.all(

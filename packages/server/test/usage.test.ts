@@ -86,6 +86,24 @@ describe.each(databases)("usage on $name", (database) => {
     expect(await get("/usage/totals")).toMatchObject([{ quantity: 4, eventCount: 1 }]);
   });
 
+  it("says how long ago a repeated key was recorded, and nothing of the kind for one that is not repeated", async () => {
+    const start = Date.now();
+    const verify = async (seconds: number) => {
+      api.setTime(new Date(start + seconds * 1_000));
+      const answer = await api.call("POST", "/api/v1/mcp/verify", {
+        token,
+        body: { meterName: "api_calls" },
+        headers: { "idempotency-key": "call-1" },
+      });
+      return answer.body.data.event;
+    };
+    const first = await verify(0);
+    expect(first).toEqual({ id: first.id, meterName: "api_calls", quantity: 1, duplicate: false });
+    expect(await verify(90)).toEqual({ ...first, duplicate: true, age: 90_000 });
+    // A clock that was set back, or another process's.
+    expect(await verify(-1)).toEqual({ ...first, duplicate: true, age: 0 });
+  });
+
   it("records a batch once that is repeated under its request's key", async () => {
     const events = [
       { agentId, meterName: "api_calls" },

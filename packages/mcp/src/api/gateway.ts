@@ -11,13 +11,21 @@ export interface MeterRequest {
   readonly requiredScopes?: readonly string[];
 }
 
+/** What the paywall needs to know of the event that a request recorded. */
+export interface Recorded {
+  /** Its key had recorded it before. */
+  readonly duplicate: boolean;
+  /** Milliseconds since then, where the API says it. */
+  readonly age?: number | undefined;
+}
+
 /** What the paywall needs to know of a verification. */
 export interface Verified {
   readonly accountId: string;
   readonly agentId: string;
   readonly scopes: readonly string[];
   readonly expiresAt?: string | undefined;
-  readonly event?: { readonly duplicate: boolean } | undefined;
+  readonly event?: Recorded | undefined;
   readonly budget?: BudgetState | undefined;
 }
 
@@ -30,7 +38,7 @@ export interface Reserved extends Verified {
 export interface Committed {
   /** The hold was gone: nothing was billed. */
   readonly lapsed: boolean;
-  readonly event?: { readonly duplicate: boolean } | undefined;
+  readonly event?: Recorded | undefined;
 }
 
 /** How one request is sent. */

@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { Gateway, GatewayOptions, MeterRequest, RefusedAnswer, Verified } from "../api/gateway.ts";
+import type {
+  Gateway,
+  GatewayOptions,
+  MeterRequest,
+  Recorded,
+  RefusedAnswer,
+  Verified,
+} from "../api/gateway.ts";
 import type { Caller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -59,11 +66,21 @@ export interface Teller {
 
 const HOUR = 3_600_000;
 
+/** A key under which usage was sent to be recorded. */
+interface Sent {
+  readonly key: string;
+  /** When that was first, by the teller's clock. */
+  readonly at: number;
+}
+
+/** Milliseconds by which the clocks of an API's own processes may differ. */
+const CLOCK_SKEW = 2_000;
+
 /** Makes a teller. */
 export function createTeller(options: TellerOptions): Teller {
   const { gateway, emitter, links, cache, now } = options;
   /** Keys whose usage the API may have recorded although nothing was served: the next such call uses them up. */
-  const unserved = createPool<string>({ limit: 10_000, ttl: HOUR, now });
+  const unserved = createPool<Sent>({ limit: 10_000, ttl: HOUR, now });
 
   const refused = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
 
@@ -136,7 +153,8 @@ export function createTeller(options: TellerOptions): Teller {
       typeof call.agentKey === "string" ? agentBillingKey(call, bill, call.agentKey) : undefined;
     const name = agentKey ?? unservedName(order, bill);
     const left = unserved.take(name);
-    const key = agentKey ?? left ?? randomUUID();
+    const sent = left ?? { key: agentKey ?? randomUUID(), at: now() };
+    const { key } = sent;
     const request: MeterRequest = { ...bill, ...conditions(policy) };
     try {
       const askedAt = Date.now();
@@ -145,17 +163,20 @@ export function createTeller(options: TellerOptions): Teller {
       const caller = toCaller(answer.value);
       cache.remember(call.tokenHash, caller, askedAt);
       accept(order, caller, "api", true);
-      const duplicate = answer.value.event?.duplicate === true;
-      // Recorded for an earlier call with this key, and not by an earlier try of this one.
-      if (duplicate && agentKey !== undefined && left === undefined && !answer.retried)
+      const { event } = answer.value;
+      const wasTried = left !== undefined || answer.retried;
+      if (agentKey !== undefined && event?.duplicate && !(wasTried && isOfThis(event, sent.at)))
         throw refused("idempotency_replay");
-      metered(order, caller, bill, key, { duplicate, pending: false });
+      metered(order, caller, bill, key, { duplicate: event?.duplicate === true, pending: false });
       return caller;
     } catch (error) {
-      if (error instanceof Refused && (error.mayBeRecorded || left !== undefined)) unserved.put(name, key);
+      if (error instanceof Refused && (error.mayBeRecorded || left !== undefined)) unserved.put(name, sent);
       throw error;
     }
   }
+
+  /** Whether an event can have been recorded by what was sent first at this time, and not for an earlier call. */
+  const isOfThis = ({ age = 0 }: Recorded, sentAt: number) => age <= now() - sentAt + CLOCK_SKEW;
 
   async function hold(order: Order, bill: Bill): Promise<Hold> {
     const { call, policy, token } = order;
@@ -189,6 +210,7 @@ export function createTeller(options: TellerOptions): Teller {
       release,
       async commit(later, quantity) {
         const used = { ...bill, quantity };
+        const sentAt = now();
         const committed = await gateway.commit(token, reservation.id, quantity, optionsFor(later));
         if ("refusal" in committed) {
           report(
@@ -204,18 +226,22 @@ export function createTeller(options: TellerOptions): Teller {
           await meter(later, used);
           return;
         }
-        const duplicate = committed.value.event?.duplicate === true;
-        if (duplicate && typeof call.agentKey === "string" && !committed.retried)
+        const { event } = committed.value;
+        const isKeyed = typeof call.agentKey === "string";
+        if (isKeyed && event?.duplicate && !(committed.retried && isOfThis(event, sentAt)))
           throw refused("idempotency_replay");
-        metered(order, caller, used, reservation.id, { duplicate, pending: false });
+        metered(order, caller, used, reservation.id, {
+          duplicate: event?.duplicate === true,
+          pending: false,
+        });
       },
     };
   }
 
   async function note(order: Order, caller: Caller, bill: Bill): Promise<void> {
     const name = unservedName(order, bill);
-    const left = unserved.take(name);
-    const idempotencyKey = left ?? randomUUID();
+    const sent = unserved.take(name) ?? { key: randomUUID(), at: now() };
+    const idempotencyKey = sent.key;
     try {
       if (options.journal === undefined) throw new TypeError("this paywall keeps no journal");
       const journal = await options.journal();
@@ -227,7 +253,7 @@ export function createTeller(options: TellerOptions): Teller {
       });
     } catch (error) {
       report(order, "usage could not be journalled; it is recorded by a request instead", error, bill);
-      unserved.put(name, idempotencyKey);
+      unserved.put(name, sent);
       await meter(order, bill);
       return;
     }

@@ -14,7 +14,7 @@ import { budgetState, tightest } from "./budget-rules.ts";
 import { readBudgetsFor } from "./budget-use.ts";
 import { budgetRefusal, lockBudgets, recordWithBudgets } from "./budgeted-recorder.ts";
 import { explainRefusal, unknownMeter } from "./recorder.ts";
-import { verificationOf } from "./verify.ts";
+import { recordedEvent, verificationOf } from "./verify.ts";
 
 interface ReservationRow {
   id: string;
@@ -132,7 +132,7 @@ export async function commit(
   const { event, duplicate } = outcome;
   return {
     reservation: await readReservation(tx, caller, row.id, making.now),
-    event: { id: event.id, meterName: event.meterName, quantity: event.quantity, duplicate },
+    event: recordedEvent(event, duplicate, making.now),
   };
 }
 

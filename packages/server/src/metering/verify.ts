@@ -1,4 +1,10 @@
-import { DEFAULT_METER_NAME, type Verification, type VerifyRequest } from "@licentric/contract";
+import {
+  DEFAULT_METER_NAME,
+  type RecordedEvent,
+  type UsageEvent,
+  type Verification,
+  type VerifyRequest,
+} from "@licentric/contract";
 import type { z } from "zod";
 import { type AgentCaller, requireAgentScopes } from "../accounts/caller.ts";
 import type { Services } from "../services.ts";
@@ -52,9 +58,16 @@ export async function verify(
   const { event, duplicate, budget } = outcome;
   return {
     ...verified,
-    event: { id: event.id, meterName: event.meterName, quantity: event.quantity, duplicate },
+    event: recordedEvent(event, duplicate, now),
     ...(budget && { budget }),
   };
+}
+
+/** What a verification or a commit answers of the event that it recorded, or that its key had recorded before. */
+export function recordedEvent(event: UsageEvent, duplicate: boolean, now: Date): RecordedEvent {
+  const { id, meterName, quantity, createdAt } = event;
+  const age = Math.max(0, now.getTime() - Date.parse(createdAt));
+  return { id, meterName, quantity, duplicate, ...(duplicate && { age }) };
 }
 
 /** What every verification answers of its caller. */
