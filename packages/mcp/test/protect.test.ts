@@ -5,7 +5,7 @@ import { Server as LowServerV2, McpServer as McpServerV2 } from "@modelcontextpr
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { ProtectOptions } from "../src/index.ts";
-import { createTestPaywall } from "../src/testing.ts";
+import { createTestPaywall, type TestPaywall } from "../src/testing.ts";
 import { connectV1, connectV2, refusalOf, text } from "./connect.ts";
 
 const info = { name: "server", version: "1" };
@@ -191,6 +191,45 @@ it("charges a call of a registered handler by the owner's own code, too", async 
   const extra = { signal: new AbortController().signal, requestId: 1 };
   await Reflect.apply(tool.handler, undefined, [extra]);
   paywall.expectBilled({ meterName: "api_calls" });
+});
+
+describe("a handler that calls others", () => {
+  const sell = (paywall: TestPaywall, quantity: number) =>
+    paywall.tool({ name: `for ${quantity}`, meterName: "rows", quantity }, async (_extra: object) =>
+      text("ran"),
+    );
+
+  it.each([
+    ["that is free", false],
+    ["that is verified only", {}],
+  ] as const)("%s spends no payment for one on another", async (_, charge) => {
+    const paywall = createTestPaywall();
+    const server = new McpServerV1(info);
+    const [cheap, dear] = [sell(paywall, 1), sell(paywall, 100)];
+    const registered = server.registerTool("registered", {}, () => text("ran"));
+    server.registerTool("many", {}, async (extra) => {
+      await Promise.all([cheap(extra), dear(extra)]);
+      await dear(extra);
+      if (typeof registered.handler !== "function") throw new Error("a plain tool has a plain handler");
+      for (let call = 0; call < 2; call++) await Reflect.apply(registered.handler, undefined, [extra]);
+      return text("all ran");
+    });
+    paywall.protect(server, {
+      tools: { many: charge, registered: { meterName: "calls", charge: "success" } },
+    });
+    expect(await (await connectV1(server)).callTool({ name: "many" })).toEqual(text("all ran"));
+    const rows = [1, 100, 100].map((quantity) => ({ meterName: "rows", quantity }));
+    paywall.expectBilled(...rows, { meterName: "calls" }, { meterName: "calls" });
+  });
+
+  it("and is charged itself has them in its price", async () => {
+    const paywall = createTestPaywall();
+    const server = paywall.protect(new McpServerV1(info), CHARGES);
+    const dear = sell(paywall, 100);
+    server.registerTool("paid", {}, (extra) => dear(extra));
+    expect(await (await connectV1(server)).callTool({ name: "paid" })).toEqual(text("ran"));
+    paywall.expectBilled({ meterName: "api_calls" });
+  });
 });
 
 describe("together with paywall.tool", () => {

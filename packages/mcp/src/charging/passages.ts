@@ -16,13 +16,15 @@ import type { UnderWay } from "./under-way.ts";
  * Handlers that run inside of it are settled by whoever opened it.
  */
 export interface RequestScope {
+  /** What the client asked for: the gate of this name is settled with the request, any other one by itself. */
+  readonly name: string | undefined;
   /** Arguments as the client sent them: a schema's defaults must not make one call look like two. */
   readonly sentArgs: unknown;
   /** What ran, by gate. */
   readonly pending: Map<string, Pending>;
   /** Set where a gate refused. */
   refusal: Refusal | undefined;
-  /** Set where a gate let the request through that bills for it: one request is charged once. */
+  /** Set where what was asked for is billed: whatever its handler calls is in its price. */
   charged: boolean;
 }
 
@@ -103,7 +105,9 @@ export function createPassages(dependencies: PassageDependencies): Passages {
 
   async function pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage> {
     const request = readRequestContext(context);
-    const scope = request.signal === undefined ? undefined : scopes.get(request.signal);
+    const opened = request.signal === undefined ? undefined : scopes.get(request.signal);
+    const scope = opened?.name === gate.name ? opened : undefined;
+    if (scope === undefined && opened?.charged) return { result: await run() };
     const passage = await passIn(scope, request, gate, args, run);
     if (scope !== undefined && "refusal" in passage) scope.refusal = passage.refusal;
     return passage;
@@ -122,7 +126,6 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     if (before !== undefined && (scope !== undefined || before.admission.resume())) {
       return finish(gate, request, before, scope, trace, run);
     }
-    if (scope?.charged) return { result: await run() };
     const token = await findTokenOf(request);
     const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
     const slot = typeof call.agentKey === "string" ? replays.enter(call, call.agentKey) : undefined;

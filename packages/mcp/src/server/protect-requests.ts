@@ -35,7 +35,7 @@ export function guardRequests(
     if (method === "tools/list") return annotateTools(run, plan, builtIn);
     if (!isCharged(method)) return handler;
     const { kind } = CHARGED[method];
-    if (isBuiltIn(kind)) return settleAround(run, plan);
+    if (isBuiltIn(kind)) return settleAround(method, run, plan);
     const guarded = guardOwn(method, run, plan);
     // Both SDKs reject a malformed call before any handler sees it: it is not billed, and the error is theirs.
     return (request: unknown, context: unknown) =>
@@ -125,9 +125,10 @@ function wasBuiltIn(method: unknown, kind: Gate["kind"], handler: unknown, built
 }
 
 /** Settles what ran inside of a request by the answer that the client gets. */
-function settleAround(run: RequestHandler, plan: ServerPlan): RequestHandler {
+function settleAround(method: keyof typeof CHARGED, run: RequestHandler, plan: ServerPlan): RequestHandler {
   return (request, context) => {
     const scope: RequestScope = {
+      name: textMember(member(request, "params"), CHARGED[method].parameter),
       sentArgs: sentArgsOf(request),
       pending: new Map(),
       refusal: undefined,
