@@ -162,16 +162,25 @@ it("does not take a timeout for unpaid: what may have been recorded pays for the
   expect(api.ledger.usage).toHaveLength(2);
 });
 
-it("does not deliver what could not be billed", async () => {
-  const { call } = await serve({ timeout: 200 }, { meterName: "api_calls", charge: "success" });
-  await call();
-  api.faults.push({ status: 200, body: '{"data":{"accountId":"a","agentId":"agt_1","scopes":[]}}' });
-  api.always = { status: 500 };
-  const refused = await call();
-  expect(refusalOf(refused)).toMatchObject({ code: "billing_unavailable" });
-  expect(JSON.stringify(refused)).not.toContain("ran");
-  expect(api.ledger.usage).toHaveLength(1);
-});
+it.each(["success", "reserve"] as const)(
+  "does not deliver what could not be billed, charge %s",
+  async (charge) => {
+    const { call } = await serve({ timeout: 200 }, { meterName: "api_calls", charge });
+    await call();
+    const { gateway } = api.ledger;
+    const begin = charge === "success" ? "verify" : "reserve";
+    const first = gateway[begin];
+    gateway[begin] = async (...asked: Parameters<typeof first>) => {
+      api.always = { status: 500 };
+      return Reflect.apply(first, gateway, asked);
+    };
+    const refused = await call();
+    expect(runs).toBe(2);
+    expect(refusalOf(refused)).toMatchObject({ code: "billing_unavailable" });
+    expect(JSON.stringify(refused)).not.toContain("ran");
+    expect(api.ledger.usage).toHaveLength(1);
+  },
+);
 
 it("meters after the handler even where its hold has lapsed", async () => {
   const { call } = await serve({}, { meterName: "api_calls", charge: "reserve", quantity: 2 });

@@ -3,6 +3,7 @@ import {
   InMemoryTaskStore,
 } from "@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js";
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
 import {
   CallToolResultSchema,
   ErrorCode,
@@ -151,7 +152,34 @@ it("trap 7: a task cannot be billed by a result that comes after the call, and t
   ).toThrow(/runs as a task and cannot be charged by "success"/);
 });
 
-it("trap 8: every call of one HTTP request is charged by itself, and per-tool scopes hold without HTTP", async () => {
+it("trap 8: every call of one HTTP request is charged by itself", async () => {
+  const paywall = createTestPaywall();
+  paywall.actAs(paywall.authorize("agt_1", { budgets: { api_calls: 60 } }));
+  const server = paywall.protect(new McpServerV1(info), {
+    tools: { t: { meterName: "api_calls", enforceBudget: true } },
+  });
+  let runs = 0;
+  server.registerTool("t", {}, () => text(`ran ${++runs}`));
+  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });
+  await server.connect(transport);
+  const calls = Array.from({ length: 100 }, (_, id) => ({
+    jsonrpc: "2.0",
+    id,
+    method: "tools/call",
+    params: { name: "t", arguments: {} },
+  }));
+  const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+  const response = await transport.handleRequest(
+    new Request("http://localhost/mcp", { method: "POST", headers, body: JSON.stringify(calls) }),
+  );
+  const answers = z.array(z.object({ result: z.looseObject({}) })).parse(await response.json());
+  expect(answers).toHaveLength(100);
+  expect(answers.filter(({ result }) => refusalOf(result) === undefined)).toHaveLength(60);
+  expect(runs).toBe(60);
+  expect(paywall.billed).toHaveLength(60);
+});
+
+it("trap 8: per-tool scopes hold without HTTP", async () => {
   const paywall = createTestPaywall();
   const server = paywall.protect(new McpServerV2(info), {
     tools: { t: { meterName: "api_calls", scopes: ["mcp:admin"] } },
