@@ -16,3 +16,15 @@ it("tells lists of parts apart that read the same", () => {
   expect(digest(undefined)).not.toBe(digest("undefined"));
   expect(digest(1n)).not.toBe(digest(1));
 });
+
+it("tells maps and sets apart by what is in them", () => {
+  const values = [
+    { of: new Set([1]) },
+    { of: new Set([1, 2]) },
+    { of: new Map([[1, 2]]) },
+    { of: new Map([[1, { b: 1, a: new Set(["x"]) }]]) },
+    { of: {} },
+    { of: [1] },
+  ];
+  expect(new Set(values.map((value) => digest(value))).size).toBe(values.length);
+});
