@@ -20,7 +20,7 @@ export type RefusalCode =
   | "rate_limited"
   /** The billing service could not be asked. Not a debt: nothing is owed. */
   | "billing_unavailable"
-  /** The idempotency key has paid for a call before whose result is gone. */
+  /** The idempotency key has paid for a call before whose result is gone, or was released with a call that failed. */
   | "idempotency_replay"
   /** The idempotency key was used with other arguments, or is no key. */
   | "idempotency_conflict"

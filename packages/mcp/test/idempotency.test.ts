@@ -157,6 +157,20 @@ it("repeats a failed call that was billed, and runs one again that was not", asy
   expect(api.ledger.usage.map(({ meterName }) => meterName)).toEqual(["api_calls"]);
 });
 
+it("does not say that a key has paid whose call failed and was released", async () => {
+  const call = await serve({ meterName: "api_calls", charge: "reserve" });
+  await call("k", "throw");
+  expect(refusalOf(await call("k", "throw"))).toMatchObject({
+    code: "idempotency_replay",
+    message: expect.stringMatching(/failed and was not charged.*new key/),
+  });
+  expect(api.ledger.usage).toEqual([]);
+  await call("k2");
+  expect(refusalOf(await (await serve({ meterName: "api_calls", charge: "reserve" }))("k2"))).toMatchObject({
+    message: expect.stringMatching(/has already paid/),
+  });
+});
+
 it("gives no stored result to a credential that was revoked since", async () => {
   const call = await serve({ meterName: "api_calls" });
   await call("k");

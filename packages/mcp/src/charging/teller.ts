@@ -192,7 +192,13 @@ export function createTeller(options: TellerOptions): Teller {
     const { reservation, ...verified } = answer.value;
     const caller = toCaller(verified);
     cache.remember(call.tokenHash, caller, askedAt);
-    if (reservation.status !== "held") throw refused("idempotency_replay");
+    if (reservation.status === "committed") throw refused("idempotency_replay");
+    if (reservation.status !== "held") {
+      throw refused("idempotency_replay", {
+        message:
+          "This idempotency key was used for a call that failed and was not charged. To run the call again, send a new key or none. Nothing was run or charged.",
+      });
+    }
     const release = async (later: Order) => {
       const released = await gateway.release(token, reservation.id, optionsFor(later));
       // Nobody pays for an abandoned hold: it lapses, and only counts against the budget until then.
