@@ -91,6 +91,21 @@ describe.each(MODES)("charge $charge", (charge) => {
     expect(api.ledger.usage).toHaveLength(1);
   });
 
+  it("sends every try of a request under one key, and that of another call under another", async () => {
+    const { call } = await serve({}, charge);
+    api.faults.push({ status: 500 }, "drop-answer");
+    expect(await call()).toEqual(text("ran"));
+    const keysOf = () =>
+      api.seen
+        .filter((line) => line.includes("meterName"))
+        .map((line) => /"idempotency-key":"([^"]+)"/.exec(line)?.[1]);
+    const tries = keysOf();
+    expect(new Set(tries).size).toBe(1);
+    await call();
+    expect(new Set(keysOf()).size).toBe(2);
+    expect(api.ledger.usage).toHaveLength(2);
+  });
+
   it("goes on after a request that was lost", async () => {
     const { call } = await serve({}, charge);
     api.faults.push("drop-request");

@@ -16,7 +16,10 @@ export interface VerifiedAuth {
   extra: Record<string, unknown>;
 }
 
-/** What `requireBearerAuth` of both SDKs takes as its `verifier`. */
+/**
+ * What `requireBearerAuth` of both SDKs takes as its `verifier`. Whoever asks it otherwise has to look at `expiresAt`, as
+ * they do: a token that is not valid is answered as one that expired in 1970.
+ */
 export interface TokenVerifier {
   /** @throws Error where the API cannot be reached, which the SDKs answer with HTTP 500 */
   verifyAccessToken(token: string): Promise<VerifiedAuth>;
