@@ -14,32 +14,33 @@ export class BillError extends Error {
   }
 }
 
-let isCallerNeeded = false;
-
-/** Also where the owner's function catches it, and answers something all the same. */
-function needCaller(): never {
-  isCallerNeeded = true;
-  throw new Error("the caller is not known yet");
-}
-
 /** Stands in for a caller who is not known yet: most functions read the arguments alone. */
-const unknownCaller: Caller = {
-  get accountId() {
-    return needCaller();
-  },
-  get agentId() {
-    return needCaller();
-  },
-  get scopes() {
-    return needCaller();
-  },
-  get expiresAt() {
-    return needCaller();
-  },
-  get budget() {
-    return needCaller();
-  },
-};
+function unknownCaller(): { readonly caller: Caller; wasRead(): boolean } {
+  let isRead = false;
+  // Also where the owner's function catches it, and answers something all the same.
+  const fail = (): never => {
+    isRead = true;
+    throw new Error("the caller is not known yet");
+  };
+  const caller: Caller = {
+    get accountId() {
+      return fail();
+    },
+    get agentId() {
+      return fail();
+    },
+    get scopes() {
+      return fail();
+    },
+    get expiresAt() {
+      return fail();
+    },
+    get budget() {
+      return fail();
+    },
+  };
+  return { caller, wasRead: () => isRead };
+}
 
 /**
  * What a call costs, or undefined where it costs nothing. Owner's functions that read their caller are run again
@@ -59,13 +60,13 @@ export async function computeBill(
     quantity: typeof policy.quantity === "function" ? policy.quantity(args, caller) : (policy.quantity ?? 1),
   });
   let bill: ReturnType<typeof read> | undefined;
-  isCallerNeeded = false;
+  const unknown = unknownCaller();
   try {
-    bill = read(unknownCaller);
+    bill = read(unknown.caller);
   } catch (error) {
-    if (!isCallerNeeded) throw new BillError("meterName or quantity threw", { cause: error });
+    if (!unknown.wasRead()) throw new BillError("meterName or quantity threw", { cause: error });
   }
-  if (bill === undefined || isCallerNeeded) {
+  if (bill === undefined || unknown.wasRead()) {
     const caller = await identify();
     try {
       bill = read(caller);

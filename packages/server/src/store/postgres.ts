@@ -35,6 +35,9 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     types: { getTypeParser: typeParser },
   });
   pool.on("error", (error) => options.onConnectionError?.(error));
+  // The pool listens to idle connections alone. One that ends on its way to or from whoever uses it is told of by the
+  // query that fails on it; without a listener it would end the process.
+  pool.on("connect", (client) => client.on("error", () => undefined));
 
   try {
     const { rows } = await pool.query<{ version: string }>(
