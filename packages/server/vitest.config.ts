@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     name: "server",
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    globalSetup: ["test/support/empty-database.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

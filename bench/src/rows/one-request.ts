@@ -5,7 +5,7 @@ import { divide, type Effort, inTurn, microsecondsPerCall, middle, type Row } fr
 
 /** What the default mode adds to a call ÷ one bare undici round trip that records the same usage. */
 export async function oneRequest(agent: Agent, { quick }: Effort): Promise<Row> {
-  const [rounds, calls] = quick ? [1, 50] : [9, 300];
+  const [rounds, calls] = quick ? [1, 50] : [25, 120];
   const paywall = createPaywall({ baseUrl: agent.url, token: () => agent.token });
   const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (_extra: object) => ({
     content: [{ type: "text", text: "ran" }],

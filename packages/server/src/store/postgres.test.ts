@@ -29,7 +29,10 @@ const server = createServer((socket: Socket) => {
   const isFirst = connections === 1;
   socket.on("error", () => undefined);
   socket.once("data", () => {
-    if (!isFirst) return socket.end(Buffer.concat([WELCOME, CUT]));
+    if (!isFirst) {
+      socket.end(Buffer.concat([WELCOME, CUT]));
+      return;
+    }
     socket.write(WELCOME);
     socket.once("data", () => socket.end(VERSION));
   });

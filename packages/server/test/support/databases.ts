@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
+import { inject } from "vitest";
 import type { DatabaseLocation } from "../../src/store/open-database.ts";
 
 /** One kind of database that the suite runs on. */
@@ -16,6 +17,7 @@ const embedded: TestDatabase = {
   name: "embedded",
   create: async () => {
     const dataDirectory = await mkdtemp(join(tmpdir(), "licentric-test-"));
+    await cp(inject("emptyDatabase"), dataDirectory, { recursive: true });
     return { location: { dataDirectory }, remove: () => rm(dataDirectory, { recursive: true, force: true }) };
   },
 };
