@@ -1,38 +1,22 @@
-import { mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { build } from "tsup";
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { stagePackages } from "../../../scripts/packages/staged-packages.ts";
+import { compilePrograms } from "../../../scripts/packages/compile-programs.ts";
 
-const PROGRAMS = ["background-process", "journal-crash-child", "stdio-v1", "stdio-v2"] as const;
+const NAMES = ["background-process", "journal-crash-child", "stdio-v1", "stdio-v2"] as const;
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** The programs that tests run as processes of their own, by name, as JavaScript. */
-    readonly programs: Readonly<Record<(typeof PROGRAMS)[number], string>>;
+    /** What the paywall's tests run as processes of their own, compiled. */
+    readonly paywallPrograms: Readonly<Record<(typeof NAMES)[number], string>>;
   }
 }
 
-/** Compiles what tests run as processes, once: they start some hundred, and a loader compiles for each of them anew. */
 export default async function setup(project: TestProject): Promise<void> {
-  const compiled = fileURLToPath(new URL("../node_modules/.cache/programs/", import.meta.url));
-  mkdirSync(compiled, { recursive: true });
-  stagePackages(compiled, ["contract", "sdk"]);
-  await build({
-    config: false,
-    silent: true,
-    entry: PROGRAMS.map((name) => fileURLToPath(new URL(`${name}.ts`, import.meta.url))),
-    outDir: compiled,
-    format: ["esm"],
-    outExtension: () => ({ js: ".mjs" }),
-    target: "node20",
-    skipNodeModulesBundle: true,
+  const programs = await compilePrograms({
+    sources: import.meta.dirname,
+    names: NAMES,
+    into: join(import.meta.dirname, "../node_modules/.cache/programs"),
+    packages: ["contract", "sdk"],
   });
-  const at = (name: (typeof PROGRAMS)[number]) => `${compiled}${name}.mjs`;
-  project.provide("programs", {
-    "background-process": at("background-process"),
-    "journal-crash-child": at("journal-crash-child"),
-    "stdio-v1": at("stdio-v1"),
-    "stdio-v2": at("stdio-v2"),
-  });
+  project.provide("paywallPrograms", programs);
 }

@@ -65,7 +65,7 @@ describe.each([
       // A file keeps what was said before the death; a pipe would lose what nobody had read yet.
       const path = join(directory, `${randomUUID()}.served`);
       const said = await open(path, "a");
-      const child = spawn(process.execPath, [inject("programs")["background-process"], journal], {
+      const child = spawn(process.execPath, [inject("paywallPrograms")["background-process"], journal], {
         env: {
           ...process.env,
           LICENTRIC_BASE_URL: backend.url,

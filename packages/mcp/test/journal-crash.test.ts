@@ -73,7 +73,7 @@ test(`${ROUNDS} times kill -9: every acknowledged event is recorded once, and no
       const name = `r${++next}`;
       const child = spawn(
         process.execPath,
-        [inject("programs")["journal-crash-child"], directory, url, `${notes}-${name}`, name],
+        [inject("paywallPrograms")["journal-crash-child"], directory, url, `${notes}-${name}`, name],
         {
           stdio: ["ignore", "ignore", "inherit"],
         },
@@ -132,7 +132,7 @@ test("a journal keeps no process alive, and what it could not deliver is there f
   // Nothing listens there.
   const child = spawn(
     process.execPath,
-    [inject("programs")["journal-crash-child"], directory, "http://127.0.0.1:1/", notes, "once"],
+    [inject("paywallPrograms")["journal-crash-child"], directory, "http://127.0.0.1:1/", notes, "once"],
     {
       stdio: ["ignore", "ignore", "inherit"],
     },

@@ -103,7 +103,7 @@ function environment(baseUrl: string, token: string | undefined): Record<string,
 
 const program = (name: "stdio-v1" | "stdio-v2") => ({
   command: process.execPath,
-  args: [inject("programs")[name]],
+  args: [inject("paywallPrograms")[name]],
 });
 
 function nodeHandler(build: () => McpServerV2): RequestListener {

@@ -6,8 +6,8 @@ import { type Load, startLoad } from "./support/load.ts";
 import { createLoadTarget, expectAcknowledgedRecordedAndBilled } from "./support/load-target.ts";
 import { type ServerProcess, startServerProcess } from "./support/server-process.ts";
 
-/** `LICENTRIC_CHAOS_ROUNDS=50` is the long run; the embedded database takes seconds to start in each round. */
-const ROUNDS = { embedded: 3, PostgreSQL: 5 };
+/** `LICENTRIC_CHAOS_ROUNDS=50` is the long run, of two minutes. */
+const ROUNDS = { embedded: 10, PostgreSQL: 20 };
 const CHOSEN_ROUNDS = process.env["LICENTRIC_CHAOS_ROUNDS"];
 
 describe.each(databases)("SIGKILL under load on $name", ({ name, create }) => {

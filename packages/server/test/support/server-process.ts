@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { inject } from "vitest";
 import type { DatabaseLocation } from "../../src/store/open-database.ts";
 
 /** The API in a process of its own. */
@@ -13,16 +13,12 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-const SCRIPT = fileURLToPath(new URL("run-server.ts", import.meta.url));
-const FOLDER = fileURLToPath(new URL("../..", import.meta.url));
-
 /** Starts the API in a process of its own and waits until it answers. */
 export async function startServerProcess(
   location: DatabaseLocation,
   { stripeUrl }: { stripeUrl?: string } = {},
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, ["--import", "tsx", SCRIPT], {
-    cwd: FOLDER,
+  const child = spawn(process.execPath, [inject("serverProgram")], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,
