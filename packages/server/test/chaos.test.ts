@@ -6,44 +6,45 @@ import { type Load, startLoad } from "./support/load.ts";
 import { createLoadTarget, expectAcknowledgedRecordedAndBilled } from "./support/load-target.ts";
 import { type ServerProcess, startServerProcess } from "./support/server-process.ts";
 
-/** `LICENTRIC_CHAOS_ROUNDS=50` is the long run, of two minutes. */
-const ROUNDS = { embedded: 10, PostgreSQL: 20 };
-const CHOSEN_ROUNDS = process.env["LICENTRIC_CHAOS_ROUNDS"];
+const ROUNDS = 50;
 
-describe.each(databases)("SIGKILL under load on $name", ({ name, create }) => {
-  const rounds = CHOSEN_ROUNDS === undefined ? ROUNDS[name] : Number(CHOSEN_ROUNDS);
-
-  it(`loses nothing and doubles nothing in ${rounds} rounds`, {
-    timeout: 60_000 + rounds * 30_000,
-  }, async () => {
-    const { location, remove } = await create();
-    let server: ServerProcess | undefined;
-    let load: Load | undefined;
-    try {
-      const target = await createLoadTarget(location);
-      server = await startServerProcess(location);
-      load = startLoad({ urls: () => (server === undefined ? [] : [server.url]), target, closeEvery: 150 });
-      for (let round = 0; round < rounds; round += 1) {
-        await acknowledgedMore(load, 20);
-        // Anywhere in a request, a commit or a close.
-        await sleep(randomInt(100));
-        const killed = server;
-        server = undefined;
-        await killed.kill();
+// Each waits for the other's processes to start: both at once take little more than one of them.
+describe.concurrent("SIGKILL under load", () => {
+  it.each(databases)(
+    `loses nothing and doubles nothing in ${ROUNDS} rounds on $name`,
+    {
+      timeout: 600_000,
+    },
+    async ({ create }) => {
+      const { location, remove } = await create();
+      let server: ServerProcess | undefined;
+      let load: Load | undefined;
+      try {
+        const target = await createLoadTarget(location);
         server = await startServerProcess(location);
+        load = startLoad({ urls: () => (server === undefined ? [] : [server.url]), target, closeEvery: 150 });
+        for (let round = 0; round < ROUNDS; round += 1) {
+          await acknowledgedMore(load, 20);
+          // Anywhere in a request, a commit or a close.
+          await sleep(randomInt(100));
+          const killed = server;
+          server = undefined;
+          await killed.kill();
+          server = await startServerProcess(location);
+        }
+        await acknowledgedMore(load, 20);
+        await load.stop();
+        await server.stop();
+        server = undefined;
+        expect(load.repeated()).toBeGreaterThan(0);
+        await expectAcknowledgedRecordedAndBilled(location, target, load);
+      } finally {
+        await load?.stop().catch(() => {});
+        await server?.kill();
+        await remove();
       }
-      await acknowledgedMore(load, 20);
-      await load.stop();
-      await server.stop();
-      server = undefined;
-      expect(load.repeated()).toBeGreaterThan(0);
-      await expectAcknowledgedRecordedAndBilled(location, target, load);
-    } finally {
-      await load?.stop().catch(() => {});
-      await server?.kill();
-      await remove();
-    }
-  });
+    },
+  );
 });
 
 /** Waits until the load has so many more events acknowledged: the server is up, and under load. */
