@@ -13,7 +13,7 @@ export interface Child extends z.output<typeof Told> {
 
 /** Starts one of the servers of the benchmarks, and resolves when it says where it answers. */
 export function startChild(name: string, env: Readonly<Record<string, string>> = {}): Promise<Child> {
-  return startProgram(fileURLToPath(new URL(`${name}.js`, import.meta.url)), [], env);
+  return startProgram(fileURLToPath(new URL(`${name}.mjs`, import.meta.url)), [], env);
 }
 
 /** Starts a program whose first line is JSON that says where it answers, and resolves when that is said. */

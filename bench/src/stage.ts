@@ -2,9 +2,8 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "tsup";
-import { packPackages } from "../../scripts/packages/packed-project.ts";
-import { stagePackages } from "../../scripts/packages/staged-packages.ts";
+import { compilePrograms } from "../../scripts/packages/compile-programs.ts";
+import { packageFolders, packPackages } from "../../scripts/packages/packed-project.ts";
 
 const bench = fileURLToPath(new URL("..", import.meta.url));
 const staged = join(bench, ".staged");
@@ -27,19 +26,13 @@ export function installMcpay(): void {
  */
 export async function stage({ tarball }: { tarball: boolean }): Promise<string> {
   rmSync(staged, { recursive: true, force: true });
-  stagePackages(staged);
-  await build({
-    config: false,
-    silent: true,
-    entry: ["run", "serve-api", "serve-echo", "serve-stub", "serve-inserts"].map((name) =>
-      join(bench, "src", `${name}.ts`),
-    ),
-    outDir: staged,
-    format: ["esm"],
-    target: "node20",
-    skipNodeModulesBundle: true,
+  const programs = await compilePrograms({
+    sources: join(bench, "src"),
+    names: ["run", "serve-api", "serve-echo", "serve-stub", "serve-inserts"],
+    into: staged,
+    packages: packageFolders,
   });
   const packed = tarball ? (await packPackages(["contract", "sdk"]))["@licentric/sdk"] : undefined;
   if (packed !== undefined) copyFileSync(packed, join(staged, "sdk.tgz"));
-  return join(staged, "run.js");
+  return programs.run;
 }

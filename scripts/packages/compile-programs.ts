@@ -1,9 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "tsup";
 import { stagePackages } from "./staged-packages.ts";
 
-/** Programs that tests run as processes of their own. */
+/** Programs that tests and benchmarks run as processes of their own. */
 export interface Programs<Name extends string> {
   /** The folder with their sources, `<name>.ts`. */
   readonly sources: string;
@@ -15,8 +14,8 @@ export interface Programs<Name extends string> {
 }
 
 /**
- * Compiles programs once for a whole run of tests: they start some hundred, and a loader compiles for each of them
- * anew.
+ * Compiles programs once for a whole run, beside the packages that they import, as users get those: tests start some
+ * hundred processes, and a loader compiles for each of them anew.
  *
  * @returns the compiled files by the programs' names
  */
@@ -26,7 +25,6 @@ export async function compilePrograms<Name extends string>({
   into,
   packages,
 }: Programs<Name>): Promise<Readonly<Record<Name, string>>> {
-  mkdirSync(into, { recursive: true });
   stagePackages(into, packages);
   await build({
     config: false,

@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 import { stagePackages } from "../../../../scripts/packages/staged-packages.ts";
@@ -13,7 +12,6 @@ declare module "vitest" {
 /** Builds the command line and what it runs, once for all of its tests: they start it some hundred times. */
 export default function setup(project: TestProject): void {
   const staged = new URL("../../node_modules/.cache/staged/", import.meta.url);
-  mkdirSync(staged, { recursive: true });
   stagePackages(fileURLToPath(staged));
   project.provide("licentricProgram", fileURLToPath(new URL("node_modules/licentric/dist/bin.js", staged)));
 }
