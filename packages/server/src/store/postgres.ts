@@ -72,10 +72,6 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
 async function transaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
   const client = await reachable(() => pool.connect());
   let broken: Error | undefined;
-  const onError = (error: Error) => {
-    broken = error;
-  };
-  client.on("error", onError);
   try {
     const tx = runner(client);
     await tx.query("BEGIN");
@@ -91,7 +87,6 @@ async function transaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>
       throw error;
     }
   } finally {
-    client.off("error", onError);
     client.release(broken);
   }
 }
