@@ -1,4 +1,5 @@
 import type { BudgetState } from "@licentric/sdk";
+import type { Verified } from "./api/gateway.ts";
 
 /** Who called, as the API said when it verified the credential. */
 export interface Caller {
@@ -12,4 +13,15 @@ export interface Caller {
   readonly expiresAt: Date | undefined;
   /** The budget that applies to this call after it was counted; undefined where there is none. */
   readonly budget: BudgetState | undefined;
+}
+
+/** Who called, of an answer of the API's. */
+export function toCaller({ accountId, agentId, scopes, expiresAt, budget }: Verified): Caller {
+  return {
+    accountId,
+    agentId,
+    scopes,
+    expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
+    budget,
+  };
 }

@@ -66,7 +66,6 @@ export interface Passages {
 }
 
 interface Running {
-  readonly gate: string;
   readonly admission: Admission;
   readonly slot: Slot | undefined;
 }
@@ -74,9 +73,9 @@ interface Running {
 /** What a request has passed. */
 interface Passed {
   /** Of whom it was let in last. */
-  caller: Caller;
-  /** One for each gate: most requests have one. */
-  readonly running: Running[];
+  readonly caller: Caller;
+  /** By gate. */
+  readonly running: Map<string, Running>;
 }
 
 /** Makes the passages of one paywall. */
@@ -122,7 +121,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   ): Promise<Passage> {
     const { signal } = request;
     // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
-    const before = signal && passed.get(signal)?.running.findLast((one) => one.gate === gate.id);
+    const before = signal && passed.get(signal)?.running.get(gate.id);
     if (before !== undefined && (scope !== undefined || before.admission.resume())) {
       return finish(gate, request, before, scope, trace, run);
     }
@@ -142,20 +141,12 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     const admission = await admit(call, gate, slot);
     if (isRefusal(admission)) return { refusal: admission };
     if (scope !== undefined && gate.policy.meterName !== undefined) scope.charged = true;
-    const now = { gate: gate.id, admission, slot };
-    if (signal !== undefined) note(signal, now);
-    return finish(gate, request, now, scope, trace, run);
-  }
-
-  function note(signal: AbortSignal, now: Running): void {
-    const { caller } = now.admission;
-    const known = passed.get(signal);
-    if (known === undefined) {
-      passed.set(signal, { caller, running: [now] });
-      return;
+    const now = { admission, slot };
+    if (signal !== undefined) {
+      const running = passed.get(signal)?.running ?? new Map<string, Running>();
+      passed.set(signal, { caller: admission.caller, running: running.set(gate.id, now) });
     }
-    known.caller = caller;
-    known.running.push(now);
+    return finish(gate, request, now, scope, trace, run);
   }
 
   async function admit(call: Call, gate: Gate, slot: Slot | undefined): Promise<Admission | Refusal> {

@@ -1,13 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type {
-  Gateway,
-  GatewayOptions,
-  MeterRequest,
-  Recorded,
-  RefusedAnswer,
-  Verified,
-} from "../api/gateway.ts";
-import type { Caller } from "../caller.ts";
+import type { Gateway, GatewayOptions, MeterRequest, Recorded, RefusedAnswer } from "../api/gateway.ts";
+import { type Caller, toCaller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
@@ -107,17 +100,6 @@ export function createTeller(options: TellerOptions): Teller {
     return new Refused(refuse(code, links, details), unknown);
   }
 
-  function toCaller(verified: Verified): Caller {
-    const { accountId, agentId, scopes, expiresAt, budget } = verified;
-    return {
-      accountId,
-      agentId,
-      scopes,
-      expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
-      budget,
-    };
-  }
-
   /** Lets a caller through that the API, or the cache, vouches for. */
   function accept({ call, policy }: Order, caller: Caller, source: "api" | "cache", recorded: boolean): void {
     // A server that does not know `requiredScopes` has not looked.
@@ -165,7 +147,7 @@ export function createTeller(options: TellerOptions): Teller {
       accept(order, caller, "api", true);
       const { event } = answer.value;
       const wasTried = left !== undefined || answer.retried;
-      if (agentKey !== undefined && event?.duplicate && !(wasTried && isOfThis(event, sent.at)))
+      if (agentKey !== undefined && isOfEarlierCall(event, wasTried, sent.at))
         throw refused("idempotency_replay");
       metered(order, caller, bill, key, { duplicate: event?.duplicate === true, pending: false });
       return caller;
@@ -175,8 +157,9 @@ export function createTeller(options: TellerOptions): Teller {
     }
   }
 
-  /** Whether an event can have been recorded by what was sent first at this time, and not for an earlier call. */
-  const isOfThis = ({ age = 0 }: Recorded, sentAt: number) => age <= now() - sentAt + CLOCK_SKEW;
+  /** Whether an event was recorded for an earlier call with its key, and not by a try of this one, first sent then. */
+  const isOfEarlierCall = (event: Recorded | undefined, wasTried: boolean, sentAt: number) =>
+    event?.duplicate === true && !(wasTried && (event.age ?? 0) <= now() - sentAt + CLOCK_SKEW);
 
   async function hold(order: Order, bill: Bill): Promise<Hold> {
     const { call, policy, token } = order;
@@ -233,8 +216,7 @@ export function createTeller(options: TellerOptions): Teller {
           return;
         }
         const { event } = committed.value;
-        const isKeyed = typeof call.agentKey === "string";
-        if (isKeyed && event?.duplicate && !(committed.retried && isOfThis(event, sentAt)))
+        if (typeof call.agentKey === "string" && isOfEarlierCall(event, committed.retried, sentAt))
           throw refused("idempotency_replay");
         metered(order, caller, used, reservation.id, {
           duplicate: event?.duplicate === true,

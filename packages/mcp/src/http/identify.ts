@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Gateway } from "../api/gateway.ts";
+import { toCaller } from "../caller.ts";
 import { Refused } from "../charging/refused.ts";
 import { type Links, refuse } from "../refusal.ts";
 import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
@@ -70,13 +71,7 @@ export function createIdentify(options: {
           const { code, retryAfter } = answer.refusal;
           throw new Refused(refuse(code, links, { retryAfter }));
         }
-        const { accountId, agentId, scopes, expiresAt } = answer.value;
-        return {
-          accountId,
-          agentId,
-          scopes,
-          expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
-        };
+        return toCaller(answer.value);
       });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
