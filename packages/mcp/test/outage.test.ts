@@ -34,12 +34,18 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-let runs = 0;
-async function serve(options: PaywallOptions = {}, charge: ChargeOptions = { meterName: "api_calls" }) {
-  const paywall = createPaywall({
+const paywallWith = (options: PaywallOptions) =>
+  createPaywall({
     baseUrl: api.url,
     apiKey: API_KEY,
     token: () => token,
+    journal: { directory },
+    ...options,
+  });
+
+let runs = 0;
+async function serve(options: PaywallOptions = {}, charge: ChargeOptions = { meterName: "api_calls" }) {
+  const paywall = paywallWith({
     journal: { directory, flushInterval: 20 },
     ...options,
   });
@@ -134,13 +140,7 @@ it.each<[string, number, ChargeOptions, PaywallOptions]>([
 ])(
   "runs a call that is cancelled while it is asked for only where that billed it: %s",
   async (_, billed, charge, options) => {
-    const paywall = createPaywall({
-      baseUrl: api.url,
-      apiKey: API_KEY,
-      token: () => token,
-      journal: { directory },
-      ...options,
-    });
+    const paywall = paywallWith(options);
     open.push(paywall);
     const seen: boolean[] = [];
     const handler = paywall.tool(
@@ -233,10 +233,7 @@ describe('onUnavailable: "allow"', () => {
   });
 
   it("bills a call of two rounds once, where the API goes away between them", async () => {
-    const paywall = createPaywall({
-      baseUrl: api.url,
-      apiKey: API_KEY,
-      token: () => token,
+    const paywall = paywallWith({
       onUnavailable: "allow",
       timeout: 200,
       journal: { directory, flushInterval: 20 },
@@ -305,13 +302,7 @@ describe('metering: "background"', () => {
     ["call", 2],
     ["success", 1],
   ] as const)("bills a failed call only where the call itself is charged: %s", async (charge, billed) => {
-    const paywall = createPaywall({
-      baseUrl: api.url,
-      apiKey: API_KEY,
-      token: () => token,
-      journal: { directory },
-      ...background,
-    });
+    const paywall = paywallWith(background);
     const handler = paywall.tool(
       { meterName: "api_calls", charge, name: "t" },
       async ({ ok }: { ok: boolean }, _extra: object) => {
@@ -400,13 +391,7 @@ it.each<[string, ChargeOptions, PaywallOptions]>([
   ["charged by reserve", { charge: "reserve" }, {}],
   ["in the background", {}, { metering: "background" }],
 ])("lets a call that is under way end before it closes: %s", async (_, charge, options) => {
-  const paywall = createPaywall({
-    baseUrl: api.url,
-    apiKey: API_KEY,
-    token: () => token,
-    journal: { directory },
-    ...options,
-  });
+  const paywall = paywallWith(options);
   let begin = () => {};
   let goOn = () => {};
   const begun = new Promise<void>((resolve) => (begin = resolve));

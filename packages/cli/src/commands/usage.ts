@@ -2,7 +2,7 @@ import type { Licentric, UsageTotalsParams } from "@licentric/sdk";
 import type { DatabaseLocation, DatabaseState, TotalsDifference } from "@licentric/server";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
-import { CommandError, EXIT } from "../exit-codes.ts";
+import { EXIT, usageError } from "../exit-codes.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { meterId } from "../meter-id.ts";
 import { type ConfigOptions, configOf, withDatabaseOptions } from "../options.ts";
@@ -134,7 +134,7 @@ function checkCommand(env: NodeJS.ProcessEnv): Command {
 async function differencesIn(location: DatabaseLocation): Promise<TotalsDifference[]> {
   const { checkTotals, inspectDatabase, openDatabase } = await import("@licentric/server");
   const state = await inspectDatabase(location);
-  if (state !== "current") throw new CommandError(UNCHECKABLE[state], EXIT.usage);
+  if (state !== "current") throw usageError(UNCHECKABLE[state]);
   const db = await openDatabase(location);
   try {
     return await checkTotals(db);
