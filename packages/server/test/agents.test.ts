@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
-describe.each(databases)("agents and credentials on $name", (database) => {
+describeOnEachDatabase("agents and credentials on $name", (database) => {
   let api: TestApi;
   let key: string;
   beforeAll(async () => {

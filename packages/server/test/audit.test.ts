@@ -3,16 +3,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { v7 as uuidv7 } from "uuid";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { createAccount, createKey, getEnvironmentId } from "../src/index.ts";
 import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 import { deliverStripeEvent, STRIPE_WEBHOOK_SECRET, stripeEvent } from "./support/stripe-events.ts";
 import { type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
 import { startWebhookReceiver, type WebhookReceiver } from "./support/webhook-receiver.ts";
 
 // That every call with a key which changes something leaves an entry is tested with the route table, in tenancy.test.ts.
-describe.each(databases)("the audit log on $name holds what no key changed:", (database) => {
+describeOnEachDatabase("the audit log on $name holds what no key changed:", (database) => {
   let stripe: StripeStandIn;
   let receiver: WebhookReceiver;
   let api: TestApi;

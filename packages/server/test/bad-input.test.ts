@@ -3,11 +3,11 @@ import { MAX_QUANTITY } from "@licentric/contract";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mintSecret } from "../src/accounts/secrets.ts";
 import { createAuthorizedAgent, startTestApi, type TestAccount, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
 const UNKNOWN_ID = "0190f000-0000-7000-8000-000000000000";
 
-describe.each(databases)("bad input on $name", (database) => {
+describeOnEachDatabase("bad input on $name", (database) => {
   let api: TestApi;
   let account: TestAccount;
   let token: string;

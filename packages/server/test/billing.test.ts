@@ -5,11 +5,11 @@ import { getInvoice } from "../src/billing/invoices.ts";
 import { connectStripe } from "../src/billing/stripe.ts";
 import { voidInvoice } from "../src/billing/void-invoice.ts";
 import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 import { deliverStripeEvent, STRIPE_WEBHOOK_SECRET, stripeEvent } from "./support/stripe-events.ts";
 import { type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
 
-describe.each(databases)("billing on $name", { timeout: 60_000 }, (database) => {
+describeOnEachDatabase("billing on $name", (database) => {
   let stripe: StripeStandIn;
   let api: TestApi;
   beforeAll(async () => {

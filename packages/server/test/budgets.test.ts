@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Answer, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
-describe.each(databases)("budgets on $name", (database) => {
+describeOnEachDatabase("budgets on $name", (database) => {
   let api: TestApi;
   let key: string;
   let agentId: string;

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 import { type Load, startLoad } from "./support/load.ts";
 import { createLoadTarget, expectAcknowledgedRecordedAndBilled } from "./support/load-target.ts";
 import { type ServerProcess, startServerProcess } from "./support/server-process.ts";
@@ -10,12 +10,8 @@ const ROUNDS = 50;
 
 // Each waits for the other's processes to start: both at once take little more than one of them.
 describe.concurrent("SIGKILL under load", () => {
-  it.each(databases)(
-    `loses nothing and doubles nothing in ${ROUNDS} rounds on $name`,
-    {
-      timeout: 600_000,
-    },
-    async ({ create }) => {
+  describeOnEachDatabase("on $name", ({ create }) => {
+    it(`loses nothing and doubles nothing in ${ROUNDS} rounds`, { timeout: 600_000 }, async () => {
       const { location, remove } = await create();
       let server: ServerProcess | undefined;
       let load: Load | undefined;
@@ -43,8 +39,8 @@ describe.concurrent("SIGKILL under load", () => {
         await server?.kill();
         await remove();
       }
-    },
-  );
+    });
+  });
 });
 
 /** Waits until the load has so many more events acknowledged: the server is up, and under load. */

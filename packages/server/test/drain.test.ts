@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { request } from "undici";
 import { v7 as uuidv7 } from "uuid";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { createAccount, getEnvironmentId } from "../src/accounts/accounts.ts";
 import { createKey } from "../src/accounts/keys.ts";
 import { createAgent } from "../src/agents/agents.ts";
 import { authorizeAgent } from "../src/agents/credentials.ts";
 import { openDatabase } from "../src/store/open-database.ts";
-import { databases, type TestDatabase } from "./support/databases.ts";
+import { describeOnEachDatabase, type TestDatabase } from "./support/databases.ts";
 import { startServerProcess } from "./support/server-process.ts";
 
 type Location = Awaited<ReturnType<TestDatabase["create"]>>["location"];
@@ -31,7 +31,7 @@ async function prepare(location: Location): Promise<string> {
   return token;
 }
 
-describe.each(databases)("SIGTERM on $name", (database) => {
+describeOnEachDatabase("SIGTERM on $name", (database) => {
   it("lets every request under way finish, keeps what was acknowledged, and ends the process", async () => {
     const { location, remove } = await database.create();
     try {

@@ -1,8 +1,8 @@
 import { dataEnvelope, ERROR_STATUS, ErrorEnvelope, listEnvelope, type Route } from "@licentric/contract";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 import { bodyFor, bytesFor, headersFor, targetFor, unstorableRequests } from "./support/hostile.ts";
 import { type RawAnswer, type RawRequest, sendRaw } from "./support/raw-request.ts";
 import { registeredRoutes, routeTable } from "./support/route-table.ts";
@@ -16,7 +16,7 @@ const SECRETS = /AGT-[\w.~+/=-]{12,}|lk_(?:test|live)_[\w-]{12,}|whsec_[\w+/=-]{
 const INTERNALS =
   /\n\s+at |node_modules|node:internal|file:\/\/|\.ts:\d|\.js:\d|SELECT |INSERT |SQLSTATE|relation "|invalid input syntax|invalid byte/;
 
-describe.each(databases)("hostile requests on $name", { timeout: 120_000 }, (database) => {
+describeOnEachDatabase("hostile requests on $name", (database) => {
   let api: TestApi;
   let tenant: Tenant;
   let spare: Tenant;
@@ -65,20 +65,24 @@ describe.each(databases)("hostile requests on $name", { timeout: 120_000 }, (dat
     await fc.assert(property, { seed: SEED + routeTable.indexOf(row), numRuns: RUNS_PER_ROUTE });
   });
 
-  it.each(routeTable)("$name refuses what cannot be stored in every member", async ({ name, route }) => {
-    const token = route.auth === "key" ? tenant.key : tenant.token;
-    const path = pathFor(route, route.method === "GET" ? tenant.ids : spare.ids);
-    for (const { member, query, body } of unstorableRequests(route, tenant.samples)) {
-      const answer = await attempt({
-        method: route.method,
-        target: path + query,
-        headers: [`Authorization: Bearer ${token}`, "Content-Type: application/json"],
-        body: body === undefined ? null : Buffer.from(JSON.stringify(body)),
-      });
-      expectOwnWords(route, registered.has(name), answer);
-      expect({ member, status: answer.status }).not.toEqual({ member, status: 401 });
-    }
-  });
+  it.each(routeTable)(
+    "$name refuses what cannot be stored in every member",
+    { timeout: 120_000 },
+    async ({ name, route }) => {
+      const token = route.auth === "key" ? tenant.key : tenant.token;
+      const path = pathFor(route, route.method === "GET" ? tenant.ids : spare.ids);
+      for (const { member, query, body } of unstorableRequests(route, tenant.samples)) {
+        const answer = await attempt({
+          method: route.method,
+          target: path + query,
+          headers: [`Authorization: Bearer ${token}`, "Content-Type: application/json"],
+          body: body === undefined ? null : Buffer.from(JSON.stringify(body)),
+        });
+        expectOwnWords(route, registered.has(name), answer);
+        expect({ member, status: answer.status }).not.toEqual({ member, status: 401 });
+      }
+    },
+  );
 
   it.each(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "BREW"])(
     "%s on paths that do not exist is answered with 4xx",

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestAccount, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
-describe.each(databases)("idempotency on $name", (database) => {
+describeOnEachDatabase("idempotency on $name", (database) => {
   let api: TestApi;
   let account: TestAccount;
   beforeAll(async () => {

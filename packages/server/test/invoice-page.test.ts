@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { KEY_SCOPES } from "@licentric/contract";
 import { request } from "undici";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { mintSecret } from "../src/accounts/secrets.ts";
 import {
   closeCurrentPeriod,
@@ -10,10 +10,10 @@ import {
   type TestAccount,
   type TestApi,
 } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
 // The page and Stripe's endpoint are not in the route table, so the tests that are made from it do not reach them.
-describe.each(databases)("the page of an invoice on $name", (database) => {
+describeOnEachDatabase("the page of an invoice on $name", (database) => {
   let api: TestApi;
   let account: TestAccount;
   let payerId: string;

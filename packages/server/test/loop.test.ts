@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
-describe.each(databases)("the loop on $name", (database) => {
+describeOnEachDatabase("the loop on $name", (database) => {
   let api: TestApi;
   beforeAll(async () => {
     api = await startTestApi(database);

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { removeExpired } from "../src/maintenance.ts";
 import { startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
-describe.each(databases)("what is only kept for a time, on $name", (database) => {
+describeOnEachDatabase("what is only kept for a time, on $name", (database) => {
   const now = new Date("2027-06-01T00:00:00.000Z");
   const ago = (hours: number) => new Date(now.getTime() - hours * 3_600_000);
   let api: TestApi;

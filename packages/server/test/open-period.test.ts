@@ -1,13 +1,13 @@
 import { v7 as uuidv7 } from "uuid";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { createAccount, getEnvironmentId } from "../src/accounts/accounts.ts";
 import { openPeriod } from "../src/billing/open-period.ts";
 import { closePeriod, getCurrentPeriod } from "../src/billing/periods.ts";
 import type { Database } from "../src/store/database.ts";
 import { openDatabase } from "../src/store/open-database.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
-describe.each(databases)("a period opened on $name", (database) => {
+describeOnEachDatabase("a period opened on $name", (database) => {
   let db: Database;
   let remove: () => Promise<void>;
   beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { startTestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase, describeOnPostgres } from "./support/databases.ts";
 
-describe.each(databases)("rate limits on $name", (database) => {
+describeOnEachDatabase("rate limits on $name", (database) => {
   const limited = { perCredential: 5, perAddress: 1_000 };
 
   it("refuses what is beyond a key's limit, and nobody else's requests", async () => {
@@ -128,32 +128,29 @@ describe.each(databases)("rate limits on $name", (database) => {
   }, 120_000);
 });
 
-describe.each(databases.filter(({ name }) => name === "PostgreSQL"))(
-  "rate limits of two processes",
-  (database) => {
-    it.each([{ perCredential: 10 }, { perAddress: 10 }])(
-      "are one limit: %o",
-      async (rateLimits) => {
-        const api = await startTestApi(database, { rateLimits, backgroundInterval: 20 });
-        const peer = await api.startPeer();
-        try {
-          api.setTime("2027-01-01T00:00:00.000Z");
-          const { key } = await api.createAccount();
-          for (let call = 0; call < 10; call += 1) await api.call("GET", "/api/v1/agents", { token: key });
-          let sentToPeer = 0;
-          const read = () => {
-            sentToPeer += 1;
-            return peer.call("GET", "/api/v1/agents", { token: key });
-          };
-          await expect.poll(async () => (await read()).status, { timeout: 5_000, interval: 200 }).toBe(429);
-          // By itself it would have answered ten.
-          expect(sentToPeer).toBeLessThanOrEqual(10);
-        } finally {
-          await peer.close();
-          await api.close();
-        }
-      },
-      120_000,
-    );
-  },
-);
+describeOnPostgres("rate limits of two processes", (database) => {
+  it.each([{ perCredential: 10 }, { perAddress: 10 }])(
+    "are one limit: %o",
+    async (rateLimits) => {
+      const api = await startTestApi(database, { rateLimits, backgroundInterval: 20 });
+      const peer = await api.startPeer();
+      try {
+        api.setTime("2027-01-01T00:00:00.000Z");
+        const { key } = await api.createAccount();
+        for (let call = 0; call < 10; call += 1) await api.call("GET", "/api/v1/agents", { token: key });
+        let sentToPeer = 0;
+        const read = () => {
+          sentToPeer += 1;
+          return peer.call("GET", "/api/v1/agents", { token: key });
+        };
+        await expect.poll(async () => (await read()).status, { timeout: 5_000, interval: 200 }).toBe(429);
+        // By itself it would have answered ten.
+        expect(sentToPeer).toBeLessThanOrEqual(10);
+      } finally {
+        await peer.close();
+        await api.close();
+      }
+    },
+    120_000,
+  );
+});

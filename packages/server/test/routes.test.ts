@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { embedded } from "./support/databases.ts";
 import { routeTable } from "./support/route-table.ts";
-
-const [database] = databases;
-if (database === undefined) throw new Error("there is no database to run on");
 
 describe("the route table", () => {
   let api: TestApi;
   beforeAll(async () => {
-    api = await startTestApi(database);
+    api = await startTestApi(embedded);
   }, 60_000);
   afterAll(() => api.close());
 

@@ -12,12 +12,12 @@ import { openEmbeddedDatabase } from "../src/store/embedded.ts";
 import { migrate, migrations } from "../src/store/migrate.ts";
 import { openDatabase } from "../src/store/open-database.ts";
 import { openPostgres } from "../src/store/postgres.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase, describeOnPostgres } from "./support/databases.ts";
 
 const now = new Date("2026-11-01T00:00:00.000Z");
 const making = { newId: () => uuidv7(), now };
 
-describe.each(databases)("migrations on $name", (database) => {
+describeOnEachDatabase("migrations on $name", (database) => {
   it.each(migrations.map((_, index) => index + 1))(
     "bring version %i, with data in it, to the newest",
     async (version) => {
@@ -100,24 +100,21 @@ describe.each(databases)("migrations on $name", (database) => {
   }
 });
 
-describe.each(databases.filter(({ name }) => name === "PostgreSQL"))(
-  "processes that start at once",
-  (database) => {
-    it("migrate an empty database once", async () => {
-      const { location, remove } = await database.create();
-      try {
-        const opened = await Promise.all(Array.from({ length: 6 }, () => openDatabase(location)));
-        const [first] = opened;
-        expect(await first?.query("SELECT version FROM schema_version")).toEqual([
-          { version: migrations.length },
-        ]);
-        for (const db of opened) await db.close();
-      } finally {
-        await remove();
-      }
-    }, 60_000);
-  },
-);
+describeOnPostgres("processes that start at once", (database) => {
+  it("migrate an empty database once", async () => {
+    const { location, remove } = await database.create();
+    try {
+      const opened = await Promise.all(Array.from({ length: 6 }, () => openDatabase(location)));
+      const [first] = opened;
+      expect(await first?.query("SELECT version FROM schema_version")).toEqual([
+        { version: migrations.length },
+      ]);
+      for (const db of opened) await db.close();
+    } finally {
+      await remove();
+    }
+  }, 60_000);
+});
 
 describe("backup and restore of the embedded database", () => {
   let folder = "";

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import type { Queryable } from "../src/store/database.ts";
 import {
   closeCurrentPeriod,
@@ -7,10 +7,10 @@ import {
   type TestAccount,
   type TestApi,
 } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 import { type Fault, type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
 
-describe.each(databases)("invoices on Stripe, on $name", (database) => {
+describeOnEachDatabase("invoices on Stripe, on $name", (database) => {
   let stripe: StripeStandIn;
   let api: TestApi;
   beforeAll(async () => {

@@ -3,7 +3,7 @@ import { v4 as uuidv4 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
 import { mintSecret } from "../src/accounts/secrets.ts";
 import { type Answer, startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 import { type NamedRoute, pathParameters, registeredRoutes, routeTable } from "./support/route-table.ts";
 import { idMembers, queryIdMembers, replaceAt } from "./support/sample-request.ts";
 import {
@@ -19,7 +19,7 @@ import {
 
 const DESTRUCTIVE = /delete|revoke|rotate|void|close|commit|release|CreditNote|update/;
 
-describe.each(databases)("tenancy on $name", { timeout: 60_000 }, (database) => {
+describeOnEachDatabase("tenancy on $name", (database) => {
   let api: TestApi;
   let registered: ReadonlySet<string>;
   let victim: Tenant;

@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { checkTotals } from "../src/metering/check-totals.ts";
 import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 
 const MISSING = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-describe.each(databases)("usage on $name", (database) => {
+describeOnEachDatabase("usage on $name", (database) => {
   let api: TestApi;
   let key: string;
   let agentId: string;

@@ -1,12 +1,12 @@
 import { Webhook } from "standardwebhooks";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
-import { databases } from "./support/databases.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
 import { startWebhookReceiver, type WebhookReceiver } from "./support/webhook-receiver.ts";
 
 const settle = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-describe.each(databases)("webhooks on $name", (database) => {
+describeOnEachDatabase("webhooks on $name", (database) => {
   let api: TestApi;
   let receiver: WebhookReceiver;
   beforeAll(async () => {
@@ -164,7 +164,7 @@ describe.each(databases)("webhooks on $name", (database) => {
   });
 });
 
-describe.each(databases)("private addresses on $name", (database) => {
+describeOnEachDatabase("private addresses on $name", (database) => {
   it("sends nothing to one, by number or by name", async () => {
     const receiver = await startWebhookReceiver();
     const api = await startTestApi(database, { logLevel: "silent", backgroundInterval: 20 });

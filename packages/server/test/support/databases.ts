@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { inject } from "vitest";
+import { describe, inject } from "vitest";
 import type { DatabaseLocation } from "../../src/store/open-database.ts";
 
 /** One kind of database that the suite runs on. */
@@ -13,7 +13,7 @@ export interface TestDatabase {
   create(): Promise<{ location: DatabaseLocation; remove: () => Promise<void> }>;
 }
 
-const embedded: TestDatabase = {
+export const embedded: TestDatabase = {
   name: "embedded",
   create: async () => {
     const dataDirectory = await mkdtemp(join(tmpdir(), "licentric-test-"));
@@ -22,22 +22,23 @@ const embedded: TestDatabase = {
   },
 };
 
+const serverUrl = process.env["LICENTRIC_TEST_DATABASE_URL"];
+
 /** A server that cannot be reached fails the suite: a test that was meant to run must not pass by being left out. */
-function postgres(serverUrl: string): TestDatabase {
-  return {
-    name: "PostgreSQL",
-    create: async () => {
-      const name = `licentric_test_${randomBytes(6).toString("hex")}`;
-      await administer(serverUrl, `CREATE DATABASE ${name}`);
-      const databaseUrl = new URL(serverUrl);
-      databaseUrl.pathname = `/${name}`;
-      return {
-        location: { databaseUrl: databaseUrl.href },
-        remove: () => administer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`),
-      };
-    },
-  };
-}
+const postgres: TestDatabase = {
+  name: "PostgreSQL",
+  create: async () => {
+    if (!serverUrl) throw new Error("set LICENTRIC_TEST_DATABASE_URL to a PostgreSQL to test on");
+    const name = `licentric_test_${randomBytes(6).toString("hex")}`;
+    await administer(serverUrl, `CREATE DATABASE ${name}`);
+    const databaseUrl = new URL(serverUrl);
+    databaseUrl.pathname = `/${name}`;
+    return {
+      location: { databaseUrl: databaseUrl.href },
+      remove: () => administer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`),
+    };
+  },
+};
 
 async function administer(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
@@ -49,7 +50,17 @@ async function administer(url: string, statement: string): Promise<void> {
   }
 }
 
-const serverUrl = process.env["LICENTRIC_TEST_DATABASE_URL"];
+type DatabaseSuite = (title: string, tests: (database: TestDatabase) => void) => void;
 
-/** The embedded database and, where `LICENTRIC_TEST_DATABASE_URL` names a server, PostgreSQL. */
-export const databases: readonly TestDatabase[] = serverUrl ? [embedded, postgres(serverUrl)] : [embedded];
+/**
+ * Describes what must hold on PostgreSQL. Where `LICENTRIC_TEST_DATABASE_URL` names no server, the tests are there
+ * all the same, and skipped by name.
+ */
+export const describeOnPostgres: DatabaseSuite = (title, tests) =>
+  describe.skipIf(!serverUrl)(title.replace("$name", postgres.name), () => tests(postgres));
+
+/** Describes what must hold on each database. `$name` in the title stands for its name. */
+export const describeOnEachDatabase: DatabaseSuite = (title, tests) => {
+  describe(title.replace("$name", embedded.name), () => tests(embedded));
+  describeOnPostgres(title, tests);
+};
