@@ -58,6 +58,12 @@ export function checkList<R extends Route>(
 }
 
 function readJson(answer: TextAnswer, what: string): unknown {
+  if (answer.cutOffAt !== undefined) {
+    throw new ResponseValidationError(
+      `${what} answered ${answer.status} with more than ${answer.cutOffAt} bytes, and was not read to its end. Check that baseUrl is the origin of a Licentric API, or raise maxResponseBytes.`,
+      answerFields(answer),
+    );
+  }
   try {
     return JSON.parse(answer.text);
   } catch {

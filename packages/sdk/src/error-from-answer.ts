@@ -42,6 +42,7 @@ export function errorFromAnswer(
   const envelope = readEnvelope(answer.text);
   const message = envelope ? redactSecrets(envelope.error) : describe(answer, what);
   return errorFor(answer.status, message, {
+    answeredByApi: envelope !== undefined,
     code: envelope?.code,
     details: envelope?.details,
     requestId: envelope?.requestId ?? header(answer, "x-request-id"),

@@ -4,6 +4,8 @@ import type { BudgetState, ValidationIssue } from "@licentric/contract";
 export interface ErrorFields {
   /** HTTP status; none where no answer came. */
   readonly status?: number | undefined;
+  /** Whether the answer had the API's error envelope; false by default. */
+  readonly answeredByApi?: boolean | undefined;
   /** The API's code, for example `IDEMPOTENCY_CONFLICT`; of a connection fault Node's, for example `ECONNRESET`. */
   readonly code?: string | undefined;
   /** What the API adds to the error. */
@@ -39,6 +41,22 @@ export let noteIdempotencyKey: (error: LicentricError, key: string | undefined) 
 export class LicentricError extends Error {
   /** HTTP status; undefined where no answer came. */
   readonly status: number | undefined;
+  /**
+   * Whether the API itself said this: the answer had its error envelope, `{ "error": "a sentence" }`. False where
+   * something else answered in its place (a proxy's login page, a firewall), where no answer came, and for what the
+   * client found wrong. The class follows the status in any case, so look at this before you blame a key or a budget.
+   *
+   * @example
+   * ```ts
+   * try {
+   *   await client.agents.get("agt_1");
+   * } catch (error) {
+   *   if (!(error instanceof AuthenticationError)) throw error;
+   *   console.error(error.answeredByApi ? "The key is not valid." : `Not the API's answer: ${error.message}`);
+   * }
+   * ```
+   */
+  readonly answeredByApi: boolean;
   /** The API's code, which may be one that this version does not know; of a connection fault Node's. */
   readonly code: string | undefined;
   /** What the API adds to the error. */
@@ -62,6 +80,7 @@ export class LicentricError extends Error {
   constructor(message: string, fields: ErrorFields = {}) {
     super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
     this.status = fields.status;
+    this.answeredByApi = fields.answeredByApi ?? false;
     this.code = fields.code;
     this.details = fields.details;
     this.requestId = fields.requestId;
@@ -216,8 +235,8 @@ export class AbortError extends LicentricError {
 }
 
 /**
- * The server answered a success that is not what the API promises; the message names the path of what is missing
- * or wrong. The server did what was asked. Usually `baseUrl` points at something else.
+ * The server answered a success that is not what the API promises, or one without end; the message names the path of
+ * what is missing or wrong. The server did what was asked. Usually `baseUrl` points at something else.
  */
 export class ResponseValidationError extends LicentricError {
   /** What is wrong where. */

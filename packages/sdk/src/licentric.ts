@@ -2,8 +2,10 @@ import { Agent as Pool } from "undici";
 import { createApi } from "./api.ts";
 import {
   type ClientOptions,
+  checkBytes,
   checkMilliseconds,
   checkRetries,
+  DEFAULT_MAX_RESPONSE_BYTES,
   DEFAULT_MAX_RETRIES,
   DEFAULT_TIMEOUT,
   resolveApiKey,
@@ -85,6 +87,10 @@ export class Licentric {
       timeout: checkMilliseconds("timeout", options.timeout ?? DEFAULT_TIMEOUT),
       deadline: options.deadline === undefined ? undefined : checkMilliseconds("deadline", options.deadline),
       maxRetries: checkRetries(options.maxRetries ?? DEFAULT_MAX_RETRIES),
+      maxResponseBytes: checkBytes(
+        "maxResponseBytes",
+        options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
+      ),
       headers: options.headers ?? {},
       logger: options.logger,
     };

@@ -38,6 +38,11 @@ export interface ClientOptions {
   /** How often a failed try is repeated; 2 by default, 0 for never. */
   readonly maxRetries?: number | undefined;
   /**
+   * Bytes of an answer that are read at most, as they are when decompressed; 33,554,432 (32 MiB) by default, more than
+   * any page of the API has. A longer success is a `ResponseValidationError`, and its connection is closed.
+   */
+  readonly maxResponseBytes?: number | undefined;
+  /**
    * The undici dispatcher to send with: a `ProxyAgent`, or an `Agent` with client certificates. It stays yours:
    * `close()` leaves it open. By default the client keeps a pool of its own per origin.
    */
@@ -58,6 +63,8 @@ export interface RequestOptions {
   readonly deadline?: number | undefined;
   /** How often a failed try is repeated; the client's `maxRetries` by default. */
   readonly maxRetries?: number | undefined;
+  /** Bytes of the answer that are read at most; the client's `maxResponseBytes` by default. */
+  readonly maxResponseBytes?: number | undefined;
   /**
    * Names what this call does, so that repeating it (after a crash, say) does nothing twice: 1 to 255 printable
    * ASCII characters. Only for calls that create or record; a random one by default.
@@ -74,6 +81,7 @@ export interface ClientConfig {
   readonly timeout: number;
   readonly deadline: number | undefined;
   readonly maxRetries: number;
+  readonly maxResponseBytes: number;
   readonly dispatcher: Dispatcher;
   readonly headers: HeaderFields;
   readonly logger: Logger | undefined;
@@ -87,6 +95,9 @@ export const DEFAULT_TIMEOUT = 30_000;
 
 /** How often a failed try is repeated. */
 export const DEFAULT_MAX_RETRIES = 2;
+
+/** Bytes of an answer that are read at most: a page of 100 resources whose metadata are full has some 8 MiB. */
+export const DEFAULT_MAX_RESPONSE_BYTES = 32 * 1_048_576;
 
 /**
  * The management key of a client, checked; null where the caller said so.
@@ -160,4 +171,14 @@ export function checkMilliseconds(name: string, value: number): number {
 export function checkRetries(value: number): number {
   if (Number.isInteger(value) && value >= 0) return value;
   throw new LicentricError("maxRetries must be a whole number, 0 or more.");
+}
+
+/**
+ * A number of bytes, checked.
+ *
+ * @throws LicentricError where it is not a whole number from 1
+ */
+export function checkBytes(name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new LicentricError(`${name} must be a whole number of bytes, 1 or more.`);
 }

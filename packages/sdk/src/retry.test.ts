@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { isRetryable, parseRetryAfter, retryDelay } from "./retry.ts";
 
 describe("isRetryable", () => {
-  it.each([408, 429, 500, 502, 503, 504])("says that %i may pass", (status) => {
+  it.each([408, 425, 429, 500, 502, 503, 504])("says that %i may pass", (status) => {
     expect(isRetryable(status, undefined)).toBe(true);
   });
 

@@ -5,11 +5,12 @@ const BASE_DELAY = 500;
 const MAX_DELAY = 8_000;
 
 /**
- * Whether another try may help after this status. 409 is the state of things unless the server says when to come
+ * Whether another try may help after this status. With 408 and 425 the server did not take the request; 409 is the state of things unless the server says when to come
  * back.
  */
 export function isRetryable(status: number, retryAfter: number | undefined): boolean {
-  return status === 408 || status === 429 || status >= 500 || (status === 409 && retryAfter !== undefined);
+  if (status === 409) return retryAfter !== undefined;
+  return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
 /**

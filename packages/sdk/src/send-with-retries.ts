@@ -4,6 +4,7 @@ import { errorFromAnswer } from "./error-from-answer.ts";
 import { type LicentricError, TimeoutError } from "./errors.ts";
 import {
   type ClientConfig,
+  checkBytes,
   checkMilliseconds,
   checkRetries,
   MAX_MILLISECONDS,
@@ -11,7 +12,7 @@ import {
 } from "./options.ts";
 import { isRetryable, parseRetryAfter, retryDelay } from "./retry.ts";
 import { sleep } from "./sleep.ts";
-import { isTransient, send, type TextAnswer } from "./transport.ts";
+import { isTransient, send, type TextAnswer, type Try } from "./transport.ts";
 import type { Wire } from "./wire.ts";
 
 /**
@@ -39,12 +40,14 @@ export async function sendWithRetries(
     options.deadline ?? config.deadline ?? Math.min(2 * timeout, MAX_MILLISECONDS),
   );
   const maxRetries = checkRetries(options.maxRetries ?? config.maxRetries);
+  const maxBytes = checkBytes("maxResponseBytes", options.maxResponseBytes ?? config.maxResponseBytes);
   const end = performance.now() + deadline;
 
   for (let attempt = 0; ; attempt++) {
     const started = performance.now();
     const remaining = end - started;
-    const outcome = await attemptOnce(config, wire, Math.min(timeout, remaining), signal);
+    const limits = { timeout: Math.min(timeout, remaining), maxBytes, signal };
+    const outcome = await attemptOnce(config, wire, limits);
     const took = `${Math.round(performance.now() - started)} ms, try ${attempt + 1} of ${maxRetries + 1}`;
     if ("text" in outcome) {
       config.logger?.debug(`${wire.what}: ${outcome.status} in ${took}${requestIdNote(outcome)}`);
@@ -85,8 +88,7 @@ interface Failure {
 async function attemptOnce(
   config: ClientConfig,
   wire: Wire,
-  timeout: number,
-  signal: AbortSignal | undefined,
+  limits: Pick<Try, "timeout" | "maxBytes" | "signal">,
 ): Promise<TextAnswer | Failure> {
   let answer: TextAnswer;
   try {
@@ -96,8 +98,7 @@ async function attemptOnce(
       path: wire.path,
       headers: wire.headers,
       body: wire.body,
-      timeout,
-      signal,
+      ...limits,
     });
   } catch (error) {
     if (isTransient(error)) return { error, retryAfter: undefined, retryable: true };

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { Answer } from "./answer.ts";
 import { AbortError, ConnectionError, LicentricError, TimeoutError } from "./errors.ts";
@@ -11,16 +12,25 @@ export interface Try {
   readonly body: string | undefined;
   /** Milliseconds to the last byte of the answer. */
   readonly timeout: number;
+  /** Bytes of the answer's body that are read at most, as they are when decompressed. */
+  readonly maxBytes: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** An answer read to its end. */
+/** An answer read to its end, or to where it was cut off. */
 export interface TextAnswer extends Pick<Answer, "status" | "headers"> {
+  /** The body; of one that is longer than may be read, its beginning. */
   readonly text: string;
+  /** The limit that the body is longer than, in bytes; undefined where it was read to its end. */
+  readonly cutOffAt?: number;
 }
 
+/** Bytes that are kept of a body that is too long: enough to show what it is. */
+const BEGINNING = 20_000;
+
 /**
- * Sends a request once and reads the answer to its end, whatever its status.
+ * Sends a request once and reads the answer, whatever its status, to its end or to `maxBytes`: then the connection is
+ * closed.
  *
  * @throws AbortError where `signal` ended it
  * @throws TimeoutError where the answer was not complete in time
@@ -45,7 +55,7 @@ export async function send(dispatcher: Dispatcher, request: Try): Promise<TextAn
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    return { status: statusCode, headers, text: await body.text() };
+    return { status: statusCode, headers, ...(await readText(body, request.maxBytes)) };
   } catch (error) {
     if (signal?.aborted) throw abortError(signal);
     const what = `${request.method} ${request.origin}`;
@@ -65,6 +75,21 @@ export async function send(dispatcher: Dispatcher, request: Try): Promise<TextAn
     signal?.removeEventListener("abort", onAbort);
   }
 }
+
+async function readText(body: Readable, maxBytes: number): Promise<Pick<TextAnswer, "text" | "cutOffAt">> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    // Leaving the loop destroys the body, and its connection with it.
+    if (bytes > maxBytes) return { text: textOf(chunks, Math.min(bytes, BEGINNING)), cutOffAt: maxBytes };
+  }
+  return { text: textOf(chunks, bytes) };
+}
+
+const textOf = (chunks: readonly Buffer[], bytes: number): string =>
+  new TextDecoder().decode(Buffer.concat(chunks, bytes));
 
 /** What the caller gets whose `signal` fired. */
 export function abortError(signal: AbortSignal): AbortError {

@@ -23,9 +23,11 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-const failure = async (response: Response): Promise<unknown> => {
+const failure = async (response: Response): Promise<LicentricError> => {
   answer = () => response;
-  return errorOf(clientFor(server.url, { maxRetries: 0 }).agents.get("agt_1"));
+  const error = await errorOf(clientFor(server.url, { maxRetries: 0 }).agents.get("agt_1"));
+  if (!(error instanceof LicentricError)) throw error;
+  return error;
 };
 
 describe("an error by its status", () => {
@@ -186,6 +188,24 @@ describe("an answer without the envelope", () => {
       ),
     });
   });
+
+  it.each([401, 402, 403, 404, 408, 409, 422, 425, 429, 500, 502])(
+    "is still of the class of its status, and says that it is not the API's: %i",
+    async (status) => {
+      const page = await failure(HttpResponse.html("<h1>Authorization Required</h1>", { status }));
+      const own = await failure(HttpResponse.json({ error: "no" }, { status }));
+      expect(page).toMatchObject({ status, answeredByApi: false, code: undefined });
+      expect(own).toMatchObject({ status, answeredByApi: true, code: undefined });
+      expect(page.constructor).toBe(own.constructor);
+    },
+  );
+
+  it.each([{ message: "Forbidden" }, { error: { message: "no" } }, { error: null }, ["error"], "error"])(
+    "is any JSON whose `error` is no sentence: %j",
+    async (body) => {
+      expect(await failure(HttpResponse.json(body, { status: 403 }))).toMatchObject({ answeredByApi: false });
+    },
+  );
 
   it("that is long is shortened", async () => {
     const error = await failure(HttpResponse.text("word ".repeat(1_000), { status: 500 }));

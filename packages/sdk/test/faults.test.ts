@@ -1,8 +1,17 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Server, type Socket } from "node:net";
 import { inspect } from "node:util";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { AbortError, ConnectionError, Licentric, LicentricError, TimeoutError } from "../src/index.ts";
+import { gzipSync } from "node:zlib";
+import { Agent, interceptors } from "undici";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import {
+  AbortError,
+  ConnectionError,
+  Licentric,
+  LicentricError,
+  ResponseValidationError,
+  TimeoutError,
+} from "../src/index.ts";
 import { clientFor, errorOf, TEST_TOKEN } from "./client-for.ts";
 
 // A server of bare sockets, which breaks in every way in which a network does. Each connection plays the next
@@ -209,6 +218,86 @@ describe("a server that is too slow", () => {
   it("and a signal of its own kind of timeout is still the caller's abort", async () => {
     faults = [() => {}];
     expect(await errorOf(verify({ signal: AbortSignal.timeout(50) }))).toBeInstanceOf(AbortError);
+  });
+});
+
+describe("an answer without end", () => {
+  const chunk = "x".repeat(65_536);
+  const endless =
+    (status: number): Fault =>
+    (socket) => {
+      socket.write(`HTTP/1.1 ${status} X\r\ntransfer-encoding: chunked\r\n\r\n`);
+      const write = () => {
+        while (!socket.destroyed && socket.write(`10000\r\n${chunk}\r\n`));
+      };
+      socket.on("drain", write);
+      write();
+    };
+
+  it("is read up to a limit, then its connection is closed and the error says so", async () => {
+    faults = [endless(200)];
+    const before = process.memoryUsage.rss();
+    const error = await errorOf(verify({ timeout: 20_000, maxRetries: 0 }));
+    expect(error).toBeInstanceOf(ResponseValidationError);
+    expect(error).toMatchObject({
+      status: 200,
+      message: expect.stringMatching(
+        /POST \/api\/v1\/mcp\/verify answered 200 with more than 33554432 bytes.*baseUrl.*maxResponseBytes/,
+      ),
+    });
+    // The limit is held once in pieces; the rest is what the server in this process holds.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(150 * 1_048_576);
+    await vi.waitFor(() => expect(sockets.size).toBe(0));
+    expect(requests).toHaveLength(1);
+  });
+
+  it("that is no success is an error of its status, with the beginning of the page", async () => {
+    faults = [endless(502)];
+    const error = await errorOf(verify({ timeout: 20_000, maxRetries: 0 }));
+    expect(error).toMatchObject({
+      name: "InternalServerError",
+      status: 502,
+      answeredByApi: false,
+      message: expect.stringContaining("xxx"),
+    });
+    await vi.waitFor(() => expect(sockets.size).toBe(0));
+  });
+
+  it.each(["client", "call"])("has the limit of the %s", async (whose) => {
+    const small = { maxResponseBytes: body.length - 1 };
+    const exact = { maxResponseBytes: body.length };
+    const ask = (limit: { maxResponseBytes: number }) =>
+      whose === "client"
+        ? clientFor(url, limit).mcp.verify(TEST_TOKEN)
+        : clientFor(url).mcp.verify(TEST_TOKEN, {}, limit);
+    expect(await errorOf(ask(small))).toBeInstanceOf(ResponseValidationError);
+    expect(await ask(exact)).toMatchObject({ agentId: "agt_1" });
+  });
+
+  it.each([0, -1, 1.5, Number.NaN])("has no limit of %d bytes", async (maxResponseBytes) => {
+    const message = "maxResponseBytes must be a whole number of bytes, 1 or more.";
+    expect(() => clientFor(url, { maxResponseBytes })).toThrow(message);
+    expect(await errorOf(verify({ maxResponseBytes }))).toMatchObject({ message });
+  });
+
+  it("counts as it is when decompressed", async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1_048_576, " "));
+    faults = [
+      (socket) => {
+        socket.write(
+          `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: ${bomb.length}\r\n\r\n`,
+        );
+        socket.write(bomb);
+      },
+    ];
+    const agent = new Agent();
+    onTestFinished(() => agent.destroy());
+    const dispatcher = agent.compose(interceptors.decompress());
+    const error = await errorOf(clientFor(url, { dispatcher, maxRetries: 0 }).mcp.verify(TEST_TOKEN));
+    expect(error).toMatchObject({
+      name: "ResponseValidationError",
+      message: expect.stringContaining("more than 33554432 bytes"),
+    });
   });
 });
 

@@ -26,7 +26,7 @@ afterEach(async () => {
 const keys = () => new Set(server.requests.map(({ headers }) => headers.get("idempotency-key")));
 
 describe("a failed try", () => {
-  it.each([408, 429, 500, 502, 503, 504])(
+  it.each([408, 425, 429, 500, 502, 503, 504])(
     "with %i is repeated, with the same idempotency key and body",
     async (status) => {
       answers = [() => refusal(status), () => refusal(status)];

@@ -136,6 +136,7 @@ function withKeys(events: readonly UsageRecordParams[], requestKey: string | und
 function rejection(outcome: Extract<RecordOutcome, { status: "rejected" }>) {
   const known = Object.entries(ERROR_STATUS).find(([code]) => code === outcome.code);
   return errorFor(known?.[1] ?? 422, outcome.error, {
+    answeredByApi: true,
     code: outcome.code,
     details: outcome.issues && { issues: outcome.issues },
   });
