@@ -6,7 +6,7 @@ import {
   ReflectionKind,
   UnionType,
 } from "typedoc";
-import { type RefusalCode, refuse, STATUS } from "../../packages/mcp/src/refusal.ts";
+import { REFUSALS, type RefusalCode, refuse } from "../../packages/mcp/src/refusal.ts";
 import { code, document, table } from "./markdown.ts";
 import { expectSame, readmeTable } from "./readme-table.ts";
 
@@ -36,10 +36,10 @@ Branch on the status first and on the code second: unknown codes may come.`,
     `A refused call ran nothing and was charged nothing. The [refusal](mcp/interfaces/Refusal.md) is in the result's
 \`_meta["com.licentric/refusal"]\`.`,
     table(
-      ["code", "status", "", "what the agent reads"],
+      ["code", "status", "JSON-RPC", "", "what the agent reads"],
       refusalCodes(project).map(([name, why]) => {
         const { status, message } = refuse(name);
-        return [code(name), String(status), why, message];
+        return [code(name), String(status), String(REFUSALS[name].errorCode), why, message];
       }),
     ),
   );
@@ -85,7 +85,7 @@ function refusalCodes(project: ProjectReflection): [RefusalCode, string][] {
   });
 }
 
-const isRefusalCode = (name: string): name is RefusalCode => Object.hasOwn(STATUS, name);
+const isRefusalCode = (name: string): name is RefusalCode => Object.hasOwn(REFUSALS, name);
 
 function moduleOf(project: ProjectReflection, name: string): DeclarationReflection {
   const module = project.children?.find((each) => each.name === name);

@@ -32,7 +32,7 @@ export interface Refusal {
   readonly code: RefusalCode;
   /** A sentence that a model can act on and a person can read. */
   readonly message: string;
-  /** The HTTP status that means the same; also the code of the JSON-RPC error. */
+  /** The HTTP status that means the same: what the door answers. */
   readonly status: number;
   /** Whether the same call can pass later although nobody did anything. */
   readonly retryable: boolean;
@@ -59,17 +59,22 @@ export interface Links {
   readonly budget?: string;
 }
 
-/** The HTTP status that means the same as each code. */
-export const STATUS: Readonly<Record<RefusalCode, number>> = {
-  missing_token: 401,
-  invalid_token: 401,
-  insufficient_scope: 403,
-  budget_exceeded: 402,
-  rate_limited: 429,
-  billing_unavailable: 503,
-  idempotency_replay: 409,
-  idempotency_conflict: 409,
-  misconfigured: 500,
+/**
+ * The HTTP status that means the same as each code, and the code of the JSON-RPC error. That is neither reserved by
+ * JSON-RPC nor like a status: clients (MCP Inspector) sign in where "401" stands anywhere in an error's message.
+ */
+export const REFUSALS: Readonly<
+  Record<RefusalCode, { readonly status: number; readonly errorCode: number }>
+> = {
+  missing_token: { status: 401, errorCode: 6001 },
+  invalid_token: { status: 401, errorCode: 6002 },
+  insufficient_scope: { status: 403, errorCode: 6003 },
+  budget_exceeded: { status: 402, errorCode: 6004 },
+  rate_limited: { status: 429, errorCode: 6005 },
+  billing_unavailable: { status: 503, errorCode: 6006 },
+  idempotency_replay: { status: 409, errorCode: 6007 },
+  idempotency_conflict: { status: 409, errorCode: 6008 },
+  misconfigured: { status: 500, errorCode: 6009 },
 };
 
 /** What is known of a refusal besides its code. */
@@ -93,7 +98,7 @@ export function refuse(code: RefusalCode, links: Links = {}, details: RefusalDet
     message: [details.message ?? sentence(code, details), link === undefined ? [] : `See ${link}`]
       .flat()
       .join(" "),
-    status: STATUS[code],
+    status: REFUSALS[code].status,
     retryable: code === "rate_limited" || code === "billing_unavailable" || resetsAt !== null,
     ...(retryAfter !== undefined && { retryAfter }),
     ...(budget !== undefined && { budget, resetsAt }),
@@ -157,12 +162,12 @@ export function toToolResult(refusal: Refusal): RefusalResult {
 }
 
 /**
- * A refusal as a JSON-RPC error: `code` is the HTTP status that means the same (outside of the range that JSON-RPC
- * reserves) and `data` the {@link Refusal}. Thrown for prompts and resources, which have no error result, and for
+ * A refusal as a JSON-RPC error: `code` is one of 6001 to 6009, and `data` the {@link Refusal}, where `code` names the
+ * reason and `status` is the HTTP status that means the same. Thrown for prompts and resources, which have no error result, and for
  * tools where `refusals: "error"` says so.
  */
 export class RefusedError extends Error {
-  /** The JSON-RPC error code: 401, 402, 403, 409, 429, 500 or 503. */
+  /** The JSON-RPC error code: 6001 to 6009, one for each {@link RefusalCode} in its order. */
   readonly code: number;
   /** The refusal. */
   readonly data: Refusal;
@@ -174,7 +179,7 @@ export class RefusedError extends Error {
   /** @param refusal - why the call was refused */
   constructor(refusal: Refusal) {
     super(refusal.message);
-    this.code = refusal.status;
+    this.code = REFUSALS[refusal.code].errorCode;
     this.data = refusal;
   }
 }

@@ -93,7 +93,7 @@ describe.each([
     );
     paywall.expectBilled({}, { meterName: "reads", quantity: 1 }, { meterName: "reads", quantity: 2 });
     paywall.actAs(null);
-    const refused = { code: 401, data: { code: "missing_token" } };
+    const refused = { code: 6001, data: { code: "missing_token", status: 401 } };
     await expect(client.getPrompt({ name: "review", arguments: { code: "x" } })).rejects.toMatchObject(
       refused,
     );

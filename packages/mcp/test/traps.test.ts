@@ -55,8 +55,8 @@ it("trap 2: a refusal as an error crosses with its code and data, on both SDKs a
   v1.registerTool("t", {}, () => text("ran"));
   for (const client of [await connectV1(v1), await connectV2(buildV2()), await connectModern(buildV2)]) {
     await expect(client.callTool({ name: "t" })).rejects.toMatchObject({
-      code: 402,
-      data: { code: "budget_exceeded", budget: { limit: 0 } },
+      code: 6004,
+      data: { code: "budget_exceeded", status: 402, budget: { limit: 0 } },
     });
   }
 });
@@ -132,7 +132,7 @@ it("trap 7: a task-augmented call is refused as an error, and charged when its t
   expect(await client.callTool({ name: "slow" })).toMatchObject(text("done"));
   paywall.expectBilled({ quantity: 1 }, { quantity: 1 });
   paywall.actAs(null);
-  await expect(run()).rejects.toMatchObject({ code: 401, data: { code: "missing_token" } });
+  await expect(run()).rejects.toMatchObject({ code: 6001, data: { code: "missing_token", status: 401 } });
   expect(refusalOf(await client.callTool({ name: "slow" }))).toMatchObject({ code: "missing_token" });
   paywall.expectBilled({}, {});
 });
