@@ -20,12 +20,12 @@ function setUp() {
     now: () => clock.now,
   });
   const made = { calls: 0 };
-  const call = (outcome?: FailureKind) =>
+  const call = (outcome?: FailureKind, caller?: string) =>
     breaker.run(async () => {
       made.calls++;
       if (outcome) throw new Failure(outcome);
       return "result";
-    });
+    }, caller);
   const fail = async (times: number) => {
     for (let n = 0; n < times; n++) await expect(call("unavailable")).rejects.toBeInstanceOf(Failure);
   };
@@ -146,6 +146,48 @@ describe("a circuit breaker", () => {
     const probe = held();
     void breaker.run(() => probe.promise);
     expect(breaker.state()).toBe("probing");
+  });
+
+  test("what failed while another call was answered does not count: the API is slow, not dead", async () => {
+    const { breaker, call, fail } = setUp();
+    const slow = Array.from({ length: 9 }, held);
+    const failures = slow.map(({ promise }) => breaker.run(() => promise));
+    await call();
+    for (const { fail } of slow) fail(new Failure("unavailable"));
+    await Promise.allSettled(failures);
+    expect(breaker.state()).toBe("closed");
+    await fail(2);
+    expect(breaker.state()).toBe("closed");
+    expect(breaker.answers()).toBe(1);
+  });
+
+  test("an answer to a call from before a failure starts the count anew", async () => {
+    const { breaker, call, fail } = setUp();
+    const slow = held();
+    const answered = breaker.run(() => slow.promise);
+    await call();
+    await fail(2);
+    slow.succeed();
+    await answered;
+    await fail(2);
+    expect(breaker.state()).toBe("closed");
+  });
+
+  test("failures of one caller's calls refuse nobody else's, whose answer closes it", async () => {
+    const { breaker, call, made } = setUp();
+    for (let n = 0; n < 3; n++) await expect(call("unavailable", "a")).rejects.toBeInstanceOf(Failure);
+    await expect(call(undefined, "a")).rejects.toBeInstanceOf(BreakerOpenError);
+    expect(made.calls).toBe(3);
+    await expect(call(undefined, "b")).resolves.toBe("result");
+    expect(breaker.state()).toBe("closed");
+  });
+
+  test("a second caller's failure makes it an outage for everybody", async () => {
+    const { call } = setUp();
+    for (let n = 0; n < 3; n++) await expect(call("unavailable", "a")).rejects.toBeInstanceOf(Failure);
+    await expect(call("unavailable", "b")).rejects.toBeInstanceOf(Failure);
+    for (const caller of ["a", "b", "c"])
+      await expect(call(undefined, caller)).rejects.toBeInstanceOf(BreakerOpenError);
   });
 
   test("a call that throws before it returns a promise is judged like any other", async () => {

@@ -1,6 +1,9 @@
 /** What a call's failure says about the API, for {@link createBreaker}. */
 export type FailureKind =
-  /** The API could not be reached, did not answer in time, or answered 5xx: it counts. */
+  /**
+   * The API could not be reached, did not answer in time, or answered 5xx: it counts where no other call was answered
+   * meanwhile.
+   */
   | "unavailable"
   /** The API answered, if only to refuse (401, 402, 429 …): it is alive. */
   | "answered"
@@ -26,11 +29,14 @@ export interface Breaker {
   /**
    * Makes the call, or refuses it at once while the API is taken for dead.
    *
+   * @param caller - whose call it is: while all failures are one caller's, only that caller's calls are refused
    * @throws {BreakerOpenError} without making the call; else what the call threw, unchanged.
    */
-  run<T>(call: () => Promise<T>): Promise<T>;
+  run<T>(call: () => Promise<T>, caller?: string): Promise<T>;
   /** `closed`: calls pass. `open`: they fail at once. `probing`: one call is trying the API, the others fail. */
   state(): "closed" | "open" | "probing";
+  /** How many calls were answered, if only by a refusal. */
+  answers(): number;
 }
 
 /** The API is taken for dead, and the call was not made. `retryAfter` is in milliseconds. */
@@ -46,7 +52,8 @@ export class BreakerOpenError extends Error {
 
 /**
  * Lets a dead API fail fast: after `failureThreshold` failures in a row calls are refused at once, and after each
- * `coolDown` a single one may probe whether it is back.
+ * `coolDown` a single one may probe whether it is back. A failure does not count where any call was answered since it
+ * began: an API that answers is alive, however slowly.
  *
  * Our own, since of the libraries that run on Node 20 cockatiel 3 makes all calls wait for the probe, which against
  * an API that hangs slows every one of them, and opossum 8 counts percentages of a rolling window.
@@ -63,11 +70,17 @@ export function createBreaker(options: BreakerOptions): Breaker {
   /** When the next probe may go; undefined while closed. */
   let nextProbeAt: number | undefined;
   let probing = false;
-  // A call that began before the last change says nothing about the API of now.
+  /** Whose calls failed since the last answer: one or two of them, which is all that matters. */
+  const failedFor = new Set<string>();
+  // A call that began before the last answer or change says nothing about the API of now.
   let era = 0;
+  let answers = 0;
 
-  async function run<T>(call: () => Promise<T>): Promise<T> {
-    if (nextProbeAt !== undefined) {
+  /** What only one caller's calls ran into may be that caller's own affair: another's call finds out. */
+  const isDeadFor = (caller: string) => failedFor.size > 1 || failedFor.has(caller);
+
+  async function run<T>(call: () => Promise<T>, caller = ""): Promise<T> {
+    if (nextProbeAt !== undefined && isDeadFor(caller)) {
       const wait = nextProbeAt - now();
       if (wait > 0) throw new BreakerOpenError(wait);
       // The next probe goes a cool-down later even where this one never ends.
@@ -78,19 +91,26 @@ export function createBreaker(options: BreakerOptions): Breaker {
     const began = era;
     try {
       const result = await call();
-      if (began === era) close();
+      hear(began);
       return result;
     } catch (error) {
-      if (began === era) judge(kindOf(error));
+      const kind = kindOf(error);
+      if (kind === "answered") hear(began);
+      else if (began === era) judge(kind, caller);
       throw error;
     }
   }
 
-  function judge(kind: FailureKind): void {
-    if (kind === "answered") {
-      close();
-    } else if (kind === "unavailable") {
+  /** An answer to a call that began in some era. */
+  function hear(began: number): void {
+    answers++;
+    if (began === era || nextProbeAt === undefined) close();
+  }
+
+  function judge(kind: FailureKind, caller: string): void {
+    if (kind === "unavailable") {
       failures++;
+      if (failedFor.size < 2) failedFor.add(caller);
       if (probing || failures >= failureThreshold) open();
     } else if (probing) {
       // The probe was called off: the next call may take its place.
@@ -109,12 +129,17 @@ export function createBreaker(options: BreakerOptions): Breaker {
 
   function close(): void {
     failures = 0;
+    failedFor.clear();
+    era++;
     if (nextProbeAt === undefined) return;
     nextProbeAt = undefined;
     probing = false;
-    era++;
     onChange?.("closed");
   }
 
-  return { run, state: () => (nextProbeAt === undefined ? "closed" : probing ? "probing" : "open") };
+  return {
+    run,
+    state: () => (nextProbeAt === undefined ? "closed" : probing ? "probing" : "open"),
+    answers: () => answers,
+  };
 }

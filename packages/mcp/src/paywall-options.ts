@@ -16,8 +16,10 @@ export interface PaywallOptions {
   /** A client of your own in place of `baseUrl` and `apiKey`, for example with a proxy. It stays yours to close. */
   readonly client?: Licentric;
   /**
-   * Milliseconds for everything that a call has to ask before its handler runs, retries included, and as much again
-   * for what it has to tell afterwards; 5,000 by default. A billing service that hangs never hangs a call.
+   * Milliseconds that a request to the API may take, retries included, from when it is sent; 5,000 by default. A call
+   * makes one before its handler runs, at most two, and as many afterwards. Before that it waits for its turn
+   * where 16 of the same agent's are in flight: as long again at most, and four times as long once the handler has run.
+   * A billing service that hangs never hangs a call.
    */
   readonly timeout?: number;
   /** Where a call's token is, when it is not in the usual places; asked first, undefined leaves it to them. */

@@ -194,13 +194,20 @@ export function buildPaywall(
     DOOR_TRUST,
     now,
   );
-  const teller = createTeller({ gateway, emitter, links, cache: callers.cache, journal: journal?.open, now });
-  const identify = createIdentify({ gateway, callers, links, timeout, allowOffline });
+  const teller = createTeller({
+    gateway,
+    emitter,
+    links,
+    cache: callers.cache,
+    journal: journal?.open,
+    timeout,
+    now,
+  });
+  const identify = createIdentify({ gateway, emitter, callers, links, timeout, allowOffline });
   let isClosed = false;
   const charge = createCharge({
     teller,
     emitter,
-    timeout,
     background: options.metering === "background",
     allowOffline,
     now,

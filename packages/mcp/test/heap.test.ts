@@ -25,9 +25,17 @@ it("leaves the heap where it was after 100,000 calls of 20,000 agents", { timeou
       retried: false,
     }),
   };
-  const teller = createTeller({ gateway: quiet, emitter, links: {}, cache, journal: undefined, now });
+  const teller = createTeller({
+    gateway: quiet,
+    emitter,
+    links: {},
+    cache,
+    journal: undefined,
+    timeout: 1_000,
+    now,
+  });
   const passages = createPassages({
-    charge: createCharge({ teller, emitter, timeout: 1_000, background: false, allowOffline: false, now }),
+    charge: createCharge({ teller, emitter, background: false, allowOffline: false, now }),
     underWay: createUnderWay(),
     replays: createReplays(now),
     emitter,

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import type { Answer, Recorded } from "../src/api/gateway.ts";
 import { createTestLedger, type TestLedger } from "../src/test-ledger.ts";
@@ -13,7 +14,15 @@ export type Fault =
   | "drop-answer"
   /** Cuts the connection and does nothing. */
   | "drop-request"
-  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
+  /** Answers as fast as it can, without end. */
+  | "endless"
+  | {
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body?: string;
+      /** Does what was asked first. */
+      readonly acts?: boolean;
+    };
 
 /** A stand-in for the API that can be broken at will, and remembers every byte that it was sent. */
 export interface StandIn {
@@ -25,8 +34,12 @@ export interface StandIn {
   readonly faults: Fault[];
   /** The fault of every request beyond those. */
   always: Fault | undefined;
+  /** Bytes of answers without end that were sent. */
+  flood: number;
   /** Milliseconds before each answer. */
   delay: number;
+  /** Milliseconds that it works on each request, one after the other in the order in which they came. */
+  work: number;
   /** Speaks only what the hosted service documents: no `requiredScopes`, no event, no expiry. */
   documentedOnly: boolean;
   close(): Promise<void>;
@@ -123,6 +136,7 @@ export async function startStandIn(port = 0): Promise<StandIn> {
     return [404, { error: `There is no ${path}`, code: "NOT_FOUND" }];
   }
 
+  let working: Promise<void> = Promise.resolve();
   const server = createServer((request, response) => void handle(request, response));
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let text = "";
@@ -136,15 +150,31 @@ export async function startStandIn(port = 0): Promise<StandIn> {
       response.once("close", () => clearInterval(dripping));
       return;
     }
+    if (fault === "endless") {
+      response.writeHead(200, { "content-type": "application/json" });
+      const chunk = Buffer.alloc(65_536, " ");
+      const flood = () => {
+        do standIn.flood += chunk.length;
+        while (!response.destroyed && response.write(chunk));
+      };
+      response.on("drain", flood);
+      flood();
+      return;
+    }
     if (fault === "drop-request") return void request.socket.destroy();
     if (typeof fault === "object") {
+      if (fault.acts) await answer(request, text);
       response.writeHead(fault.status, { "content-type": "application/json", ...fault.headers });
       response.end(fault.body ?? JSON.stringify({ error: "Broken on purpose.", code: "INTERNAL_ERROR" }));
       return;
     }
     const [status, body, headers = {}] = await answer(request, text);
     if (fault === "drop-answer") return void request.socket.destroy();
-    if (standIn.delay > 0) await new Promise((resolve) => setTimeout(resolve, standIn.delay));
+    if (standIn.delay > 0) await setTimeout(standIn.delay);
+    if (standIn.work > 0) {
+      working = working.then(() => setTimeout(standIn.work));
+      await working;
+    }
     response.writeHead(status, { "content-type": "application/json", ...headers });
     response.end(JSON.stringify(body));
   }
@@ -158,6 +188,8 @@ export async function startStandIn(port = 0): Promise<StandIn> {
     faults,
     always: undefined,
     delay: 0,
+    work: 0,
+    flood: 0,
     documentedOnly: false,
     close: () =>
       new Promise((resolve) => {

@@ -45,8 +45,13 @@ export interface Committed {
 export interface GatewayOptions {
   /** The same for every try of this request. */
   readonly idempotencyKey: string;
-  /** Milliseconds for all tries together. */
+  /**
+   * Milliseconds for all tries together, from when the first is sent. Before that it waits for its turn: as long at
+   * most, and four times as long where it settles a call.
+   */
   readonly deadline: number;
+  /** The call's handler has run: the request goes before those of calls that have not begun. */
+  readonly settles?: boolean;
 }
 
 /**
@@ -60,6 +65,14 @@ export interface RefusedAnswer {
   /** The API may have done what was asked, although its answer never came. */
   readonly unknown: boolean;
   readonly cause: unknown;
+}
+
+/** What the owner has to know of a refused request; undefined where it is the agent's own affair. */
+export function reasonForOwner({ refusal, cause }: RefusedAnswer): string | undefined {
+  if (refusal.code === "billing_unavailable") return refusal.message;
+  if (refusal.code !== "misconfigured") return undefined;
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return `the API does not take this call (are baseUrl and the meter's name right?): ${said}`;
 }
 
 /** The API as the paywall sees it: the one place that knows of requests. */

@@ -39,8 +39,6 @@ export function isRefusal(value: Admission | Refusal): value is Refusal {
 export interface ChargeOptions {
   readonly teller: Teller;
   readonly emitter: Emitter;
-  /** Milliseconds for everything before the handler, and again for everything after it. */
-  readonly timeout: number;
   /** Bill by the journal what needs no answer. */
   readonly background: boolean;
   /** Let known agents through while the API cannot be reached. */
@@ -51,19 +49,12 @@ export interface ChargeOptions {
 const HOUR = 3_600_000;
 
 /** Makes the function that admits calls. What it remembers is bounded and may be lost: then somebody pays again, and nobody runs free. */
-export function createCharge({
-  teller,
-  emitter,
-  timeout,
-  background,
-  allowOffline,
-  now,
-}: ChargeOptions): Charge {
+export function createCharge({ teller, emitter, background, allowOffline, now }: ChargeOptions): Charge {
   /** Calls that were paid for and asked for input: each pays for one more round. */
   const rounds = createPool<true>({ limit: 10_000, ttl: HOUR, now });
 
   return async (call, policy) => {
-    const order = { call, policy, token: call.token ?? "", end: now() + timeout };
+    const order = { call, policy, token: call.token ?? "", settles: false };
     return orRefusal(order, () => admit(order));
   };
 
@@ -243,7 +234,7 @@ export function createCharge({
       caller,
       settle: async (outcome) =>
         await orRefusal(order, async () => {
-          await run({ ...order, end: now() + timeout }, outcome);
+          await run({ ...order, settles: true }, outcome);
           return undefined;
         }),
       // Nothing is paid for yet; and the owner may have called another handler, or with other arguments.

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Gateway, GatewayOptions, MeterRequest, Recorded, RefusedAnswer } from "../api/gateway.ts";
+import { reasonForOwner } from "../api/gateway.ts";
 import { type Caller, toCaller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -17,8 +18,8 @@ export interface Order {
   readonly call: Call;
   readonly policy: Policy;
   readonly token: string;
-  /** When the time for asking the API is over, by the teller's clock. */
-  readonly end: number;
+  /** Whether the handler has run: what is asked now goes before the agent's calls that have not begun. */
+  readonly settles: boolean;
 }
 
 /** Usage that is held. */
@@ -38,6 +39,8 @@ export interface TellerOptions {
   readonly cache: VerificationCache;
   /** Where usage waits for delivery; undefined where the paywall keeps no journal. */
   readonly journal: (() => Promise<Journal>) | undefined;
+  /** Milliseconds for each request, from when it is sent. */
+  readonly timeout: number;
   readonly now: () => number;
 }
 
@@ -71,30 +74,25 @@ const CLOCK_SKEW = 2_000;
 
 /** Makes a teller. */
 export function createTeller(options: TellerOptions): Teller {
-  const { gateway, emitter, links, cache, now } = options;
+  const { gateway, emitter, links, cache, timeout, now } = options;
   /** Keys whose usage the API may have recorded although nothing was served: the next such call uses them up. */
   const unserved = createPool<Sent>({ limit: 10_000, ttl: HOUR, now });
 
   const refused = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
 
-  const optionsFor = ({ end }: Order, idempotencyKey: string = randomUUID()): GatewayOptions => ({
+  const optionsFor = ({ settles }: Order, idempotencyKey: string = randomUUID()): GatewayOptions => ({
     idempotencyKey,
-    deadline: end - now(),
+    deadline: timeout,
+    settles,
   });
 
   /** The gateway knows neither the owner's links nor what the call needs. */
-  function refusedBy(order: Order, { refusal, unknown, cause }: RefusedAnswer, bill?: Bill): Refused {
+  function refusedBy(order: Order, answer: RefusedAnswer, bill?: Bill): Refused {
+    const { refusal, unknown, cause } = answer;
     const { code, retryAfter, budget } = refusal;
     if (code === "invalid_token") cache.forget(order.call.tokenHash);
-    if (code === "billing_unavailable") report(order, refusal.message, cause);
-    if (code === "misconfigured") {
-      const said = cause instanceof Error ? cause.message : String(cause);
-      report(
-        order,
-        `the API does not take this call (are baseUrl and the meter's name right?): ${said}`,
-        cause,
-      );
-    }
+    const reason = reasonForOwner(answer);
+    if (reason !== undefined) report(order, reason, cause);
     const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
     const details = { retryAfter, budget, quantity: bill?.quantity, requiredScopes };
     return new Refused(refuse(code, links, details), unknown);

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { createEmitter } from "../events.ts";
 import { createTestLedger } from "../test-ledger.ts";
 import { createVerificationCache } from "../verification-cache.ts";
 import { createIdentify, withRecent } from "./identify.ts";
@@ -12,6 +13,7 @@ test("whom an outage lets through is asked for again, and not taken for verified
   const callers = withRecent(createVerificationCache({ cacheTtl: 10_000, now }), 10_000, now);
   const identify = createIdentify({
     gateway: ledger.gateway,
+    emitter: createEmitter(),
     callers,
     links: {},
     timeout: 1_000,

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { Gateway } from "../api/gateway.ts";
+import { type Gateway, reasonForOwner } from "../api/gateway.ts";
 import { toCaller } from "../caller.ts";
 import { Refused } from "../charging/refused.ts";
+import type { Emitter } from "../events.ts";
 import { type Links, refuse } from "../refusal.ts";
 import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
 import type { VerificationCache, VerifiedCaller } from "../verification-cache.ts";
@@ -51,12 +52,14 @@ export function withRecent(cache: VerificationCache, ttl: number, now: () => num
  */
 export function createIdentify(options: {
   readonly gateway: Gateway;
+  /** Hears of what is the owner's to mend. */
+  readonly emitter: Emitter;
   readonly callers: RecentCallers;
   readonly links: Links;
   readonly timeout: number;
   readonly allowOffline: boolean;
 }): Identify {
-  const { gateway, callers, links, timeout, allowOffline } = options;
+  const { gateway, emitter, callers, links, timeout, allowOffline } = options;
   const { cache, recent } = callers;
   return async (token) => {
     if (token === undefined) throw new Refused(refuse("missing_token", links));
@@ -69,6 +72,8 @@ export function createIdentify(options: {
         const answer = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
         if ("refusal" in answer) {
           const { code, retryAfter } = answer.refusal;
+          const reason = reasonForOwner(answer);
+          if (reason !== undefined) emitter.emit("failed", { reason, error: answer.cause });
           throw new Refused(refuse(code, links, { retryAfter }));
         }
         return toCaller(answer.value);

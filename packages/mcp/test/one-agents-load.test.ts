@@ -1,0 +1,149 @@
+import { setTimeout } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type ChargeOptions, createPaywall, type Paywall, type PaywallEvents } from "../src/index.ts";
+import { refusalOf, text } from "./connect.ts";
+import { type StandIn, startStandIn } from "./stand-in.ts";
+
+let api: StandIn;
+let paywall: Paywall;
+let failed: PaywallEvents["failed"][];
+beforeEach(async () => {
+  api = await startStandIn();
+  paywall = createPaywall({ baseUrl: api.url, token: ({ meta }) => String(meta) });
+  failed = [];
+  paywall.on("failed", (event) => failed.push(event));
+});
+afterEach(async () => {
+  await paywall.close({ timeout: 100 });
+  await api.close();
+});
+
+type Call = (token: string) => Promise<object>;
+const charged = (charge: Partial<ChargeOptions> = {}): Call => {
+  const handler = paywall.tool({ meterName: "api_calls", ...charge }, async (_extra: object) => text("ran"));
+  return (token) => handler({ _meta: token });
+};
+
+const isServed = (result: object) => refusalOf(result) === undefined;
+
+describe("an API that answers 25 requests in a second", () => {
+  it("serves one agent while another sends 120 calls at once", { timeout: 20_000 }, async () => {
+    const [busy, patient] = [api.ledger.authorize("agt_busy"), api.ledger.authorize("agt_patient")];
+    const call = charged();
+    api.work = 40;
+    const burst = Promise.all(Array.from({ length: 120 }, () => call(busy)));
+    let over = false;
+    void burst.then(() => {
+      over = true;
+    });
+    const slow: number[] = [];
+    while (!over) {
+      const started = performance.now();
+      expect(refusalOf(await call(patient))).toBeUndefined();
+      slow.push(performance.now() - started);
+      await setTimeout(250);
+    }
+    expect(slow.length).toBeGreaterThan(4);
+    // Some 16 of the other's, and its own.
+    expect(Math.max(...slow)).toBeLessThan(1_500);
+    const results = await burst;
+    const served = results.filter(isServed);
+    expect(served.length).toBeGreaterThan(60);
+    const refusals = results.filter((result) => !isServed(result)).map(refusalOf);
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({ code: "rate_limited", retryable: true, retryAfter: 5 });
+    }
+    expect(api.ledger.usage).toHaveLength(served.length + slow.length);
+    expect(failed).toEqual([]);
+  });
+});
+
+it("tells an agent at once that sends more than can wait", async () => {
+  const [busy, patient] = [api.ledger.authorize("agt_busy"), api.ledger.authorize("agt_patient")];
+  const call = charged();
+  api.delay = 300;
+  const burst = Array.from({ length: 1_000 }, () => call(busy));
+  const started = performance.now();
+  expect(refusalOf(await Promise.race(burst))).toMatchObject({ code: "rate_limited" });
+  expect(performance.now() - started).toBeLessThan(300);
+  expect(await call(patient)).toEqual(text("ran"));
+  expect(failed).toEqual([]);
+});
+
+it.each(["success", "reserve"] as const)(
+  "throws away no work of a burst that has run, charge %s",
+  async (charge) => {
+    const quick = createPaywall({ baseUrl: api.url, token: ({ meta }) => String(meta), timeout: 1_500 });
+    quick.on("failed", (event) => failed.push(event));
+    const token = api.ledger.authorize("agt_busy");
+    let runs = 0;
+    const handler = quick.tool({ meterName: "api_calls", charge }, async (_extra: object) => {
+      runs++;
+      return text("ran");
+    });
+    api.work = 15;
+    const results = await Promise.all(Array.from({ length: 160 }, () => handler({ _meta: token })));
+    expect(results.filter(isServed)).toHaveLength(runs);
+    expect(api.ledger.usage).toHaveLength(runs);
+    expect(failed).toEqual([]);
+    await quick.close();
+  },
+);
+
+it.each([2_600, 4_700])("an API that is slow is not away: %d ms", { timeout: 20_000 }, async (delay) => {
+  const token = api.ledger.authorize("agt_1");
+  const calls = [
+    charged({ charge: "call" }),
+    charged({ charge: "success" }),
+    charged({ charge: "reserve" }),
+    // Asks who calls, and then bills.
+    charged({ quantity: () => 1 }),
+  ];
+  api.delay = delay;
+  const results = await Promise.all([...calls, ...calls].map((call) => call(token)));
+  expect(results.filter(isServed)).toHaveLength(8);
+  expect(api.ledger.usage).toHaveLength(8);
+  expect(failed).toEqual([]);
+});
+
+it("keeps the rate limit of one agent to that agent", async () => {
+  const [limited, other] = [api.ledger.authorize("agt_limited"), api.ledger.authorize("agt_other")];
+  const call = charged();
+  const { verify } = api.ledger.gateway;
+  api.ledger.gateway.verify = async (token, ...rest) => {
+    if (token !== limited) return verify(token, ...rest);
+    return { ...RATE_LIMITED, cause: undefined };
+  };
+  const results = await Promise.all(Array.from({ length: 50 }, () => call(limited)));
+  for (const result of results)
+    expect(refusalOf(result)).toMatchObject({ code: "rate_limited", retryAfter: 17 });
+  expect(await call(other)).toEqual(text("ran"));
+  expect(failed).toEqual([]);
+});
+
+const RATE_LIMITED = {
+  refusal: {
+    code: "rate_limited",
+    message: "Too many calls.",
+    status: 429,
+    retryable: true,
+    retryAfter: 17,
+  },
+  unknown: false,
+} as const;
+
+it("does not take the failures of one agent's requests for an outage of another's", async () => {
+  const [broken, other] = [api.ledger.authorize("agt_broken"), api.ledger.authorize("agt_other")];
+  const call = charged();
+  const { verify } = api.ledger.gateway;
+  api.ledger.gateway.verify = async (token, ...rest) => {
+    if (token !== broken) return verify(token, ...rest);
+    return { refusal: { ...RATE_LIMITED.refusal, status: 500 }, unknown: false, cause: undefined };
+  };
+  for (let index = 0; index < 5; index++)
+    expect(refusalOf(await call(broken))).toMatchObject({ code: "billing_unavailable" });
+  api.seen.length = 0;
+  await call(broken);
+  expect(api.seen).toEqual([]);
+  expect(await call(other)).toEqual(text("ran"));
+});
