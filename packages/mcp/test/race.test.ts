@@ -1,6 +1,6 @@
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { createPaywall } from "../src/index.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createPaywall, IDEMPOTENCY_META_KEY } from "../src/index.ts";
 import { type Api, startApi } from "./api.ts";
 import { connectV1, refusalOf, text } from "./connect.ts";
 
@@ -72,4 +72,63 @@ it("does not bill a call whose token expired while its handler ran, and does not
   expect(refusalOf(await handler({}))).toMatchObject({ code: "invalid_token" });
   expect(await api.billed(agentId)).toBe(0);
   await paywall.close();
+});
+
+describe("one key at two processes at once", () => {
+  /** Two processes whose handlers wait for each other and then use what they were told to. */
+  async function runBoth(charge: "call" | "success" | "reserve", uses: readonly [number, number]) {
+    const { agentId, token } = await api.authorize();
+    let goOn = () => {};
+    const both = new Promise<void>((resolve) => (goOn = resolve));
+    let running = 0;
+    const paywalls = uses.map(() => createPaywall({ baseUrl: api.url, token: () => token }));
+    const metered: number[] = [];
+    const results = await Promise.all(
+      uses.map(async (used, index) => {
+        const paywall = paywalls[index];
+        if (paywall === undefined) throw new Error("there is a paywall for each");
+        paywall.on("metered", ({ quantity }) => metered.push(quantity));
+        const server = new McpServer({ name: "server", version: "1" });
+        server.registerTool("t", {}, async () => {
+          running++;
+          if (running === 2 || charge === "call") goOn();
+          await both;
+          return { ...text("ran"), _meta: { used } };
+        });
+        const usage =
+          charge === "call"
+            ? { quantity: 5 }
+            : {
+                quantity: 9,
+                resultQuantity: (result: { _meta?: { used?: unknown } }) => Number(result._meta?.used),
+              };
+        paywall.protect(server, { tools: { t: { meterName: "tokens", charge, ...usage } } });
+        const client = await connectV1(server);
+        return client.callTool({ name: "t", _meta: { [IDEMPOTENCY_META_KEY]: "k" } });
+      }),
+    );
+    await Promise.all(paywalls.map((paywall) => paywall.close()));
+    return { results, metered, billed: await api.billed(agentId, "tokens") };
+  }
+
+  it.each([
+    ["call", [5, 5]],
+    ["success", [3, 5]],
+    ["success", [4, 4]],
+    ["reserve", [3, 5]],
+    ["reserve", [4, 4]],
+  ] as const)(
+    "is billed and delivered once, charge %s, using %j",
+    { timeout: 60_000 },
+    async (charge, uses) => {
+      const { results, metered, billed } = await runBoth(charge, [...uses]);
+      const delivered = results.filter((result) => refusalOf(result) === undefined);
+      expect(delivered).toHaveLength(1);
+      const refusals = results.map(refusalOf).filter((refusal) => refusal !== undefined);
+      expect(refusals).toEqual([expect.objectContaining({ code: "idempotency_replay" })]);
+      const used = charge === "call" ? 5 : delivered[0]?._meta?.["used"];
+      expect(billed).toBe(used);
+      expect(metered).toEqual([used]);
+    },
+  );
 });
