@@ -132,3 +132,50 @@ describe("one key at two processes at once", () => {
     },
   );
 });
+
+describe("a credential that is rotated while both are good", () => {
+  async function rotating() {
+    const { agentId, token } = await api.authorize();
+    const { token: next } = await api.client.mcp.authorize(agentId, { scopes: ["mcp:invoke"] });
+    return { agentId, tokens: [token, next.reveal()] as const };
+  }
+
+  async function serve(charge: "call" | "success" | "reserve", tokenOf: () => string) {
+    const paywall = createPaywall({ baseUrl: api.url, token: tokenOf });
+    const server = new McpServer({ name: "server", version: "1" });
+    let runs = 0;
+    server.registerTool("t", {}, () => text(`result ${++runs}`));
+    paywall.protect(server, { tools: { t: { meterName: "api_calls", charge } } });
+    const client = await connectV1(server);
+    const call = () => client.callTool({ name: "t", _meta: { [IDEMPOTENCY_META_KEY]: "k" } });
+    return { call, close: () => paywall.close() };
+  }
+
+  it.each(["call", "success", "reserve"] as const)(
+    "has the same keys as before, charge %s",
+    { timeout: 60_000 },
+    async (charge) => {
+      const { agentId, tokens } = await rotating();
+      let token: string = tokens[0];
+      const { call, close } = await serve(charge, () => token);
+      expect(await call()).toEqual(text("result 1"));
+      token = tokens[1];
+      expect(await call()).toEqual(text("result 1"));
+      expect(await api.billed(agentId)).toBe(1);
+      await close();
+    },
+  );
+
+  it.each(["call", "success"] as const)(
+    "has them in another process, too, charge %s",
+    { timeout: 60_000 },
+    async (charge) => {
+      const { agentId, tokens } = await rotating();
+      const [first, second] = await Promise.all(tokens.map((token) => serve(charge, () => token)));
+      expect(await first?.call()).toEqual(text("result 1"));
+      expect(refusalOf((await second?.call()) ?? {})).toMatchObject({ code: "idempotency_replay" });
+      expect(await api.billed(agentId)).toBe(1);
+      await Promise.all([first?.close(), second?.close()]);
+    },
+  );
+});
