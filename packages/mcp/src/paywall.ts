@@ -214,7 +214,10 @@ export function buildPaywall(
   });
   const underWay = createUnderWay();
   const passages = createPassages({
-    charge: (call, policy) => (isClosed ? refuseAsClosed(call) : charge(call, policy)),
+    charge: {
+      admit: (call, policy) => (isClosed ? refuseAsClosed(call) : charge.admit(call, policy)),
+      identify: (call, policy) => (isClosed ? refuseAsClosed(call) : charge.identify(call, policy)),
+    },
     underWay,
     trace: createTelemetry(emitter),
     replays: createReplays(now),

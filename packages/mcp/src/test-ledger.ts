@@ -43,6 +43,7 @@ interface TestHold {
   readonly meterName: string;
   readonly quantity: number;
   status: "held" | "committed" | "released";
+  committedQuantity?: number;
 }
 
 /** The API in memory: it verifies, counts and holds as the real one does. */
@@ -103,10 +104,13 @@ export function createTestLedger(): TestLedger {
     return agent;
   }
 
-  function record(event: RecordedUsage): Recorded {
-    const first = usage.find(
+  const recordedUnder = (event: RecordedUsage) =>
+    usage.find(
       ({ agentId, idempotencyKey }) => agentId === event.agentId && idempotencyKey === event.idempotencyKey,
     );
+
+  function record(event: RecordedUsage): Recorded {
+    const first = recordedUnder(event);
     if (first !== undefined) return { duplicate: true, age: Date.now() - (recordedAt.get(first) ?? 0) };
     usage.push(event);
     recordedAt.set(event, Date.now());
@@ -134,8 +138,11 @@ export function createTestLedger(): TestLedger {
       if ("refusal" in agent) return agent;
       const { meterName, quantity = 1 } = request;
       if (meterName === undefined) return answered(verified(agent));
-      const event = record({ agentId: agent.agentId, meterName, quantity, idempotencyKey });
-      return answered({ ...verified(agent, meterName), event });
+      const usage = { agentId: agent.agentId, meterName, quantity, idempotencyKey };
+      const first = recordedUnder(usage);
+      if (first !== undefined && (first.meterName !== meterName || first.quantity !== quantity))
+        return refused("idempotency_conflict");
+      return answered({ ...verified(agent, meterName), event: record(usage) });
     },
     async reserve(token, request, { idempotencyKey }): Promise<Answer<Reserved>> {
       requests.push("reserve");
@@ -157,8 +164,14 @@ export function createTestLedger(): TestLedger {
       requests.push("commit");
       if (refusing !== undefined) return refused(refusing.code, refusing.details);
       const hold = holds.get(id);
-      if (hold === undefined || hold.status === "released") return answered({ lapsed: true });
+      if (
+        hold === undefined ||
+        hold.status === "released" ||
+        (hold.committedQuantity ?? quantity) !== quantity
+      )
+        return answered({ lapsed: true });
       hold.status = "committed";
+      hold.committedQuantity = quantity;
       const { agentId, meterName } = hold;
       return answered({
         lapsed: false,

@@ -1,6 +1,6 @@
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { createPaywall } from "../src/index.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createPaywall, IDEMPOTENCY_META_KEY } from "../src/index.ts";
 import { type Api, startApi } from "./api.ts";
 import { connectV1, refusalOf, text } from "./connect.ts";
 
@@ -72,4 +72,110 @@ it("does not bill a call whose token expired while its handler ran, and does not
   expect(refusalOf(await handler({}))).toMatchObject({ code: "invalid_token" });
   expect(await api.billed(agentId)).toBe(0);
   await paywall.close();
+});
+
+describe("one key at two processes at once", () => {
+  /** Two processes whose handlers wait for each other and then use what they were told to. */
+  async function runBoth(charge: "call" | "success" | "reserve", uses: readonly [number, number]) {
+    const { agentId, token } = await api.authorize();
+    let goOn = () => {};
+    const both = new Promise<void>((resolve) => (goOn = resolve));
+    let running = 0;
+    const paywalls = uses.map(() => createPaywall({ baseUrl: api.url, token: () => token }));
+    const metered: number[] = [];
+    const results = await Promise.all(
+      uses.map(async (used, index) => {
+        const paywall = paywalls[index];
+        if (paywall === undefined) throw new Error("there is a paywall for each");
+        paywall.on("metered", ({ quantity }) => metered.push(quantity));
+        const server = new McpServer({ name: "server", version: "1" });
+        server.registerTool("t", {}, async () => {
+          running++;
+          if (running === 2 || charge === "call") goOn();
+          await both;
+          return { ...text("ran"), _meta: { used } };
+        });
+        const usage =
+          charge === "call"
+            ? { quantity: 5 }
+            : {
+                quantity: 9,
+                resultQuantity: (result: { _meta?: { used?: unknown } }) => Number(result._meta?.used),
+              };
+        paywall.protect(server, { tools: { t: { meterName: "tokens", charge, ...usage } } });
+        const client = await connectV1(server);
+        return client.callTool({ name: "t", _meta: { [IDEMPOTENCY_META_KEY]: "k" } });
+      }),
+    );
+    await Promise.all(paywalls.map((paywall) => paywall.close()));
+    return { results, metered, billed: await api.billed(agentId, "tokens") };
+  }
+
+  it.each([
+    ["call", [5, 5]],
+    ["success", [3, 5]],
+    ["success", [4, 4]],
+    ["reserve", [3, 5]],
+    ["reserve", [4, 4]],
+  ] as const)(
+    "is billed and delivered once, charge %s, using %j",
+    { timeout: 60_000 },
+    async (charge, uses) => {
+      const { results, metered, billed } = await runBoth(charge, [...uses]);
+      const delivered = results.filter((result) => refusalOf(result) === undefined);
+      expect(delivered).toHaveLength(1);
+      const refusals = results.map(refusalOf).filter((refusal) => refusal !== undefined);
+      expect(refusals).toEqual([expect.objectContaining({ code: "idempotency_replay" })]);
+      const used = charge === "call" ? 5 : delivered[0]?._meta?.["used"];
+      expect(billed).toBe(used);
+      expect(metered).toEqual([used]);
+    },
+  );
+});
+
+describe("a credential that is rotated while both are good", () => {
+  async function rotating() {
+    const { agentId, token } = await api.authorize();
+    const { token: next } = await api.client.mcp.authorize(agentId, { scopes: ["mcp:invoke"] });
+    return { agentId, tokens: [token, next.reveal()] as const };
+  }
+
+  async function serve(charge: "call" | "success" | "reserve", tokenOf: () => string) {
+    const paywall = createPaywall({ baseUrl: api.url, token: tokenOf });
+    const server = new McpServer({ name: "server", version: "1" });
+    let runs = 0;
+    server.registerTool("t", {}, () => text(`result ${++runs}`));
+    paywall.protect(server, { tools: { t: { meterName: "api_calls", charge } } });
+    const client = await connectV1(server);
+    const call = () => client.callTool({ name: "t", _meta: { [IDEMPOTENCY_META_KEY]: "k" } });
+    return { call, close: () => paywall.close() };
+  }
+
+  it.each(["call", "success", "reserve"] as const)(
+    "has the same keys as before, charge %s",
+    { timeout: 60_000 },
+    async (charge) => {
+      const { agentId, tokens } = await rotating();
+      let token: string = tokens[0];
+      const { call, close } = await serve(charge, () => token);
+      expect(await call()).toEqual(text("result 1"));
+      token = tokens[1];
+      expect(await call()).toEqual(text("result 1"));
+      expect(await api.billed(agentId)).toBe(1);
+      await close();
+    },
+  );
+
+  it.each(["call", "success"] as const)(
+    "has them in another process, too, charge %s",
+    { timeout: 60_000 },
+    async (charge) => {
+      const { agentId, tokens } = await rotating();
+      const [first, second] = await Promise.all(tokens.map((token) => serve(charge, () => token)));
+      expect(await first?.call()).toEqual(text("result 1"));
+      expect(refusalOf((await second?.call()) ?? {})).toMatchObject({ code: "idempotency_replay" });
+      expect(await api.billed(agentId)).toBe(1);
+      await Promise.all([first?.close(), second?.close()]);
+    },
+  );
 });

@@ -1,4 +1,4 @@
-import { acceptedContent, inputRequired, McpServer } from "@modelcontextprotocol/server";
+import { acceptedContent, inputRequired, McpServer, type ServerContext } from "@modelcontextprotocol/server";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { ChargeOptions } from "../src/index.ts";
@@ -199,4 +199,75 @@ describe("handlers of one text and no name", () => {
       paywall.expectBilled({ quantity: 1 }, { quantity: 100 }, { quantity: 7 });
     },
   );
+});
+
+describe("a framework that hands its own context on", () => {
+  type Flat = { inputResponses?: Record<string, unknown> | undefined; requestState: () => unknown };
+
+  // The members that the frameworks' own code takes out of the SDK's context (xmcp 1.1.3, mcp-use 2.5.2).
+  const xmcp = (ctx: ServerContext) => ({
+    signal: ctx.mcpReq.signal,
+    authInfo: ctx.http?.authInfo,
+    sessionId: ctx.sessionId,
+    _meta: ctx.mcpReq._meta,
+    requestId: ctx.mcpReq.id,
+    requestInfo: undefined,
+    inputResponses: ctx.mcpReq.inputResponses,
+    requestState: ctx.mcpReq.requestState,
+  });
+  const mcpUse = (ctx: ServerContext) => ({
+    signal: ctx.mcpReq.signal,
+    ...(ctx.mcpReq.inputResponses !== undefined && { inputResponses: ctx.mcpReq.inputResponses }),
+    client: { can: () => false },
+    requestState: () => ctx.mcpReq.requestState(),
+  });
+
+  describe.each([
+    ["xmcp", xmcp],
+    ["mcp-use", mcpUse],
+  ] as const)("%s", (_, flatten) => {
+    it.each(MODES)("is billed once for a call of two rounds, charge $charge", async (charge) => {
+      const paywall = createTestPaywall();
+      const handler = paywall.tool(
+        { ...charge, name: "deploy" },
+        async ({ env }: { env: string }, ctx: Flat) =>
+          deploy(
+            { env },
+            { mcpReq: ctx.inputResponses === undefined ? {} : { inputResponses: ctx.inputResponses } },
+          ),
+      );
+      const build = () => {
+        const server = new McpServer({ name: "server", version: "1" });
+        const config = { inputSchema: z.object({ env: z.string() }) };
+        server.registerTool("deploy", config, (args, ctx) => handler(args, flatten(ctx)));
+        return server;
+      };
+      const client = await connectModern(build, capabilities, (it) =>
+        it.setRequestHandler("elicitation/create", () => ({
+          action: "accept" as const,
+          content: { confirm: true },
+        })),
+      );
+      for (let call = 1; call <= 2; call++) {
+        expect(await client.callTool({ name: "deploy", arguments: { env: "prod" } })).toMatchObject(
+          text("deployed to prod"),
+        );
+        expect(paywall.billed).toHaveLength(call);
+      }
+    });
+
+    it("is billed once for a call that goes on by its state alone", async () => {
+      const paywall = createTestPaywall();
+      const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (ctx: Flat) =>
+        ctx.requestState() === undefined ? inputRequired({ requestState: "opaque" }) : text("done"),
+      );
+      const client = await connectModern(() => {
+        const server = new McpServer({ name: "server", version: "1" });
+        server.registerTool("t", {}, (ctx) => handler(flatten(ctx)));
+        return server;
+      });
+      expect(await client.callTool({ name: "t" })).toMatchObject(text("done"));
+      paywall.expectBilled({ quantity: 1 });
+    });
+  });
 });

@@ -36,7 +36,7 @@ export interface Reserved extends Verified {
 
 /** What the paywall needs to know of a commit. */
 export interface Committed {
-  /** The hold was gone: nothing was billed. */
+  /** The hold was gone, or settled otherwise: nothing was billed now. */
   readonly lapsed: boolean;
   readonly event?: Recorded | undefined;
 }

@@ -2,36 +2,28 @@ import type { Caller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
 import { isAgentToken } from "../http/token.ts";
 import type { Refusal } from "../refusal.ts";
-import { digest } from "../util/digest.ts";
 import { createPool } from "../util/pool.ts";
+import { type Admission, createAdmissions, roundsOf } from "./admission.ts";
 import { type Bill, BillError, computeBill, computeResultQuantity } from "./bill.ts";
 import type { Call } from "./call.ts";
+import type { Order } from "./order.ts";
 import type { Policy } from "./policy.ts";
 import { Refused } from "./refused.ts";
-import type { Order, Teller } from "./teller.ts";
+import type { Teller } from "./teller.ts";
 
-/** How a handler's run ended. */
-export type Outcome =
-  | { readonly status: "done"; readonly result: unknown }
-  /** It threw, its result is an error, or it was cancelled in reserve mode. */
-  | { readonly status: "failed" }
-  /** It asks the client for input and will be called again (protocol 2026-07-28). */
-  | { readonly status: "input_required" };
-
-/** A call that may run. */
-export interface Admission {
-  readonly caller: Caller;
-  /** Bills what is billed after the handler. A refusal means: do not deliver the result. */
-  settle(outcome: Outcome): Promise<Refusal | undefined>;
-  /** Whether the handler may be entered again in the same request after it was settled as `input_required`. */
-  resume(): boolean;
+/** Decides whether calls may run, and bills them. */
+export interface Charge {
+  /** Lets a call in, or says why not. Listeners are told of it, but for a replay: what that has paid for may be kept. */
+  admit(call: Call, policy: Policy): Promise<Admission | Refusal>;
+  /**
+   * Who makes a call, whose token may have been revoked since; undefined where that is not known, and is learned by
+   * billing the call in the same request.
+   */
+  identify(call: Call, policy: Policy): Promise<Caller | Refusal | undefined>;
 }
 
-/** Decides whether a call may run, and bills it. */
-export type Charge = (call: Call, policy: Policy) => Promise<Admission | Refusal>;
-
 /** Whether an answer of {@link Charge} is a refusal. */
-export function isRefusal(value: Admission | Refusal): value is Refusal {
+export function isRefusal(value: object): value is Refusal {
   return "code" in value;
 }
 
@@ -52,31 +44,29 @@ const HOUR = 3_600_000;
 export function createCharge({ teller, emitter, background, allowOffline, now }: ChargeOptions): Charge {
   /** Calls that were paid for and asked for input: each pays for one more round. */
   const rounds = createPool<true>({ limit: 10_000, ttl: HOUR, now });
+  const { orRefusal, freeOfCharge, paidBy, paidByUse } = createAdmissions({ teller, emitter, rounds });
 
-  return async (call, policy) => {
-    const order = { call, policy, token: call.token ?? "", settles: false };
-    return orRefusal(order, () => admit(order));
+  const orderFor = (call: Call, policy: Policy): Order => {
+    return { call, policy, token: call.token ?? "", price: undefined, settles: false };
+  };
+  return {
+    async admit(call, policy) {
+      const order = orderFor(call, policy);
+      return orRefusal(order, () => admit(order), "idempotency_replay");
+    },
+    async identify(call, policy) {
+      const order = orderFor(call, policy);
+      return orRefusal(order, async () => {
+        checkCall(call);
+        const known = teller.lastKnown(order);
+        if (known !== undefined) return known;
+        return policy.charge === "call" && policy.meterName !== undefined ? undefined : teller.verify(order);
+      });
+    },
   };
 
-  /** Runs something that may leave by {@link Refused}, and tells the listeners of it. */
-  async function orRefusal<Value>(order: Order, run: () => Promise<Value>): Promise<Value | Refusal> {
-    try {
-      return await run();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      const { kind, name } = order.call;
-      emitter.emit("denied", {
-        kind,
-        name,
-        refusal: error.refusal,
-        agentId: teller.lastKnown(order)?.agentId,
-      });
-      return error.refusal;
-    }
-  }
-
-  async function admit(order: Order): Promise<Admission> {
-    const { call } = order;
+  /** Checks what can be told of a call without asking. */
+  function checkCall(call: Call): void {
     if (call.token === undefined) throw teller.refuse("missing_token");
     if (!isAgentToken(call.token)) throw teller.refuse("invalid_token");
     if (call.agentKey === null) {
@@ -85,34 +75,32 @@ export function createCharge({ teller, emitter, background, allowOffline, now }:
           "An idempotency key is a text of 1 to 255 printable ASCII characters. Send such a key or none. Nothing was run or charged.",
       });
     }
+  }
+
+  async function admit(order: Order): Promise<Admission> {
+    const { call } = order;
+    checkCall(call);
     // Nothing was asked of the API yet, so a call that was cancelled by now costs nothing. Later that cannot be undone.
     call.signal?.throwIfAborted();
-    let bill: Bill | undefined;
+    let priced = order;
     try {
-      bill = await priceOf(order);
-      return await admitFor(order, bill);
+      priced = { ...order, price: await priceOf(order) };
+      return await admitFor(priced, priced.price);
     } catch (error) {
-      return offline(order, bill, error);
+      return offline(priced, error);
     }
   }
 
-  function admitFor(order: Order, bill: Bill | undefined): Promise<Admission> {
+  function admitFor(order: Order, price: Bill | undefined): Promise<Admission> {
     const { charge, enforceBudget } = order.policy;
-    if (bill === undefined) return verifyOnly(order);
-    if (charge === "reserve" || (charge === "success" && enforceBudget)) return hold(order, bill);
-    if (charge === "success") return billAfter(order, bill);
-    // A key has to be looked up before the handler runs, and so has a budget: both need the API's answer.
-    const canWait = background && !enforceBudget && order.call.agentKey === undefined;
-    return canWait ? noteAfter(order, bill) : billBefore(order, bill);
+    if (price === undefined) return verifyOnly(order);
+    if (charge === "reserve" || (charge === "success" && enforceBudget)) return hold(order, price);
+    return charge === "success" ? billAfter(order, price) : billOnce(order, price);
   }
 
   async function priceOf(order: Order): Promise<Bill | undefined> {
     try {
-      return await computeBill(
-        order.policy,
-        order.call.args,
-        async () => teller.lastKnown(order) ?? (await teller.verify(order)),
-      );
+      return await computeBill(order.policy, order.call.args, () => teller.identify(order));
     } catch (error) {
       if (!(error instanceof BillError)) throw error;
       teller.report(order, error.message, error);
@@ -121,73 +109,80 @@ export function createCharge({ teller, emitter, background, allowOffline, now }:
   }
 
   async function verifyOnly(order: Order): Promise<Admission> {
-    const caller = await teller.verify(order);
-    return { caller, settle: async () => undefined, resume: () => true };
+    return freeOfCharge(order, await teller.verify(order));
   }
 
-  async function billBefore(order: Order, bill: Bill): Promise<Admission> {
-    const { call } = order;
-    /** Names what is paid for here; most calls need no name for it. */
-    const paid = () => digest(call.tokenHash, call.binding(), bill);
-    const admission = (caller: Caller): Admission => ({
-      caller,
-      async settle(outcome) {
-        if (outcome.status === "input_required") rounds.put(paid(), true);
-        return undefined;
-      },
-      // Another request may have used the round up in the meantime.
-      resume: () => rounds.take(paid()) !== undefined,
-    });
-    if (!call.continues || rounds.take(paid()) === undefined) {
-      // Once this is billed the handler starts, whatever the call's signal says by then.
-      return admission(await teller.meter(order, bill));
+  /** Bills a call for being made, with all of its rounds. */
+  async function billOnce(order: Order, price: Bill): Promise<Admission> {
+    const { call, policy } = order;
+    if (call.continues) {
+      const name = roundsOf(call, price, await teller.identify(order));
+      if (rounds.take(name) !== undefined) return goOn(order, price, name);
     }
+    // A key has to be looked up before the handler runs, and so has a budget: both need the API's answer.
+    const canWait = background && !policy.enforceBudget && call.agentKey === undefined;
+    // Once this is billed the handler starts, whatever the call's signal says by then.
+    if (!canWait) return paidBy(order, price, await teller.meter(order, price));
+    const caller = await teller.verify(order);
+    call.signal?.throwIfAborted();
+    return paidBy(order, price, caller, (later) => teller.note(later, caller, price));
+  }
+
+  /** Admits another round of a call that was paid for. */
+  async function goOn(order: Order, price: Bill, name: string): Promise<Admission> {
     try {
-      return admission(await teller.verify(order).catch((error: unknown) => offlineCaller(order, error)));
+      const caller = await teller.verify(order).catch((error: unknown) => offlineCaller(order, error));
+      return paidBy(order, price, caller);
     } catch (error) {
       // Refused now, and paid for all the same.
-      rounds.put(paid(), true);
+      rounds.put(name, true);
       throw error;
     }
   }
 
-  async function billAfter(order: Order, bill: Bill): Promise<Admission> {
+  async function billAfter(order: Order, price: Bill): Promise<Admission> {
     const caller = await teller.verify(order);
     order.call.signal?.throwIfAborted();
-    return settledBy(order, caller, async (later, outcome) => {
-      if (outcome.status !== "done") return;
-      const quantity = usedQuantity(order, bill, caller, outcome.result);
-      if (quantity === 0) return;
-      const used = { ...bill, quantity };
-      if (background && order.call.agentKey === undefined) return teller.note(later, caller, used);
-      try {
-        await teller.meter(later, used);
-      } catch (error) {
-        if (!mayPassOffline(order, error)) throw error;
-        await teller.note(later, caller, used);
-      }
+    return paidByUse(order, caller, async (later, outcome) => {
+      if (outcome.status !== "done") return { status: "void" };
+      const quantity = usedQuantity(order, price, caller, outcome.result);
+      if (quantity === 0) return { status: "settled" };
+      const used = { ...price, quantity };
+      if (background && order.call.agentKey === undefined) await teller.note(later, caller, used);
+      else await meterOrNote(later, used, caller);
+      return { status: "settled" };
     });
   }
 
-  async function noteAfter(order: Order, bill: Bill): Promise<Admission> {
-    const caller = await teller.verify(order);
-    order.call.signal?.throwIfAborted();
-    return settledBy(order, caller, async (later, outcome) => {
-      if (outcome.status !== "input_required") await teller.note(later, caller, bill);
-    });
+  async function meterOrNote(order: Order, used: Bill, caller: Caller): Promise<void> {
+    try {
+      await teller.meter(order, used, caller);
+    } catch (error) {
+      if (!mayPassOffline(order, error)) throw error;
+      await teller.note(order, caller, used);
+    }
   }
 
-  async function hold(order: Order, bill: Bill): Promise<Admission> {
-    const held = await teller.hold(order, bill);
+  async function hold(order: Order, price: Bill): Promise<Admission> {
+    const held = await teller.hold(order, price);
+    const { caller } = held;
     const { signal } = order.call;
     if (signal?.aborted) {
       await held.release(order);
       throw signal.reason;
     }
+    /** Decided once: a call that is cancelled while its bill is on its way is billed. */
+    let isGivenBack: boolean | undefined;
     // An `input_required` outcome gives the hold back: another round makes a new one.
-    return settledBy(order, held.caller, async (later, outcome) => {
-      const quantity = outcome.status === "done" ? usedQuantity(order, bill, held.caller, outcome.result) : 0;
+    return paidByUse(order, caller, async (later, outcome) => {
+      isGivenBack ??= order.policy.charge === "reserve" && signal?.aborted === true;
+      if (isGivenBack || outcome.status !== "done") {
+        await held.release(later);
+        return isGivenBack ? { status: "cancelled", reason: signal?.reason } : { status: "void" };
+      }
+      const quantity = usedQuantity(order, price, caller, outcome.result);
       await (quantity === 0 ? held.release(later) : held.commit(later, quantity));
+      return { status: "settled" };
     });
   }
 
@@ -207,15 +202,17 @@ export function createCharge({ teller, emitter, background, allowOffline, now }:
     return caller;
   }
 
-  function offline(order: Order, bill: Bill | undefined, error: unknown): Admission {
+  function offline(order: Order, error: unknown): Admission {
     const caller = offlineCaller(order, error);
-    const { policy } = order;
-    return settledBy(order, caller, async (later, outcome) => {
-      if (bill === undefined || outcome.status === "input_required") return;
-      if (outcome.status === "failed" && policy.charge !== "call") return;
-      const quantity =
-        outcome.status === "done" ? usedQuantity(order, bill, caller, outcome.result) : bill.quantity;
-      if (quantity > 0) await teller.note(later, caller, { ...bill, quantity });
+    const { policy, price } = order;
+    if (price === undefined) return freeOfCharge(order, caller);
+    if (policy.charge === "call")
+      return paidBy(order, price, caller, (later) => teller.note(later, caller, price));
+    return paidByUse(order, caller, async (later, outcome) => {
+      if (outcome.status !== "done") return { status: "void" };
+      const quantity = usedQuantity(order, price, caller, outcome.result);
+      if (quantity > 0) await teller.note(later, caller, { ...price, quantity });
+      return { status: "settled" };
     });
   }
 
@@ -223,23 +220,6 @@ export function createCharge({ teller, emitter, background, allowOffline, now }:
   function mayPassOffline({ call, policy }: Order, error: unknown): boolean {
     const isOutage = error instanceof Refused && error.refusal.code === "billing_unavailable";
     return allowOffline && isOutage && !policy.enforceBudget && call.agentKey === undefined;
-  }
-
-  function settledBy(
-    order: Order,
-    caller: Caller,
-    run: (later: Order, outcome: Outcome) => Promise<void>,
-  ): Admission {
-    return {
-      caller,
-      settle: async (outcome) =>
-        await orRefusal(order, async () => {
-          await run({ ...order, settles: true }, outcome);
-          return undefined;
-        }),
-      // Nothing is paid for yet; and the owner may have called another handler, or with other arguments.
-      resume: () => false,
-    };
   }
 
   function usedQuantity(order: Order, bill: Bill, caller: Caller, result: unknown): number {

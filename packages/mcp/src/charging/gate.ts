@@ -2,7 +2,7 @@ import type { BudgetState } from "@licentric/sdk";
 import type { CallSubject } from "../events.ts";
 import { META_PREFIX, type Refusal } from "../refusal.ts";
 import { isRecord, member } from "../util/record.ts";
-import type { Outcome } from "./charge.ts";
+import type { Outcome } from "./admission.ts";
 import type { Policy } from "./policy.ts";
 
 /** `_meta` key of the budget, where `warnAgent` is on and the budget is nearly used up. */
@@ -13,6 +13,8 @@ export interface Gate extends CallSubject {
   /** Tells this gate from every other, across requests and restarts. */
   readonly id: string;
   readonly policy: Policy;
+  /** Stands before what a server serves, and so before what a request can ask for; else around a single handler. */
+  readonly isServed?: true;
 }
 
 /** What passing a gate gives: the handler's result, or why there is none. */

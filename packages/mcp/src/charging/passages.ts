@@ -1,38 +1,53 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Caller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
 import { findToken, type TokenSource } from "../http/token.ts";
-import { type Links, type Refusal, refuse } from "../refusal.ts";
+import type { Links, Refusal } from "../refusal.ts";
 import { type RequestContext, readRequestContext } from "../server/request-context.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
+import type { Admission, Outcome, Settlement } from "./admission.ts";
 import { type Call, toCall } from "./call.ts";
-import { type Admission, type Charge, isRefusal, type Outcome } from "./charge.ts";
+import { type Charge, isRefusal } from "./charge.ts";
 import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
 import type { Policy } from "./policy.ts";
+import { createRepetitions, endSlot } from "./repetitions.ts";
 import type { Ending, Replays, Slot } from "./replays.ts";
 import type { UnderWay } from "./under-way.ts";
 
 /**
- * A request whose outcome is known only further out than its handlers: after the SDK has checked the result.
- * Handlers that run inside of it are settled by whoever opened it.
+ * A request whose outcome is known only further out than its handlers: after the SDK has checked the result, and after
+ * whatever else wraps it. Handlers that run inside of it are settled by whoever opened it.
  */
 export interface RequestScope {
+  /** The protected server that is asked. */
+  readonly server: object;
+  readonly kind: Gate["kind"];
   /** What the client asked for: the gate of this name is settled with the request, any other one by itself. */
   readonly name: string | undefined;
   /** Arguments as the client sent them: a schema's defaults must not make one call look like two. */
   readonly sentArgs: unknown;
-  /** What ran, by gate. */
-  readonly pending: Map<string, Pending>;
-  /** Set where a gate refused. */
+  /** What was asked for, once it was let in: whoever else stands before it in this request lets it through. */
+  running: Running | undefined;
+  /** What was asked for, once it has run. */
+  pending: Pending | undefined;
+  /** Set where its gate refused. */
   refusal: Refusal | undefined;
-  /** Set where what was asked for is billed: whatever its handler calls is in its price. */
-  charged: boolean;
+  /** The request is answered: nobody settles any more what runs now. */
+  isOver: boolean;
 }
 
 /** A handler that has run and is not settled yet. */
 export interface Pending {
   readonly result: unknown;
-  /** Bills what is billed afterwards. A refusal means: do not deliver the result. */
-  settle(outcome: Outcome): Promise<Refusal | undefined>;
+  /** Bills what is billed afterwards, and says whether the result may be delivered. */
+  settle(outcome: Outcome): Promise<Settlement>;
+}
+
+/** A call that was let in. */
+export interface Running {
+  readonly policy: Policy;
+  readonly admission: Admission;
+  readonly slot: Slot | undefined;
 }
 
 /** What passages need. */
@@ -54,20 +69,20 @@ export interface Passages {
    * Runs a handler if its caller may run it, and bills it.
    *
    * @param context - the handler's last argument
-   * @throws what the handler throws, unchanged; the signal's reason where the call was cancelled before the handler
+   * @throws what the handler throws, unchanged; the signal's reason where the call was cancelled and not billed
    */
   pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage>;
   /** Runs a request in a scope of its own, which whoever opens it settles before `run` ends. */
   within<Value>(context: unknown, scope: RequestScope, run: () => Promise<Value>): Promise<Value>;
+  /**
+   * Whether a request is in its scope already: something wraps a guarded handler, and is guarded itself. Then it is for
+   * the outermost to settle.
+   */
+  isWithin(context: unknown, request: Pick<RequestScope, "server" | "kind" | "name">): boolean;
   /** The token that a request came with. */
   tokenOf(context: unknown): Promise<string | undefined>;
   /** Who called. */
   callerOf(context: unknown): Caller | undefined;
-}
-
-interface Running {
-  readonly admission: Admission;
-  readonly slot: Slot | undefined;
 }
 
 /** What a request has passed. */
@@ -81,9 +96,12 @@ interface Passed {
 /** Makes the passages of one paywall. */
 export function createPassages(dependencies: PassageDependencies): Passages {
   const { charge, underWay, replays, emitter, links, trace } = dependencies;
+  const repetitions = createRepetitions(charge, replays, emitter, links);
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
   const passed = new WeakMap<AbortSignal, Passed>();
+  // What wraps a handler may hand it a context with another signal, and runs it in its own time all the same.
+  const around = new AsyncLocalStorage<{ readonly scope: RequestScope; readonly requestId: unknown }>();
 
   const findTokenOf = (request: RequestContext) =>
     findToken(request, dependencies.tokenSource, dependencies.environment);
@@ -91,10 +109,27 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   return {
     pass: (...passing) => underWay.run(() => pass(...passing)),
     tokenOf: (context) => findTokenOf(readRequestContext(context)),
-    within(context, scope, run) {
-      const { signal } = readRequestContext(context);
+    async within(context, scope, run) {
+      const { signal, requestId } = readRequestContext(context);
       if (signal !== undefined) scopes.set(signal, scope);
-      return underWay.run(run);
+      try {
+        return await underWay.run(() => around.run({ scope, requestId }, run));
+      } finally {
+        scope.isOver = true;
+      }
+    },
+    isWithin(context, { server, kind, name }) {
+      const { signal, requestId } = readRequestContext(context);
+      const outer = around.getStore();
+      const scope =
+        (signal && scopes.get(signal)) ??
+        (outer !== undefined && requestId !== undefined && outer.requestId === requestId
+          ? outer.scope
+          : undefined);
+      if (scope === undefined || scope.isOver) return false;
+      if (scope.server !== server || scope.kind !== kind || scope.name !== name) return false;
+      if (signal !== undefined) scopes.set(signal, scope);
+      return true;
     },
     callerOf(context) {
       const { signal } = readRequestContext(context);
@@ -105,10 +140,11 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   async function pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage> {
     const request = readRequestContext(context);
     const opened = request.signal === undefined ? undefined : scopes.get(request.signal);
-    const scope = opened?.name === gate.name ? opened : undefined;
-    if (scope === undefined && opened?.charged) return { result: await run() };
+    const scope = opened !== undefined && isAskedFor(gate, opened) ? opened : undefined;
+    // Whatever the handler of a billed request calls is in its price.
+    if (scope === undefined && opened?.running?.admission.isBilled) return { result: await run() };
     const passage = await passIn(scope, request, gate, args, run);
-    if (scope !== undefined && "refusal" in passage) scope.refusal = passage.refusal;
+    if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
     return passage;
   }
 
@@ -119,55 +155,54 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     args: unknown,
     run: () => unknown,
   ): Promise<Passage> {
-    const { signal } = request;
-    // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
-    const before = signal && passed.get(signal)?.running.get(gate.id);
-    if (before !== undefined && (scope !== undefined || before.admission.resume())) {
-      return finish(gate, request, before, scope, trace, run);
+    const before = runningBefore(scope, request, gate);
+    if (before !== undefined) {
+      remember(request, gate, before);
+      return finish(gate, before, scope, trace, run);
     }
     const token = await findTokenOf(request);
     const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
-    const slot = typeof call.agentKey === "string" ? replays.enter(call, call.agentKey) : undefined;
-    if (slot === "conflict") {
-      const refusal = refuse("idempotency_conflict", links);
-      emitter.emit("denied", { kind: gate.kind, name: gate.name, refusal, agentId: undefined });
-      return { refusal };
-    }
-    if (slot instanceof Promise) {
-      // A result is for whoever may have it now: the credential may have been revoked since it was paid for.
-      const verified = await charge(call, { ...VERIFY_ONLY, scopes: gate.policy.scopes });
-      return isRefusal(verified) ? { refusal: verified } : repeat(await slot);
-    }
-    const admission = await admit(call, gate, slot);
-    if (isRefusal(admission)) return { refusal: admission };
-    if (scope !== undefined && gate.policy.meterName !== undefined) scope.charged = true;
-    const now = { admission, slot };
-    if (signal !== undefined) {
-      const running = passed.get(signal)?.running ?? new Map<string, Running>();
-      passed.set(signal, { caller: admission.caller, running: running.set(gate.id, now) });
-    }
-    return finish(gate, request, now, scope, trace, run);
+    const admitted = await repetitions.admit(call, gate, () => admit(call, gate));
+    if (!("admission" in admitted)) return admitted;
+    const now = { policy: gate.policy, ...admitted };
+    if (scope !== undefined) scope.running = now;
+    remember(request, gate, now);
+    return finish(gate, now, scope, trace, run);
   }
 
-  async function admit(call: Call, gate: Gate, slot: Slot | undefined): Promise<Admission | Refusal> {
-    try {
-      const admission = await trace(
-        "licentric.admit",
-        { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.charge": gate.policy.charge },
-        () => charge(call, gate.policy),
-        describeAdmission,
-      );
-      if (isRefusal(admission)) slot?.end({ status: "refused", refusal: admission }, false);
-      return admission;
-    } catch (error) {
-      slot?.end({ status: "threw", error }, false);
-      throw error;
-    }
+  /** What lets a gate's call in again: that something else let it in already, or that it was paid for with its rounds. */
+  function runningBefore(
+    scope: RequestScope | undefined,
+    { signal }: RequestContext,
+    gate: Gate,
+  ): Running | undefined {
+    if (scope !== undefined) return scope.running;
+    // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
+    const before = signal && passed.get(signal)?.running.get(gate.id);
+    return before?.policy === gate.policy && before.admission.resume() ? before : undefined;
+  }
+
+  function remember({ signal }: RequestContext, gate: Gate, running: Running): void {
+    if (signal === undefined) return;
+    const all = passed.get(signal)?.running ?? new Map<string, Running>();
+    passed.set(signal, { caller: running.admission.caller, running: all.set(gate.id, running) });
+  }
+
+  function admit(call: Call, gate: Gate): Promise<Admission | Refusal> {
+    return trace(
+      "licentric.admit",
+      { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.charge": gate.policy.charge },
+      () => charge.admit(call, gate.policy),
+      describeAdmission,
+    );
   }
 }
 
-/** Says who calls, and bills nothing. */
-const VERIFY_ONLY: Policy = { charge: "call", scopes: [], enforceBudget: false, warnAgent: false };
+/** Whether a gate stands before what a request asked for. */
+function isAskedFor(gate: Gate, { kind, name, running, isOver }: RequestScope): boolean {
+  if (isOver || !gate.isServed || gate.kind !== kind || gate.name !== name) return false;
+  return running === undefined || running.policy === gate.policy;
+}
 
 function describeAdmission(admission: Admission | Refusal): SpanAttributes {
   if (isRefusal(admission)) return { "licentric.refusal": admission.code };
@@ -175,31 +210,23 @@ function describeAdmission(admission: Admission | Refusal): SpanAttributes {
   return { "licentric.account_id": accountId, "licentric.agent_id": agentId };
 }
 
-function repeat(ending: Ending): Passage {
-  if (ending.status === "threw") throw ending.error;
-  return ending.status === "returned" ? { result: ending.result } : { refusal: ending.refusal };
-}
-
 async function finish(
   gate: Gate,
-  request: RequestContext,
   { admission, slot }: Running,
   scope: RequestScope | undefined,
   trace: Trace,
   run: () => unknown,
 ): Promise<Passage> {
-  const settle = async (outcome: Outcome, ending: Ending) => {
-    const cancelled = gate.policy.charge === "reserve" && request.signal?.aborted === true;
-    const refusal = await trace(
+  const settle = async (outcome: Outcome, ending: Ending): Promise<Settlement> => {
+    const settlement = await trace(
       "licentric.settle",
       { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.outcome": outcome.status },
-      () => admission.settle(cancelled ? { status: "failed" } : outcome),
-      (refused): Record<string, string> =>
-        refused === undefined ? {} : { "licentric.refusal": refused.code },
+      () => admission.settle(outcome),
+      (settled): Record<string, string> =>
+        settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
     );
-    if (refusal !== undefined) slot?.end({ status: "refused", refusal }, false);
-    else slot?.end(ending, gate.policy.charge === "call" || outcome.status === "done");
-    return refusal;
+    if (slot !== undefined) endSlot(slot, ending, settlement, () => settle(outcome, ending));
+    return settlement;
   };
   let result: unknown;
   try {
@@ -207,14 +234,15 @@ async function finish(
   } catch (error) {
     const settleFailure = () => settle({ status: "failed" }, { status: "threw", error });
     if (scope === undefined) await settleFailure();
-    else scope.pending.set(gate.id, { result: undefined, settle: settleFailure });
+    else scope.pending = { result: undefined, settle: settleFailure };
     throw error;
   }
   const ending: Ending = { status: "returned", result };
   if (scope !== undefined) {
-    scope.pending.set(gate.id, { result, settle: (outcome) => settle(outcome, ending) });
+    scope.pending = { result, settle: (outcome) => settle(outcome, ending) };
     return { result };
   }
-  const refusal = await settle(outcomeOf(result, result), ending);
-  return refusal === undefined ? { result } : { refusal };
+  const settlement = await settle(outcomeOf(result, result), ending);
+  if (settlement.status === "cancelled") throw settlement.reason;
+  return settlement.status === "refused" ? { refusal: settlement.refusal } : { result };
 }

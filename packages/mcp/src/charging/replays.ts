@@ -1,33 +1,45 @@
+import { agentNameOf, type Caller } from "../caller.ts";
 import type { Refusal } from "../refusal.ts";
 import { digest } from "../util/digest.ts";
 import { createExpiringMap } from "../util/expiring-map.ts";
 import { isRecord } from "../util/record.ts";
+import type { Settlement } from "./admission.ts";
 import type { Call } from "./call.ts";
 
 /** How a call that was run under an agent's key ended. */
 export type Ending =
   | { readonly status: "returned"; readonly result: unknown }
   | { readonly status: "threw"; readonly error: unknown }
-  | { readonly status: "refused"; readonly refusal: Refusal };
+  | { readonly status: "refused"; readonly refusal: Refusal }
+  /** It has a result that could not be billed yet: who wants it has it billed first. */
+  | { readonly status: "unsettled"; readonly result: unknown; settle(): Promise<Settlement> }
+  /** It came to nothing that concerns another call: as if it had never been. */
+  | { readonly status: "void" };
 
 /** A place for a call's ending. */
 export interface Slot {
-  /** Tells those who wait. `keep`: the call was billed, so its ending is given to repetitions. */
+  /**
+   * Tells those who wait. May be called again where the ending has changed since.
+   *
+   * @param keep - whether later repetitions are given the ending, too: what is kept is billed, or is so before it is given
+   */
   end(ending: Ending, keep: boolean): void;
 }
 
 /** Gives repetitions of a call under one agent's key the first call's ending. */
 export interface Replays {
   /**
-   * A slot to fill, where the call is the first; the ending to come, where it is a repetition; "conflict", where
-   * the key names another call.
+   * A slot to fill, where the call is the agent's first with its key; the ending to come, where it is a repetition;
+   * "conflict", where the key names another call.
    */
-  enter(call: Call, agentKey: string): Slot | Promise<Ending> | "conflict";
+  enter(call: Call, caller: Caller): Slot | Promise<Ending> | "conflict";
+  /** The ending of the same call of the agent's, where there is one. */
+  find(call: Call, caller: Caller): Promise<Ending> | undefined;
 }
 
 interface Entry {
   readonly binding: string;
-  readonly ending: Promise<Ending>;
+  ending: Promise<Ending>;
   size: number;
 }
 
@@ -46,9 +58,14 @@ export function createReplays(now: () => number): Replays {
       total -= entry.size;
     },
   });
+  const nameOf = (call: Call, caller: Caller) => digest(agentNameOf(caller), call.agentKey, call.round());
   return {
-    enter(call, agentKey) {
-      const name = digest(call.tokenHash, agentKey, call.round());
+    find(call, caller) {
+      const known = entries.get(nameOf(call, caller));
+      return known?.binding === call.binding() ? known.ending : undefined;
+    },
+    enter(call, caller) {
+      const name = nameOf(call, caller);
       const known = entries.get(name);
       if (known !== undefined) return known.binding === call.binding() ? known.ending : "conflict";
       let resolve: (ending: Ending) => void = () => undefined;
@@ -63,8 +80,11 @@ export function createReplays(now: () => number): Replays {
       return {
         end(ending, keep) {
           resolve(ending);
-          const size = ending.status === "returned" ? approximateSize(ending.result, ENTRY_SIZE) : 0;
+          entry.ending = Promise.resolve(ending);
           if (entries.get(name) !== entry) return;
+          const size = "result" in ending ? approximateSize(ending.result, ENTRY_SIZE) : 0;
+          total -= entry.size;
+          entry.size = 0;
           if (!keep || size >= ENTRY_SIZE || total + size > TOTAL_SIZE) {
             entries.delete(name);
             return;

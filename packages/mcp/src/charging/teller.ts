@@ -1,26 +1,17 @@
 import { randomUUID } from "node:crypto";
-import type { Gateway, GatewayOptions, MeterRequest, Recorded, RefusedAnswer } from "../api/gateway.ts";
+import type { Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "../api/gateway.ts";
 import { reasonForOwner } from "../api/gateway.ts";
-import { type Caller, toCaller } from "../caller.ts";
+import { agentNameOf, type Caller, toCaller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
-import { digest } from "../util/digest.ts";
-import { createPool } from "../util/pool.ts";
 import type { VerificationCache } from "../verification-cache.ts";
 import type { Bill } from "./bill.ts";
-import type { Call } from "./call.ts";
+import { agentBillingKey, isOfEarlierCall, priceName, type Tries } from "./billing-key.ts";
+import type { Order } from "./order.ts";
 import type { Policy } from "./policy.ts";
 import { Refused } from "./refused.ts";
-
-/** A call on its way to being billed. */
-export interface Order {
-  readonly call: Call;
-  readonly policy: Policy;
-  readonly token: string;
-  /** Whether the handler has run: what is asked now goes before the agent's calls that have not begun. */
-  readonly settles: boolean;
-}
+import { createUnserved } from "./unserved.ts";
 
 /** Usage that is held. */
 export interface Hold {
@@ -49,8 +40,14 @@ export interface Teller {
   refuse(code: RefusalCode, details?: RefusalDetails): Refused;
   /** Verifies a caller and records nothing; without a request where the token is trusted still. */
   verify(order: Order): Promise<Caller>;
-  /** Verifies a caller and bills it, in one request. */
-  meter(order: Order, bill: Bill): Promise<Caller>;
+  /** Who calls: as last known, else as the API says. Whether the token is good still is not asked. */
+  identify(order: Order): Promise<Caller>;
+  /**
+   * Verifies a caller and bills it, in one request.
+   *
+   * @param known - who calls, where that was found out already
+   */
+  meter(order: Order, bill: Bill, known?: Caller): Promise<Caller>;
   hold(order: Order, bill: Bill): Promise<Hold>;
   /** Notes usage in the journal; by a request where it takes no more. */
   note(order: Order, caller: Caller, bill: Bill): Promise<void>;
@@ -60,23 +57,13 @@ export interface Teller {
   report(order: Pick<Order, "call">, reason: string, error: unknown, bill?: Bill): void;
 }
 
-const HOUR = 3_600_000;
-
-/** A key under which usage was sent to be recorded. */
-interface Sent {
-  readonly key: string;
-  /** When that was first, by the teller's clock. */
-  readonly at: number;
-}
-
-/** Milliseconds by which the clocks of an API's own processes may differ. */
-const CLOCK_SKEW = 2_000;
-
 /** Makes a teller. */
 export function createTeller(options: TellerOptions): Teller {
   const { gateway, emitter, links, cache, timeout, now } = options;
-  /** Keys whose usage the API may have recorded although nothing was served: the next such call uses them up. */
-  const unserved = createPool<Sent>({ limit: 10_000, ttl: HOUR, now });
+  const unserved = createUnserved((tokenHash) => {
+    const known = cache.lastKnown(tokenHash);
+    return known && agentNameOf(known);
+  }, now);
 
   const refused = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
 
@@ -91,6 +78,9 @@ export function createTeller(options: TellerOptions): Teller {
     const { refusal, unknown, cause } = answer;
     const { code, retryAfter, budget } = refusal;
     if (code === "invalid_token") cache.forget(order.call.tokenHash);
+    // What an agent's key is sent as names its call and its price: it has paid for what another run of it used.
+    if (code === "idempotency_conflict" && typeof order.call.agentKey === "string")
+      return refused("idempotency_replay");
     const reason = reasonForOwner(answer);
     if (reason !== undefined) report(order, reason, cause);
     const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
@@ -123,52 +113,57 @@ export function createTeller(options: TellerOptions): Teller {
     return toCaller(answer.value);
   }
 
-  /** Under which name a key is kept whose usage may have been recorded: any call that costs the same may use it up. */
-  const unservedName = ({ call }: Order, bill: Bill) =>
-    JSON.stringify([call.tokenHash, call.kind, call.name, bill.meterName, bill.quantity]);
+  function lastKnown({ call }: Pick<Order, "call">): Caller | undefined {
+    const known = cache.lastKnown(call.tokenHash);
+    return known && { ...known, budget: undefined };
+  }
 
-  async function meter(order: Order, bill: Bill): Promise<Caller> {
-    const { call, policy, token } = order;
-    const agentKey =
-      typeof call.agentKey === "string" ? agentBillingKey(call, bill, call.agentKey) : undefined;
-    const name = agentKey ?? unservedName(order, bill);
-    const left = unserved.take(name);
-    const sent = left ?? { key: agentKey ?? randomUUID(), at: now() };
-    const { key } = sent;
-    const request: MeterRequest = { ...bill, ...conditions(policy) };
+  const identify = async (order: Order) => lastKnown(order) ?? (await verify(order));
+
+  async function meter(order: Order, bill: Bill, known?: Caller): Promise<Caller> {
+    const { tokenHash } = order.call;
+    const own = agentBillingKey(order);
+    const name = own ?? priceName(order, bill);
+    const sender = known ?? (unserved.needsAgent(name, tokenHash) ? await identify(order) : lastKnown(order));
+    const from = { tokenHash, agent: sender && agentNameOf(sender) };
+    const left = unserved.take(name, from);
+    const key = left?.key ?? own ?? randomUUID();
+    const at = left?.at ?? now();
     try {
       const askedAt = Date.now();
-      const answer = await gateway.verify(token, request, optionsFor(order, key));
+      const request: MeterRequest = { ...bill, ...conditions(order.policy) };
+      const answer = await gateway.verify(order.token, request, optionsFor(order, key));
       if ("refusal" in answer) throw refusedBy(order, answer, bill);
       const caller = toCaller(answer.value);
-      cache.remember(call.tokenHash, caller, askedAt);
+      cache.remember(tokenHash, caller, askedAt);
       accept(order, caller, "api", true);
       const { event } = answer.value;
-      const wasTried = left !== undefined || answer.retried;
-      if (agentKey !== undefined && isOfEarlierCall(event, wasTried, sent.at))
-        throw refused("idempotency_replay");
-      metered(order, caller, bill, key, { duplicate: event?.duplicate === true, pending: false });
+      const last = answer.retried ? now() : left?.until;
+      if (own !== undefined && isOfEarlierCall(event, triesOf(at, last))) throw refused("idempotency_replay");
+      const duplicate = event?.duplicate === true;
+      if (duplicate) left?.confirm();
+      metered(order, caller, bill, key, { duplicate, pending: false });
       return caller;
     } catch (error) {
-      if (error instanceof Refused && (error.mayBeRecorded || left !== undefined)) unserved.put(name, sent);
+      if (error instanceof Refused && (error.mayBeRecorded || left !== undefined))
+        unserved.put(name, { key, at, until: now() }, from);
       throw error;
     }
   }
 
-  /** Whether an event was recorded for an earlier call with its key, and not by a try of this one, first sent then. */
-  const isOfEarlierCall = (event: Recorded | undefined, wasTried: boolean, sentAt: number) =>
-    event?.duplicate === true && !(wasTried && (event.age ?? 0) <= now() - sentAt + CLOCK_SKEW);
+  /** Tries from one time to another; undefined where there was none before. */
+  const triesOf = (first: number, last: number | undefined): Tries | undefined =>
+    last === undefined ? undefined : { first: now() - first, last: now() - last };
 
   async function hold(order: Order, bill: Bill): Promise<Hold> {
     const { call, policy, token } = order;
-    const key = typeof call.agentKey === "string" ? agentBillingKey(call, bill, call.agentKey) : randomUUID();
+    const own = agentBillingKey(order);
     const expiry = policy.holdFor === undefined ? {} : { expiresIn: policy.holdFor };
+    const key = own ?? randomUUID();
+    const reserve = (within: Order) =>
+      gateway.reserve(token, { ...bill, ...conditions(policy), ...expiry }, optionsFor(within, key));
     const askedAt = Date.now();
-    const answer = await gateway.reserve(
-      token,
-      { ...bill, ...conditions(policy), ...expiry },
-      optionsFor(order, key),
-    );
+    const answer = await reserve(order);
     if ("refusal" in answer) throw refusedBy(order, answer, bill);
     const { reservation, ...verified } = answer.value;
     const caller = toCaller(verified);
@@ -182,8 +177,9 @@ export function createTeller(options: TellerOptions): Teller {
     }
     const release = async (later: Order) => {
       const released = await gateway.release(token, reservation.id, optionsFor(later));
-      // Nobody pays for an abandoned hold: it lapses, and only counts against the budget until then.
-      if ("refusal" in released)
+      // Nobody pays for an abandoned hold: it lapses, and only counts against the budget until then. One that is in
+      // conflict holds nothing any more.
+      if ("refusal" in released && released.refusal.code !== "idempotency_conflict")
         report(order, "a hold could not be released and will lapse by itself", released.cause, bill);
     };
     try {
@@ -192,14 +188,17 @@ export function createTeller(options: TellerOptions): Teller {
       await release(order);
       throw error;
     }
+    let sentAt: number | undefined;
+    let givenUpAt: number | undefined;
     return {
       caller,
       release,
       async commit(later, quantity) {
         const used = { ...bill, quantity };
-        const sentAt = now();
+        sentAt ??= now();
         const committed = await gateway.commit(token, reservation.id, quantity, optionsFor(later));
         if ("refusal" in committed) {
+          givenUpAt = now();
           report(
             order,
             "a hold could not be committed, so the result was not delivered",
@@ -209,12 +208,19 @@ export function createTeller(options: TellerOptions): Teller {
           throw refusedBy(later, committed);
         }
         if (committed.value.lapsed) {
+          // Under an agent's key another process may have committed it, with what its own handler used.
+          if (own !== undefined) {
+            const present = await reserve(later);
+            if ("refusal" in present) throw refusedBy(later, present, used);
+            if (present.value.reservation.status === "committed") throw refused("idempotency_replay");
+          }
           // The handler took longer than the hold, and the usage is real all the same.
-          await meter(later, used);
+          await meter(later, used, caller);
           return;
         }
         const { event } = committed.value;
-        if (typeof call.agentKey === "string" && isOfEarlierCall(event, committed.retried, sentAt))
+        const last = committed.retried ? now() : givenUpAt;
+        if (own !== undefined && isOfEarlierCall(event, triesOf(sentAt, last)))
           throw refused("idempotency_replay");
         metered(order, caller, used, reservation.id, {
           duplicate: event?.duplicate === true,
@@ -225,8 +231,10 @@ export function createTeller(options: TellerOptions): Teller {
   }
 
   async function note(order: Order, caller: Caller, bill: Bill): Promise<void> {
-    const name = unservedName(order, bill);
-    const sent = unserved.take(name) ?? { key: randomUUID(), at: now() };
+    const name = priceName(order, bill);
+    const sender = { tokenHash: order.call.tokenHash, agent: agentNameOf(caller) };
+    const at = now();
+    const sent = unserved.take(name, sender) ?? { key: randomUUID(), at, until: at };
     const idempotencyKey = sent.key;
     try {
       if (options.journal === undefined) throw new TypeError("this paywall keeps no journal");
@@ -239,8 +247,8 @@ export function createTeller(options: TellerOptions): Teller {
       });
     } catch (error) {
       report(order, "usage could not be journalled; it is recorded by a request instead", error, bill);
-      unserved.put(name, sent);
-      await meter(order, bill);
+      unserved.put(name, sent, sender);
+      await meter(order, bill, caller);
       return;
     }
     metered(order, caller, bill, idempotencyKey, { duplicate: false, pending: true });
@@ -271,13 +279,11 @@ export function createTeller(options: TellerOptions): Teller {
   return {
     refuse: refused,
     verify,
+    identify,
     meter,
     hold,
     note,
-    lastKnown({ call }) {
-      const known = cache.lastKnown(call.tokenHash);
-      return known && { ...known, budget: undefined };
-    },
+    lastKnown,
     report,
   };
 }
@@ -288,9 +294,4 @@ function conditions({
   scopes,
 }: Policy): Pick<MeterRequest, "enforceBudget" | "requiredScopes"> {
   return { ...(enforceBudget && { enforceBudget }), ...(scopes.length > 0 && { requiredScopes: scopes }) };
-}
-
-/** Binds an agent's key to who called what for how much with which arguments: nothing else can be had for it. */
-function agentBillingKey(call: Call, bill: Bill, agentKey: string): string {
-  return digest(call.tokenHash, agentKey, call.binding(), call.round(), bill.meterName, bill.quantity);
 }

@@ -4,35 +4,8 @@ import { RefusedError, toToolResult } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
 import { type AnyHandler, argsOf, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
+import { findRegistered, REGISTRIES } from "./registries.ts";
 import type { ServerPlan } from "./server-plan.ts";
-
-/** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */
-const REGISTRIES = [
-  {
-    kind: "tool",
-    registry: "_registeredTools",
-    install: "setToolRequestHandlers",
-    initialized: "_toolHandlersInitialized",
-  },
-  {
-    kind: "prompt",
-    registry: "_registeredPrompts",
-    install: "setPromptRequestHandlers",
-    initialized: "_promptHandlersInitialized",
-  },
-  {
-    kind: "resource",
-    registry: "_registeredResources",
-    install: "setResourceRequestHandlers",
-    initialized: "_resourceHandlersInitialized",
-  },
-  {
-    kind: "resource",
-    registry: "_registeredResourceTemplates",
-    install: "setResourceRequestHandlers",
-    initialized: "_resourceHandlersInitialized",
-  },
-] as const;
 
 /** What is known of the request handlers that an `McpServer` installs by itself. */
 export interface BuiltIn {
@@ -42,6 +15,8 @@ export interface BuiltIn {
   installed(kind: Gate["kind"]): boolean;
   /** The policy that a registered thing's handler brings itself, wrapped by `paywall.tool` and its like. */
   ownPolicy(kind: Gate["kind"], name: string): Policy | undefined;
+  /** The policy of what a request for this name finds in the registries; false where it is free, undefined where nothing. */
+  policyFor(kind: Gate["kind"], asked: string): Policy | false | undefined;
   /** Whether running `probe` made it look a name up in its registry. */
   looksUp(kind: Gate["kind"], name: string, probe: () => void): boolean;
 }
@@ -101,6 +76,11 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
       }
       return undefined;
     },
+    policyFor(kind, asked) {
+      const entry = findRegistered(server, kind, asked);
+      const name = entry && keys.get(entry);
+      return name && (ownPolicies.get(entry) ?? plan.policyFor(kind, namesOf(name, entry)));
+    },
     looksUp(kind, name, probe) {
       lookups.clear();
       watching = true;
@@ -128,14 +108,28 @@ function guardEntry(kind: Gate["kind"], key: string, entry: unknown, plan: Serve
     renamed.current = key;
     return;
   }
-  const slot = HANDLER_SLOTS[kind].find((name) => name in entry);
-  if (slot === undefined) throw notGuardable(`the ${kind} "${key}" has no handler where one is expected`);
+  const slots = HANDLER_SLOTS[kind].filter((slot) => slot in entry);
+  if (slots.length === 0) throw notGuardable(`the ${kind} "${key}" has no handler where one is expected`);
   const name = { current: key };
   keys.set(entry, name);
   if (plan.scopeStepUp && "scopeChallenge" in entry)
     entry["scopeChallenge"] ??= scopeChallenge(kind, name, entry, plan);
-  let original = entry[slot];
-  let guarded = guardOriginal(kind, name, entry, original, plan);
+  const original: HandlerSlots = Object.fromEntries(slots.map((slot) => [slot, entry[slot]]));
+  for (const slot of slots) guardSlot(kind, name, entry, original, slot, plan);
+}
+
+/** What a registered thing's handlers are without their guards, by where it keeps them. */
+type HandlerSlots = Record<string, unknown>;
+
+function guardSlot(
+  kind: Gate["kind"],
+  name: { readonly current: string },
+  entry: Record<PropertyKey, unknown>,
+  original: HandlerSlots,
+  slot: string,
+  plan: ServerPlan,
+): void {
+  let guarded = guardOriginal(kind, name, entry, original, slot, plan);
   Object.defineProperty(entry, slot, {
     enumerable: true,
     configurable: false,
@@ -143,8 +137,8 @@ function guardEntry(kind: Gate["kind"], key: string, entry: unknown, plan: Serve
     set(next: unknown) {
       // What was read from here and is put back is guarded already.
       if (next === guarded) return;
-      original = next;
-      guarded = guardOriginal(kind, name, entry, original, plan);
+      original[slot] = next;
+      guarded = guardOriginal(kind, name, entry, original, slot, plan);
     },
   });
 }
@@ -164,7 +158,7 @@ function scopeChallenge(
   };
 }
 
-/** Where the SDKs keep a registered thing's handler; of two, the one that is called. */
+/** Where the SDKs keep a registered thing's handler. Of a tool, v2 calls its executor, and shows its handler as well. */
 const HANDLER_SLOTS: Readonly<Record<Gate["kind"], readonly string[]>> = {
   tool: ["executor", "handler"],
   prompt: ["callback", "handler"],
@@ -175,10 +169,16 @@ function guardOriginal(
   kind: Gate["kind"],
   name: { readonly current: string },
   entry: Record<PropertyKey, unknown>,
-  original: unknown,
+  slots: HandlerSlots,
+  slot: string,
   plan: ServerPlan,
 ): unknown {
-  if (isFunction(original)) return guardFunction(kind, name, entry, original, plan);
+  const original = slots[slot];
+  if (isFunction(original)) {
+    // v2 makes its executor of the handler, and hides that in it.
+    const madeOf = slot === "executor" ? slots["handler"] : original;
+    return guardFunction(kind, name, entry, original, plan, madeOf);
+  }
   const createTask = member(original, "createTask");
   if (!isRecord(original) || !isFunction(createTask)) {
     throw notGuardable(`the ${kind} "${name.current}" has a handler that is no function`);
@@ -199,6 +199,7 @@ function guardOriginal(
         entry,
         (...params) => Reflect.apply(createTask, original, params),
         plan,
+        createTask,
         "throw",
       ),
     },
@@ -211,10 +212,10 @@ function guardFunction(
   entry: Record<PropertyKey, unknown>,
   original: AnyHandler,
   plan: ServerPlan,
+  madeOf: unknown,
   refusals: "result" | "throw" = kind === "tool" ? "result" : "throw",
 ): AnyHandler {
-  const isExecutor = "executor" in entry;
-  const wrapped = guardedOf(isExecutor ? entry["handler"] : original);
+  const wrapped = guardedOf(madeOf);
   if (wrapped !== undefined && wrapped.passages !== plan.passages) {
     throw new TypeError(
       `the ${kind} "${name.current}" is wrapped by another paywall than the one that protects its server, and every call would be billed by both: use one paywall`,
@@ -232,12 +233,12 @@ function guardFunction(
     const run = () => {
       if (wrapped === undefined) return original(...params);
       // v2 hands both parameters to what it calls, and leaves the arguments out for a handler without a schema.
-      return isExecutor && entry["inputSchema"] === undefined
+      return madeOf !== original && entry["inputSchema"] === undefined
         ? wrapped.handler(params.at(-1))
         : wrapped.handler(...params);
     };
     if (policy === false || (await rejects(kind, entry, params))) return run();
-    const gate: Gate = { kind, name: name.current, id: `${kind} ${name.current}`, policy };
+    const gate: Gate = { kind, name: name.current, id: `${kind} ${name.current}`, policy, isServed: true };
     const passage = await plan.passages.pass(gate, argsOf(params), params.at(-1), run);
     if ("result" in passage) return passage.result;
     if (refusals === "throw") throw new RefusedError(passage.refusal);

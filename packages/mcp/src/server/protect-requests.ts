@@ -36,7 +36,7 @@ export function guardRequests(
     if (!isCharged(method)) return handler;
     const { kind } = CHARGED[method];
     if (isBuiltIn(kind)) return settleAround(method, run, plan);
-    const guarded = guardOwn(method, run, plan);
+    const guarded = guardOwn(method, run, plan, builtIn);
     // Both SDKs reject a malformed call before any handler sees it: it is not billed, and the error is theirs.
     return (request: unknown, context: unknown) =>
       method === "tools/call" && isMalformedCall(request) ? run(request, context) : guarded(request, context);
@@ -124,15 +124,23 @@ function wasBuiltIn(method: unknown, kind: Gate["kind"], handler: unknown, built
   });
 }
 
-/** Settles what ran inside of a request by the answer that the client gets. */
+/**
+ * Settles what ran inside of a request by the answer that the client gets. Where something wraps the handler and was
+ * guarded, too, the outermost does.
+ */
 function settleAround(method: keyof typeof CHARGED, run: RequestHandler, plan: ServerPlan): RequestHandler {
+  const { kind, parameter } = CHARGED[method];
   return (request, context) => {
+    const name = textMember(member(request, "params"), parameter);
+    const asked = { server: plan, kind, name };
+    if (plan.passages.isWithin(context, asked)) return run(request, context);
     const scope: RequestScope = {
-      name: textMember(member(request, "params"), CHARGED[method].parameter),
+      ...asked,
       sentArgs: sentArgsOf(request),
-      pending: new Map(),
+      running: undefined,
+      pending: undefined,
       refusal: undefined,
-      charged: false,
+      isOver: false,
     };
     return plan.passages.within(context, scope, () => settled(request, context, scope));
   };
@@ -142,34 +150,42 @@ function settleAround(method: keyof typeof CHARGED, run: RequestHandler, plan: S
     try {
       final = await run(request, context);
     } catch (error) {
-      for (const pending of scope.pending.values()) await pending.settle({ status: "failed" });
+      await scope.pending?.settle({ status: "failed" });
       // What a refusal became on its way through the SDK's handler says less than the refusal itself.
       throw scope.refusal === undefined ? error : new RefusedError(scope.refusal);
     }
     if (scope.refusal !== undefined) return answer(request, scope.refusal, plan);
-    for (const { settle, result } of scope.pending.values()) {
-      const refusal = await settle(outcomeOf(final, result));
-      if (refusal !== undefined) return answer(request, refusal, plan);
-    }
+    const settlement = await scope.pending?.settle(outcomeOf(final, scope.pending.result));
+    if (settlement?.status === "refused") return answer(request, settlement.refusal, plan);
+    if (settlement?.status === "cancelled") throw settlement.reason;
     return final;
   }
 }
 
-/** Guards a request handler of the owner's own: it is all there is. */
-function guardOwn(method: keyof typeof CHARGED, run: RequestHandler, plan: ServerPlan): RequestHandler {
+/**
+ * Guards a request handler of the owner's own: it is all there is. Where it goes on to a guarded one of the server's,
+ * it is the same call.
+ */
+function guardOwn(
+  method: keyof typeof CHARGED,
+  run: RequestHandler,
+  plan: ServerPlan,
+  builtIn?: BuiltIn,
+): RequestHandler {
   const { kind, parameter } = CHARGED[method];
-  return async (request, context) => {
+  const guarded: RequestHandler = async (request, context) => {
     const params = member(request, "params");
     const name = textMember(params, parameter);
     // The owner's code may read a name where the paywall sees none: ["forecast"] finds a tool as "forecast" does.
     if (name === undefined) throw invalidParams(`${method} needs a ${parameter} that is a text`);
-    const policy = plan.policyFor(kind, [name]);
+    const policy = builtIn?.policyFor(kind, name) ?? plan.policyFor(kind, [name]);
     if (policy === false) return run(request, context);
-    const gate: Gate = { kind, name, id: `${kind} ${name}`, policy };
+    const gate: Gate = { kind, name, id: `${kind} ${name}`, policy, isServed: true };
     const args = kind === "resource" ? name : (member(params, "arguments") ?? {});
     const passage = await plan.passages.pass(gate, args, context, () => run(request, context));
     return "result" in passage ? passage.result : answer(request, passage.refusal, plan);
   };
+  return settleAround(method, guarded, plan);
 }
 
 /** The JSON-RPC error of a request that cannot be understood. */

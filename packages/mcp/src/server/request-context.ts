@@ -11,7 +11,9 @@ export interface RequestContext {
   /** Neither HTTP nor a session: stdio, or in memory. */
   readonly local: boolean;
   readonly meta: unknown;
-  /** What the client sent back in a call of several rounds (v2); undefined in a first round. */
+  /** The JSON-RPC id, which names the request inside its connection alone. */
+  readonly requestId: unknown;
+  /** What the client sent back in a call of several rounds; undefined in a first round. */
   readonly continuation: unknown;
   /** Any HTTP header, by name. */
   header(name: string): string | undefined;
@@ -36,7 +38,9 @@ function readV1(extra: unknown): RequestContext {
     authorization: header("authorization"),
     local: isLocal(extra, headers),
     meta: member(extra, "_meta"),
-    continuation: undefined,
+    requestId: member(extra, "requestId"),
+    // Never in v1's own, and always at the top in the contexts that frameworks make of v2's (xmcp, mcp-use).
+    continuation: continuationOf(extra),
     header,
   };
 }
@@ -46,17 +50,23 @@ function readV2(ctx: unknown, mcpReq: Record<PropertyKey, unknown>): RequestCont
   const headers = member(member(http, "req"), "headers");
   const header = (name: string) =>
     headers instanceof Headers ? (headers.get(name) ?? undefined) : undefined;
-  const state = typeof mcpReq["requestState"] === "function" ? mcpReq["requestState"]() : undefined;
-  const responses = mcpReq["inputResponses"];
   return {
     signal: signalOf(mcpReq),
     authToken: textMember(member(http, "authInfo"), "token"),
     authorization: header("authorization"),
     local: isLocal(ctx, http),
     meta: mcpReq["_meta"],
-    continuation: state === undefined && responses === undefined ? undefined : { state, responses },
+    requestId: mcpReq["id"],
+    continuation: continuationOf(mcpReq),
     header,
   };
+}
+
+function continuationOf(holder: unknown): unknown {
+  const readState = member(holder, "requestState");
+  const state: unknown = typeof readState === "function" ? Reflect.apply(readState, holder, []) : undefined;
+  const responses = member(holder, "inputResponses");
+  return state === undefined && responses === undefined ? undefined : { state, responses };
 }
 
 function signalOf(holder: unknown): AbortSignal | undefined {

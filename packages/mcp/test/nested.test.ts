@@ -1,0 +1,117 @@
+import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { Server as LowServerV2, McpServer as McpServerV2 } from "@modelcontextprotocol/server";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import type { ChargeOptions } from "../src/index.ts";
+import { createTestPaywall } from "../src/testing.ts";
+import { connectV1, connectV2, text } from "./connect.ts";
+
+// A handler that calls others: what costs nothing pays for nothing.
+
+const info = { name: "server", version: "1" };
+const MODES = ["call", "success", "reserve"] as const;
+type Caller = (...params: unknown[]) => unknown;
+
+function callable(handler: unknown): Caller {
+  if (typeof handler !== "function") throw new Error("a plain tool has a plain handler");
+  return (...params) => Reflect.apply(handler, undefined, params);
+}
+
+const OUTER: readonly (readonly [string, ChargeOptions | false])[] = [
+  ["is free", false],
+  ["is verified only", {}],
+  ["costs 0", { meterName: "calls", quantity: 0 }],
+  ["costs 0 by its arguments", { meterName: "calls", quantity: () => 0 }],
+  ["costs 0 after its success", { meterName: "calls", quantity: 0, charge: "success" }],
+  ["costs 0 and holds", { meterName: "calls", quantity: 0, charge: "reserve" }],
+];
+
+describe.each(OUTER)("a tool that %s", (_, outer) => {
+  describe.each(MODES)("and calls one that is charged by %s", (charge) => {
+    const charges = (inner: ChargeOptions) => ({ tools: { outer, paid: inner } });
+    const paid: ChargeOptions = { meterName: "rows", quantity: 7, charge };
+
+    it("v1: is no way around its price", async () => {
+      const paywall = createTestPaywall();
+      const server = new McpServerV1(info);
+      const tool = server.registerTool("paid", {}, () => text("ran"));
+      server.registerTool("outer", {}, async (extra) => {
+        await callable(tool.handler)(extra);
+        return text("done");
+      });
+      paywall.protect(server, charges(paid));
+      expect(await (await connectV1(server)).callTool({ name: "outer" })).toEqual(text("done"));
+      paywall.expectBilled({ meterName: "rows", quantity: 7 });
+    });
+
+    it.each(["handler", "executor"] as const)("v2: is no way around its price by its %s", async (slot) => {
+      const paywall = createTestPaywall();
+      const server = new McpServerV2(info);
+      const tool = server.registerTool("paid", { inputSchema: z.object({ n: z.number() }) }, ({ n }) =>
+        text(`ran ${n}`),
+      );
+      server.registerTool("outer", {}, async (ctx) => {
+        expect(await callable(tool[slot])({ n: 3 }, ctx)).toEqual(text("ran 3"));
+        return text("done");
+      });
+      paywall.protect(server, charges(paid));
+      const client = await connectV2(server);
+      expect(await client.callTool({ name: "outer" })).toMatchObject(text("done"));
+      paywall.expectBilled({ meterName: "rows", quantity: 7 });
+      // And what it calls itself is billed as ever.
+      expect(await client.callTool({ name: "paid", arguments: { n: 1 } })).toMatchObject(text("ran 1"));
+      paywall.expectBilled({ quantity: 7 }, { quantity: 7 });
+    });
+
+    it("v2: nor where its handler was replaced, or wrapped in paywall.tool", async () => {
+      const paywall = createTestPaywall();
+      const server = new McpServerV2(info);
+      const replaced = server.registerTool("paid", {}, () => text("old"));
+      const wrapped = server.registerTool(
+        "wrapped",
+        {},
+        paywall.tool(paid, async (_: object) => text("ran")),
+      );
+      server.registerTool("outer", {}, async (ctx) => {
+        expect(await callable(replaced.handler)(ctx)).toEqual(text("new"));
+        expect(await callable(wrapped.handler)(ctx)).toEqual(text("ran"));
+        return text("done");
+      });
+      paywall.protect(server, charges(paid));
+      replaced.update({ callback: () => text("new") });
+      expect(await (await connectV2(server)).callTool({ name: "outer" })).toMatchObject(text("done"));
+      paywall.expectBilled({ quantity: 7 }, { quantity: 7 });
+    });
+
+    it("is none where its own name is the one that is called", async () => {
+      const paywall = createTestPaywall();
+      const server = new McpServerV1(info);
+      const inner = paywall.tool({ ...paid, name: "outer" }, async (_: object) => text("ran"));
+      const dear = paywall.tool({ ...paid, quantity: 100, name: "outer" }, async (_: object) => text("ran"));
+      server.registerTool("outer", {}, async (extra) => {
+        await inner(extra);
+        await dear(extra);
+        return text("done");
+      });
+      paywall.protect(server, { tools: { outer } });
+      expect(await (await connectV1(server)).callTool({ name: "outer" })).toEqual(text("done"));
+      paywall.expectBilled({ quantity: 7 }, { quantity: 100 });
+    });
+  });
+});
+
+it.each(MODES)(
+  "a low-level server's handler that is charged has what it calls in its price, charge %s",
+  async (charge) => {
+    const paywall = createTestPaywall();
+    const server = new LowServerV2(info, { capabilities: { tools: {} } });
+    const inner = paywall.tool({ meterName: "rows", quantity: 7 }, async (_: object) => text("ran"));
+    paywall.protect(server, { tools: { paid: { meterName: "api_calls", charge } }, default: {} });
+    server.setRequestHandler("tools/call", (_, ctx) => inner(ctx));
+    const client = await connectV2(server);
+    await client.callTool({ name: "paid" });
+    paywall.expectBilled({ meterName: "api_calls" });
+    await client.callTool({ name: "other" });
+    paywall.expectBilled({ meterName: "api_calls" }, { meterName: "rows", quantity: 7 });
+  },
+);
