@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { MAX_CLOCK_SKEW } from "@licentric/contract";
 import type { FastifyInstance } from "fastify";
 import { type DestinationStream, pino } from "pino";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
@@ -45,8 +46,13 @@ export interface ServerOptions {
   readonly secretKey?: string;
   /** Whether webhooks may be sent to private, loopback and link-local addresses. False by default. */
   readonly allowPrivateWebhooks?: boolean;
-  /** Closes each period by itself, `after` seconds after its end. Periods are closed by call alone by default. */
-  readonly autoClose?: { readonly after: number };
+  /**
+   * Closes each period by itself, `after` seconds after its end. Periods are closed by call alone by default.
+   *
+   * A close is for good: nothing is closed by itself while this server's clock and the database's differ by more than
+   * `maxClockSkew` seconds, 300 by default, and the log says so.
+   */
+  readonly autoClose?: { readonly after: number; readonly maxClockSkew?: number };
   /** How many requests are answered in a minute. */
   readonly rateLimits?: RateLimits;
   /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
@@ -170,7 +176,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
     if (autoClose !== undefined) {
       every(interval, "closing ended periods", () =>
-        closeEndedPeriods(db, { grace: autoClose.after * 1_000, newId, now: now() }),
+        closeEndedPeriods(db, {
+          grace: autoClose.after * 1_000,
+          maxClockSkew: (autoClose.maxClockSkew ?? MAX_CLOCK_SKEW) * 1_000,
+          newId,
+          now,
+        }),
       );
     }
     return {
