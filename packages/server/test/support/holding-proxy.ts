@@ -9,12 +9,14 @@ export interface HoldingProxy {
   hold(): void;
   /** Lets everything through that was held, and what comes. */
   release(): void;
+  /** Cuts every connection, and leads new ones to another server. */
+  lead(databaseUrl: string): void;
   close(): Promise<void>;
 }
 
 /** Starts the proxy, on a free port of loopback. */
 export async function startHoldingProxy(databaseUrl: string): Promise<HoldingProxy> {
-  const target = new URL(databaseUrl);
+  let target = new URL(databaseUrl);
   const pairs = new Map<Socket, Socket | null>();
   let holding = false;
 
@@ -29,6 +31,12 @@ export async function startHoldingProxy(databaseUrl: string): Promise<HoldingPro
     upstream.on("close", () => client.destroy());
     client.on("close", () => upstream.destroy());
     flow(client, upstream);
+  };
+  const cut = () => {
+    for (const [client, upstream] of pairs) {
+      client.destroy();
+      upstream?.destroy();
+    }
   };
   const server = createServer({ pauseOnConnect: true }, (client) => {
     pairs.set(client, null);
@@ -58,11 +66,12 @@ export async function startHoldingProxy(databaseUrl: string): Promise<HoldingPro
         else flow(client, upstream);
       }
     },
+    lead: (other) => {
+      target = new URL(other);
+      cut();
+    },
     close: async () => {
-      for (const [client, upstream] of pairs) {
-        client.destroy();
-        upstream?.destroy();
-      }
+      cut();
       server.close();
       await once(server, "close");
     },
