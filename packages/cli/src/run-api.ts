@@ -3,7 +3,8 @@ import { withProgress } from "./terminal/progress.ts";
 
 /**
  * Runs the API until the process is told to stop (SIGTERM or SIGINT). Then it takes no new request, answers those
- * under way, closes the database, and lets the process end. A second signal ends it at once.
+ * under way as long as the server's `shutdownTimeout` lets it, closes the database, and lets the process end. A second
+ * signal ends it at once.
  *
  * @param onReady is called when the API answers requests.
  */
@@ -27,8 +28,13 @@ export async function runApi(
   } finally {
     await server.close();
     await db.close();
+    // Each had its time. Something that holds the process even so is not waited for; nothing does as a rule.
+    setTimeout(() => process.exit(), TIME_TO_END).unref();
   }
 }
+
+/** Milliseconds. */
+const TIME_TO_END = 1_000;
 
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {

@@ -107,6 +107,30 @@ describe("licentric doctor", { timeout: 120_000 }, () => {
     expect(found["clock"]?.advice).toContain("NTP");
   });
 
+  it.each([
+    [40 * 86_400, "3456000 s ahead of its database's"],
+    [-3_600, "3600 s behind its database's"],
+  ])("sees that the API's clock is %d s from its database's", async (seconds, words) => {
+    const skewed = await serve((incoming, response) => {
+      if (incoming.url === "/readyz") {
+        response.end(JSON.stringify({ status: "ok", clockSkew: seconds * 1_000 }));
+        return;
+      }
+      const { method, headers } = incoming;
+      const options = { method: method ?? "GET", headers };
+      const forwarded = request(`${api.url}${incoming.url}`, options, (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      incoming.pipe(forwarded);
+    });
+    const { code, found } = await doctor({ ...api.env, LICENTRIC_BASE_URL: skewed.url });
+    skewed.close();
+    expect(code).toBe(1);
+    expect(found["clock"]).toMatchObject({ status: "failed", message: expect.stringContaining(words) });
+    expect(found["clock"]?.advice).toContain("NTP");
+  });
+
   it("sees that what answers is no Licentric API", async () => {
     const other = await serve(answering(200, { "content-type": "text/html" }));
     const { found } = await doctor({ ...api.env, LICENTRIC_BASE_URL: other.url });

@@ -32,3 +32,14 @@ export function runInBackground(
     },
   };
 }
+
+/** Passes an error on, and the same one not again before `interval` milliseconds are over. */
+export function oncePer(interval: number, onError: (error: unknown) => void): (error: unknown) => void {
+  let last = { message: "", at: Number.NEGATIVE_INFINITY };
+  return (error) => {
+    const message = error instanceof Error ? error.message : String(error);
+    if (message === last.message && performance.now() - last.at < interval) return;
+    last = { message, at: performance.now() };
+    onError(error);
+  };
+}

@@ -20,6 +20,11 @@ describe("readConfig", () => {
       LICENTRIC_METRICS_TOKEN: "another sixteen characters",
       LICENTRIC_ALLOW_PRIVATE_WEBHOOKS: "true",
       LICENTRIC_AUTO_CLOSE_AFTER: "3600",
+      LICENTRIC_CONNECT_TIMEOUT: "1000",
+      LICENTRIC_QUERY_TIMEOUT: "3000",
+      LICENTRIC_PREPARED_STATEMENTS: "true",
+      LICENTRIC_ANSWER_TIMEOUT: "7000",
+      LICENTRIC_SHUTDOWN_TIMEOUT: "9000",
       LICENTRIC_RATE_LIMIT: "100",
       LICENTRIC_RATE_LIMIT_PER_ADDRESS: "200",
       LICENTRIC_RATE_LIMITS: "false",
@@ -27,7 +32,12 @@ describe("readConfig", () => {
       UNRELATED: "ignored",
     });
     expect(config).toEqual({
-      database: { databaseUrl: "postgres://user:password@db:5432/licentric" },
+      database: {
+        databaseUrl: "postgres://user:password@db:5432/licentric",
+        connectTimeout: 1000,
+        queryTimeout: 3000,
+        preparedStatements: true,
+      },
       server: {
         host: "0.0.0.0",
         port: 8080,
@@ -37,6 +47,8 @@ describe("readConfig", () => {
         metricsToken: "another sixteen characters",
         allowPrivateWebhooks: true,
         autoClose: { after: 3600 },
+        answerTimeout: 7000,
+        shutdownTimeout: 9000,
         rateLimits: { perCredential: 100, perAddress: 200, enforced: false },
         trustedProxies: 1,
       },

@@ -22,6 +22,7 @@ const whole = (least: number, most: number) =>
     .regex(/^\d{1,15}$/, `must be a whole number from ${least} to ${most}`)
     .transform(Number)
     .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
+const milliseconds = whole(100, 600_000);
 const flag = z
   .enum(["true", "false", "1", "0"], { error: "must be true or false" })
   .transform((text) => text === "true" || text === "1");
@@ -47,6 +48,9 @@ const postgresUrl = z.url({
 export const Environment = z
   .object({
     DATABASE_URL: postgresUrl,
+    LICENTRIC_CONNECT_TIMEOUT: milliseconds,
+    LICENTRIC_QUERY_TIMEOUT: milliseconds,
+    LICENTRIC_PREPARED_STATEMENTS: flag,
     LICENTRIC_DATA_DIR: z.string(),
     DATA_DIR: z.string(),
     HOST: z.string().max(255),
@@ -61,6 +65,8 @@ export const Environment = z
     LICENTRIC_METRICS_TOKEN: secret,
     LICENTRIC_ALLOW_PRIVATE_WEBHOOKS: flag,
     LICENTRIC_AUTO_CLOSE_AFTER: whole(0, 31 * 86_400),
+    LICENTRIC_ANSWER_TIMEOUT: milliseconds,
+    LICENTRIC_SHUTDOWN_TIMEOUT: milliseconds,
     LICENTRIC_RATE_LIMIT: whole(1, 1_000_000_000),
     LICENTRIC_RATE_LIMIT_PER_ADDRESS: whole(1, 1_000_000_000),
     LICENTRIC_RATE_LIMITS: flag,
@@ -78,6 +84,8 @@ export const Environment = z
  * | variable | what it sets |
  * |---|---|
  * | `DATABASE_URL` | PostgreSQL; without it, the embedded database is used |
+ * | `LICENTRIC_CONNECT_TIMEOUT`, `LICENTRIC_QUERY_TIMEOUT` | milliseconds for a connection to PostgreSQL and for a statement; 2000 and 5000 by default |
+ * | `LICENTRIC_PREPARED_STATEMENTS` | whether statements are prepared by name; by default, unless a pooler is in between |
  * | `LICENTRIC_DATA_DIR`, `DATA_DIR` | directory of the embedded database; `.licentric/data` by default |
  * | `HOST`, `PORT` | where to listen; `127.0.0.1` and `4242` by default |
  * | `LOG_LEVEL` | `fatal`, `error`, `warn`, `info` (default), `debug` or `silent` |
@@ -87,6 +95,7 @@ export const Environment = z
  * | `LICENTRIC_METRICS_TOKEN` | bearer token that `/metrics` asks for; open by default |
  * | `LICENTRIC_ALLOW_PRIVATE_WEBHOOKS` | `true`: webhooks may be sent to private addresses |
  * | `LICENTRIC_AUTO_CLOSE_AFTER` | seconds after its end at which a period is closed by itself; never by default |
+ * | `LICENTRIC_ANSWER_TIMEOUT`, `LICENTRIC_SHUTDOWN_TIMEOUT` | milliseconds in which a request is answered, and a shutdown ends; 10000 and 15000 by default |
  * | `LICENTRIC_RATE_LIMIT`, `LICENTRIC_RATE_LIMIT_PER_ADDRESS` | requests per minute with one credential, from one address |
  * | `LICENTRIC_RATE_LIMITS` | `false`: requests are counted and none is refused |
  * | `LICENTRIC_TRUST_PROXY` | number of proxies in front, whose `X-Forwarded-For` is believed; 0 by default |
@@ -112,7 +121,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const { data } = parsed;
   const dataDirectory = data.LICENTRIC_DATA_DIR ?? data.DATA_DIR ?? DEFAULT_DATA_DIRECTORY;
   return {
-    database: data.DATABASE_URL === undefined ? { dataDirectory } : { databaseUrl: data.DATABASE_URL },
+    database: data.DATABASE_URL === undefined ? { dataDirectory } : postgresOf(data.DATABASE_URL, data),
     server: {
       ...(data.HOST !== undefined && { host: data.HOST }),
       ...(data.PORT !== undefined && { port: data.PORT }),
@@ -129,6 +138,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ...(data.LICENTRIC_AUTO_CLOSE_AFTER !== undefined && {
         autoClose: { after: data.LICENTRIC_AUTO_CLOSE_AFTER },
       }),
+      ...(data.LICENTRIC_ANSWER_TIMEOUT !== undefined && { answerTimeout: data.LICENTRIC_ANSWER_TIMEOUT }),
+      ...(data.LICENTRIC_SHUTDOWN_TIMEOUT !== undefined && {
+        shutdownTimeout: data.LICENTRIC_SHUTDOWN_TIMEOUT,
+      }),
       allowPrivateWebhooks: data.LICENTRIC_ALLOW_PRIVATE_WEBHOOKS ?? false,
       trustedProxies: data.LICENTRIC_TRUST_PROXY ?? 0,
       rateLimits: {
@@ -137,5 +150,19 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         enforced: data.LICENTRIC_RATE_LIMITS,
       },
     },
+  };
+}
+
+function postgresOf(databaseUrl: string, data: z.output<typeof Environment>): DatabaseLocation {
+  const {
+    LICENTRIC_CONNECT_TIMEOUT: connectTimeout,
+    LICENTRIC_QUERY_TIMEOUT: queryTimeout,
+    LICENTRIC_PREPARED_STATEMENTS: preparedStatements,
+  } = data;
+  return {
+    databaseUrl,
+    ...(connectTimeout !== undefined && { connectTimeout }),
+    ...(queryTimeout !== undefined && { queryTimeout }),
+    ...(preparedStatements !== undefined && { preparedStatements }),
   };
 }

@@ -23,6 +23,9 @@ export {
   DatabaseUnavailableError,
   type Queryable,
   type SqlValue,
+  type TransactionOptions,
+  type Unavailability,
 } from "./store/database.ts";
 export { type DatabaseState, inspectDatabase } from "./store/inspect-database.ts";
 export { type DatabaseLocation, openDatabase } from "./store/open-database.ts";
+export type { PostgresOptions } from "./store/postgres.ts";

@@ -24,6 +24,8 @@ export interface Services {
   readonly record: (event: PendingEvent) => Promise<Recorded>;
   /** For usage that budgets may apply to; `record` is for all other. */
   readonly recordBudgeted: (event: BudgetedEvent) => Promise<BudgetedOutcome>;
+  /** Milliseconds in which a request is answered, what it waits for Stripe not counted. */
+  readonly answerTimeout: number;
   /** null where no Stripe is connected. */
   readonly stripe: StripeConnection | null;
   /** How webhooks are signed (null: this server has no secret key), and where they may be sent. */

@@ -1,10 +1,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { MAX_CLOCK_SKEW } from "@licentric/contract";
 import type { FastifyInstance } from "fastify";
 import { type DestinationStream, pino } from "pino";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
-import { type Background, runInBackground } from "./background.ts";
+import { type Background, oncePer, runInBackground } from "./background.ts";
 import { closeEndedPeriods } from "./billing/periods.ts";
 import { sendPendingCreditNotes } from "./billing/send-credit-note.ts";
 import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
@@ -20,6 +21,7 @@ import type { Database } from "./store/database.ts";
 import { keepSecretKey } from "./store/secret-key.ts";
 import { createDelivery } from "./webhooks/delivery.ts";
 import { createWebhookSigner } from "./webhooks/signing.ts";
+import { within } from "./within.ts";
 
 /** How the API is run. */
 export interface ServerOptions {
@@ -44,8 +46,13 @@ export interface ServerOptions {
   readonly secretKey?: string;
   /** Whether webhooks may be sent to private, loopback and link-local addresses. False by default. */
   readonly allowPrivateWebhooks?: boolean;
-  /** Closes each period by itself, `after` seconds after its end. Periods are closed by call alone by default. */
-  readonly autoClose?: { readonly after: number };
+  /**
+   * Closes each period by itself, `after` seconds after its end. Periods are closed by call alone by default.
+   *
+   * A close is for good: nothing is closed by itself while this server's clock and the database's differ by more than
+   * `maxClockSkew` seconds, 300 by default, and the log says so.
+   */
+  readonly autoClose?: { readonly after: number; readonly maxClockSkew?: number };
   /** How many requests are answered in a minute. */
   readonly rateLimits?: RateLimits;
   /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
@@ -54,6 +61,13 @@ export interface ServerOptions {
   readonly metricsToken?: string;
   /** Milliseconds in which a request must have arrived whole; slow ones are shed. 30000 by default. */
   readonly requestTimeout?: number;
+  /**
+   * Milliseconds in which a request that has arrived is answered, by 503 `UNAVAILABLE` if need be. 10000 by default.
+   * What it waits for Stripe is not counted.
+   */
+  readonly answerTimeout?: number;
+  /** Milliseconds that {@link RunningServer.close} takes at most: then it cuts what is under way. 15000 by default. */
+  readonly shutdownTimeout?: number;
   /** Milliseconds between two looks at what is to be done in the background. 1000 by default. */
   readonly backgroundInterval?: number;
 }
@@ -62,7 +76,10 @@ export interface ServerOptions {
 export interface RunningServer {
   /** Where it answers, for example `http://127.0.0.1:4242`. */
   readonly url: string;
-  /** Stops taking requests, waits for those under way, and resolves when all of them are answered. */
+  /**
+   * Stops taking requests, waits for those under way, and resolves when all of them are answered, or the time for it
+   * is over.
+   */
   close(): Promise<void>;
 }
 
@@ -112,6 +129,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     keys: createKeyAuthenticator(db),
     agents: createAgentAuthenticator(db, now),
     lastUsed,
+    answerTimeout: options.answerTimeout ?? ANSWER_TIMEOUT,
     record: createRecorder(recording),
     recordBudgeted: createBudgetedRecorder(recording),
     stripe: stripeConnection,
@@ -137,7 +155,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await lastUsed.close();
   };
   const every = (interval: number, what: string, task: () => Promise<void>) => {
-    const onError = (error: unknown) => log.error({ err: error }, `${what} failed; it runs again`);
+    const onError = oncePer(SAME_FAULT_LOGGED_EVERY, (error: unknown) =>
+      log.error({ err: error }, `${what} failed; it runs again`),
+    );
     background.push(runInBackground(task, { interval, onError }));
   };
   try {
@@ -156,14 +176,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
     if (autoClose !== undefined) {
       every(interval, "closing ended periods", () =>
-        closeEndedPeriods(db, { grace: autoClose.after * 1_000, newId, now: now() }),
+        closeEndedPeriods(db, {
+          grace: autoClose.after * 1_000,
+          maxClockSkew: (autoClose.maxClockSkew ?? MAX_CLOCK_SKEW) * 1_000,
+          newId,
+          now,
+        }),
       );
     }
     return {
       url,
-      close: async () => {
-        await drain(app);
-        await stopBackground();
+      close: () => {
+        const limit = options.shutdownTimeout ?? SHUTDOWN_TIMEOUT;
+        return within(limit, drain(app).then(stopBackground), () => {
+          log.error(`not everything came to an end within ${limit / 1_000} s; what is under way is cut off`);
+          app.server.closeAllConnections();
+        });
       },
     };
   } catch (error) {
@@ -188,6 +216,9 @@ async function drain(app: FastifyInstance): Promise<void> {
 
 const DRAIN_INTERVAL = 50;
 const REQUEST_TIMEOUT = 30_000;
+const ANSWER_TIMEOUT = 10_000;
+const SHUTDOWN_TIMEOUT = 15_000;
+const SAME_FAULT_LOGGED_EVERY = 60_000;
 const BACKGROUND_INTERVAL = 1_000;
 /** Stripe is asked again once a minute, not once a second. */
 const LOOKS_PER_CREDIT_NOTE = 60;

@@ -57,7 +57,7 @@ describeOnEachDatabase("migrations on $name", (database) => {
     const { location, remove } = await database.create();
     try {
       const db = await openDatabase(location);
-      await db.query("UPDATE schema_version SET version = version + 1");
+      await db.query("UPDATE schema_version SET version = version + 1, usable_from = version + 1");
       await db.close();
       await expect(openDatabase(location)).rejects.toThrow(/Start a newer server/);
     } finally {

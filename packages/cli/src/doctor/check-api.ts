@@ -10,6 +10,7 @@ import type { Check } from "./check.ts";
 /** Seconds by which the clocks may differ: beyond it, usage events and webhooks are refused. */
 const MOST_SKEW = 300;
 const NOTABLE_SKEW = 30;
+const SET_CLOCK = "Set the clock by NTP (`timedatectl set-ntp true`).";
 
 /**
  * Whether the API that the environment names answers, takes the key, and has the same time as this machine: what one
@@ -25,7 +26,7 @@ export async function checkApi(env: NodeJS.ProcessEnv): Promise<Check[]> {
     return [
       await checkReachability(client.baseUrl, asked),
       hasKey ? checkKey(env, asked) : NO_KEY,
-      checkClock(asked.headers, now),
+      checkClock(asked.headers, now, await askClockSkew(client.baseUrl)),
     ];
   } catch (error) {
     // The key or the URL cannot be right: the client says so before it asks.
@@ -62,6 +63,19 @@ async function ask(client: Licentric, hasKey: boolean): Promise<Asked> {
   } catch (error) {
     if (error instanceof LicentricError) return { headers: error.headers, error };
     throw error;
+  }
+}
+
+/** Milliseconds by which a self-hosted API's clock is ahead of its database's, where it says so. */
+async function askClockSkew(baseUrl: string): Promise<number | undefined> {
+  try {
+    const answer = await fetch(new URL("/readyz", baseUrl), { signal: AbortSignal.timeout(10_000) });
+    const readiness: unknown = await answer.json();
+    if (typeof readiness !== "object" || readiness === null || !("clockSkew" in readiness)) return undefined;
+    return typeof readiness.clockSkew === "number" ? readiness.clockSkew : undefined;
+  } catch {
+    // What cannot be reached, or is no API of ours, is told of by the other checks.
+    return undefined;
   }
 }
 
@@ -116,14 +130,24 @@ function checkKey(env: NodeJS.ProcessEnv, { error }: Asked): Check {
   return { name, status: "ok", message: `The key is taken, and is for ${live ? "live" : "test"} data.` };
 }
 
-function checkClock(headers: Headers | undefined, now: number): Check {
+function checkClock(headers: Headers | undefined, now: number, ofDatabase: number | undefined): Check {
   const name = "clock";
+  if (ofDatabase !== undefined && Math.abs(ofDatabase) > MOST_SKEW * 1_000) {
+    const off = `${Math.round(Math.abs(ofDatabase) / 1_000)} s ${ofDatabase < 0 ? "behind" : "ahead of"}`;
+    const message = `The API's clock is ${off} its database's: it closes no period by itself, and usage goes by the wrong time.`;
+    return {
+      name,
+      status: "failed",
+      message,
+      advice: `${SET_CLOCK} On the machine of either, where it is wrong.`,
+    };
+  }
   const theirs = Date.parse(headers?.get("date") ?? "");
   if (Number.isNaN(theirs)) return { name, status: "skipped", message: "Not known: no answer had a time." };
   // The header has whole seconds, cut off.
   const skew = Math.round((now - (theirs + 500)) / 1_000);
   const difference = `This machine's clock is ${Math.abs(skew)} s ${skew < 0 ? "behind" : "ahead of"} the API's.`;
-  const advice = "Set the clock by NTP (`timedatectl set-ntp true`).";
+  const advice = SET_CLOCK;
   if (Math.abs(skew) > MOST_SKEW) {
     const message = `${difference} From ${MOST_SKEW} s on, usage and webhooks are refused.`;
     return { name, status: "failed", message, advice };

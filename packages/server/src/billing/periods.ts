@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { recordSystemChange } from "../audit/audit-events.ts";
 import { notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
+import { clockSkew } from "../store/clock-skew.ts";
 import { type Database, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
 import { openPeriod } from "./open-period.ts";
@@ -133,18 +134,39 @@ async function closeOnce(
 
 const CLOSED_AT_ONCE = 100;
 
+/** How periods are closed by themselves. */
+export interface AutoClose {
+  /** Milliseconds after its end at which a period is closed: until then usage with a timestamp in it lands in it. */
+  readonly grace: number;
+  /** Milliseconds by which this server's clock may differ from the database's. */
+  readonly maxClockSkew: number;
+  readonly newId: () => string;
+  readonly now: () => Date;
+}
+
 /**
- * Closes every period that ended at least `grace` milliseconds ago: until then usage with a timestamp in it still
- * lands in it. Each is closed by itself; another process that does the same at once finds it closed.
+ * Closes every period whose time is over. Each is closed by itself; another process that does the same at once finds
+ * it closed. A close is for good, so a clock that may be wrong closes nothing.
+ *
+ * @throws {Error} when there is one to close, and the clock differs too much from the database's.
  */
 export async function closeEndedPeriods(
   db: Database,
-  { grace, newId, now }: { grace: number; newId: () => string; now: Date },
+  { grace, maxClockSkew, newId, now: clock }: AutoClose,
 ): Promise<void> {
+  const now = clock();
   const due = await db.query<{ id: string; environment_id: string }>(
     `SELECT id, environment_id FROM periods WHERE status = 'open' AND ends_at <= $1 ORDER BY ends_at LIMIT $2`,
     [new Date(now.getTime() - grace), CLOSED_AT_ONCE],
   );
+  if (due.length === 0) return;
+  const skew = await clockSkew(db, clock);
+  if (Math.abs(skew) > maxClockSkew) {
+    const off = `${Math.round(Math.abs(skew) / 1_000)} s ${skew > 0 ? "ahead of" : "behind"}`;
+    throw new Error(
+      `This server's clock is ${off} its database's, so no period is closed. Set both by NTP (timedatectl set-ntp true).`,
+    );
+  }
   for (const { id, environment_id: environmentId } of due) {
     await db.transaction(async (tx) => {
       const { closedNow } = await closeOnce(tx, environmentId, id, { newId, now });

@@ -17,7 +17,7 @@ import { customerRoutes } from "../customers/routes.ts";
 import { InexactNumberError } from "../exact-integer.ts";
 import { meteringRoutes } from "../metering/routes.ts";
 import type { Services } from "../services.ts";
-import { DatabaseUnavailableError } from "../store/database.ts";
+import { DatabaseUnavailableError, type Unavailability } from "../store/database.ts";
 import { webhookRoutes } from "../webhooks/routes.ts";
 import { ApiError } from "./api-error.ts";
 import { readCredentials } from "./bearer.ts";
@@ -120,14 +120,19 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
   return app;
 }
 
+const UNAVAILABLE: Readonly<Record<Unavailability, string>> = {
+  unreachable: "The database cannot be reached right now.",
+  "read-only": "The database takes no changes right now.",
+  "disk-full": "The disk of the database is full.",
+  busy: "The database is too busy right now.",
+};
+
 /** What the caller is told of an error. Nothing of an unexpected one leaves the log. */
 function toApiError(error: FastifyError): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof DatabaseUnavailableError) {
-    return new ApiError(
-      "UNAVAILABLE",
-      "The database cannot be reached right now. Nothing was recorded for certain; repeat the request with the same Idempotency-Key.",
-    );
+    const repeat = "Nothing was recorded for certain; repeat the request with the same Idempotency-Key.";
+    return new ApiError("UNAVAILABLE", `${UNAVAILABLE[error.reason]} ${repeat}`);
   }
   if (error instanceof InexactNumberError) {
     return new ApiError(

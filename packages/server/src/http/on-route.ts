@@ -5,7 +5,8 @@ import { type AgentCaller, type KeyCaller, requireKeyScope } from "../accounts/c
 import { recordChange } from "../audit/audit-events.ts";
 import type { Services } from "../services.ts";
 import type { Queryable } from "../store/database.ts";
-import { retryDeadlocks } from "../store/retry-deadlocks.ts";
+import { within } from "../within.ts";
+import { ApiError } from "./api-error.ts";
 import { bearer, type PresentedCredential } from "./bearer.ts";
 import { once } from "./idempotency.ts";
 import type { Page } from "./page.ts";
@@ -38,7 +39,7 @@ export function onRoute<R extends Route>(
   route: R,
   handle: (request: RouteRequest<R>, services: Services) => Promise<RouteAnswer<R>>,
 ): RouteRegistration {
-  return register(route, (request, services) => handle(request, services));
+  return register(route, (request, services, { inTime }) => inTime(handle(request, services)));
 }
 
 /**
@@ -47,53 +48,55 @@ export function onRoute<R extends Route>(
  * the audit log here, so that none can be forgotten.
  *
  * @param finish makes the answer out of the result where more is to be done outside the transaction. It runs for a
- * repetition, too, so it must go on where it stopped.
+ * repetition, too, so it must go on where it stopped. It waits for others than the database, by their own limits.
  */
 export function onChange<R extends Route>(
   route: R,
   change: (request: RouteRequest<R>, tx: Queryable, services: Services) => Promise<RouteAnswer<R>>,
   finish?: (result: RouteAnswer<R>, request: RouteRequest<R>, services: Services) => Promise<RouteAnswer<R>>,
 ): RouteRegistration {
-  return register(route, async (request, services, { secret, url, requestId }) => {
+  return register(route, async (request, services, { secret, url, requestId, inTime }) => {
     const { db, newId, randomBytes } = services;
     const { caller, idempotencyKey: key, now, params } = request;
     const principalId = caller.kind === "key" ? caller.keyId : caller.credentialId;
     const fingerprinted = [route.method, url, request.body ?? null];
-    const result = await retryDeadlocks(() =>
-      db.transaction((tx) => {
-        const work = async () => {
-          const answer = await change(request, tx, services);
-          if (caller.kind === "key") {
-            const { environmentId, keyId } = caller;
-            await recordChange(
-              tx,
-              { environmentId, keyId, route, params, answer, requestId },
-              { newId, now },
-            );
-          }
-          return answer;
-        };
-        return key === null
-          ? work()
-          : once(tx, { principalId, secret, key, request: fingerprinted, now, randomBytes }, work);
-      }),
-    ).finally(() => {
-      // What a key changes may be an agent, a credential or a key. A failure may be one of the answer alone.
-      if (caller.kind === "agent") return;
-      services.agents.forget();
-      services.keys.forget();
+    const changed = db.transaction((tx) => {
+      const work = async () => {
+        const answer = await change(request, tx, services);
+        if (caller.kind === "key") {
+          const { environmentId, keyId } = caller;
+          await recordChange(tx, { environmentId, keyId, route, params, answer, requestId }, { newId, now });
+        }
+        return answer;
+      };
+      return key === null
+        ? work()
+        : once(tx, { principalId, secret, key, request: fingerprinted, now, randomBytes }, work);
     });
+    const result = await inTime(
+      changed.finally(() => {
+        // What a key changes may be an agent, a credential or a key. A failure may be one of the answer alone.
+        if (caller.kind === "agent") return;
+        services.agents.forget();
+        services.keys.forget();
+      }),
+    );
     return finish === undefined ? result : finish(result, request, services);
   });
 }
 
+/** What a route's answer is made with, beside the checked request. */
+interface Answering {
+  readonly secret: string;
+  readonly url: string;
+  readonly requestId: string;
+  /** Waits for work until the request has taken as long as it may. */
+  readonly inTime: <Result>(work: Promise<Result>) => Promise<Result>;
+}
+
 function register<R extends Route>(
   route: R,
-  answer: (
-    request: RouteRequest<R>,
-    services: Services,
-    raw: { readonly secret: string; readonly url: string; readonly requestId: string },
-  ) => Promise<RouteAnswer<R>>,
+  answer: (request: RouteRequest<R>, services: Services, answering: Answering) => Promise<RouteAnswer<R>>,
 ): RouteRegistration {
   return (app, services) => {
     app.route({
@@ -101,9 +104,10 @@ function register<R extends Route>(
       url: route.path,
       handler: async (request, reply) => {
         const now = services.now();
+        const inTime = deadline(services.answerTimeout);
         const credential = bearer(request);
         const checked = {
-          caller: await authenticate(route, credential, services, now),
+          caller: await inTime(authenticate(route, credential, services, now)),
           params: request.params,
           query: route.query && parse(route.query, request.query),
           body: route.body && parse(route.body, request.body === undefined ? {} : request.body),
@@ -116,11 +120,24 @@ function register<R extends Route>(
           secret: credential.secret,
           url: request.url,
           requestId: request.id,
+          inTime,
         });
         return reply.status(route.status).send(route.list ? result : { data: result });
       },
     });
   };
+}
+
+/** A request that is not answered by then is given up. What it began may be done all the same. */
+function deadline(limit: number): Answering["inTime"] {
+  const started = performance.now();
+  return (work) =>
+    within(Math.max(0, limit - (performance.now() - started)), work, () => {
+      throw new ApiError(
+        "UNAVAILABLE",
+        `The request was not answered within ${limit / 1_000} s. Nothing was recorded for certain; repeat it with the same Idempotency-Key.`,
+      );
+    });
 }
 
 async function authenticate(

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { ApiError } from "./api-error.ts";
 import { type Metrics, metricsText } from "./metrics.ts";
 import type { RouteRegistration } from "./on-route.ts";
+import { createReadinessCheck } from "./readiness.ts";
 
 /** How the routes for those who run the server are served. */
 export interface OperatingOptions {
@@ -10,20 +11,21 @@ export interface OperatingOptions {
   readonly metricsToken: string | null;
 }
 
-/** `GET /healthz` (the process is up), `GET /readyz` (and reaches its database), `GET /metrics` (Prometheus). */
+/** `GET /healthz` (the process is up), `GET /readyz` (and answers a verify), `GET /metrics` (Prometheus). */
 export function operatingRoutes({ metrics, metricsToken }: OperatingOptions): RouteRegistration[] {
   return [
     (app) => app.get("/healthz", async () => ({ status: "ok" })),
-    (app, { db }) =>
+    (app, services) => {
+      const check = createReadinessCheck(services);
       app.get("/readyz", async (request, reply) => {
         try {
-          await db.query("SELECT 1");
-          return { status: "ok" };
+          return { status: "ok", ...(await check()) };
         } catch (error) {
-          request.log.warn({ err: error }, "not ready: the database does not answer");
-          return reply.status(503).send({ status: "unavailable" });
+          request.log.warn({ err: error }, "not ready: the database does not do what a verify needs");
+          return reply.status(503).header("retry-after", "1").send({ status: "unavailable" });
         }
-      }),
+      });
+    },
     (app) =>
       app.get("/metrics", async (request, reply) => {
         if (metricsToken !== null && !isBearer(request.headers.authorization, metricsToken)) {

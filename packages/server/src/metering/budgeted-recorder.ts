@@ -3,7 +3,6 @@ import { createBatcher } from "../batcher.ts";
 import { openPeriod } from "../billing/open-period.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
-import { retryDeadlocks } from "../store/retry-deadlocks.ts";
 import { tellThresholds } from "./budget-alerts.ts";
 import { afterRecording, type BudgetUse, budgetState, longestRefusing, tightest } from "./budget-rules.ts";
 import { type BudgetTarget, budgetKey, lockBudgetsFor } from "./budget-use.ts";
@@ -36,7 +35,7 @@ export function createBudgetedRecorder(
 ): (event: BudgetedEvent) => Promise<BudgetedOutcome> {
   const { db, now, newId } = options;
   const record = (events: readonly BudgetedEvent[]) =>
-    retryDeadlocks(() => db.transaction((tx) => recordWithBudgets(tx, events, { newId, now: now() })));
+    db.transaction((tx) => recordWithBudgets(tx, events, { newId, now: now() }));
   return createBatcher<BudgetedEvent, BudgetedOutcome>(
     async (events) => {
       options.onBatch?.(events.length);

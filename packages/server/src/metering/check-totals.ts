@@ -1,4 +1,4 @@
-import type { Queryable } from "../store/database.ts";
+import type { Database } from "../store/database.ts";
 
 /** A total that is not the sum of its events. */
 export interface TotalsDifference {
@@ -28,6 +28,35 @@ interface DifferenceRow {
   event_count: string;
 }
 
+const DIFFERENCES = `
+WITH computed AS (
+  SELECT u.environment_id, u.period_id, u.agent_id, u.customer_id, u.meter_id,
+         (u.occurred_at AT TIME ZONE a.time_zone)::date AS day, sum(u.quantity) AS quantity, count(*) AS event_count
+  FROM usage_events u
+  JOIN environments e ON e.id = u.environment_id
+  JOIN accounts a ON a.id = e.account_id
+  GROUP BY 1, 2, 3, 4, 5, 6
+),
+compared AS (
+  SELECT environment_id, period_id, agent_id, customer_id, meter_id, day,
+         sum(kept_quantity) AS kept_quantity, sum(kept_count) AS kept_count,
+         sum(quantity) AS quantity, sum(event_count) AS event_count
+  FROM (
+    SELECT environment_id, period_id, agent_id, customer_id, meter_id, day,
+           quantity AS kept_quantity, event_count AS kept_count, 0 AS quantity, 0 AS event_count
+    FROM usage_totals
+    UNION ALL
+    SELECT environment_id, period_id, agent_id, customer_id, meter_id, day, 0, 0, quantity, event_count
+    FROM computed
+  ) both_sides
+  GROUP BY 1, 2, 3, 4, 5, 6
+)
+SELECT c.environment_id, c.period_id, c.agent_id, c.customer_id, m.name AS meter_name, c.day,
+       c.kept_quantity::text, c.kept_count::text, c.quantity::text, c.event_count::text
+FROM compared c LEFT JOIN meters m ON m.id = c.meter_id
+WHERE c.kept_quantity <> c.quantity OR c.kept_count <> c.event_count
+ORDER BY 1, 2, 3, 4, 5, 6`;
+
 /**
  * Sums all events up again and compares the sums with the totals that are kept as events arrive. It reads one
  * snapshot, so it can run while usage is being recorded; it reads every event, so it takes its time.
@@ -40,36 +69,8 @@ interface DifferenceRow {
  * if (differences.length > 0) process.exitCode = 1;
  * ```
  */
-export async function checkTotals(db: Queryable): Promise<TotalsDifference[]> {
-  const rows = await db.query<DifferenceRow>(
-    `WITH computed AS (
-       SELECT u.environment_id, u.period_id, u.agent_id, u.customer_id, u.meter_id,
-              (u.occurred_at AT TIME ZONE a.time_zone)::date AS day, sum(u.quantity) AS quantity, count(*) AS event_count
-       FROM usage_events u
-       JOIN environments e ON e.id = u.environment_id
-       JOIN accounts a ON a.id = e.account_id
-       GROUP BY 1, 2, 3, 4, 5, 6
-     ),
-     compared AS (
-       SELECT environment_id, period_id, agent_id, customer_id, meter_id, day,
-              sum(kept_quantity) AS kept_quantity, sum(kept_count) AS kept_count,
-              sum(quantity) AS quantity, sum(event_count) AS event_count
-       FROM (
-         SELECT environment_id, period_id, agent_id, customer_id, meter_id, day,
-                quantity AS kept_quantity, event_count AS kept_count, 0 AS quantity, 0 AS event_count
-         FROM usage_totals
-         UNION ALL
-         SELECT environment_id, period_id, agent_id, customer_id, meter_id, day, 0, 0, quantity, event_count
-         FROM computed
-       ) both_sides
-       GROUP BY 1, 2, 3, 4, 5, 6
-     )
-     SELECT c.environment_id, c.period_id, c.agent_id, c.customer_id, m.name AS meter_name, c.day,
-            c.kept_quantity::text, c.kept_count::text, c.quantity::text, c.event_count::text
-     FROM compared c LEFT JOIN meters m ON m.id = c.meter_id
-     WHERE c.kept_quantity <> c.quantity OR c.kept_count <> c.event_count
-     ORDER BY 1, 2, 3, 4, 5, 6`,
-  );
+export async function checkTotals(db: Database): Promise<TotalsDifference[]> {
+  const rows = await db.transaction((tx) => tx.query<DifferenceRow>(DIFFERENCES), { queryTimeout: 0 });
   return rows.map((row) => ({
     environmentId: row.environment_id,
     periodId: row.period_id,

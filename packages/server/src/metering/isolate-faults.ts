@@ -1,8 +1,11 @@
-import { sqlState } from "../store/database.ts";
+import { InexactNumberError } from "../exact-integer.ts";
+import { ApiError } from "../http/api-error.ts";
+import { isFaultOfValues } from "../store/machine-faults.ts";
 
 /**
  * Runs items that share one commit. Where the database refuses them because of one, that one does not take the
- * others with it: halving the batch finds it, and each half has a commit of its own.
+ * others with it: halving the batch finds it, and each half has a commit of its own. A fault that is no item's own,
+ * such as a lock that does not come or a disk that is full, ends all that is not done yet, at once.
  *
  * @param explain makes the outcome of the one that is refused.
  */
@@ -11,14 +14,28 @@ export async function isolateFaults<Item, Result>(
   run: (items: readonly Item[]) => Promise<(Result | Error)[]>,
   explain: (error: unknown, item: Item) => Error,
 ): Promise<(Result | Error)[]> {
-  try {
-    return await run(items);
-  } catch (error) {
-    const [first] = items;
-    if (sqlState(error) === undefined || first === undefined) throw error;
-    if (items.length === 1) return [explain(error, first)];
-    const middle = items.length >> 1;
-    const firstHalf = await isolateFaults(items.slice(0, middle), run, explain);
-    return [...firstHalf, ...(await isolateFaults(items.slice(middle), run, explain))];
+  const outcomes: (Result | Error)[] = [];
+  // In their order, so that what is done is always the beginning.
+  let parts: (readonly Item[])[] = [items];
+  for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+    try {
+      outcomes.push(...(await run(part)));
+    } catch (error) {
+      const [first] = part;
+      if (!isItemsOwn(error) || first === undefined) {
+        if (outcomes.length === 0) throw error;
+        const fault = error instanceof Error ? error : new Error(String(error));
+        return [...outcomes, ...items.slice(outcomes.length).map(() => fault)];
+      }
+      const middle = part.length >> 1;
+      if (middle === 0) outcomes.push(explain(error, first));
+      else parts = [part.slice(0, middle), part.slice(middle), ...parts];
+    }
   }
+  return outcomes;
+}
+
+/** Whether a batch without one of its items would not have failed so. */
+function isItemsOwn(error: unknown): boolean {
+  return isFaultOfValues(error) || error instanceof ApiError || error instanceof InexactNumberError;
 }

@@ -19,8 +19,8 @@ export interface RecordRow {
   readonly knowsMeter: boolean;
   /** null where no open period takes the event. */
   readonly periodId: string | null;
-  /** When the usage happened, as a day in the account's time zone. */
-  readonly day: string;
+  /** When the usage happened, as a day in the account's time zone; null where there is no such environment. */
+  readonly day: string | null;
   /** False where the idempotency key had been used before, or something above is missing. */
   readonly recorded: boolean;
 }
@@ -57,8 +57,8 @@ series AS MATERIALIZED (
          array_agg(s.occurred_at ORDER BY s.ord) AS times
   FROM unnest($6::uuid[], $7::uuid[], $8::text[], $9::timestamptz[])
     WITH ORDINALITY AS s (environment_id, agent_id, meter_name, occurred_at, ord)
-  JOIN environments e ON e.id = s.environment_id
-  JOIN accounts account ON account.id = e.account_id
+  LEFT JOIN environments e ON e.id = s.environment_id
+  LEFT JOIN accounts account ON account.id = e.account_id
   LEFT JOIN agents agent ON agent.environment_id = s.environment_id AND agent.id = s.agent_id
   LEFT JOIN meters meter ON meter.environment_id = s.environment_id AND meter.name = s.meter_name
   LEFT JOIN LATERAL (
@@ -106,7 +106,7 @@ interface ResultRow {
   agent_ids: (string | null)[];
   meter_ids: (string | null)[];
   period_ids: (string | null)[];
-  days: string[];
+  days: (string | null)[];
   /** null: every event was recorded. */
   recorded_ids: string[] | null;
 }
@@ -136,13 +136,11 @@ export async function recordEvents(
   const recorded = result.recorded_ids && new Set(result.recorded_ids);
   return events.map((event) => {
     const place = placeOf(event);
-    const day = result.days[place];
-    if (day === undefined) throw new Error("the event's environment is gone");
     return {
       knowsAgent: result.agent_ids[place] !== null,
       knowsMeter: result.meter_ids[place] !== null,
       periodId: result.period_ids[place] ?? null,
-      day,
+      day: result.days[place] ?? null,
       recorded: recorded === null || recorded.has(event.id),
     };
   });

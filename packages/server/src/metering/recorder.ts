@@ -2,7 +2,6 @@ import { createBatcher } from "../batcher.ts";
 import { openPeriod } from "../billing/open-period.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Database, type Queryable, sqlState } from "../store/database.ts";
-import { retryDeadlocks } from "../store/retry-deadlocks.ts";
 import { isolateFaults } from "./isolate-faults.ts";
 import { type PendingEvent, type RecordRow, recordEvents } from "./record-events.ts";
 import { type StoredEvent, selectByIdempotencyKey } from "./usage-events.ts";
@@ -45,7 +44,7 @@ export function createRecorder({
 }: RecorderOptions): (event: PendingEvent) => Promise<Recorded> {
   const store = {
     db,
-    insert: (events: readonly PendingEvent[], at: Date) => retryDeadlocks(() => recordEvents(db, events, at)),
+    insert: (events: readonly PendingEvent[], at: Date) => recordEvents(db, events, at),
     openPeriod: (environmentId: string, at: Date) =>
       db.transaction((tx) => openPeriod(tx, environmentId, { newId, now: at })),
   };

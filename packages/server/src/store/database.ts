@@ -18,17 +18,45 @@ export interface Database extends Queryable {
   readonly kind: "embedded" | "postgres";
   /** Where the embedded database is; null for PostgreSQL. */
   readonly directory: string | null;
-  /** Runs `work` in one transaction: all of it is durable when the promise resolves, or none of it is. */
-  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in one transaction: all of it is durable when the promise resolves, or none of it is. Where the
+   * database has rolled it back for a reason that passes, `work` runs again from its beginning, so it does nothing but
+   * query.
+   */
+  transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** Runs a script of several statements, without values. */
   script(text: string): Promise<void>;
   /** Ends every connection, and frees the embedded database's directory for another process. */
   close(): Promise<void>;
 }
 
-/** The database cannot be reached now; the same request may succeed later. */
+/** How a transaction is run. */
+export interface TransactionOptions {
+  /**
+   * Milliseconds that each of its statements may take on PostgreSQL, 0 for as many as it needs; by default, those of
+   * every other statement.
+   */
+  readonly queryTimeout?: number;
+}
+
+/**
+ * The reason for which a database does nothing now: it cannot be reached (`unreachable`), takes no changes
+ * (`read-only`), has no room left (`disk-full`), or did not come to an end with what it was asked for (`busy`).
+ */
+export type Unavailability = "unreachable" | "read-only" | "disk-full" | "busy";
+
+/** A fault of the machine's, and of no request: the same request may succeed later. */
 export class DatabaseUnavailableError extends Error {
   override readonly name = "DatabaseUnavailableError";
+  readonly reason: Unavailability;
+
+  constructor(
+    message: string,
+    { reason = "unreachable", cause }: { readonly reason?: Unavailability; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause });
+    this.reason = reason;
+  }
 }
 
 /** The server cannot start with the database it was given; the message says what to do. */
@@ -39,8 +67,11 @@ export class DatabaseSetupError extends Error {
 /** The five-character SQLSTATE of a database error, if it is one. */
 export function sqlState(error: unknown): string | undefined {
   const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  return typeof code === "string" && SQLSTATE.test(code) ? code : undefined;
 }
+
+/** Five characters, too, but no SQLSTATE: codes of the system's such as EPIPE and EBUSY. */
+const SQLSTATE = /^(\d[0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 
 /** The row of a statement that always returns exactly one. */
 export function onlyRow<Row>(rows: readonly Row[]): Row {

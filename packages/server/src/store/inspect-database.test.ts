@@ -22,7 +22,7 @@ it("tells an empty, an open, a current and a newer embedded database apart", asy
   expect(await inspectDatabase({ dataDirectory })).toBe("current");
 
   const changed = await openDatabase({ dataDirectory });
-  await changed.query("UPDATE schema_version SET version = version + 1");
+  await changed.query("UPDATE schema_version SET version = version + 1, usable_from = version + 1");
   await changed.close();
   expect(await inspectDatabase({ dataDirectory })).toBe("newer");
 }, 120_000);

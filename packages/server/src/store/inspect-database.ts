@@ -3,13 +3,13 @@ import { DatabaseSetupError, type Queryable } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { openEmbeddedDatabase } from "./embedded.ts";
 import { exists } from "./exists.ts";
-import { migrations } from "./migrate.ts";
+import { isTooNew, migrations, readSchema } from "./migrate.ts";
 import type { DatabaseLocation } from "./open-database.ts";
 import { openPostgres } from "./postgres.ts";
 
 /**
  * What is at a {@link DatabaseLocation}: nothing of Licentric's yet (`empty`), a schema that a start brings to this
- * version (`older`), this version's (`current`), or one that only a newer server can use (`newer`); `in-use` is an
+ * version (`older`), one that this version uses (`current`), or one that only a newer server can (`newer`); `in-use` is an
  * embedded database that another process has open, most likely the server.
  */
 export type DatabaseState = "empty" | "older" | "current" | "newer" | "in-use";
@@ -27,7 +27,7 @@ export type DatabaseState = "empty" | "older" | "current" | "newer" | "in-use";
  */
 export async function inspectDatabase(location: DatabaseLocation): Promise<DatabaseState> {
   if ("databaseUrl" in location) {
-    const db = await openPostgres(location.databaseUrl, { maxConnections: 1 });
+    const db = await openPostgres(location.databaseUrl, { ...location, maxConnections: 1 });
     try {
       return await schemaState(db);
     } finally {
@@ -50,10 +50,10 @@ async function schemaState(db: Queryable): Promise<DatabaseState> {
     "SELECT to_regclass('schema_version') IS NOT NULL AS there",
   );
   if (!table?.there) return "empty";
-  const [row] = await db.query<{ version: number }>("SELECT version FROM schema_version");
-  if (row === undefined) return "empty";
-  if (row.version === migrations.length) return "current";
-  return row.version < migrations.length ? "older" : "newer";
+  const schema = await readSchema(db);
+  if (schema === undefined) return "empty";
+  if (isTooNew(schema)) return "newer";
+  return schema.version < migrations.length ? "older" : "current";
 }
 
 async function isLocked(directory: string): Promise<boolean> {

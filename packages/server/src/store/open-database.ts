@@ -1,15 +1,12 @@
 import type { Database } from "./database.ts";
 import { openEmbeddedDatabase } from "./embedded.ts";
+import { guardDatabase } from "./guard-database.ts";
 import { migrate } from "./migrate.ts";
-import { openPostgres } from "./postgres.ts";
+import { openPostgres, type PostgresOptions } from "./postgres.ts";
 
-/** Where the data is: a PostgreSQL, or a directory for the embedded database. */
+/** Where the data is: a PostgreSQL, with how it is used, or a directory for the embedded database. */
 export type DatabaseLocation =
-  | {
-      readonly databaseUrl: string;
-      /** Told of an idle connection that broke; the next query opens another. */
-      readonly onConnectionError?: (error: Error) => void;
-    }
+  | ({ readonly databaseUrl: string } & PostgresOptions)
   | { readonly dataDirectory: string };
 
 /**
@@ -19,9 +16,11 @@ export type DatabaseLocation =
  * what to do.
  */
 export async function openDatabase(location: DatabaseLocation): Promise<Database> {
-  const db = await ("databaseUrl" in location
-    ? openPostgres(location.databaseUrl, location)
-    : openEmbeddedDatabase(location.dataDirectory));
+  const db = guardDatabase(
+    await ("databaseUrl" in location
+      ? openPostgres(location.databaseUrl, location)
+      : openEmbeddedDatabase(location.dataDirectory)),
+  );
   try {
     await migrate(db);
   } catch (error) {

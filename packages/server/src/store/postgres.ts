@@ -1,25 +1,33 @@
 import pg from "pg";
-import { exactInteger, InexactNumberError } from "../exact-integer.ts";
-import {
-  type Database,
-  DatabaseSetupError,
-  DatabaseUnavailableError,
-  type Queryable,
-  type SqlValue,
-  sqlState,
-} from "./database.ts";
+import { within } from "../within.ts";
+import { type Database, DatabaseSetupError } from "./database.ts";
+import { type ConnectionOptions, createConnections, reasonOf } from "./postgres-connections.ts";
+import { createStatements } from "./postgres-statements.ts";
 
 /** How a PostgreSQL database is opened. */
 export interface PostgresOptions {
   /** Connections kept in the pool. 10 by default. */
   readonly maxConnections?: number;
-  /** Milliseconds to wait for a connection. 5000 by default. */
+  /** Milliseconds in which a connection must be made. 2000 by default. */
   readonly connectTimeout?: number;
+  /**
+   * Milliseconds that one statement may take, and that one waits for a free connection. 5000 by default. The server
+   * ends a statement then; a connection on which no answer comes even so is thrown away.
+   */
+  readonly queryTimeout?: number;
+  /**
+   * Whether statements that run often are prepared once on each connection, by name. By default they are, unless a
+   * pooler such as PgBouncer is in between: it may give every statement another connection.
+   */
+  readonly preparedStatements?: boolean;
   /** Told of faults on idle connections, which no query reports. */
   readonly onConnectionError?: (error: Error) => void;
 }
 
 const OLDEST_VERSION = 150_000;
+const MAX_CONNECTIONS = 10;
+const CONNECT_TIMEOUT = 2_000;
+const QUERY_TIMEOUT = 5_000;
 
 /**
  * Opens PostgreSQL 15 or newer.
@@ -27,108 +35,59 @@ const OLDEST_VERSION = 150_000;
  * @throws {DatabaseSetupError} when it cannot be reached or is too old. The message never has the password.
  */
 export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<Database> {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: options.maxConnections ?? 10,
-    connectionTimeoutMillis: options.connectTimeout ?? 5_000,
-    application_name: "licentric",
-    types: { getTypeParser: typeParser },
-  });
-  pool.on("error", (error) => options.onConnectionError?.(error));
-  // The pool listens to idle connections alone. One that ends on its way to or from whoever uses it is told of by the
-  // query that fails on it; without a listener it would end the process.
-  pool.on("connect", (client) => client.on("error", () => undefined));
-
-  try {
-    const { rows } = await pool.query<{ version: string }>(
-      "SELECT current_setting('server_version_num') AS version",
-    );
-    if (Number(rows[0]?.version) < OLDEST_VERSION) {
-      throw new DatabaseSetupError(
-        `PostgreSQL at ${describe(url)} is too old. Version 15 or newer is needed.`,
-      );
-    }
-  } catch (error) {
-    await pool.end();
-    if (error instanceof DatabaseSetupError) throw error;
-    throw new DatabaseSetupError(
-      `Cannot use PostgreSQL at ${describe(url)}: ${reason(error)}. Check DATABASE_URL and that the server is ` +
-        "running, or leave DATABASE_URL out to use the embedded database.",
-    );
+  const limits = {
+    connectTimeout: options.connectTimeout ?? CONNECT_TIMEOUT,
+    queryTimeout: options.queryTimeout ?? QUERY_TIMEOUT,
+  };
+  const { version, pooled } = await askServer(url, limits);
+  if (version < OLDEST_VERSION) {
+    throw new DatabaseSetupError(`PostgreSQL at ${describe(url)} is too old. Version 15 or newer is needed.`);
   }
-
+  const { maxConnections = MAX_CONNECTIONS, preparedStatements = !pooled, onConnectionError } = options;
+  const connections = createConnections(url, {
+    ...limits,
+    maxConnections,
+    pooled,
+    ...(onConnectionError && { onConnectionError }),
+  });
   return {
     kind: "postgres",
     directory: null,
-    ...runner(pool),
-    transaction: (work) => transaction(pool, work),
-    script: async (text) => {
-      await reachable(() => pool.query(text));
-    },
-    close: () => pool.end(),
+    ...createStatements(connections, { ...limits, preparedStatements }),
+    close: () => connections.close(),
   };
 }
 
-async function transaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  const client = await reachable(() => pool.connect());
-  let broken: Error | undefined;
+/** Asks the server which version it is. A pooler shows itself by a process id that is not the server's. */
+async function askServer(
+  url: string,
+  { connectTimeout, queryTimeout }: Pick<ConnectionOptions, "connectTimeout" | "queryTimeout">,
+): Promise<{ version: number; pooled: boolean }> {
+  let client: pg.Client | undefined;
   try {
-    const tx = runner(client);
-    await tx.query("BEGIN");
-    try {
-      const result = await work(tx);
-      await tx.query("COMMIT");
-      return result;
-    } catch (error) {
-      // The first error is the one to report; a connection that cannot roll back is thrown away below.
-      await client.query("ROLLBACK").catch((rollbackError: Error) => {
-        broken = rollbackError;
-      });
-      throw error;
-    }
-  } finally {
-    client.release(broken);
-  }
-}
-
-function runner(connection: { query: pg.Pool["query"] }): Queryable {
-  return {
-    query: async <Row>(text: string, values: readonly SqlValue[] = []) => {
-      const result = await reachable(() =>
-        connection.query({ text, values: [...values], ...prepared(text) }),
-      );
-      return result.rows as Row[];
-    },
-  };
-}
-
-/**
- * Statements that begin with a comment of one word, their name, run often enough to be prepared once per connection.
- */
-function prepared(text: string): { name?: string } {
-  const name = /^\s*\/\* ([\w-]+) \*\//.exec(text)?.[1];
-  return name === undefined ? {} : { name };
-}
-
-/** SQLSTATE classes that mean "not now": connection faults, shutdown, too many connections. */
-const UNAVAILABLE = /^(08|57P|53)/;
-
-async function reachable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
+    client = new pg.Client({
+      connectionString: url,
+      connectionTimeoutMillis: connectTimeout,
+      query_timeout: queryTimeout,
+      application_name: "licentric",
+    });
+    client.on("error", () => undefined);
+    await client.connect();
+    const { rows } = await client.query<{ version: string; pid: number }>(
+      "SELECT current_setting('server_version_num') AS version, pg_backend_pid() AS pid",
+    );
+    const told = "processID" in client ? client.processID : undefined;
+    return { version: Number(rows[0]?.version), pooled: rows[0]?.pid !== told };
   } catch (error) {
-    if (error instanceof InexactNumberError) throw error;
-    const state = sqlState(error);
-    if (error instanceof Error && (state === undefined || UNAVAILABLE.test(state))) {
-      throw new DatabaseUnavailableError(`PostgreSQL cannot be reached: ${reason(error)}`, { cause: error });
-    }
-    throw error;
+    throw new DatabaseSetupError(
+      `Cannot use PostgreSQL at ${describe(url)}: ${reasonOf(error)}. Check DATABASE_URL and that the server is ` +
+        "running, or leave DATABASE_URL out to use the embedded database.",
+      { cause: error },
+    );
+  } finally {
+    const { connection } = client ?? {};
+    if (client !== undefined) await within(connectTimeout, client.end(), () => connection?.stream.destroy());
   }
-}
-
-function reason(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reason).join("; ");
-  return error instanceof Error ? error.message : String(error);
 }
 
 function describe(url: string): string {
@@ -139,9 +98,3 @@ function describe(url: string): string {
     return "DATABASE_URL (which is not a URL; write postgres://user:password@host:5432/database)";
   }
 }
-
-const typeParser: typeof pg.types.getTypeParser = (oid: number, format?: "text" | "binary") => {
-  if (oid === pg.types.builtins.INT8) return exactInteger;
-  if (oid === pg.types.builtins.DATE) return (text: string) => text;
-  return format === "binary" ? pg.types.getTypeParser(oid, "binary") : pg.types.getTypeParser(oid, "text");
-};

@@ -7,6 +7,7 @@ import { createKey } from "../../src/accounts/keys.ts";
 import { type RunningServer, type ServerOptions, startServer } from "../../src/start-server.ts";
 import type { Database } from "../../src/store/database.ts";
 import { openDatabase } from "../../src/store/open-database.ts";
+import type { PostgresOptions } from "../../src/store/postgres.ts";
 import type { TestDatabase } from "./databases.ts";
 
 /** An answer as it came over the wire. */
@@ -56,8 +57,10 @@ export interface TestAccount {
 export async function startTestApi(
   database: TestDatabase,
   options: Omit<Partial<ServerOptions>, "db" | "now" | "port"> = {},
+  postgres: PostgresOptions = {},
 ): Promise<TestApi> {
-  const { location, remove } = await database.create();
+  const { location: place, remove } = await database.create();
+  const location = "databaseUrl" in place ? { ...place, ...postgres } : place;
   let frozen: Date | null = null;
   const now = () => frozen ?? new Date();
   let db = await openDatabase(location);

@@ -11,6 +11,16 @@ export interface PrivatePostgres {
   readonly databaseUrl: string;
   /** `fast` ends connections in good order; `immediate` is a crash, with recovery at the next start. */
   restart(how: "fast" | "immediate"): Promise<void>;
+  /** Makes and starts a standby, which takes no changes until it is promoted. */
+  startStandby(): Promise<Standby>;
+  remove(): Promise<void>;
+}
+
+/** A copy of a PostgreSQL that follows it. */
+export interface Standby {
+  readonly databaseUrl: string;
+  /** Lets it follow no longer, and take changes. */
+  promote(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -71,6 +81,26 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
     databaseUrl: `postgres://licentric@127.0.0.1:${port}/postgres`,
     restart: async (how) => {
       await control("-o", options, "-m", how, "restart");
+    },
+    startStandby: async () => {
+      const copy = join(home, "standby");
+      const ofStandby = await freePort();
+      await run("pg_basebackup", [
+        ...["-h", "127.0.0.1", "-p", String(port), "-U", "licentric"],
+        ...["-D", copy, "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+      ]);
+      const controlCopy = (...args: string[]) =>
+        run("pg_ctl", ["-D", copy, "-w", "-t", "120", "-l", join(home, "log-standby"), ...args]);
+      await controlCopy("-o", options.replace(`-p ${port}`, `-p ${ofStandby}`), "start");
+      return {
+        databaseUrl: `postgres://licentric@127.0.0.1:${ofStandby}/postgres`,
+        promote: async () => {
+          await controlCopy("promote");
+        },
+        remove: async () => {
+          await controlCopy("-m", "immediate", "stop");
+        },
+      };
     },
     remove: async () => {
       await control("-m", "immediate", "stop");

@@ -4,9 +4,19 @@ import { createInterface } from "node:readline";
 import { inject } from "vitest";
 import type { DatabaseLocation } from "../../src/store/open-database.ts";
 
+/** The limits of an API that is run as a process of its own, in milliseconds. */
+export interface TestLimits {
+  readonly connectTimeout?: number;
+  readonly queryTimeout?: number;
+  readonly answerTimeout?: number;
+  readonly shutdownTimeout?: number;
+}
+
 /** The API in a process of its own. */
 export interface ServerProcess {
   readonly url: string;
+  /** What it has logged until now. */
+  readonly log: () => string;
   /** Ends it at once, as a power failure would: nothing of it runs on. */
   kill(): Promise<void>;
   /** Lets it finish what is under way. */
@@ -16,7 +26,7 @@ export interface ServerProcess {
 /** Starts the API in a process of its own and waits until it answers. */
 export async function startServerProcess(
   location: DatabaseLocation,
-  { stripeUrl }: { stripeUrl?: string } = {},
+  { stripeUrl, limits = {} }: { stripeUrl?: string; limits?: TestLimits } = {},
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, [inject("serverProgram")], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -26,6 +36,7 @@ export async function startServerProcess(
         ? { TEST_DATABASE_URL: location.databaseUrl }
         : { TEST_DATA_DIRECTORY: location.dataDirectory }),
       ...(stripeUrl !== undefined && { TEST_STRIPE_URL: stripeUrl }),
+      TEST_LIMITS: JSON.stringify(limits),
     },
   });
   let errors = "";
@@ -39,7 +50,12 @@ export async function startServerProcess(
   ]);
   if (line === null) throw new Error(`the server did not start: ${errors}`);
   const { url }: { url: string } = JSON.parse(line);
-  return { url, kill: () => end(child, "SIGKILL", exited), stop: () => end(child, "SIGTERM", exited) };
+  return {
+    url,
+    log: () => errors,
+    kill: () => end(child, "SIGKILL", exited),
+    stop: () => end(child, "SIGTERM", exited),
+  };
 }
 
 async function end(

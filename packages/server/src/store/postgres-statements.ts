@@ -1,0 +1,95 @@
+import type pg from "pg";
+import { InexactNumberError } from "../exact-integer.ts";
+import { type Database, type Queryable, type SqlValue, sqlState } from "./database.ts";
+import { isStaleStatement, isUnknownStatement } from "./machine-faults.ts";
+import { type Connections, unreachable } from "./postgres-connections.ts";
+
+/** How statements are run. */
+export interface StatementOptions {
+  /** Milliseconds for one statement. */
+  readonly queryTimeout: number;
+  /** Whether statements that have a name are prepared by it. */
+  readonly preparedStatements: boolean;
+}
+
+/** The server's own limit comes first: what it ends is known to be undone, and its connection goes on. */
+const AFTER_SERVER = 500;
+
+/** Runs statements and transactions. A connection that gave no answer in time is thrown away with what it was asked. */
+export function createStatements(
+  connections: Connections,
+  { queryTimeout, preparedStatements }: StatementOptions,
+): Pick<Database, "query" | "transaction" | "script"> {
+  const run = createRunner(connections, preparedStatements);
+  return {
+    query: (text, values = []) => connections.use((client) => run(client, text, values, queryTimeout)),
+    transaction: (work, { queryTimeout: limit = queryTimeout } = {}) =>
+      connections.use(async (client) => {
+        const tx: Queryable = { query: (text, values = []) => run(client, text, values, limit) };
+        await tx.query("BEGIN");
+        try {
+          if (limit !== queryTimeout) await tx.query(`SET LOCAL statement_timeout = ${Math.trunc(limit)}`);
+          const result = await work(tx);
+          await tx.query("COMMIT");
+          return result;
+        } catch (error) {
+          // The first error is the one to report.
+          if (!connections.isDiscarded(client)) {
+            await tx.query("ROLLBACK").catch(() => connections.discard(client));
+          }
+          throw error;
+        }
+      }),
+    script: async (text) => {
+      await connections.use((client) => run(client, text, [], 0));
+    },
+  };
+}
+
+type Run = <Row>(
+  client: pg.PoolClient,
+  text: string,
+  values: readonly SqlValue[],
+  limit: number,
+) => Promise<Row[]>;
+
+function createRunner(connections: Connections, preparedStatements: boolean): Run {
+  let byName = preparedStatements;
+  /** Notes what a failure says about the connection. */
+  const failed = (client: pg.PoolClient, error: unknown): unknown => {
+    if (error instanceof InexactNumberError) return error;
+    const state = sqlState(error);
+    const silent = state === undefined;
+    // Moved to a server that takes no changes, or away from what was prepared: as all the others will have been.
+    const misled = state === "25006" || isStaleStatement(error);
+    if (silent || misled) connections.retireAll();
+    if (isUnknownStatement(error)) byName = false;
+    const lost = silent || ENDED.test(state);
+    if (lost || misled) connections.discard(client);
+    return lost ? unreachable(error) : error;
+  };
+  return async <Row>(client: pg.PoolClient, text: string, values: readonly SqlValue[], limit: number) => {
+    try {
+      const { rows } = await client.query<Row & pg.QueryResultRow>({
+        text,
+        values: [...values],
+        ...(byName && named(text)),
+        ...(limit > 0 && { query_timeout: limit + AFTER_SERVER }),
+      });
+      return rows;
+    } catch (error) {
+      throw failed(client, error);
+    }
+  };
+}
+
+/** SQLSTATEs with which the server ends the connection. */
+const ENDED = /^(08|57P)/;
+
+/**
+ * Statements that begin with a comment of one word, their name, run often enough to be prepared once per connection.
+ */
+function named(text: string): { name?: string } {
+  const name = /^\s*\/\* ([\w-]+) \*\//.exec(text)?.[1];
+  return name === undefined ? {} : { name };
+}
