@@ -21,4 +21,8 @@ process.on("SIGTERM", async () => {
   await db.close();
   process.exit(0);
 });
+process.on("SIGUSR2", async () => {
+  await db.query("SELECT pg_switch_wal()");
+  await db.script("CHECKPOINT");
+});
 process.stdout.write(`${JSON.stringify({ url: server.url })}\n`);

@@ -11,12 +11,14 @@ export interface ServerProcess {
   kill(): Promise<void>;
   /** Lets it finish what is under way. */
   stop(): Promise<void>;
+  /** Has an embedded database begin a new file of its log, and make a checkpoint, without waiting for either. */
+  switchLog(): void;
 }
 
 /** Starts the API in a process of its own and waits until it answers. */
 export async function startServerProcess(
   location: DatabaseLocation,
-  { stripeUrl }: { stripeUrl?: string } = {},
+  { stripeUrl, env }: { stripeUrl?: string; env?: Record<string, string> } = {},
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, [inject("serverProgram")], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -26,6 +28,7 @@ export async function startServerProcess(
         ? { TEST_DATABASE_URL: location.databaseUrl }
         : { TEST_DATA_DIRECTORY: location.dataDirectory }),
       ...(stripeUrl !== undefined && { TEST_STRIPE_URL: stripeUrl }),
+      ...env,
     },
   });
   let errors = "";
@@ -39,7 +42,12 @@ export async function startServerProcess(
   ]);
   if (line === null) throw new Error(`the server did not start: ${errors}`);
   const { url }: { url: string } = JSON.parse(line);
-  return { url, kill: () => end(child, "SIGKILL", exited), stop: () => end(child, "SIGTERM", exited) };
+  return {
+    url,
+    kill: () => end(child, "SIGKILL", exited),
+    stop: () => end(child, "SIGTERM", exited),
+    switchLog: () => child.kill("SIGUSR2"),
+  };
 }
 
 async function end(
