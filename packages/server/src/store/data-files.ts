@@ -13,9 +13,19 @@ interface OpenFile {
   readonly nfd?: number;
 }
 
+/** What of a file is changed beside its content. */
+interface Attributes {
+  readonly mode?: number;
+}
+
 /** What emscripten's file system over Node's is made of, as far as it is changed here. */
 interface NodeFiles {
+  readonly node_ops: {
+    mknod(parent: unknown, name: string, mode: number, device: unknown): unknown;
+    setattr(node: unknown, attributes: Attributes): void;
+  };
   readonly stream_ops: {
+    setattr(file: OpenFile, attributes: Attributes): void;
     open(file: OpenFile): void;
     /** Missing in emscripten's own: its `fsync` then answers that all is well and does nothing. */
     fsync?: (file: OpenFile) => void;
@@ -25,12 +35,15 @@ interface NodeFiles {
   convertNodeCode(error: { readonly code: string }): number;
 }
 
+/** The rights of everybody but a file's owner. */
+const OTHERS = 0o077;
+
 /** 24 hexadecimal digits: a file of 16 MiB of the write-ahead log. */
 const WAL_SEGMENT = /^[0-9A-F]{24}$/;
 
 /**
- * The files of the embedded PostgreSQL, in a directory of Node's file system. What PostgreSQL syncs is on the disk
- * when the call returns. PGlite's own {@link NodeFS} syncs nothing.
+ * The files of the embedded PostgreSQL, in a directory of Node's file system, for their owner alone. What PostgreSQL
+ * syncs is on the disk when the call returns. PGlite's own {@link NodeFS} syncs nothing.
  */
 export class DataFiles extends NodeFS {
   /** Whether the disk had no room when it was last written to. */
@@ -58,8 +71,9 @@ export class DataFiles extends NodeFS {
   #prepare(module: PostgresModule): void {
     this.#module = module;
     const files: NodeFiles = module.NODEFS;
-    const { open } = files.stream_ops;
     const { convertNodeCode } = files;
+    const { open } = files.stream_ops;
+    closeToOthers(files);
     files.stream_ops.open = (file) => {
       open(file);
       this.#opened(basename(file.path));
@@ -83,4 +97,15 @@ export class DataFiles extends NodeFS {
     this.#segment = name;
     this.segments += 1;
   }
+}
+
+/** PostgreSQL's own buffered files are made with the rights that the process gives, to others, too. */
+function closeToOthers({ node_ops: nodes, stream_ops: files }: NodeFiles): void {
+  const { mknod, setattr: setNode } = nodes;
+  const { setattr: setFile } = files;
+  const closed = (attributes: Attributes) =>
+    attributes.mode === undefined ? attributes : { ...attributes, mode: attributes.mode & ~OTHERS };
+  nodes.mknod = (parent, name, mode, device) => mknod(parent, name, mode & ~OTHERS, device);
+  nodes.setattr = (node, attributes) => setNode(node, closed(attributes));
+  files.setattr = (file, attributes) => setFile(file, closed(attributes));
 }
