@@ -7,7 +7,7 @@ import type { DatabaseLocation } from "../../src/store/open-database.ts";
 /** The API in a process of its own. */
 export interface ServerProcess {
   readonly url: string;
-  /** Ends it at once, as a power failure would: nothing of it runs on. */
+  /** Ends it at once: nothing of it runs on. What it has written stays, as it does not when the power is cut. */
   kill(): Promise<void>;
   /** Lets it finish what is under way. */
   stop(): Promise<void>;
