@@ -20,7 +20,7 @@ describe.concurrent("SIGKILL under load", () => {
         server = await startServerProcess(location);
         load = startLoad({ urls: () => (server === undefined ? [] : [server.url]), target, closeEvery: 150 });
         for (let round = 0; round < ROUNDS; round += 1) {
-          await acknowledgedMore(load, 20);
+          await load.acknowledgedMore(20);
           // Anywhere in a request, a commit or a close.
           await sleep(randomInt(100));
           const killed = server;
@@ -28,7 +28,7 @@ describe.concurrent("SIGKILL under load", () => {
           await killed.kill();
           server = await startServerProcess(location);
         }
-        await acknowledgedMore(load, 20);
+        await load.acknowledgedMore(20);
         await load.stop();
         await server.stop();
         server = undefined;
@@ -42,16 +42,3 @@ describe.concurrent("SIGKILL under load", () => {
     });
   });
 });
-
-/** Waits until the load has so many more events acknowledged: the server is up, and under load. */
-async function acknowledgedMore(load: Load, events: number): Promise<void> {
-  const before = load.events.size;
-  const deadline = Date.now() + 60_000;
-  while (load.events.size < before + events) {
-    if (Date.now() > deadline) {
-      await load.stop();
-      throw new Error(`only ${load.events.size - before} events were acknowledged in a minute`);
-    }
-    await sleep(10);
-  }
-}

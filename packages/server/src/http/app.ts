@@ -67,7 +67,7 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
 
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
-    // Tells a client that what is answered is stored: there is no buffer to wait for before a close.
+    // Tells a client that what is answered is on the disk: there is no buffer to wait for before a close.
     reply.header("licentric-durable", "true");
     done();
   });

@@ -1,15 +1,16 @@
 import { File } from "node:buffer";
-import { open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { PGlite } from "@electric-sql/pglite";
 import { takeDataDirectory } from "./data-directory.ts";
 import { DatabaseSetupError } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
+import { writeWhole } from "./durable-files.ts";
 import { exists } from "./exists.ts";
+import { hasDatabase, makeDatabase, startDatabase } from "./pgdata.ts";
 
-const DATA = "pgdata";
+/** What a restore leaves as it is, and what one that was broken off has left. */
+const MAY_BE_THERE = new Set(["lock", "secret-key", "pgdata.restoring"]);
 
 /**
  * Writes the embedded database into one file (a gzip-compressed tar), readable by its owner alone. The server must
@@ -27,7 +28,7 @@ const DATA = "pgdata";
  * ```
  */
 export async function backupDatabase(directory: string, file: string): Promise<void> {
-  if (!(await exists(join(directory, DATA, "PG_VERSION")))) {
+  if (!(await hasDatabase(directory))) {
     throw new DatabaseSetupError(
       `${directory} has no embedded database. Name the data directory of the server.`,
     );
@@ -37,28 +38,16 @@ export async function backupDatabase(directory: string, file: string): Promise<v
   }
   const unlock = await lockDirectory(directory);
   try {
-    const db = await PGlite.create(join(directory, DATA));
+    const postgres = await startDatabase(directory);
     try {
-      await writeWhole(file, await db.dumpDataDir("gzip"));
+      const dump = await postgres.dumpDataDir("gzip");
+      await writeWhole(file, new Uint8Array(await dump.arrayBuffer()));
     } finally {
-      await db.close();
+      await postgres.close();
     }
   } finally {
     await unlock();
   }
-}
-
-/** Under its name there is the whole file or none, even after a power failure. */
-async function writeWhole(file: string, content: Blob): Promise<void> {
-  const partial = `${file}.partial`;
-  const handle = await open(partial, "w", 0o600);
-  try {
-    await handle.writeFile(new Uint8Array(await content.arrayBuffer()));
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(partial, file);
 }
 
 /**
@@ -77,37 +66,29 @@ async function writeWhole(file: string, content: Blob): Promise<void> {
 export async function restoreDatabase(file: string, directory: string): Promise<void> {
   if (!(await exists(file))) throw new DatabaseSetupError(`There is no file ${file}.`);
   const unlock = await takeDataDirectory(directory);
-  const restoring = join(directory, `${DATA}.restoring`);
   try {
     const found = await readdir(directory);
-    const own = new Set(["lock", "secret-key", basename(restoring)]);
-    if (found.some((name) => !own.has(name))) {
+    if (found.some((name) => !MAY_BE_THERE.has(name))) {
       throw new DatabaseSetupError(
         `${directory} is not empty, and a restore overwrites nothing. Choose a new directory.`,
       );
     }
-    await rm(restoring, { recursive: true, force: true });
-    await unpack(file, restoring);
-    await rename(restoring, join(directory, DATA));
-  } catch (error) {
-    await rm(restoring, { recursive: true, force: true });
-    throw error;
+    await unpack(file, directory);
   } finally {
     await unlock();
   }
 }
 
-async function unpack(file: string, into: string): Promise<void> {
+async function unpack(file: string, directory: string): Promise<void> {
   try {
     const tar = await promisify(gunzip)(await readFile(file));
-    const loadDataDir = new File([tar], "backup.tar", { type: "application/x-tar" });
-    const db = await PGlite.create(into, { loadDataDir });
-    try {
-      await db.query("SELECT version FROM schema_version");
-    } finally {
-      await db.close();
-    }
+    const backup = new File([tar], "backup.tar", { type: "application/x-tar" });
+    await makeDatabase(directory, "pgdata.restoring", {
+      backup,
+      check: (postgres) => postgres.query("SELECT version FROM schema_version"),
+    });
   } catch (error) {
+    if (error instanceof DatabaseSetupError) throw error;
     throw new DatabaseSetupError(
       `${file} is no backup of a Licentric database, or is damaged. Nothing was restored.`,
       { cause: error },

@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import { DatabaseSetupError, type Queryable } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { openEmbeddedDatabase } from "./embedded.ts";
-import { exists } from "./exists.ts";
 import { isTooNew, migrations, readSchema } from "./migrate.ts";
 import type { DatabaseLocation } from "./open-database.ts";
+import { hasDatabase } from "./pgdata.ts";
 import { openPostgres } from "./postgres.ts";
 
 /**
@@ -17,7 +16,8 @@ export type DatabaseState = "empty" | "older" | "current" | "newer" | "in-use";
 /**
  * Looks at a database and changes nothing: no directory, no schema, no row is made.
  *
- * @throws {DatabaseSetupError} when PostgreSQL cannot be reached or is too old; the message says what to do.
+ * @throws {DatabaseSetupError} when PostgreSQL cannot be reached or is too old, or the embedded database is damaged;
+ * the message says what to do.
  *
  * @example
  * ```ts
@@ -35,7 +35,7 @@ export async function inspectDatabase(location: DatabaseLocation): Promise<Datab
     }
   }
   const { dataDirectory } = location;
-  if (!(await exists(join(dataDirectory, "pgdata", "PG_VERSION")))) return "empty";
+  if (!(await hasDatabase(dataDirectory))) return "empty";
   if (await isLocked(dataDirectory)) return "in-use";
   const db = await openEmbeddedDatabase(dataDirectory);
   try {

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "./data-directory.ts";
+import { writeWhole } from "./durable-files.ts";
 
 /**
  * The secret key of a server with an embedded database, where none is configured: made on first use and kept beside
@@ -8,12 +10,13 @@ import { join } from "node:path";
  */
 export async function keepSecretKey(directory: string): Promise<string> {
   const file = join(directory, "secret-key");
-  const key = randomBytes(32).toString("base64url");
   try {
-    await writeFile(file, key, { flag: "wx", mode: 0o600 });
-    return key;
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
     return (await readFile(file, "utf8")).trim();
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
   }
+  // Nobody else makes one meanwhile: the directory is locked for this process.
+  const key = randomBytes(32).toString("base64url");
+  await writeWhole(file, key);
+  return key;
 }

@@ -22,6 +22,8 @@ export interface Load {
   readonly closed: readonly Closed[];
   /** Requests that had to be repeated. */
   readonly repeated: () => number;
+  /** Waits until so many more events are acknowledged: a server is up, and under load. */
+  acknowledgedMore(events: number): Promise<void>;
   /** Begins nothing new, and waits until all that was begun is acknowledged. */
   stop(): Promise<void>;
 }
@@ -145,17 +147,29 @@ export function startLoad({ urls, target, writers = 8, closeEvery = null }: Load
   ]);
   // A failure is thrown by stop; until then nobody waits for it.
   running.catch(() => {});
+  const stop = async () => {
+    stopping = true;
+    try {
+      await running;
+    } finally {
+      await agent.destroy();
+    }
+  };
   return {
     events,
     closed,
     repeated: () => repeated,
-    stop: async () => {
-      stopping = true;
-      try {
-        await running;
-      } finally {
-        await agent.destroy();
+    acknowledgedMore: async (more) => {
+      const before = events.size;
+      const deadline = Date.now() + 60_000;
+      while (events.size < before + more) {
+        if (Date.now() > deadline) {
+          await stop();
+          throw new Error(`only ${events.size - before} events were acknowledged in a minute`);
+        }
+        await sleep(10);
       }
     },
+    stop,
   };
 }

@@ -1,9 +1,10 @@
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
-import { chown, mkdtemp, rm } from "node:fs/promises";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 /** A PostgreSQL of the test's own, which it may stop as it likes. */
@@ -11,6 +12,15 @@ export interface PrivatePostgres {
   readonly databaseUrl: string;
   /** `fast` ends connections in good order; `immediate` is a crash, with recovery at the next start. */
   restart(how: "fast" | "immediate"): Promise<void>;
+  readonly dataDirectory: string;
+  /** Ends it in good order. */
+  stop(): Promise<void>;
+  /** Ends every process of it at once. */
+  kill(): Promise<void>;
+  /** Starts it again on what is then in its data directory, with these variables. */
+  start(env: Record<string, string>): Promise<void>;
+  /** Starts another one on a copy of its data directory, for as long as somebody looks at it. */
+  look<T>(copy: string, see: (databaseUrl: string) => Promise<T>): Promise<T>;
   /** Makes and starts a standby, which takes no changes until it is promoted. */
   startStandby(): Promise<Standby>;
   remove(): Promise<void>;
@@ -57,13 +67,24 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
   const user = process.getuid?.() === 0 ? findOwner() : null;
   const home = await mkdtemp(join(tmpdir(), "licentric-postgres-"));
   if (user !== null) await chown(home, user.uid, user.gid);
-  const run = (program: string, args: readonly string[]) =>
-    promisify(execFile)(join(directory, program), [...args], { cwd: home, ...(user ?? {}) });
+  const run = (program: string, args: readonly string[], env: Record<string, string> = {}) =>
+    promisify(execFile)(join(directory, program), [...args], {
+      cwd: home,
+      env: { ...process.env, ...env },
+      ...(user ?? {}),
+    });
   const data = join(home, "data");
   const port = await freePort();
-  const options = `-c listen_addresses=127.0.0.1 -p ${port} -k ${home} -c max_connections=60`;
-  const control = (...args: string[]) =>
-    run("pg_ctl", ["-D", data, "-w", "-t", "120", "-l", join(home, "log"), ...args]);
+  const optionsOn = (onPort: number) =>
+    `-c listen_addresses=127.0.0.1 -p ${onPort} -k ${home} -c max_connections=60`;
+  const options = optionsOn(port);
+  const urlOn = (onPort: number) => `postgres://licentric@127.0.0.1:${onPort}/postgres`;
+  const controlIn = (directory: string, args: readonly string[], env?: Record<string, string>) =>
+    run("pg_ctl", ["-D", directory, "-w", "-t", "120", "-l", join(home, "log"), ...args], env);
+  const control = (...args: string[]) => controlIn(data, args);
+  const own = async (directory: string) => {
+    if (user !== null) await promisify(execFile)("chown", ["-R", `${user.uid}:${user.gid}`, directory]);
+  };
   await run("initdb", [
     "-D",
     data,
@@ -77,8 +98,13 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
     "--no-sync",
   ]);
   await control("-o", options, "start");
+  const isRunning = () =>
+    control("status").then(
+      () => true,
+      () => false,
+    );
   return {
-    databaseUrl: `postgres://licentric@127.0.0.1:${port}/postgres`,
+    databaseUrl: urlOn(port),
     restart: async (how) => {
       await control("-o", options, "-m", how, "restart");
     },
@@ -89,11 +115,10 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
         ...["-h", "127.0.0.1", "-p", String(port), "-U", "licentric"],
         ...["-D", copy, "-R", "-X", "stream", "-c", "fast", "--no-sync"],
       ]);
-      const controlCopy = (...args: string[]) =>
-        run("pg_ctl", ["-D", copy, "-w", "-t", "120", "-l", join(home, "log-standby"), ...args]);
-      await controlCopy("-o", options.replace(`-p ${port}`, `-p ${ofStandby}`), "start");
+      const controlCopy = (...args: string[]) => controlIn(copy, args);
+      await controlCopy("-o", optionsOn(ofStandby), "start");
       return {
-        databaseUrl: `postgres://licentric@127.0.0.1:${ofStandby}/postgres`,
+        databaseUrl: urlOn(ofStandby),
         promote: async () => {
           await controlCopy("promote");
         },
@@ -102,11 +127,51 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
         },
       };
     },
+    dataDirectory: data,
+    stop: async () => {
+      await control("-m", "fast", "stop");
+    },
+    kill: async () => {
+      const postmaster = Number((await readFile(join(data, "postmaster.pid"), "utf8")).split("\n", 1)[0]);
+      await killAll(postmaster);
+    },
+    start: async (env) => {
+      await own(data);
+      await controlIn(data, ["-o", options, "start"], env);
+    },
+    look: async (copy, see) => {
+      await own(copy);
+      const onPort = await freePort();
+      await controlIn(copy, ["-o", optionsOn(onPort), "start"]);
+      try {
+        return await see(urlOn(onPort));
+      } finally {
+        await controlIn(copy, ["-m", "fast", "stop"]);
+      }
+    },
     remove: async () => {
-      await control("-m", "immediate", "stop");
+      if (await isRunning()) await control("-m", "immediate", "stop");
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+/** Kills a process and its children, as they are known to Linux, and waits until nothing of them runs. */
+async function killAll(parent: number): Promise<void> {
+  const stateOf = (pid: string | number) => {
+    try {
+      // After the name, which is in parentheses: the state and the parent.
+      const [state = "", parentId] =
+        readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+      return { state, parent: Number(parentId) };
+    } catch {
+      return null;
+    }
+  };
+  const children = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && stateOf(pid)?.parent === parent);
+  for (const pid of [parent, ...children.map(Number)]) process.kill(pid, "SIGKILL");
+  const isAlive = (pid: number) => !["Z", "X", undefined].includes(stateOf(pid)?.state);
+  while ([parent, ...children.map(Number)].some(isAlive)) await sleep(5);
 }
 
 /** A port of this machine that nothing listens on. */

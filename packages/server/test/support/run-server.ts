@@ -23,4 +23,8 @@ process.on("SIGTERM", async () => {
   await server.close();
   await db.close();
 });
+process.on("SIGUSR2", async () => {
+  await db.query("SELECT pg_switch_wal()");
+  await db.script("CHECKPOINT");
+});
 process.stdout.write(`${JSON.stringify({ url: server.url })}\n`);

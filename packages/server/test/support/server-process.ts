@@ -17,16 +17,22 @@ export interface ServerProcess {
   readonly url: string;
   /** What it has logged until now. */
   readonly log: () => string;
-  /** Ends it at once, as a power failure would: nothing of it runs on. */
+  /** Ends it at once: nothing of it runs on. What it has written stays, as it does not when the power is cut. */
   kill(): Promise<void>;
   /** Lets it finish what is under way. */
   stop(): Promise<void>;
+  /** Has an embedded database begin a new file of its log, and make a checkpoint, without waiting for either. */
+  switchLog(): void;
 }
 
 /** Starts the API in a process of its own and waits until it answers. */
 export async function startServerProcess(
   location: DatabaseLocation,
-  { stripeUrl, limits = {} }: { stripeUrl?: string; limits?: TestLimits } = {},
+  {
+    stripeUrl,
+    limits = {},
+    env,
+  }: { stripeUrl?: string; limits?: TestLimits; env?: Record<string, string> } = {},
 ): Promise<ServerProcess> {
   const child = spawn(process.execPath, [inject("serverProgram")], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -37,6 +43,7 @@ export async function startServerProcess(
         : { TEST_DATA_DIRECTORY: location.dataDirectory }),
       ...(stripeUrl !== undefined && { TEST_STRIPE_URL: stripeUrl }),
       TEST_LIMITS: JSON.stringify(limits),
+      ...env,
     },
   });
   let errors = "";
@@ -55,6 +62,7 @@ export async function startServerProcess(
     log: () => errors,
     kill: () => end(child, "SIGKILL", exited),
     stop: () => end(child, "SIGTERM", exited),
+    switchLog: () => child.kill("SIGUSR2"),
   };
 }
 

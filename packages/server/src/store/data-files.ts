@@ -1,0 +1,111 @@
+import fs from "node:fs";
+import { basename } from "node:path";
+import { NodeFS } from "@electric-sql/pglite/nodefs";
+
+type Init = NodeFS["init"];
+type PostgresModule = Parameters<NonNullable<Parameters<Init>[1]["preRun"]>[number]>[0];
+
+/** A file that the embedded PostgreSQL has open. */
+interface OpenFile {
+  readonly path: string;
+  readonly node: { readonly mode: number };
+  /** The descriptor of the file that it stands for. */
+  readonly nfd?: number;
+}
+
+/** What of a file is changed beside its content. */
+interface Attributes {
+  readonly mode?: number;
+}
+
+/** What emscripten's file system over Node's is made of, as far as it is changed here. */
+interface NodeFiles {
+  readonly node_ops: {
+    mknod(parent: unknown, name: string, mode: number, device: unknown): unknown;
+    setattr(node: unknown, attributes: Attributes): void;
+  };
+  readonly stream_ops: {
+    setattr(file: OpenFile, attributes: Attributes): void;
+    open(file: OpenFile): void;
+    /** Missing in emscripten's own: its `fsync` then answers that all is well and does nothing. */
+    fsync?: (file: OpenFile) => void;
+  };
+  tryFSOperation<T>(run: () => T): T;
+  /** The number by which the program knows an error of Node's. */
+  convertNodeCode(error: { readonly code: string }): number;
+}
+
+/** The rights of everybody but a file's owner. */
+const OTHERS = 0o077;
+
+/** 24 hexadecimal digits: a file of 16 MiB of the write-ahead log. */
+const WAL_SEGMENT = /^[0-9A-F]{24}$/;
+
+/**
+ * The files of the embedded PostgreSQL, in a directory of Node's file system, for their owner alone. What PostgreSQL
+ * syncs is on the disk when the call returns. PGlite's own {@link NodeFS} syncs nothing.
+ */
+export class DataFiles extends NodeFS {
+  /** Whether the disk had no room when it was last written to. */
+  isFull = false;
+  /** How many files of the write-ahead log were begun since the last checkpoint. */
+  segments = 0;
+
+  #segment = "";
+  #module: PostgresModule | null = null;
+
+  override async init(...[pg, options]: Parameters<Init>): ReturnType<Init> {
+    const { emscriptenOpts } = await super.init(pg, options);
+    const preRun = [...(emscriptenOpts.preRun ?? []), (module: PostgresModule) => this.#prepare(module)];
+    return { emscriptenOpts: { ...emscriptenOpts, preRun } };
+  }
+
+  /** Closes what a PostgreSQL that has ended left open, and writes nothing. */
+  release(): void {
+    const files: readonly (OpenFile | null)[] = this.#module?.FS.streams ?? [];
+    const descriptors = new Set(files.map((file) => file?.nfd));
+    for (const descriptor of descriptors) if (descriptor !== undefined) fs.closeSync(descriptor);
+    this.#module = null;
+  }
+
+  #prepare(module: PostgresModule): void {
+    this.#module = module;
+    const files: NodeFiles = module.NODEFS;
+    const { convertNodeCode } = files;
+    const { open } = files.stream_ops;
+    closeToOthers(files);
+    files.stream_ops.open = (file) => {
+      open(file);
+      this.#opened(basename(file.path));
+    };
+    files.stream_ops.fsync = (file) =>
+      files.tryFSOperation(() => {
+        if (file.nfd === undefined) return;
+        if (!module.FS.isDir(file.node.mode)) fs.fdatasyncSync(file.nfd);
+        // Windows has no such call, and needs none.
+        else if (process.platform !== "win32") fs.fsyncSync(file.nfd);
+      });
+    // To PostgreSQL a quota that is used up is any error; a full disk is one that passes.
+    files.convertNodeCode = (error) => {
+      this.isFull ||= error.code === "ENOSPC" || error.code === "EDQUOT";
+      return convertNodeCode(error.code === "EDQUOT" ? { code: "ENOSPC" } : error);
+    };
+  }
+
+  #opened(name: string): void {
+    if (!WAL_SEGMENT.test(name) || name === this.#segment) return;
+    this.#segment = name;
+    this.segments += 1;
+  }
+}
+
+/** PostgreSQL's own buffered files are made with the rights that the process gives, to others, too. */
+function closeToOthers({ node_ops: nodes, stream_ops: files }: NodeFiles): void {
+  const { mknod, setattr: setNode } = nodes;
+  const { setattr: setFile } = files;
+  const closed = (attributes: Attributes) =>
+    attributes.mode === undefined ? attributes : { ...attributes, mode: attributes.mode & ~OTHERS };
+  nodes.mknod = (parent, name, mode, device) => mknod(parent, name, mode & ~OTHERS, device);
+  nodes.setattr = (node, attributes) => setNode(node, closed(attributes));
+  files.setattr = (file, attributes) => setFile(file, closed(attributes));
+}
