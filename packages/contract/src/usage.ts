@@ -58,7 +58,14 @@ export const RecordUsage = z.strictObject({
 
 /** What became of one event of a batch, in the order sent. */
 export const RecordOutcome = z.discriminatedUnion("status", [
-  z.object({ status: z.literal("recorded"), event: UsageEvent }),
+  z.object({
+    status: z.literal("recorded"),
+    event: UsageEvent,
+    overBudget: z.literal(true).optional().meta({
+      description:
+        "There where it did not fit into a budget that is marked as enforced. The usage had happened, so it is recorded all the same.",
+    }),
+  }),
   z.object({ status: z.literal("duplicate"), event: UsageEvent }),
   z.object({
     status: z.literal("rejected"),
