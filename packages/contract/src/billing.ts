@@ -7,15 +7,18 @@ import {
   Id,
   Metadata,
   MeterName,
+  Money,
   QuantityTotal,
+  Sum,
   storable,
+  summedQuantity,
   Timestamp,
 } from "./primitives.ts";
 
 /** What one meter counted in a period. */
 export const MeterTotal = z.object({
   meterName: MeterName,
-  quantity: QuantityTotal,
+  ...summedQuantity,
   eventCount: QuantityTotal,
 });
 
@@ -49,12 +52,17 @@ export const ListPeriodsQuery = PageQuery.extend({ status: PeriodStatus.optional
 export const InvoiceLine = z.object({
   meterName: MeterName,
   description: DisplayName,
-  quantity: QuantityTotal,
+  ...summedQuantity,
   unitPrice: Decimal.nullable().meta({
     description: "Where all units have one price; null for tiers and packages.",
   }),
-  amount: Decimal.meta({ description: "Rounded once, half up, to the currency's minor unit." }),
-  amountMinor: QuantityTotal.meta({ description: "The same amount in the currency's minor unit (cents)." }),
+  amount: Money.meta({
+    description: "Rounded once, half up, to the currency's minor unit. Exact, however large it is.",
+  }),
+  amountMinor: Sum.meta({
+    description:
+      "The same amount in the currency's minor unit (cents); beyond 2^53 - 1 the nearest number, and `amount` is the exact one.",
+  }),
 });
 
 /** One line of an invoice. */
@@ -78,11 +86,11 @@ const invoice = {
   status: InvoiceStatus,
   currency: Currency,
   lines: z.array(InvoiceLine).meta({ description: "One per meter with usage." }),
-  total: Decimal,
+  total: Money,
   totalUsage: z
-    .record(MeterName, QuantityTotal)
-    .meta({ description: "Quantity per meter: the computed totals." }),
-  credited: Decimal.optional().meta({ description: "Sum of the invoice's credit notes." }),
+    .record(MeterName, Sum)
+    .meta({ description: "Quantity per meter: the computed totals, as in `lines`." }),
+  credited: Money.optional().meta({ description: "Sum of the invoice's credit notes." }),
   metadata: Metadata,
   createdAt: Timestamp,
 };

@@ -9,6 +9,7 @@ import {
   MeterName,
   Quantity,
   QuantityTotal,
+  summedQuantity,
   Timestamp,
 } from "./primitives.ts";
 
@@ -109,7 +110,7 @@ export const UsageTotal = z.object({
   agentId: Id.optional(),
   customerId: Id.nullable().optional(),
   day: z.iso.date().optional().meta({ description: "In the account's time zone." }),
-  quantity: QuantityTotal,
+  ...summedQuantity,
   eventCount: QuantityTotal,
 });
 
