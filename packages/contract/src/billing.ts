@@ -5,6 +5,8 @@ import {
   Decimal,
   DisplayName,
   Id,
+  INEXACT_QUANTITY,
+  isToldExactly,
   Metadata,
   MeterName,
   Money,
@@ -16,11 +18,13 @@ import {
 } from "./primitives.ts";
 
 /** What one meter counted in a period. */
-export const MeterTotal = z.object({
-  meterName: MeterName,
-  ...summedQuantity,
-  eventCount: QuantityTotal,
-});
+export const MeterTotal = z
+  .object({
+    meterName: MeterName,
+    ...summedQuantity,
+    eventCount: QuantityTotal,
+  })
+  .refine(isToldExactly, INEXACT_QUANTITY);
 
 /** What one meter counted in a period. */
 export type MeterTotal = z.infer<typeof MeterTotal>;
@@ -49,21 +53,23 @@ export const HostedBillingPeriod = BillingPeriod.partial().required({ id: true }
 export const ListPeriodsQuery = PageQuery.extend({ status: PeriodStatus.optional() });
 
 /** One line of an invoice: one meter. */
-export const InvoiceLine = z.object({
-  meterName: MeterName,
-  description: DisplayName,
-  ...summedQuantity,
-  unitPrice: Decimal.nullable().meta({
-    description: "Where all units have one price; null for tiers and packages.",
-  }),
-  amount: Money.meta({
-    description: "Rounded once, half up, to the currency's minor unit. Exact, however large it is.",
-  }),
-  amountMinor: Sum.meta({
-    description:
-      "The same amount in the currency's minor unit (cents); beyond 2^53 - 1 the nearest number, and `amount` is the exact one.",
-  }),
-});
+export const InvoiceLine = z
+  .object({
+    meterName: MeterName,
+    description: DisplayName,
+    ...summedQuantity,
+    unitPrice: Decimal.nullable().meta({
+      description: "Where all units have one price; null for tiers and packages.",
+    }),
+    amount: Money.meta({
+      description: "Rounded once, half up, to the currency's minor unit. Exact, however large it is.",
+    }),
+    amountMinor: Sum.meta({
+      description:
+        "The same amount in the currency's minor unit (cents); beyond 2^53 - 1 the nearest number, and `amount` is the exact one.",
+    }),
+  })
+  .refine(isToldExactly, INEXACT_QUANTITY);
 
 /** One line of an invoice. */
 export type InvoiceLine = z.infer<typeof InvoiceLine>;

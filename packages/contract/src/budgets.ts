@@ -36,7 +36,7 @@ export const Budget = BudgetState.extend({
   warnAtPercent: warnAtPercent.meta({
     description: "Share of the limit at which the status becomes `warning`.",
   }),
-  enforced,
+  enforced: enforced.optional(),
   resetsAt: Timestamp.nullable(),
   createdAt: Timestamp,
   updatedAt: Timestamp,

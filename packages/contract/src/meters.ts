@@ -26,7 +26,7 @@ export const Meter = z.object({
   price: Price.nullable().meta({
     description: "The price in effect now; null: usage is counted and not charged.",
   }),
-  maxQuantityPerCall,
+  maxQuantityPerCall: maxQuantityPerCall.optional(),
   metadata: Metadata,
   createdAt: Timestamp,
   updatedAt: Timestamp,

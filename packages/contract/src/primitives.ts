@@ -54,7 +54,7 @@ export const Sum = z
   .refine(Number.isInteger, "must be a whole number")
   .meta({ type: "integer" });
 
-/** The members of whatever has a quantity that is summed over agents and days. */
+/** The members of whatever has a quantity that is summed over agents and days; {@link isToldExactly} goes with them. */
 export const summedQuantity = {
   quantity: Sum.meta({
     description: "Whole number of units; beyond 2^53 - 1 the nearest number, and `quantityDecimal` is exact.",
@@ -64,6 +64,25 @@ export const summedQuantity = {
     .regex(/^\d+$/)
     .optional()
     .meta({ description: "The exact quantity as a decimal text; there only where it is beyond 2^53 - 1." }),
+};
+
+/** Whether a summed quantity is exact, or has the exact one beside it: none is rounded unnoticed. */
+export function isToldExactly({
+  quantity,
+  quantityDecimal,
+}: {
+  readonly quantity: number;
+  readonly quantityDecimal?: string | undefined;
+}): boolean {
+  return quantityDecimal === undefined
+    ? Number.isSafeInteger(quantity)
+    : Number(quantityDecimal) === quantity;
+}
+
+/** The issue of a quantity that is not {@link isToldExactly}. */
+export const INEXACT_QUANTITY = {
+  path: ["quantity"],
+  message: "is more than a number holds exactly, and there is no quantityDecimal that says it",
 };
 
 /** A meter's name: 1 to 64 characters, lower-case letters, digits, `_`, `.`, `-`, beginning with a letter. */

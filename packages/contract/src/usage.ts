@@ -4,6 +4,8 @@ import { ValidationIssue } from "./errors.ts";
 import {
   Id,
   IdempotencyKey,
+  INEXACT_QUANTITY,
+  isToldExactly,
   MAX_BATCH_SIZE,
   Metadata,
   MeterName,
@@ -105,14 +107,16 @@ export const UsageTotalsQuery = z.object({
 });
 
 /** The usage of one meter, by what was asked for. */
-export const UsageTotal = z.object({
-  meterName: MeterName,
-  agentId: Id.optional(),
-  customerId: Id.nullable().optional(),
-  day: z.iso.date().optional().meta({ description: "In the account's time zone." }),
-  ...summedQuantity,
-  eventCount: QuantityTotal,
-});
+export const UsageTotal = z
+  .object({
+    meterName: MeterName,
+    agentId: Id.optional(),
+    customerId: Id.nullable().optional(),
+    day: z.iso.date().optional().meta({ description: "In the account's time zone." }),
+    ...summedQuantity,
+    eventCount: QuantityTotal,
+  })
+  .refine(isToldExactly, INEXACT_QUANTITY);
 
 /** The usage of one meter, by what was asked for. */
 export type UsageTotal = z.infer<typeof UsageTotal>;
