@@ -12,7 +12,7 @@ export const BudgetStatus = z.enum(["ok", "warning", "exceeded"]);
 export const BudgetState = z.object({
   meterName: MeterName,
   limit: QuantityTotal,
-  used: QuantityTotal,
+  used: QuantityTotal.meta({ description: "Recorded and held; more than 2^53 - 1 is told as that." }),
   remaining: QuantityTotal,
   status: BudgetStatus,
   resetsAt: Timestamp.nullable().optional().meta({ description: "When it starts again; null: never." }),

@@ -154,7 +154,7 @@ export async function recordEvents(
       series.map(({ time }) => time),
       now,
       ordered.map((event) => event.byAgent),
-      budgetsChecked,
+      budgetsChecked || !events.some(({ byAgent }) => byAgent),
     ]),
   );
   const recorded = result.recorded_ids && new Set(result.recorded_ids);
