@@ -34,6 +34,24 @@ describe("licentric meters", SLOW, () => {
     expect(stdout).toMatch(/^api_calls +API calls +call +- +/m);
   });
 
+  it("limits what one call may use of a meter, and lists it", async () => {
+    const made = await api.json("meters", "create", "bytes", "--max-quantity-per-call", "5000");
+    expect(made).toMatchObject({ name: "bytes", maxQuantityPerCall: 5000 });
+    const args = ["--max-quantity-per-call", "1000000000", "--display-name", "Bytes read", "--unit", "byte"];
+    expect(await api.json("meters", "update", "bytes", ...args)).toMatchObject({
+      displayName: "Bytes read",
+      unit: "byte",
+      maxQuantityPerCall: 1_000_000_000,
+    });
+    expect((await api.run("meters", "list")).stdout).toMatch(/^bytes +Bytes read +byte +- +1,000,000,000 +/m);
+    expect((await api.run("meters", "update", "bytes", "--unit", "B")).stdout).toMatch(
+      /^most in a call +1,000,000,000$/m,
+    );
+    for (const wrong of [[], ["--max-quantity-per-call", "0"], ["--max-quantity-per-call", "1000000001"]])
+      expect(await api.run("meters", "update", "bytes", ...wrong)).toMatchObject({ code: 2, stdout: "" });
+    expect(await api.run("meters", "update", "no_such_meter", "--unit", "x")).toMatchObject({ code: 4 });
+  });
+
   it("sets prices of every model by the meter's name, and lists them", async () => {
     await api.client.meters.create({ name: "tokens" });
     const prices: [string[], object][] = [
@@ -94,6 +112,19 @@ describe("licentric budgets", SLOW, () => {
     expect(await api.run("budgets", "delete", id)).toMatchObject({ code: 2 });
     expect(await api.json("budgets", "delete", id, "--yes")).toMatchObject({ id });
     expect((await api.run("budgets", "list")).stdout).toContain("No budgets.");
+  });
+
+  it("marks a budget as enforced, and no longer", async () => {
+    const made = await api.json("budgets", "create", agentId, "--limit", "5", "--enforced");
+    const { id } = made as { id: string };
+    expect(made).toMatchObject({ enforced: true });
+    const listed = async () => (await api.run("budgets", "list", "--agent", agentId)).stdout;
+    expect(await listed()).toMatch(new RegExp(`${id} .+ ok +yes `));
+    expect(await api.json("budgets", "update", id, "--limit", "6")).toMatchObject({ enforced: true });
+    expect(await api.json("budgets", "update", id, "--no-enforced")).toMatchObject({ enforced: false });
+    expect(await listed()).toMatch(new RegExp(`${id} .+ ok +no `));
+    expect((await api.run("budgets", "update", id, "--enforced")).stdout).toMatch(/^enforced +yes$/m);
+    await api.run("budgets", "delete", id, "--yes");
   });
 });
 

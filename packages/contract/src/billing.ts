@@ -5,19 +5,26 @@ import {
   Decimal,
   DisplayName,
   Id,
+  INEXACT_QUANTITY,
+  isToldExactly,
   Metadata,
   MeterName,
+  Money,
   QuantityTotal,
+  Sum,
   storable,
+  summedQuantity,
   Timestamp,
 } from "./primitives.ts";
 
 /** What one meter counted in a period. */
-export const MeterTotal = z.object({
-  meterName: MeterName,
-  quantity: QuantityTotal,
-  eventCount: QuantityTotal,
-});
+export const MeterTotal = z
+  .object({
+    meterName: MeterName,
+    ...summedQuantity,
+    eventCount: QuantityTotal,
+  })
+  .refine(isToldExactly, INEXACT_QUANTITY);
 
 /** What one meter counted in a period. */
 export type MeterTotal = z.infer<typeof MeterTotal>;
@@ -46,16 +53,23 @@ export const HostedBillingPeriod = BillingPeriod.partial().required({ id: true }
 export const ListPeriodsQuery = PageQuery.extend({ status: PeriodStatus.optional() });
 
 /** One line of an invoice: one meter. */
-export const InvoiceLine = z.object({
-  meterName: MeterName,
-  description: DisplayName,
-  quantity: QuantityTotal,
-  unitPrice: Decimal.nullable().meta({
-    description: "Where all units have one price; null for tiers and packages.",
-  }),
-  amount: Decimal.meta({ description: "Rounded once, half up, to the currency's minor unit." }),
-  amountMinor: QuantityTotal.meta({ description: "The same amount in the currency's minor unit (cents)." }),
-});
+export const InvoiceLine = z
+  .object({
+    meterName: MeterName,
+    description: DisplayName,
+    ...summedQuantity,
+    unitPrice: Decimal.nullable().meta({
+      description: "Where all units have one price; null for tiers and packages.",
+    }),
+    amount: Money.meta({
+      description: "Rounded once, half up, to the currency's minor unit. Exact, however large it is.",
+    }),
+    amountMinor: Sum.meta({
+      description:
+        "The same amount in the currency's minor unit (cents); beyond 2^53 - 1 the nearest number, and `amount` is the exact one.",
+    }),
+  })
+  .refine(isToldExactly, INEXACT_QUANTITY);
 
 /** One line of an invoice. */
 export type InvoiceLine = z.infer<typeof InvoiceLine>;
@@ -78,11 +92,11 @@ const invoice = {
   status: InvoiceStatus,
   currency: Currency,
   lines: z.array(InvoiceLine).meta({ description: "One per meter with usage." }),
-  total: Decimal,
+  total: Money,
   totalUsage: z
-    .record(MeterName, QuantityTotal)
-    .meta({ description: "Quantity per meter: the computed totals." }),
-  credited: Decimal.optional().meta({ description: "Sum of the invoice's credit notes." }),
+    .record(MeterName, Sum)
+    .meta({ description: "Quantity per meter: the computed totals, as in `lines`." }),
+  credited: Money.optional().meta({ description: "Sum of the invoice's credit notes." }),
   metadata: Metadata,
   createdAt: Timestamp,
 };

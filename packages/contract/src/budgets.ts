@@ -12,7 +12,7 @@ export const BudgetStatus = z.enum(["ok", "warning", "exceeded"]);
 export const BudgetState = z.object({
   meterName: MeterName,
   limit: QuantityTotal,
-  used: QuantityTotal,
+  used: QuantityTotal.meta({ description: "Recorded and held; more than 2^53 - 1 is told as that." }),
   remaining: QuantityTotal,
   status: BudgetStatus,
   resetsAt: Timestamp.nullable().optional().meta({ description: "When it starts again; null: never." }),
@@ -23,6 +23,10 @@ export type BudgetState = z.infer<typeof BudgetState>;
 
 const limit = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const warnAtPercent = z.int().min(1).max(100);
+const enforced = z.boolean().meta({
+  description:
+    "Whether it holds whatever the caller says: a verify or a reserve that does not fit answers 402 and records nothing, also without `enforceBudget`. False by default. Usage that is recorded with a management key has happened: it is recorded, and flagged as `overBudget`.",
+});
 
 /** How much one agent may use of one meter. */
 export const Budget = BudgetState.extend({
@@ -32,6 +36,7 @@ export const Budget = BudgetState.extend({
   warnAtPercent: warnAtPercent.meta({
     description: "Share of the limit at which the status becomes `warning`.",
   }),
+  enforced: enforced.optional(),
   resetsAt: Timestamp.nullable(),
   createdAt: Timestamp,
   updatedAt: Timestamp,
@@ -47,12 +52,14 @@ export const CreateBudget = z.strictObject({
   limit,
   window: BudgetWindow.optional().meta({ description: "`period` by default." }),
   warnAtPercent: warnAtPercent.optional(),
+  enforced: enforced.optional(),
 });
 
 /** What `budgets.update` takes: what is left out stays as it is. */
 export const UpdateBudget = z.strictObject({
   limit: limit.optional(),
   warnAtPercent: warnAtPercent.optional(),
+  enforced: enforced.optional(),
 });
 
 /** How the list of budgets can be narrowed. */

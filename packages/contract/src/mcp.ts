@@ -15,7 +15,8 @@ export const VerifyRequest = z
     meterName: MeterName.optional(),
     quantity: Quantity.optional(),
     enforceBudget: z.boolean().optional().meta({
-      description: "Check the budget and record in one atomic step; over it, 402 and nothing recorded.",
+      description:
+        "Check the budget and record in one atomic step; over it, 402 and nothing recorded. A budget that is marked as enforced is checked in any case.",
     }),
     requiredScopes,
   })
@@ -90,8 +91,8 @@ export const ReservationGrant = Verification.omit({ event: true }).extend({ rese
 /**
  * What `mcp.commit` takes: what was really used, up to the quantity held (all of it by default). Only the credential
  * that reserved can commit, also after it has expired. A hold that has lapsed is recorded all the same, over the
- * budget if need be: the work was done. Committing again with the same quantity answers the same event; with another,
- * or after a release, it is a conflict.
+ * budget if need be: the work was done. Only a budget that is marked as enforced refuses it. Committing again with the
+ * same quantity answers the same event; with another, or after a release, it is a conflict.
  */
 export const CommitRequest = z.strictObject({ quantity: Quantity.optional() });
 

@@ -1,10 +1,21 @@
 import { z } from "zod";
 import { PageQuery } from "./envelope.ts";
 import { Price } from "./prices.ts";
-import { DisplayName, Id, Metadata, MeterName, Timestamp } from "./primitives.ts";
+import { DisplayName, Id, MAX_QUANTITY, Metadata, MeterName, Timestamp } from "./primitives.ts";
 
 /** The meter that every account has from the start. */
 export const DEFAULT_METER_NAME = "api_calls";
+
+/** The most that one call of an agent may use of a meter where its owner sets no other limit. */
+export const DEFAULT_MAX_QUANTITY_PER_CALL = 1_000_000;
+
+const maxQuantityPerCall = z
+  .int()
+  .min(1)
+  .max(MAX_QUANTITY)
+  .meta({
+    description: `The most that an agent may use in one call: more answers 422 and records nothing, so that no token spoils the books by a call. 1 to ${MAX_QUANTITY}; ${DEFAULT_MAX_QUANTITY_PER_CALL} by default. Usage that is recorded with a management key is not bound by it.`,
+  });
 
 /** Something that is counted and billed. */
 export const Meter = z.object({
@@ -15,6 +26,7 @@ export const Meter = z.object({
   price: Price.nullable().meta({
     description: "The price in effect now; null: usage is counted and not charged.",
   }),
+  maxQuantityPerCall: maxQuantityPerCall.optional(),
   metadata: Metadata,
   createdAt: Timestamp,
   updatedAt: Timestamp,
@@ -29,6 +41,7 @@ export const CreateMeter = z.strictObject({
   displayName: DisplayName.optional().meta({ description: "The name by default." }),
   unit: DisplayName.optional().meta({ description: '"unit" by default.' }),
   price: Price.optional(),
+  maxQuantityPerCall: maxQuantityPerCall.optional(),
   metadata: Metadata.optional(),
 });
 
@@ -36,6 +49,7 @@ export const CreateMeter = z.strictObject({
 export const UpdateMeter = z.strictObject({
   displayName: DisplayName.optional(),
   unit: DisplayName.optional(),
+  maxQuantityPerCall: maxQuantityPerCall.optional(),
   metadata: Metadata.optional(),
 });
 

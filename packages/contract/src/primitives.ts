@@ -41,8 +41,49 @@ export const Quantity = z
   .max(MAX_QUANTITY, `quantity must be at most ${MAX_QUANTITY}; send a larger amount as several events`)
   .meta({ description: `Whole number of units, 1 to ${MAX_QUANTITY}.` });
 
-/** A sum of quantities: a whole number, exact up to `Number.MAX_SAFE_INTEGER`. */
+/** A count, or a sum that has a limit: a whole number that is always exact. */
 export const QuantityTotal = z.int().min(0);
+
+/**
+ * A sum without a limit: a whole number, exact up to `Number.MAX_SAFE_INTEGER` and the nearest one beyond. A decimal
+ * text beside it is exact there, so that no sum is ever too large to be told or billed.
+ */
+export const Sum = z
+  .number()
+  .min(0)
+  .refine(Number.isInteger, "must be a whole number")
+  .meta({ type: "integer" });
+
+/** The members of whatever has a quantity that is summed over agents and days; {@link isToldExactly} goes with them. */
+export const summedQuantity = {
+  quantity: Sum.meta({
+    description: "Whole number of units; beyond 2^53 - 1 the nearest number, and `quantityDecimal` is exact.",
+  }),
+  quantityDecimal: z
+    .string()
+    .regex(/^\d+$/)
+    .optional()
+    .meta({ description: "The exact quantity as a decimal text; there only where it is beyond 2^53 - 1." }),
+};
+
+/** Whether a summed quantity is exact, or has the exact one beside it: none is rounded unnoticed. */
+export function isToldExactly({
+  quantity,
+  quantityDecimal,
+}: {
+  readonly quantity: number;
+  readonly quantityDecimal?: string | undefined;
+}): boolean {
+  return quantityDecimal === undefined
+    ? Number.isSafeInteger(quantity)
+    : Number(quantityDecimal) === quantity;
+}
+
+/** The issue of a quantity that is not {@link isToldExactly}. */
+export const INEXACT_QUANTITY = {
+  path: ["quantity"],
+  message: "is more than a number holds exactly, and there is no quantityDecimal that says it",
+};
 
 /** A meter's name: 1 to 64 characters, lower-case letters, digits, `_`, `.`, `-`, beginning with a letter. */
 export const MeterName = z
@@ -64,6 +105,9 @@ export const Scope = z
 export const Decimal = z
   .string()
   .regex(/^\d{1,15}(\.\d{1,12})?$/, 'an amount is a decimal text such as "0.0025", up to 12 decimals');
+
+/** An amount that was computed: a decimal text of any length, exact however large it is. */
+export const Money = z.string().regex(/^\d+(\.\d{1,12})?$/);
 
 /** An ISO 4217 currency code in lower case, for example `usd`. */
 export const Currency = z

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HostedBillingPeriod, HostedInvoice } from "./billing.ts";
+import { HostedBillingPeriod, HostedInvoice, MeterTotal } from "./billing.ts";
 import { ErrorEnvelope } from "./errors.ts";
 import { Verification, VerifyRequest } from "./mcp.ts";
+import { CreateMeter, DEFAULT_MAX_QUANTITY_PER_CALL, UpdateMeter } from "./meters.ts";
+import { toJsonSchema } from "./openapi.ts";
 import { Price } from "./prices.ts";
-import { MAX_QUANTITY, MeterName, Quantity } from "./primitives.ts";
+import { MAX_QUANTITY, MeterName, Money, Quantity } from "./primitives.ts";
 
 describe("a quantity", () => {
   it("is a whole number from 1 to the largest", () => {
@@ -67,6 +69,42 @@ describe("what the hosted service answers", () => {
       "hostedInvoiceUrl",
     ]);
     expect(HostedBillingPeriod.safeParse({}).error?.issues[0]?.path).toEqual(["id"]);
+  });
+});
+
+describe("a sum", () => {
+  it("may be more than a number holds exactly, and has the exact text beside it", () => {
+    const total = {
+      meterName: "tokens",
+      quantity: 2 ** 53,
+      quantityDecimal: "9007199254740993",
+      eventCount: 2,
+    };
+    expect(MeterTotal.parse(total)).toEqual(total);
+    expect(MeterTotal.safeParse({ ...total, quantityDecimal: undefined }).error?.issues).toMatchObject([
+      { path: ["quantity"] },
+    ]);
+    expect(MeterTotal.safeParse({ ...total, quantityDecimal: "9007199254740990" }).success).toBe(false);
+    for (const quantity of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "1"])
+      expect(MeterTotal.safeParse({ ...total, quantity }).success).toBe(false);
+    expect(MeterTotal.safeParse({ ...total, quantityDecimal: "1e21" }).success).toBe(false);
+    expect(Money.safeParse(`${"9".repeat(40)}.99`).success).toBe(true);
+    expect(Money.safeParse("-1").success).toBe(false);
+  });
+
+  it("is a whole number in the OpenAPI document", () => {
+    expect(toJsonSchema(MeterTotal, "output")).toMatchObject({
+      properties: { quantity: { type: "integer", minimum: 0 }, eventCount: { type: "integer" } },
+    });
+  });
+});
+
+describe("a meter's limit for one call", () => {
+  it.each([1, DEFAULT_MAX_QUANTITY_PER_CALL, MAX_QUANTITY])("can be %i", (maxQuantityPerCall) => {
+    expect(CreateMeter.safeParse({ name: "tokens", maxQuantityPerCall }).success).toBe(true);
+  });
+  it.each([0, 0.5, MAX_QUANTITY + 1, null])("cannot be %s", (maxQuantityPerCall) => {
+    expect(UpdateMeter.safeParse({ maxQuantityPerCall }).success).toBe(false);
   });
 });
 

@@ -4,11 +4,14 @@ import { ValidationIssue } from "./errors.ts";
 import {
   Id,
   IdempotencyKey,
+  INEXACT_QUANTITY,
+  isToldExactly,
   MAX_BATCH_SIZE,
   Metadata,
   MeterName,
   Quantity,
   QuantityTotal,
+  summedQuantity,
   Timestamp,
 } from "./primitives.ts";
 
@@ -58,7 +61,14 @@ export const RecordUsage = z.strictObject({
 
 /** What became of one event of a batch, in the order sent. */
 export const RecordOutcome = z.discriminatedUnion("status", [
-  z.object({ status: z.literal("recorded"), event: UsageEvent }),
+  z.object({
+    status: z.literal("recorded"),
+    event: UsageEvent,
+    overBudget: z.literal(true).optional().meta({
+      description:
+        "There where it did not fit into a budget that is marked as enforced. The usage had happened, so it is recorded all the same.",
+    }),
+  }),
   z.object({ status: z.literal("duplicate"), event: UsageEvent }),
   z.object({
     status: z.literal("rejected"),
@@ -97,14 +107,16 @@ export const UsageTotalsQuery = z.object({
 });
 
 /** The usage of one meter, by what was asked for. */
-export const UsageTotal = z.object({
-  meterName: MeterName,
-  agentId: Id.optional(),
-  customerId: Id.nullable().optional(),
-  day: z.iso.date().optional().meta({ description: "In the account's time zone." }),
-  quantity: QuantityTotal,
-  eventCount: QuantityTotal,
-});
+export const UsageTotal = z
+  .object({
+    meterName: MeterName,
+    agentId: Id.optional(),
+    customerId: Id.nullable().optional(),
+    day: z.iso.date().optional().meta({ description: "In the account's time zone." }),
+    ...summedQuantity,
+    eventCount: QuantityTotal,
+  })
+  .refine(isToldExactly, INEXACT_QUANTITY);
 
 /** The usage of one meter, by what was asked for. */
 export type UsageTotal = z.infer<typeof UsageTotal>;

@@ -111,7 +111,10 @@ export class AuthenticationError extends LicentricError {
   }
 }
 
-/** 402: the budget is used up, and nothing was recorded. Comes only where `enforceBudget` was asked for. */
+/**
+ * 402: the budget is used up, and nothing was recorded. Comes where the budget is marked as `enforced`, or
+ * `enforceBudget` was asked for.
+ */
 export class BudgetExceededError extends LicentricError {
   /** The budget that refused, where the server says it. */
   readonly budget: BudgetState | undefined;

@@ -4,6 +4,17 @@ export class InexactNumberError extends RangeError {
 }
 
 /**
+ * A sum as it is answered: as a number, which beyond 2^53 - 1 is the nearest one and has the exact sum beside it as a
+ * decimal text. No sum is too large for that.
+ *
+ * @param sum a whole number as the database writes it
+ */
+export function summedQuantity(sum: string): { quantity: number; quantityDecimal?: string } {
+  const quantity = Number(sum);
+  return Number.isSafeInteger(quantity) ? { quantity } : { quantity, quantityDecimal: sum };
+}
+
+/**
  * The number that a text is. Counts, quantities and amounts must not become others unnoticed.
  *
  * @throws {InexactNumberError} when a number does not hold it exactly.

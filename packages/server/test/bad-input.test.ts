@@ -146,10 +146,18 @@ describeOnEachDatabase("bad input on $name", (database) => {
       });
     });
 
-    it.each([1, MAX_QUANTITY])("of %i is recorded", async (quantity) => {
-      const answer = await verify({ meterName: "api_calls", quantity });
-      expect(answer).toMatchObject({ status: 200, body: { data: { event: { quantity } } } });
-    });
+    it.each([1, MAX_QUANTITY])(
+      "of %i is recorded where the meter lets one call use as much",
+      async (quantity) => {
+        const [meter] = (await api.call("GET", "/api/v1/meters", { token: account.key })).body.data;
+        await api.call("PATCH", `/api/v1/meters/${meter.id}`, {
+          token: account.key,
+          body: { maxQuantityPerCall: MAX_QUANTITY },
+        });
+        const answer = await verify({ meterName: "api_calls", quantity });
+        expect(answer).toMatchObject({ status: 200, body: { data: { event: { quantity } } } });
+      },
+    );
   });
 
   it("says that a meter does not exist, and what to do, with 422", async () => {

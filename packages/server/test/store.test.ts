@@ -43,6 +43,8 @@ describeOnEachDatabase("migrations on $name", (database) => {
           expect(invoices).toEqual([{ total: "1.00", stripe_configured: version < 3 }]);
           const changes = await db.query("SELECT actor, key_id FROM audit_events");
           expect(changes).toEqual(version < 2 ? [] : [{ actor: "key", key_id: keyId }]);
+          const limits = await db.query("SELECT DISTINCT max_quantity_per_call FROM meters");
+          expect(limits).toEqual([{ max_quantity_per_call: 1_000_000 }]);
         } finally {
           await db.close();
         }
@@ -52,6 +54,36 @@ describeOnEachDatabase("migrations on $name", (database) => {
     },
     60_000,
   );
+
+  it("leave a schema into which the version before call limits and enforced budgets still writes", async () => {
+    const { location, remove } = await database.create();
+    try {
+      const db = await openDatabase(location);
+      const { id: accountId } = await createAccount(db, { name: "Acme" }, making);
+      const environmentId = await getEnvironmentId(db, accountId, "test");
+      const [agentId, meterId] = [uuidv7(), uuidv7()];
+      await db.query(
+        `INSERT INTO agents (id, environment_id, name, status, metadata, created_at, updated_at)
+         VALUES ($1, $2, 'bot', 'active', '{}', $3, $3)`,
+        [agentId, environmentId, now],
+      );
+      const meters = await db.query(
+        `INSERT INTO meters (id, environment_id, name, display_name, unit, metadata, created_at, updated_at)
+         VALUES ($1, $2, 'pages', 'Pages', 'page', '{}', $3, $3) RETURNING max_quantity_per_call`,
+        [meterId, environmentId, now],
+      );
+      const budgets = await db.query(
+        `INSERT INTO budgets (id, environment_id, agent_id, meter_id, budget_window, quantity_limit, warn_at_percent,
+           created_at, updated_at)
+         VALUES ($1, $2, $3, $4, 'day', 5, 80, $5, $5) RETURNING enforced`,
+        [uuidv7(), environmentId, agentId, meterId, now],
+      );
+      expect([...meters, ...budgets]).toEqual([{ max_quantity_per_call: 1_000_000 }, { enforced: false }]);
+      await db.close();
+    } finally {
+      await remove();
+    }
+  }, 60_000);
 
   it("refuse a database of a newer version", async () => {
     const { location, remove } = await database.create();

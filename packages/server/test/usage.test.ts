@@ -193,18 +193,20 @@ describeOnEachDatabase("usage on $name", (database) => {
     ]);
   });
 
-  it("says that a sum is too large which JSON does not carry exactly, and answers its parts", async () => {
+  it("answers a sum that JSON does not carry exactly as a decimal text, too, and its parts as numbers", async () => {
     const other = await createAuthorizedAgent(api, key);
     await record([agentId, other.agentId].map((id) => ({ agentId: id, meterName: "api_calls" })));
     const { id: periodId } = await get("/billing/periods/current");
     const set = (quantity: number) =>
       api.db.query("UPDATE usage_totals SET quantity = $2 WHERE period_id = $1", [periodId, quantity]);
     await set(Number.MAX_SAFE_INTEGER);
-    const sum = await api.call("GET", "/api/v1/usage/totals", { token: key });
-    expect(sum).toMatchObject({ status: 422, body: { code: "UNPROCESSABLE" } });
-    expect(await get("/usage/totals?groupBy=agent")).toMatchObject([
-      { quantity: Number.MAX_SAFE_INTEGER },
-      { quantity: Number.MAX_SAFE_INTEGER },
+    const quantity = Number.MAX_SAFE_INTEGER;
+    expect(await get("/usage/totals")).toEqual([
+      { meterName: "api_calls", quantity: 2 * quantity, quantityDecimal: "18014398509481982", eventCount: 2 },
+    ]);
+    expect(await get("/usage/totals?groupBy=agent")).toEqual([
+      { meterName: "api_calls", agentId, quantity, eventCount: 1 },
+      { meterName: "api_calls", agentId: other.agentId, quantity, eventCount: 1 },
     ]);
     await set(1);
   });

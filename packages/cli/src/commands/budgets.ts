@@ -20,11 +20,13 @@ interface CreateOptions extends OutputOptions {
   readonly limit: number;
   readonly window: Budget["window"];
   readonly warnAt?: number;
+  readonly enforced?: boolean;
 }
 
 interface UpdateOptions extends OutputOptions {
   readonly limit?: number;
   readonly warnAt?: number;
+  readonly enforced?: boolean;
 }
 
 /** `licentric budgets`: limits on what agents may use. */
@@ -42,6 +44,9 @@ const warnAtOption = () =>
     wholeNumber(1, 100),
   );
 
+const enforcedOption = () =>
+  new Option("--enforced", "refuse what does not fit, whatever the caller of the API asks for");
+
 function listCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("list")
     .description("list budgets, newest first, with what is used of each")
@@ -58,7 +63,7 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
       budgets,
       listView("No budgets. `licentric budgets create <agent>` makes one.", (items) =>
         table(
-          ["ID", "AGENT", "METER", "WINDOW", "USED", "LIMIT", "STATUS", "STARTS AGAIN"],
+          ["ID", "AGENT", "METER", "WINDOW", "USED", "LIMIT", "STATUS", "ENFORCED", "STARTS AGAIN"],
           items.map((each) => [
             each.id,
             each.agentId,
@@ -67,6 +72,7 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
             each.used,
             each.limit,
             shownStatus(each.status),
+            each.enforced ? "yes" : "no",
             shownTime(each.resetsAt),
           ]),
         ),
@@ -89,9 +95,10 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
         .default("period"),
     )
     .addOption(warnAtOption())
+    .addOption(enforcedOption())
     .addOption(jsonOption())
     .action(async (agentId: string, options: CreateOptions) => {
-      const { meter: meterName, limit, window, warnAt: warnAtPercent } = options;
+      const { meter: meterName, limit, window, warnAt: warnAtPercent, enforced } = options;
       const budget = await callApi(env, "creating the budget", (client) =>
         client.budgets.create({
           agentId,
@@ -99,6 +106,7 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
           limit,
           window,
           ...(warnAtPercent !== undefined && { warnAtPercent }),
+          ...(enforced !== undefined && { enforced }),
         }),
       );
       print(options, budget, budgetView);
@@ -107,20 +115,23 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
 
 function updateCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("update")
-    .description("change a budget's limit or warning")
+    .description("change a budget's limit or warning, or whether it is enforced")
     .argument("<budget>", "its id")
     .addOption(new Option("--limit <number>", "units that may be used").argParser(wholeNumber(0)))
     .addOption(warnAtOption())
+    .addOption(enforcedOption())
+    .option("--no-enforced", "only warn; what does not fit is recorded all the same")
     .addOption(jsonOption())
     .action(async (id: string, options: UpdateOptions) => {
-      const { limit, warnAt: warnAtPercent } = options;
-      if (limit === undefined && warnAtPercent === undefined) {
-        throw usageError("Say what to change: --limit, --warn-at or both.");
+      const { limit, warnAt: warnAtPercent, enforced } = options;
+      if (limit === undefined && warnAtPercent === undefined && enforced === undefined) {
+        throw usageError("Say what to change: --limit, --warn-at, --enforced or --no-enforced.");
       }
       const budget = await callApi(env, "changing the budget", (client) =>
         client.budgets.update(id, {
           ...(limit !== undefined && { limit }),
           ...(warnAtPercent !== undefined && { warnAtPercent }),
+          ...(enforced !== undefined && { enforced }),
         }),
       );
       print(options, budget, budgetView);
@@ -154,6 +165,7 @@ function budgetView(budget: Budget): string {
     ["remaining", budget.remaining],
     ["status", shownStatus(budget.status)],
     ["warns at", `${budget.warnAtPercent} %`],
+    ["enforced", budget.enforced ? "yes" : "no"],
     ["starts again", shownTime(budget.resetsAt)],
   ]);
 }

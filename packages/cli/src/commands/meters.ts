@@ -4,7 +4,7 @@ import { callApi } from "../call-api.ts";
 import { usageError } from "../exit-codes.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { meterId } from "../meter-id.ts";
-import { moment } from "../parse.ts";
+import { moment, wholeNumber } from "../parse.ts";
 import { type PriceOptions, toPrice, withPriceOptions } from "../price-options.ts";
 import { shownPrice } from "../show/price.ts";
 import { shownTime } from "../show/time.ts";
@@ -14,6 +14,13 @@ import { fields, table } from "../terminal/table.ts";
 interface CreateOptions extends OutputOptions, PriceOptions {
   readonly displayName?: string;
   readonly unit?: string;
+  readonly maxQuantityPerCall?: number;
+}
+
+interface UpdateOptions extends OutputOptions {
+  readonly displayName?: string;
+  readonly unit?: string;
+  readonly maxQuantityPerCall?: number;
 }
 
 interface SetPriceOptions extends OutputOptions, PriceOptions {
@@ -26,6 +33,7 @@ export function metersCommand(env: NodeJS.ProcessEnv): Command {
     .description("what is counted, and what it costs")
     .addCommand(listCommand(env))
     .addCommand(createCommand(env))
+    .addCommand(updateCommand(env))
     .addCommand(priceCommand(env))
     .addCommand(pricesCommand(env));
 }
@@ -41,12 +49,13 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
       meters,
       listView("No meters. `licentric meters create <name>` makes one.", (items) =>
         table(
-          ["NAME", "ON INVOICES", "UNIT", "PRICE", "ID"],
-          items.map(({ name, displayName, unit, price, id }) => [
+          ["NAME", "ON INVOICES", "UNIT", "PRICE", "MOST IN A CALL", "ID"],
+          items.map(({ name, displayName, unit, price, maxQuantityPerCall, id }) => [
             name,
             displayName,
             unit,
             shownPrice(price),
+            maxQuantityPerCall,
             id,
           ]),
         ),
@@ -55,16 +64,23 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
   });
 }
 
+const maxQuantityOption = () =>
+  new Option(
+    "--max-quantity-per-call <number>",
+    "the most that an agent may use in one call; 1000000 by default",
+  ).argParser(wholeNumber(1, 1_000_000_000));
+
 function createCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("create")
     .description("create a meter, with its first price where one is given")
     .argument("<name>", "its name in code, for example pages")
     .option("--display-name <name>", "what an invoice line says")
-    .option("--unit <unit>", "one of what is counted, for example page");
+    .option("--unit <unit>", "one of what is counted, for example page")
+    .addOption(maxQuantityOption());
   return withPriceOptions(command)
     .addOption(jsonOption())
     .action(async (name: string, options: CreateOptions) => {
-      const { displayName, unit } = options;
+      const { displayName, unit, maxQuantityPerCall } = options;
       const price = toPrice(options);
       const meter = await callApi(env, "creating the meter", (client) =>
         client.meters.create({
@@ -72,9 +88,34 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
           ...(displayName && { displayName }),
           ...(unit && { unit }),
           ...(price && { price }),
+          ...(maxQuantityPerCall && { maxQuantityPerCall }),
         }),
       );
       print(options, meter, meterView);
+    });
+}
+
+function updateCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("update")
+    .description("change what a meter is called on invoices, or what one call may use of it")
+    .argument("<meter>", "its name or id")
+    .option("--display-name <name>", "what an invoice line says")
+    .option("--unit <unit>", "one of what is counted, for example page")
+    .addOption(maxQuantityOption())
+    .addOption(jsonOption())
+    .action(async (meter: string, options: UpdateOptions) => {
+      const { displayName, unit, maxQuantityPerCall } = options;
+      if (displayName === undefined && unit === undefined && maxQuantityPerCall === undefined) {
+        throw usageError("Say what to change: --display-name, --unit or --max-quantity-per-call.");
+      }
+      const updated = await callApi(env, "changing the meter", async (client) =>
+        client.meters.update(await meterId(client, meter), {
+          ...(displayName !== undefined && { displayName }),
+          ...(unit !== undefined && { unit }),
+          ...(maxQuantityPerCall !== undefined && { maxQuantityPerCall }),
+        }),
+      );
+      print(options, updated, meterView);
     });
 }
 
@@ -141,6 +182,7 @@ function meterView(meter: Meter): string {
     ["on invoices", meter.displayName],
     ["unit", meter.unit],
     ["price", shownPrice(meter.price)],
+    ["most in a call", meter.maxQuantityPerCall],
     ["created", shownTime(meter.createdAt)],
   ]);
 }

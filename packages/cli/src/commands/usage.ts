@@ -8,6 +8,7 @@ import { meterId } from "../meter-id.ts";
 import { type ConfigOptions, configOf, withDatabaseOptions } from "../options.ts";
 import { periodIdOf, readPeriod } from "../read-period.ts";
 import { requireExists } from "../require-exists.ts";
+import { shownQuantity } from "../show/quantity.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import { withProgress } from "../terminal/progress.ts";
@@ -69,7 +70,7 @@ function totalsCommand(env: NodeJS.ProcessEnv): Command {
                 ...groupBy.map(
                   (each) => ({ agent: row.agentId, customer: row.customerId, day: row.day })[each],
                 ),
-                row.quantity,
+                shownQuantity(row),
                 row.eventCount,
               ]),
             ),

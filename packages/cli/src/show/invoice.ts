@@ -1,5 +1,6 @@
 import type { Invoice } from "@licentric/sdk";
 import { fields, table } from "../terminal/table.ts";
+import { shownQuantity } from "./quantity.ts";
 import { shownStatus } from "./status.ts";
 import { shownTime } from "./time.ts";
 
@@ -21,7 +22,7 @@ export function invoiceView(invoice: Invoice): string {
     ["created", shownTime(invoice.createdAt)],
     ["to pay at", stripeConfigured ? invoice.hostedInvoiceUrl : undefined],
   ]);
-  const charged = lines.map((line) => [line.description, line.quantity, line.unitPrice, line.amount]);
+  const charged = lines.map((line) => [line.description, shownQuantity(line), line.unitPrice, line.amount]);
   const computed = stripeConfigured
     ? ""
     : "\nStripe is not connected: this is what the period costs, and nothing was sent.\n";

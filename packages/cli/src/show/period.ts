@@ -1,5 +1,6 @@
 import type { BillingPeriod } from "@licentric/sdk";
 import { fields, table } from "../terminal/table.ts";
+import { shownQuantity } from "./quantity.ts";
 import { shownStatus } from "./status.ts";
 import { shownTime } from "./time.ts";
 
@@ -16,7 +17,7 @@ export function periodView(period: BillingPeriod): string {
   // The hosted service promises a period's id alone.
   if (totals === undefined) return known;
   if (totals.length === 0) return `${known}\nNo usage.\n`;
-  const rows = totals.map((total) => [total.meterName, total.quantity, total.eventCount]);
+  const rows = totals.map((total) => [total.meterName, shownQuantity(total), total.eventCount]);
   return `${known}\n${table(["METER", "QUANTITY", "EVENTS"], rows)}`;
 }
 

@@ -2,13 +2,19 @@ import stringWidth from "string-width";
 import { type Style, styled, visible } from "./style.ts";
 
 /** What a table shows in one place. Numbers are grouped and stand right; nothing is shown as a dash. */
-export type Cell = string | number | null | undefined | { readonly text: string; readonly style: Style };
+export type Cell =
+  | string
+  | number
+  | bigint
+  | null
+  | undefined
+  | { readonly text: string; readonly style: Style };
 
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 12 });
 
 /** Rows under their headers, for people: no frame, columns as wide as they need to be. */
 export function table(headers: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const right = headers.map((_, column) => rows.some((row) => typeof row[column] === "number"));
+  const right = headers.map((_, column) => rows.some((row) => isNumeric(row[column])));
   const body = rows.map((row) => headers.map((_, column) => toShown(row[column])));
   const widths = headers.map((header, column) =>
     Math.max(stringWidth(header), ...body.map((row) => stringWidth(row[column]?.text ?? ""))),
@@ -42,9 +48,13 @@ interface Shown {
   readonly style: Style | undefined;
 }
 
+function isNumeric(cell: Cell): cell is number | bigint {
+  return typeof cell === "number" || typeof cell === "bigint";
+}
+
 function toShown(cell: Cell): Shown {
   if (cell === null || cell === undefined || cell === "") return { text: "-", style: "dim" };
-  if (typeof cell === "number") return { text: grouped.format(cell), style: undefined };
+  if (isNumeric(cell)) return { text: grouped.format(cell), style: undefined };
   if (typeof cell === "string") return { text: visible(cell), style: undefined };
   return { text: visible(cell.text), style: cell.style };
 }

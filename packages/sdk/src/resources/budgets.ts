@@ -17,7 +17,10 @@ export type BudgetUpdateParams = BodyOf<typeof routes.budgets.update>;
 /** How {@link Budgets.list} can be narrowed. */
 export type BudgetListParams = QueryOf<typeof routes.budgets.list>;
 
-/** Limits on what agents may use. They refuse a call only where it is verified with `enforceBudget`. */
+/**
+ * Limits on what agents may use. They refuse a call where they are marked as `enforced`, or where it is verified with
+ * `enforceBudget`; else they warn.
+ */
 export class Budgets {
   readonly #api: Api;
 
@@ -27,13 +30,14 @@ export class Budgets {
   }
 
   /**
-   * Limits what an agent may use of a meter per `window`: `day`, `period` (the default) or `total`.
+   * Limits what an agent may use of a meter per `window`: `day`, `period` (the default) or `total`. With
+   * `enforced: true` the server refuses what does not fit, whatever the caller asks for.
    *
    * @throws ConflictError where there is one for this agent, meter and window
    * @throws NotFoundError where there is no such agent or meter
    * @example
    * ```ts
-   * await client.budgets.create({ agentId: "agt_1", meterName: "api_calls", limit: 10_000, window: "day" });
+   * await client.budgets.create({ agentId: "agt_1", meterName: "api_calls", limit: 10_000, enforced: true });
    * ```
    */
   create(params: BudgetCreateParams, options?: RequestOptions): APIPromise<Budget> {
@@ -66,7 +70,7 @@ export class Budgets {
   }
 
   /**
-   * Changes a budget's limit or the share of it at which it warns.
+   * Changes a budget's limit, the share of it at which it warns, or whether it is enforced.
    *
    * @throws NotFoundError where there is none of this id
    * @example

@@ -62,12 +62,14 @@ export class Mcp {
    * Verifies an agent's token and, with a `meterName`, records `quantity` (1 by default) on that meter. Needs no
    * management key.
    *
-   * A budget over its limit does not stop the recording, unless `enforceBudget` asks for it.
+   * A budget over its limit does not stop the recording, unless it is `enforced` or `enforceBudget` asks for it.
    *
    * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
    * @throws PermissionDeniedError where it lacks one of `requiredScopes`; nothing is recorded
-   * @throws BudgetExceededError with `enforceBudget` where the budget is used up; nothing is recorded
-   * @throws ValidationError where the quantity is not legal, or there is no such meter
+   * @throws BudgetExceededError where the budget is used up and `enforced`, or `enforceBudget` asks for it; nothing is
+   * recorded
+   * @throws ValidationError where the quantity is not legal or over the meter's `maxQuantityPerCall`, or there is no
+   * such meter; nothing is recorded
    * @example
    * ```ts
    * const { agentId, event } = await client.mcp.verify("AGT-q1w2e3r4t5y6", {
@@ -91,7 +93,8 @@ export class Mcp {
    *
    * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
    * @throws PermissionDeniedError where it lacks one of `requiredScopes`
-   * @throws BudgetExceededError with `enforceBudget` where the budget has less left
+   * @throws BudgetExceededError where the budget has less left and is `enforced`, or `enforceBudget` asks for it
+   * @throws ValidationError where the quantity is over the meter's `maxQuantityPerCall`, or there is no such meter
    * @example
    * ```ts
    * const { reservation } = await client.mcp.reserve(token, { meterName: "tokens", quantity: 4_000 });
@@ -114,12 +117,14 @@ export class Mcp {
 
   /**
    * Records what was really used of a reservation, all of it by default, and frees the rest. The token may have
-   * expired since. A hold that has lapsed is recorded all the same, over the budget if need be: the work was done.
+   * expired since. A hold that has lapsed is recorded all the same, over the budget if need be: the work was done. Only
+   * a budget that is `enforced` refuses it.
    * Committed again with the same quantity, it answers the same event and records nothing.
    *
    * @throws ConflictError where the reservation was released, or committed with another quantity
    * @throws NotFoundError where it was not made with this token
-   * @throws ValidationError where `quantity` is more than was held
+   * @throws ValidationError where `quantity` is more than was held, or over the meter's `maxQuantityPerCall` by now
+   * @throws BudgetExceededError where the hold has lapsed and does not fit into an `enforced` budget any more
    * @example
    * ```ts
    * const { event } = await client.mcp.commit(token, "res_1", { quantity: 1_250 });

@@ -80,12 +80,14 @@ export class Meters {
   }
 
   /**
-   * Changes what a meter is called on invoices.
+   * Changes what a meter is called on invoices, or the most that an agent may use of it in one call
+   * (`maxQuantityPerCall`, 1,000,000 by default).
    *
    * @throws NotFoundError where there is none of this id
+   * @throws ValidationError where a member is not legal
    * @example
    * ```ts
-   * await client.meters.update("mtr_1", { displayName: "Pages read" });
+   * await client.meters.update("mtr_1", { displayName: "Pages read", maxQuantityPerCall: 500 });
    * ```
    */
   update(meterId: string, params: MeterUpdateParams, options?: RequestOptions): APIPromise<Meter> {

@@ -40,7 +40,9 @@ export class Usage {
   }
 
   /**
-   * Records one usage event. An event without an `idempotencyKey` gets one, so that a retry never records twice;
+   * Records one usage event. It has happened, so nothing refuses it but a mistake in it: the meter's
+   * `maxQuantityPerCall` binds agents' own tokens alone, and over an `enforced` budget it is recorded with
+   * `overBudget: true`. An event without an `idempotencyKey` gets one, so that a retry never records twice;
    * give your own to make a repetition after a crash safe, too.
    *
    * @throws ValidationError where the event is not legal, or there is no such meter
@@ -109,7 +111,8 @@ export class Usage {
   }
 
   /**
-   * Sums usage by meter and, if asked for, by agent, customer or day; of the current period by default.
+   * Sums usage by meter and, if asked for, by agent, customer or day; of the current period by default. A sum beyond
+   * `Number.MAX_SAFE_INTEGER` has the exact quantity in `quantityDecimal`.
    *
    * @example
    * ```ts

@@ -180,5 +180,39 @@ export function describeTokens(api: ContractContext): void {
       });
       expect(await api.client.usage.totals({ agentId: agent.id })).toMatchObject([{ quantity: 6 }]);
     });
+
+    it("hold whatever the caller says where they are marked as enforced, and flag what the owner reports", async () => {
+      const { agent, token } = await api.newToken();
+      const meterName = "api_calls";
+      const budget = await api.client.budgets.create({
+        agentId: agent.id,
+        meterName,
+        limit: 3,
+        enforced: true,
+      });
+      expect(budget).toMatchObject({ enforced: true });
+      await api.client.mcp.verify(token, { meterName, quantity: 2 });
+      for (const refused of [
+        () => api.client.mcp.verify(token, { meterName, quantity: 2 }),
+        () => api.client.mcp.reserve(token, { meterName, quantity: 2 }),
+      ]) {
+        expect(await errorOf(refused())).toMatchObject({
+          name: "BudgetExceededError",
+          status: 402,
+          budget: { limit: 3, used: 2 },
+        });
+      }
+      const fits = await api.client.usage.record({ agentId: agent.id, meterName });
+      expect(fits).not.toHaveProperty("overBudget");
+      expect(await api.client.usage.record({ agentId: agent.id, meterName })).toMatchObject({
+        status: "recorded",
+        overBudget: true,
+      });
+      expect(await api.client.budgets.update(budget.id, { enforced: false })).toMatchObject({
+        enforced: false,
+      });
+      await api.client.mcp.verify(token, { meterName });
+      expect(await api.client.usage.totals({ agentId: agent.id })).toMatchObject([{ quantity: 5 }]);
+    });
   });
 }

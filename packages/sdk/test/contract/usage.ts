@@ -35,6 +35,31 @@ export function describeUsage(api: ContractContext): void {
       expect(await api.client.meters.get(meter.id)).toMatchObject({ id: meter.id, displayName: "Pages" });
     });
 
+    it("limit what one call of an agent may use, and not what the owner reports", async () => {
+      const { id, name: meterName } = await api.newMeter();
+      expect(await api.client.meters.get(id)).toMatchObject({ maxQuantityPerCall: 1_000_000 });
+      const { agent, token } = await api.newToken();
+      expect(await api.client.meters.update(id, { maxQuantityPerCall: 5 })).toMatchObject({
+        maxQuantityPerCall: 5,
+      });
+      for (const refused of [
+        () => api.client.mcp.verify(token, { meterName, quantity: 6 }),
+        () => api.client.mcp.reserve(token, { meterName, quantity: 6 }),
+      ]) {
+        expect(await errorOf(refused())).toMatchObject({
+          name: "ValidationError",
+          status: 422,
+          code: "UNPROCESSABLE",
+          issues: [{ path: "quantity", code: "too_big" }],
+        });
+      }
+      await api.client.mcp.verify(token, { meterName, quantity: 5 });
+      await api.client.usage.record({ agentId: agent.id, meterName, quantity: 6 });
+      expect(await api.client.usage.totals({ meterName })).toMatchObject([{ quantity: 11, eventCount: 2 }]);
+      const other = await api.client.meters.create({ name: unique("bytes"), maxQuantityPerCall: 7 });
+      expect(other).toMatchObject({ maxQuantityPerCall: 7 });
+    });
+
     it("have one name each", async () => {
       const { name } = await api.newMeter();
       expect(await errorOf(api.client.meters.create({ name }))).toBeInstanceOf(ConflictError);

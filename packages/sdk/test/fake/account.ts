@@ -22,7 +22,14 @@ export function createAccount(managementKey: string) {
   const { table, insert, find, change, where } = store;
 
   const newMeter = (row: Readonly<Record<string, unknown>>) =>
-    insert("meter", { displayName: row["name"], unit: "unit", price: null, ...stamps(), ...row });
+    insert("meter", {
+      displayName: row["name"],
+      unit: "unit",
+      price: null,
+      maxQuantityPerCall: 1_000_000,
+      ...stamps(),
+      ...row,
+    });
   const openPeriod = () => {
     const now = new Date();
     return insert("period", {
@@ -147,11 +154,19 @@ export function createAccount(managementKey: string) {
     if (missing)
       throw new Refusal("INSUFFICIENT_SCOPE", `The token lacks the scope "${missing}".`, { scope: missing });
     const { meterName } = call.body;
+    const quantity = number(call.body["quantity"], 1);
+    const most = number(where("meter", { name: meterName })[0]?.["maxQuantityPerCall"], quantity);
+    if (meterName !== undefined && quantity > most) {
+      const message = `${quantity} is more than the ${most} that one call may use.`;
+      throw new Refusal("UNPROCESSABLE", message, {
+        issues: [{ path: "quantity", message, code: "too_big" }],
+      });
+    }
     const budget = meterName === undefined ? undefined : budgetFor(agentId, meterName);
     if (
       budget &&
-      call.body["enforceBudget"] &&
-      number(call.body["quantity"], 1) > number(budget["remaining"], 0)
+      (call.body["enforceBudget"] || budget["enforced"]) &&
+      quantity > number(budget["remaining"], 0)
     ) {
       throw new Refusal("BUDGET_EXCEEDED", `The budget of ${text(meterName)} is used up.`, { budget });
     }
@@ -228,7 +243,10 @@ export function createAccount(managementKey: string) {
     }
     try {
       const { event: row, duplicate } = record(parsed.data);
-      return { status: duplicate ? "duplicate" : "recorded", event: row };
+      if (duplicate) return { status: "duplicate", event: row };
+      const budget = budgetFor(row["agentId"], row["meterName"]);
+      const isOver = budget?.["enforced"] === true && number(budget["used"], 0) > number(budget["limit"], 0);
+      return { status: "recorded", event: row, ...(isOver && { overBudget: true }) };
     } catch (error) {
       if (error instanceof Refusal) return { status: "rejected", error: error.message, code: error.code };
       throw error;

@@ -102,7 +102,9 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
           throw new Refusal("NOT_FOUND", "There is no such meter.");
         if (where("budget", { agentId, meterName, window }).length > 0)
           throw new Refusal("CONFLICT", "There is one.");
-        return budgetState(insert("budget", { warnAtPercent: 80, ...body, window, ...stamps() }));
+        return budgetState(
+          insert("budget", { warnAtPercent: 80, enforced: false, ...body, window, ...stamps() }),
+        );
       },
       list: ({ query }) =>
         where("budget", {

@@ -96,12 +96,18 @@ function creditOf(invoice: InvoiceRow, amount: string) {
       `${amount} ${invoice.currency} cannot be paid exactly. The nearest amount that can is ${credit.amount}.`,
     );
   }
-  const total = roundToCurrency(new Big(invoice.total), invoice.currency).amountMinor;
-  const left = total - invoice.credited_minor;
-  if (credit.amountMinor === 0 || credit.amountMinor > left) {
+  const left = new Big(invoice.total).minus(minorToDecimal(invoice.credited_minor, invoice.currency));
+  if (new Big(credit.amount).eq(0) || left.lt(credit.amount)) {
     throw new ApiError(
       "UNPROCESSABLE",
-      `A credit note takes back more than nothing and at most what is left of the invoice, ${minorToDecimal(left, invoice.currency)} ${invoice.currency}.`,
+      `A credit note takes back more than nothing and at most what is left of the invoice, ${roundToCurrency(left, invoice.currency).amount} ${invoice.currency}.`,
+    );
+  }
+  if (!Number.isSafeInteger(credit.amountMinor)) {
+    const most = minorToDecimal(Number.MAX_SAFE_INTEGER, invoice.currency);
+    throw new ApiError(
+      "UNPROCESSABLE",
+      `One credit note takes back at most ${most} ${invoice.currency}. Make several.`,
     );
   }
   return credit;

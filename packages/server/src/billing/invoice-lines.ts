@@ -1,11 +1,13 @@
 import type { InvoiceLine, Price } from "@licentric/contract";
+import { summedQuantity } from "../exact-integer.ts";
 import { exactCost, roundToCurrency } from "./pricing.ts";
 
 /** What one meter counted for the payer in the period, with its price. */
 export interface BilledUsage {
   readonly meterName: string;
   readonly displayName: string;
-  readonly quantity: number;
+  /** A whole number as the database writes it: it may be more than a number holds. */
+  readonly quantity: string;
   /** null: counted and not charged. */
   readonly price: Price | null;
 }
@@ -17,9 +19,17 @@ export function invoiceLines(usage: readonly BilledUsage[], currency: string): I
     return {
       meterName,
       description: displayName,
-      quantity,
+      ...summedQuantity(quantity),
       unitPrice: price?.model === "per_unit" ? price.unitPrice : null,
-      ...roundToCurrency(exactCost(price ?? free, quantity), currency),
+      ...roundToCurrency(exactCost(price ?? free, BigInt(quantity)), currency),
     };
   });
+}
+
+/** A line's quantity, digit by digit. */
+export function shownQuantity({
+  quantity,
+  quantityDecimal,
+}: Pick<InvoiceLine, "quantity" | "quantityDecimal">): string {
+  return quantityDecimal ?? String(quantity);
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { BillingPeriod, CreditNote, Invoice } from "@licentric/contract";
 import Big from "big.js";
+import { shownQuantity } from "./invoice-lines.ts";
 
 /** What is on the page. */
 export interface InvoicePage {
@@ -107,10 +108,11 @@ ${sum(issued.length === 0 ? "Total" : "Total after credit", `${grouped(due.toFix
 `;
 }
 
-function line({ description, meterName, quantity, unitPrice, amount }: Invoice["lines"][number]): string {
+function line(charged: Invoice["lines"][number]): string {
+  const { description, meterName, unitPrice, amount } = charged;
   const meter = description === meterName ? "" : `<small>${escapeText(meterName)}</small>`;
   const price = unitPrice === null ? "by tier" : escapeText(unitPrice);
-  return `<tr><td>${escapeText(description)}${meter}</td><td class="number">${grouped(String(quantity))}</td><td class="number">${price}</td><td class="number">${grouped(amount)}</td></tr>`;
+  return `<tr><td>${escapeText(description)}${meter}</td><td class="number">${grouped(shownQuantity(charged))}</td><td class="number">${price}</td><td class="number">${grouped(amount)}</td></tr>`;
 }
 
 function sum(label: string, amount: string): string {

@@ -22,8 +22,8 @@ export interface InvoiceRow {
   readonly currency: string;
   readonly lines: InvoiceLine[];
   readonly total: string;
-  /** Sum of its credit notes in the currency's minor unit. */
-  readonly credited_minor: number;
+  /** Sum of its credit notes in the currency's minor unit: a whole number, as text for it may be more than a number holds. */
+  readonly credited_minor: string;
   readonly metadata: Record<string, string>;
   readonly stripe_configured: boolean;
   readonly stripe_customer_id: string | null;
@@ -35,7 +35,7 @@ export interface InvoiceRow {
 
 const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, total, metadata,
   stripe_configured, stripe_customer_id, stripe_invoice_id, stripe_items, hosted_invoice_url, created_at,
-  (SELECT coalesce(sum(n.amount_minor), 0)::bigint FROM credit_notes n
+  (SELECT coalesce(sum(n.amount_minor), 0)::text FROM credit_notes n
    WHERE n.invoice_id = invoices.id AND n.status <> 'refused') AS credited_minor`;
 
 /** An invoice as it is answered. */
@@ -153,7 +153,7 @@ export async function followStripe(
 interface UsageRow {
   meter_name: string;
   display_name: string;
-  quantity: number;
+  quantity: string;
   price: Price | null;
 }
 
@@ -165,7 +165,7 @@ async function selectBilledUsage(tx: Queryable, period: { id: string }, customer
   const rows = await tx.query<UsageRow>(
     `SELECT m.name AS meter_name, m.display_name, t.quantity, price.price
      FROM (
-       SELECT meter_id, sum(quantity)::bigint AS quantity FROM usage_totals
+       SELECT meter_id, sum(quantity)::text AS quantity FROM usage_totals
        WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid GROUP BY meter_id
      ) t
      JOIN meters m ON m.id = t.meter_id

@@ -1,6 +1,7 @@
-import type { BillingPeriod, ListPeriodsQuery, MeterTotal } from "@licentric/contract";
+import type { BillingPeriod, ListPeriodsQuery } from "@licentric/contract";
 import type { z } from "zod";
 import { recordSystemChange } from "../audit/audit-events.ts";
+import { summedQuantity } from "../exact-integer.ts";
 import { notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { clockSkew } from "../store/clock-skew.ts";
@@ -15,17 +16,17 @@ interface PeriodRow {
   ends_at: Date;
   closed_at: Date | null;
   created_at: Date;
-  totals: MeterTotal[];
+  totals: { meterName: string; quantity: string; eventCount: number }[];
 }
 
-// The totals are kept as events arrive, so reading them costs the same whatever the number of events. jsonb carries
-// them as numbers without loss: each is at most 2^53 - 1.
+// The totals are kept as events arrive, so reading them costs the same whatever the number of events. Quantities are
+// carried as text: together, agents may have used more than a number holds.
 const SELECT_PERIOD = `
 SELECT p.id, p.status, p.starts_at, p.ends_at, p.closed_at, p.created_at, coalesce(t.totals, '[]'::jsonb) AS totals
 FROM periods p
 LEFT JOIN LATERAL (
   SELECT jsonb_agg(
-    jsonb_build_object('meterName', m.name, 'quantity', t.quantity, 'eventCount', t.event_count) ORDER BY m.name
+    jsonb_build_object('meterName', m.name, 'quantity', t.quantity::text, 'eventCount', t.event_count) ORDER BY m.name
   ) AS totals
   FROM (
     SELECT meter_id, sum(quantity) AS quantity, sum(event_count) AS event_count
@@ -40,7 +41,11 @@ function toPeriod(row: PeriodRow): BillingPeriod {
     startsAt: row.starts_at.toISOString(),
     endsAt: row.ends_at.toISOString(),
     closedAt: row.closed_at?.toISOString() ?? null,
-    totals: row.totals,
+    totals: row.totals.map(({ meterName, quantity, eventCount }) => ({
+      meterName,
+      ...summedQuantity(quantity),
+      eventCount,
+    })),
     createdAt: row.created_at.toISOString(),
   };
 }

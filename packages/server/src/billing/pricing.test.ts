@@ -88,7 +88,7 @@ describe("exactCost", () => {
     fc.assert(
       fc.property(anyPrice, quantity, (price, units) => {
         expect(PriceSchema.safeParse(price).success).toBe(true);
-        expect(exactCost(price, units).toFixed()).toBe(bruteForce(price, units).toFixed());
+        expect(exactCost(price, BigInt(units)).toFixed()).toBe(bruteForce(price, units).toFixed());
       }),
       { numRuns: 1_000 },
     );
@@ -99,7 +99,7 @@ describe("exactCost", () => {
       fc.property(anyPrice, quantity, quantity, (price, a, b) => {
         fc.pre(price.model !== "volume");
         const [less, more] = a < b ? [a, b] : [b, a];
-        expect(exactCost(price, less).lte(exactCost(price, more))).toBe(true);
+        expect(exactCost(price, BigInt(less)).lte(exactCost(price, BigInt(more)))).toBe(true);
       }),
       { numRuns: 500 },
     );
@@ -109,8 +109,8 @@ describe("exactCost", () => {
     fc.assert(
       fc.property(decimal, quantity, quantity, (unitPrice, a, b) => {
         const price = { model: "per_unit", unitPrice } as const;
-        const divided = exactCost(price, a).plus(exactCost(price, b));
-        expect(exactCost(price, a + b).eq(divided)).toBe(true);
+        const divided = exactCost(price, BigInt(a)).plus(exactCost(price, BigInt(b)));
+        expect(exactCost(price, BigInt(a + b)).eq(divided)).toBe(true);
       }),
     );
   });
@@ -118,16 +118,47 @@ describe("exactCost", () => {
   it("costs nothing without usage, and nothing within the included quantity but the minimum", () => {
     fc.assert(
       fc.property(anyPrice, quantity, (price, units) => {
-        expect(exactCost(price, 0).eq(0)).toBe(true);
+        expect(exactCost(price, 0n).eq(0)).toBe(true);
         fc.pre(units > 0 && units <= (price.includedQuantity ?? 0));
-        expect(exactCost(price, units).eq(price.minimumAmount ?? 0)).toBe(true);
+        expect(exactCost(price, BigInt(units)).eq(price.minimumAmount ?? 0)).toBe(true);
       }),
     );
   });
 
   it("is exact for the largest quantity and the smallest price", () => {
     const price = { model: "per_unit", unitPrice: "0.000000000001" } as const;
-    expect(exactCost(price, Number.MAX_SAFE_INTEGER).toFixed()).toBe("9007.199254740991");
+    expect(exactCost(price, BigInt(Number.MAX_SAFE_INTEGER)).toFixed()).toBe("9007.199254740991");
+  });
+
+  it.each<[Price, string]>([
+    [
+      { model: "per_unit", unitPrice: "999999999999999.999999999999" },
+      "9007199254740992999999999990992.800745259007",
+    ],
+    [{ model: "package", packageSize: 2, packagePrice: "3" }, "13510798882111491"],
+    [
+      {
+        model: "graduated",
+        tiers: [
+          { upTo: Number.MAX_SAFE_INTEGER, unitPrice: "1" },
+          { upTo: null, unitPrice: "0.1" },
+        ],
+      },
+      "9007199254740991.2",
+    ],
+    [
+      {
+        model: "volume",
+        tiers: [
+          { upTo: Number.MAX_SAFE_INTEGER, unitPrice: "5" },
+          { upTo: null, unitPrice: "1" },
+        ],
+        includedQuantity: 1,
+      },
+      "9007199254740992",
+    ],
+  ])("is exact where the quantity is more than a number holds: %j", (price, cost) => {
+    expect(exactCost(price, 9_007_199_254_740_993n).toFixed()).toBe(cost);
   });
 });
 
@@ -157,6 +188,17 @@ describe("roundToCurrency", () => {
         expect(minorToDecimal(rounded.amountMinor, currency)).toBe(rounded.amount);
       }),
     );
+  });
+
+  it("is exact where the amount is more than a number holds, and its minor unit the nearest number", () => {
+    const rounded = roundToCurrency(new Big("90071992547409.925"), "usd");
+    expect(rounded).toEqual({ amount: "90071992547409.93", amountMinor: 9_007_199_254_740_992 });
+    const huge = roundToCurrency(new Big("1e40"), "kwd");
+    expect(huge).toEqual({ amount: `1${"0".repeat(40)}.000`, amountMinor: 1e43 });
+    expect(sumAmounts([huge, { amount: "0.010", amountMinor: 10 }], "kwd").amount).toBe(
+      `1${"0".repeat(40)}.010`,
+    );
+    expect(minorToDecimal("9007199254740993", "usd")).toBe("90071992547409.93");
   });
 
   it("rounds each line once and the sum of the lines not at all", () => {

@@ -1,64 +1,68 @@
 import type { Price } from "@licentric/contract";
 import Big from "big.js";
-import { exactInteger } from "../exact-integer.ts";
 import { currencyRule } from "./currency.ts";
 
 /** The exact cost of a quantity, before any rounding. No usage costs nothing, whatever the minimum. */
-export function exactCost(price: Price, quantity: number): Big {
-  if (quantity === 0) return new Big(0);
-  const charged = Math.max(0, quantity - (price.includedQuantity ?? 0));
-  const cost = costOf(price, charged);
+export function exactCost(price: Price, quantity: bigint): Big {
+  if (quantity === 0n) return new Big(0);
+  const charged = quantity - BigInt(price.includedQuantity ?? 0);
+  const cost = charged > 0n ? costOf(price, charged) : new Big(0);
   const minimum = new Big(price.minimumAmount ?? 0);
   return cost.lt(minimum) ? minimum : cost;
 }
 
-function costOf(price: Price, quantity: number): Big {
+/** What more than nothing costs. */
+function costOf(price: Price, quantity: bigint): Big {
   switch (price.model) {
     case "per_unit":
-      return new Big(price.unitPrice).times(quantity);
-    case "package":
-      return new Big(price.packagePrice).times(Math.ceil(quantity / price.packageSize));
+      return timesUnits(price.unitPrice, quantity);
+    case "package": {
+      const size = BigInt(price.packageSize);
+      return timesUnits(price.packagePrice, (quantity + size - 1n) / size);
+    }
     case "volume": {
       const tier = price.tiers.find(({ upTo }) => upTo === null || quantity <= upTo);
-      if (tier === undefined || quantity === 0) return new Big(0);
-      return new Big(tier.unitPrice).times(quantity).plus(tier.flatPrice ?? 0);
+      if (tier === undefined) return new Big(0);
+      return timesUnits(tier.unitPrice, quantity).plus(tier.flatPrice ?? 0);
     }
     case "graduated": {
-      let below = 0;
+      let below = 0n;
       let cost = new Big(0);
       for (const { upTo, unitPrice, flatPrice } of price.tiers) {
         if (quantity <= below) break;
-        const inTier = Math.min(quantity, upTo ?? quantity) - below;
-        cost = cost.plus(new Big(unitPrice).times(inTier)).plus(flatPrice ?? 0);
-        below = upTo ?? quantity;
+        const end = upTo === null || quantity < upTo ? quantity : BigInt(upTo);
+        cost = cost.plus(timesUnits(unitPrice, end - below)).plus(flatPrice ?? 0);
+        below = end;
       }
       return cost;
     }
   }
 }
 
-/** A rounded amount of money: as a decimal text, and as a whole number of the currency's minor unit. */
+function timesUnits(price: string, units: bigint): Big {
+  return new Big(price).times(units.toString());
+}
+
+/** A rounded amount of money. */
 export interface Amount {
+  /** A decimal text, exact however large the amount is. */
   readonly amount: string;
+  /** The same as a whole number of the currency's minor unit; beyond 2^53 - 1 the nearest number. */
   readonly amountMinor: number;
 }
 
-/**
- * Rounds an exact cost once, half up, to what the currency can pay.
- *
- * @throws {InexactNumberError} when it is more of the minor unit than a number holds exactly.
- */
+/** Rounds an exact cost once, half up, to what the currency can pay. */
 export function roundToCurrency(cost: Big, currency: string): Amount {
   const { digits, step } = currencyRule(currency);
   const minor = cost.times(new Big(10).pow(digits)).div(step).round(0, Big.roundHalfUp).times(step);
   return {
     amount: minor.div(new Big(10).pow(digits)).toFixed(digits),
-    amountMinor: exactInteger(minor.toFixed()),
+    amountMinor: Number(minor.toFixed()),
   };
 }
 
 /** A whole number of the currency's minor unit as a decimal text: 1250 cents are "12.50". */
-export function minorToDecimal(amountMinor: number, currency: string): string {
+export function minorToDecimal(amountMinor: number | string, currency: string): string {
   const { digits } = currencyRule(currency);
   return new Big(amountMinor).div(new Big(10).pow(digits)).toFixed(digits);
 }

@@ -5,9 +5,11 @@ import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import type { Database } from "../store/database.ts";
 import { currencyRule } from "./currency.ts";
+import { shownQuantity } from "./invoice-lines.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer } from "./paying-customer.ts";
+import { sumAmounts } from "./pricing.ts";
 import { isMissing, type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
 
 const DAYS_UNTIL_DUE = 30;
@@ -38,13 +40,14 @@ export async function sendToStripe(
   if (environment.mode !== mode)
     throw new Error(`a ${mode} Stripe key must never see ${environment.mode} data`);
   if (invoice.status !== "computed" && invoice.status !== "draft") return invoice;
-  if (invoice.credited_minor > 0) {
+  if (BigInt(invoice.credited_minor) > 0n) {
     throw new ApiError(
       "CONFLICT",
       "The invoice was credited before Stripe was connected. Void it and create it again to send it.",
     );
   }
   if (invoice.lines.length === 0) return finish(services, invoice, null);
+  refuseInexact(invoice);
 
   const sending: Sending = { services, api, environment };
   try {
@@ -55,6 +58,17 @@ export async function sendToStripe(
   } catch (error) {
     throw stripeFailure(error, "finish the invoice", { invoiceId: invoice.id });
   }
+}
+
+/** Stripe takes numbers alone, and what no number holds is far beyond what it charges. Asked before it is sent anything. */
+function refuseInexact({ lines, total, currency }: InvoiceRow): void {
+  const large = lines.find(({ amountMinor }) => !Number.isSafeInteger(amountMinor));
+  if (large === undefined && Number.isSafeInteger(sumAmounts(lines, currency).amountMinor)) return;
+  const what = large === undefined ? "The invoice" : `The invoice's line "${large.description}"`;
+  throw new ApiError(
+    "UNPROCESSABLE",
+    `${what} of ${large?.amount ?? total} ${currency} is more than Stripe takes, so nothing was sent. Void the invoice, correct the meter's price for the period, and create it again.`,
+  );
 }
 
 /** Records a step; an invoice that was voided meanwhile takes none. */
@@ -149,9 +163,9 @@ async function ensureItems(
             invoice: stripeInvoiceId,
             currency: invoice.currency,
             amount: stripeAmount(line.amountMinor, invoice.currency),
-            description: `${line.description} × ${line.quantity}`,
+            description: `${line.description} × ${shownQuantity(line)}`,
             discountable: true,
-            metadata: { licentric_meter: line.meterName, licentric_quantity: String(line.quantity) },
+            metadata: { licentric_meter: line.meterName, licentric_quantity: shownQuantity(line) },
           },
           { idempotencyKey },
         ),

@@ -36,6 +36,7 @@ export function createReadinessCheck(
     idempotencyKey: null,
     occurredAt: null,
     metadata: null,
+    byAgent: true,
   };
   const look = async (): Promise<Readiness> => {
     const [clockSkew] = await Promise.all([

@@ -19,6 +19,8 @@ const budget = (change: Partial<BudgetUse> = {}): BudgetUse => ({
   window: "day",
   limit: 10,
   warnAtPercent: 80,
+  enforced: false,
+  maxQuantityPerCall: 1_000_000,
   windowKey: "2026-11-23",
   resetsAt: new Date("2026-11-24T00:00:00Z"),
   recorded: 0,

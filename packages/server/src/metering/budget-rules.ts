@@ -9,6 +9,10 @@ export interface BudgetUse {
   readonly window: Budget["window"];
   readonly limit: number;
   readonly warnAtPercent: number;
+  /** Whether it holds whatever the caller says. */
+  readonly enforced: boolean;
+  /** The meter's limit for one call: more never gets as far as the budget. */
+  readonly maxQuantityPerCall: number;
   /** Names the window that runs now: a day, a period's id, or `total`; null: the period has yet to begin. */
   readonly windowKey: string | null;
   readonly resetsAt: Date | null;
@@ -54,6 +58,7 @@ export function toBudget(budget: BudgetUse): Budget {
     ...budgetState(budget),
     window: budget.window,
     warnAtPercent: budget.warnAtPercent,
+    enforced: budget.enforced,
     createdAt: budget.createdAt.toISOString(),
     updatedAt: budget.updatedAt.toISOString(),
   };

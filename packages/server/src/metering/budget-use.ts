@@ -10,6 +10,8 @@ interface BudgetRow {
   budget_window: BudgetUse["window"];
   quantity_limit: number;
   warn_at_percent: number;
+  enforced: boolean;
+  max_quantity_per_call: number;
   warned_window: string | null;
   exceeded_window: string | null;
   window_key: string | null;
@@ -28,7 +30,7 @@ interface BudgetRow {
  */
 const selectUse = (source: string) => `
 SELECT b.id, b.environment_id, b.agent_id, m.name AS meter_name, b.budget_window, b.quantity_limit, b.warn_at_percent,
-  b.warned_window, b.exceeded_window, b.created_at, b.updated_at,
+  b.enforced, m.max_quantity_per_call, b.warned_window, b.exceeded_window, b.created_at, b.updated_at,
   CASE b.budget_window WHEN 'day' THEN clock.today::text WHEN 'period' THEN period.id::text ELSE 'total' END AS window_key,
   CASE b.budget_window WHEN 'day' THEN clock.tomorrow WHEN 'period' THEN coalesce(period.ends_at, clock.next_month) END
     AS resets_at,
@@ -68,6 +70,8 @@ function toUse(row: BudgetRow): BudgetUse {
     window: row.budget_window,
     limit: row.quantity_limit,
     warnAtPercent: row.warn_at_percent,
+    enforced: row.enforced,
+    maxQuantityPerCall: row.max_quantity_per_call,
     windowKey: row.window_key,
     resetsAt: row.resets_at,
     recorded: toQuantity(row.recorded),

@@ -4,22 +4,37 @@ import { openPeriod } from "../billing/open-period.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
 import { tellThresholds } from "./budget-alerts.ts";
-import { afterRecording, type BudgetUse, budgetState, longestRefusing, tightest } from "./budget-rules.ts";
+import {
+  afterRecording,
+  type BudgetUse,
+  budgetState,
+  longestRefusing,
+  tightest,
+  usedOf,
+} from "./budget-rules.ts";
 import { type BudgetTarget, budgetKey, lockBudgetsFor } from "./budget-use.ts";
 import { isolateFaults } from "./isolate-faults.ts";
 import { type PendingEvent, recordEvents } from "./record-events.ts";
-import { explainRefusal, type Recorded, type RecorderOptions, recordWith } from "./recorder.ts";
+import {
+  explainRefusal,
+  isOverCallLimit,
+  type Recorded,
+  type RecorderOptions,
+  recordWith,
+} from "./recorder.ts";
 import { selectByIdempotencyKey } from "./usage-events.ts";
 
 /** Usage that budgets may apply to. */
 export interface BudgetedEvent extends PendingEvent {
-  /** Record it only where it fits into every budget that applies. */
-  readonly enforceBudget: boolean;
+  /** The budgets that it must fit into to be recorded: all that apply, those that are marked as enforced, or none. */
+  readonly mustFit: "all" | "enforced" | "none";
 }
 
 /** What became of it, with the budget that is nearest to its end. */
 export interface BudgetedOutcome extends Recorded {
   readonly budget: BudgetState | undefined;
+  /** Whether it was recorded over a budget that is marked as enforced. */
+  readonly overBudget: boolean;
 }
 
 /**
@@ -27,8 +42,8 @@ export interface BudgetedOutcome extends Recorded {
  * locks, so that what is enforced is exact however many calls and processes there are; usage that came at the same
  * time shares it, in the order of arrival.
  *
- * @returns a function that rejects like the recorder's and, of enforced usage, with `BUDGET_EXCEEDED`: then nothing
- * was recorded.
+ * @returns a function that rejects like the recorder's and, of usage that does not fit where it must, with
+ * `BUDGET_EXCEEDED`: then nothing was recorded.
  */
 export function createBudgetedRecorder(
   options: RecorderOptions,
@@ -72,7 +87,7 @@ export async function recordWithBudgets(
   const admitted = events.filter((_, index) => admissions[index] === null);
   const store = {
     db: tx,
-    insert: (part: readonly PendingEvent[], at: Date) => recordEvents(tx, part, at),
+    insert: (part: readonly PendingEvent[], at: Date) => recordEvents(tx, part, at, { budgetsChecked: true }),
     openPeriod: (environmentId: string, at: Date) => openPeriod(tx, environmentId, { newId, now: at }),
   };
   const recorded = await recordWith(store, admitted, () => now);
@@ -85,16 +100,16 @@ export async function recordWithBudgets(
     if (outcome === undefined) return new Error("the event has no outcome");
     if (outcome instanceof Error) return outcome;
     const key = budgetKey(event);
+    const before = budgets.get(key) ?? [];
     const { day, event: stored } = outcome;
-    if (day !== null) {
-      const usage = { quantity: stored.quantity, periodId: stored.periodId, day };
-      budgets.set(
-        key,
-        (budgets.get(key) ?? []).map((budget) => afterRecording(budget, usage)),
-      );
-    }
-    const budget = tightest(budgets.get(key) ?? []);
-    return { ...outcome, budget: budget && budgetState(budget) };
+    const usage = day === null ? null : { quantity: stored.quantity, periodId: stored.periodId, day };
+    const after = before.map((budget) => (usage === null ? budget : afterRecording(budget, usage)));
+    budgets.set(key, after);
+    const budget = tightest(after);
+    const overBudget = after.some(
+      (one, place) => one.enforced && one !== before[place] && usedOf(one) > one.limit,
+    );
+    return { ...outcome, budget: budget && budgetState(budget), overBudget };
   });
   for (const budget of [...budgets.values()].flat()) await tellThresholds(tx, budget, { newId, now });
   return outcomes;
@@ -131,14 +146,24 @@ async function recordedBefore(
   events: readonly BudgetedEvent[],
   budgets: Budgets,
 ): Promise<ReadonlySet<BudgetedEvent>> {
-  const enforced = new Set(events.filter(({ enforceBudget }) => enforceBudget).map(budgetKey));
-  const keyed = events.filter(
-    (event) =>
-      event.idempotencyKey !== null && enforced.has(budgetKey(event)) && budgets.has(budgetKey(event)),
+  const binding = new Set(
+    events
+      .filter((event) => bindingBudgets(event.mustFit, budgets.get(budgetKey(event))).length > 0)
+      .map(budgetKey),
   );
+  const keyed = events.filter((event) => event.idempotencyKey !== null && binding.has(budgetKey(event)));
   if (keyed.length === 0) return new Set();
   const found = await selectByIdempotencyKey(tx, keyed);
   return new Set(keyed.filter((_, index) => found[index] !== undefined));
+}
+
+/** Of the budgets that apply, those that usage must fit into. */
+export function bindingBudgets(
+  mustFit: BudgetedEvent["mustFit"],
+  applying: readonly BudgetUse[] = [],
+): readonly BudgetUse[] {
+  if (mustFit === "none") return [];
+  return mustFit === "all" ? applying : applying.filter(({ enforced }) => enforced);
 }
 
 /** For each event null, or why it may not be recorded. What is admitted counts for those that come after. */
@@ -153,15 +178,15 @@ function admit(
     const key = budgetKey(event);
     const applying = left.get(key) ?? [];
     if (applying.length === 0 || known.has(event)) return null;
+    // Refused when it is recorded, so it takes nothing from what comes after.
+    if (applying.some(({ maxQuantityPerCall }) => isOverCallLimit(event, maxQuantityPerCall))) return null;
     const idempotencyKey =
       event.idempotencyKey === null
         ? null
         : `${event.environmentId} ${event.agentId} ${event.idempotencyKey}`;
     if (idempotencyKey !== null && keys.has(idempotencyKey)) return null;
-    if (event.enforceBudget) {
-      const refused = budgetRefusal(applying, event.quantity);
-      if (refused !== null) return refused;
-    }
+    const refused = budgetRefusal(bindingBudgets(event.mustFit, applying), event.quantity);
+    if (refused !== null) return refused;
     if (idempotencyKey !== null) keys.add(idempotencyKey);
     left.set(
       key,

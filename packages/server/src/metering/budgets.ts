@@ -25,6 +25,7 @@ export async function createBudget(
     limit,
     window = "period",
     warnAtPercent = DEFAULT_WARN_AT_PERCENT,
+    enforced = false,
   }: z.output<typeof CreateBudget>,
   { newId, now }: { newId: () => string; now: Date },
 ): Promise<Budget> {
@@ -37,10 +38,10 @@ export async function createBudget(
   const id = newId();
   const made = await tx.query(
     `INSERT INTO budgets (id, environment_id, agent_id, meter_id, budget_window, quantity_limit, warn_at_percent,
-       created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+       enforced, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
      ON CONFLICT (agent_id, meter_id, budget_window) DO NOTHING RETURNING id`,
-    [id, environmentId, agent.id, onlyRow(meters).id, window, limit, warnAtPercent, now],
+    [id, environmentId, agent.id, onlyRow(meters).id, window, limit, warnAtPercent, enforced, now],
   );
   if (made.length === 0) {
     throw new ApiError(
@@ -88,21 +89,21 @@ export function listBudgets(
 }
 
 /**
- * Changes a budget's limit or warning. A threshold that is out of reach again by that can be reached, and told of,
+ * Changes a budget's limit or warning, or whether it is enforced. A threshold that is out of reach again by that can be reached, and told of,
  * once more in the same window.
  */
 export async function updateBudget(
   tx: Queryable,
   environmentId: string,
   id: string,
-  { limit, warnAtPercent }: z.output<typeof UpdateBudget>,
+  { limit, warnAtPercent, enforced }: z.output<typeof UpdateBudget>,
   now: Date,
 ): Promise<Budget> {
   await tx.query(
     `UPDATE budgets SET quantity_limit = coalesce($3, quantity_limit), warn_at_percent = coalesce($4, warn_at_percent),
-       updated_at = $5
+       enforced = coalesce($5, enforced), updated_at = $6
      WHERE environment_id = $1 AND id = $2`,
-    [environmentId, uuidParam(id), limit ?? null, warnAtPercent ?? null, now],
+    [environmentId, uuidParam(id), limit ?? null, warnAtPercent ?? null, enforced ?? null, now],
   );
   // The row is locked by its update, and read by a statement that sees what was recorded before.
   const budget = await readBudget(tx, environmentId, id, now);

@@ -1,11 +1,12 @@
-import type {
-  CreateMeter,
-  ListMetersQuery,
-  Meter,
-  MeterPrice,
-  Price,
-  SetMeterPrice,
-  UpdateMeter,
+import {
+  type CreateMeter,
+  DEFAULT_MAX_QUANTITY_PER_CALL,
+  type ListMetersQuery,
+  type Meter,
+  type MeterPrice,
+  type Price,
+  type SetMeterPrice,
+  type UpdateMeter,
 } from "@licentric/contract";
 import type { z } from "zod";
 import { ApiError, notFound } from "../http/api-error.ts";
@@ -18,13 +19,14 @@ interface MeterRow {
   display_name: string;
   unit: string;
   price: Price | null;
+  max_quantity_per_call: number;
   metadata: Record<string, string>;
   created_at: Date;
   updated_at: Date;
 }
 
 const SELECT_METER = `
-SELECT m.id, m.name, m.display_name, m.unit, m.metadata, m.created_at, m.updated_at,
+SELECT m.id, m.name, m.display_name, m.unit, m.max_quantity_per_call, m.metadata, m.created_at, m.updated_at,
   (SELECT p.price FROM meter_prices p WHERE p.meter_id = m.id AND p.effective_from <= $2
    ORDER BY p.effective_from DESC, p.id DESC LIMIT 1) AS price
 FROM meters m WHERE m.environment_id = $1`;
@@ -36,6 +38,7 @@ function toMeter(row: MeterRow): Meter {
     displayName: row.display_name,
     unit: row.unit,
     price: row.price,
+    maxQuantityPerCall: row.max_quantity_per_call,
     metadata: row.metadata,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
@@ -51,14 +54,22 @@ interface Making {
 export async function createMeter(
   tx: Queryable,
   environmentId: string,
-  { name, displayName = name, unit = "unit", price, metadata = {} }: z.output<typeof CreateMeter>,
+  {
+    name,
+    displayName = name,
+    unit = "unit",
+    price,
+    maxQuantityPerCall = DEFAULT_MAX_QUANTITY_PER_CALL,
+    metadata = {},
+  }: z.output<typeof CreateMeter>,
   { newId, now }: Making,
 ): Promise<Meter> {
   const id = newId();
   const made = await tx.query(
-    `INSERT INTO meters (id, environment_id, name, display_name, unit, metadata, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $7) ON CONFLICT (environment_id, name) DO NOTHING RETURNING id`,
-    [id, environmentId, name, displayName, unit, JSON.stringify(metadata), now],
+    `INSERT INTO meters
+       (id, environment_id, name, display_name, unit, max_quantity_per_call, metadata, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $8) ON CONFLICT (environment_id, name) DO NOTHING RETURNING id`,
+    [id, environmentId, name, displayName, unit, maxQuantityPerCall, JSON.stringify(metadata), now],
   );
   if (made.length === 0) {
     throw new ApiError("CONFLICT", `There is a meter "${name}" already. Use it, or choose another name.`);
@@ -94,7 +105,7 @@ export function listMeters(
   );
 }
 
-/** Changes what a meter is called on invoices. */
+/** Changes what a meter is called on invoices, and what one call may use of it. */
 export async function updateMeter(
   tx: Queryable,
   environmentId: string,
@@ -104,7 +115,8 @@ export async function updateMeter(
 ): Promise<Meter> {
   await tx.query(
     `UPDATE meters SET display_name = coalesce($3, display_name), unit = coalesce($4, unit),
-       metadata = coalesce($5::jsonb, metadata), updated_at = $6
+       metadata = coalesce($5::jsonb, metadata), max_quantity_per_call = coalesce($6, max_quantity_per_call),
+       updated_at = $7
      WHERE environment_id = $1 AND id = $2`,
     [
       environmentId,
@@ -112,6 +124,7 @@ export async function updateMeter(
       change.displayName ?? null,
       change.unit ?? null,
       change.metadata === undefined ? null : JSON.stringify(change.metadata),
+      change.maxQuantityPerCall ?? null,
       now,
     ],
   );

@@ -18,7 +18,8 @@ const EARLIEST = Date.UTC(2000);
 
 /**
  * Records usage without an agent's token, each event with an outcome of its own. They go through the recorder that
- * verify uses, so that concurrent requests share a commit.
+ * verify uses, so that concurrent requests share a commit. It has happened, so neither a meter's limit for one call nor
+ * an enforced budget refuses it: what is over such a budget is recorded, and flagged.
  *
  * An event without a key of its own gets one from the request's, where that has one: the repeated request records
  * nothing twice.
@@ -34,18 +35,19 @@ export async function recordBatch(
     requestKey === null ? null : createHash("sha256").update(`${keyId}\n${requestKey}`).digest("hex");
   const budgeted = await agentsWithBudgets(db, environmentId, events);
   const results = await Promise.allSettled(
-    events.map(async (event, index): Promise<RecordOutcome> => {
-      const { idempotencyKey, ...usage } = toPendingEvent(event, `events.${index}`, now);
+    events.map(async (sent, index): Promise<RecordOutcome> => {
+      const { idempotencyKey, ...usage } = toPendingEvent(sent, `events.${index}`, now);
       const pending = {
         ...usage,
         id: newId(),
         environmentId,
         idempotencyKey: idempotencyKey ?? (prefix === null ? null : `${prefix}:${index}`),
       };
-      const recorded = budgeted.has(usage.agentId)
-        ? await recordBudgeted({ ...pending, enforceBudget: false })
-        : await record(pending);
-      return { status: recorded.duplicate ? "duplicate" : "recorded", event: recorded.event };
+      const { event, duplicate, overBudget } = budgeted.has(usage.agentId)
+        ? await recordBudgeted({ ...pending, mustFit: "none" })
+        : { ...(await record(pending)), overBudget: false };
+      if (duplicate) return { status: "duplicate", event };
+      return { status: "recorded", event, ...(overBudget && { overBudget }) };
     }),
   );
   return {
@@ -80,6 +82,7 @@ function toPendingEvent(value: unknown, path: string, now: Date): Omit<PendingEv
     agentId: event.agentId.toLowerCase(),
     meterName: event.meterName,
     quantity: event.quantity ?? 1,
+    byAgent: false,
     idempotencyKey: event.idempotencyKey ?? null,
     occurredAt: event.timestamp === undefined ? null : toMoment(event.timestamp, `${path}.timestamp`, now),
     metadata: event.metadata ?? null,

@@ -7,6 +7,8 @@ export interface PendingEvent {
   readonly agentId: string;
   readonly meterName: string;
   readonly quantity: number;
+  /** Whether the agent records it with its own token: then the meter's limit for one call and enforced budgets bind it. */
+  readonly byAgent: boolean;
   readonly idempotencyKey: string | null;
   /** When the usage happened; null: at the moment of recording. */
   readonly occurredAt: Date | null;
@@ -21,7 +23,11 @@ export interface RecordRow {
   readonly periodId: string | null;
   /** When the usage happened, as a day in the account's time zone; null where there is no such environment. */
   readonly day: string | null;
-  /** False where the idempotency key had been used before, or something above is missing. */
+  /** The meter's limit for one call; null where there is no such meter. */
+  readonly maxQuantityPerCall: number | null;
+  /** Whether it was left out because a budget is enforced that nobody has checked. */
+  readonly budgetUnchecked: boolean;
+  /** False where the idempotency key had been used before, or something above speaks against it. */
   readonly recorded: boolean;
 }
 
@@ -32,6 +38,9 @@ export interface RecordRow {
  * that moment or, where that one is closed, the next one that is open. The row lock on the period is what makes
  * that decision safe: closing takes the same lock exclusively, so it waits for statements under way, and a
  * statement that had to wait for a close sees the period closed and leaves the event to the caller to try again.
+ *
+ * The meter's limit for one call is part of the statement, so it holds in every process as soon as it is changed. So is
+ * the question whether a budget is enforced, for whoever has not locked the budgets and checked.
  *
  * Rows are written in one order everywhere, so that two processes cannot wait for each other in a circle.
  *
@@ -52,6 +61,10 @@ series AS MATERIALIZED (
          array_agg(agent.id ORDER BY s.ord) AS agent_ids,
          array_agg(agent.customer_id ORDER BY s.ord) AS customer_ids,
          array_agg(meter.id ORDER BY s.ord) AS meter_ids,
+         array_agg(meter.max_quantity_per_call ORDER BY s.ord) AS max_quantities,
+         array_agg(NOT $12::boolean AND EXISTS (
+           SELECT 1 FROM budgets b WHERE b.agent_id = agent.id AND b.meter_id = meter.id AND b.enforced
+         ) ORDER BY s.ord) AS unchecked,
          array_agg(open.id ORDER BY s.ord) AS period_ids,
          array_agg((s.occurred_at AT TIME ZONE account.time_zone)::date ORDER BY s.ord) AS days,
          array_agg(s.occurred_at ORDER BY s.ord) AS times
@@ -73,9 +86,10 @@ recorded AS (
   SELECT p.id, s.environment_ids[p.series], s.period_ids[p.series], s.agent_ids[p.series], s.customer_ids[p.series],
          s.meter_ids[p.series], p.quantity, p.idempotency_key, s.times[p.series], $10, p.metadata::jsonb
   FROM series s
-  CROSS JOIN unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[])
-    AS p (id, series, quantity, idempotency_key, metadata)
+  CROSS JOIN unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[], $11::boolean[])
+    AS p (id, series, quantity, idempotency_key, metadata, by_agent)
   WHERE s.agent_ids[p.series] IS NOT NULL AND s.meter_ids[p.series] IS NOT NULL AND s.period_ids[p.series] IS NOT NULL
+    AND (NOT p.by_agent OR (p.quantity <= s.max_quantities[p.series] AND NOT s.unchecked[p.series]))
   ON CONFLICT (environment_id, agent_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
   RETURNING id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, occurred_at
 ),
@@ -96,7 +110,7 @@ counted AS (
   ON CONFLICT (period_id, agent_id, meter_id, day, customer_id)
   DO UPDATE SET quantity = t.quantity + EXCLUDED.quantity, event_count = t.event_count + EXCLUDED.event_count
 )
-SELECT agent_ids::text[], meter_ids::text[], period_ids::text[], days::text[],
+SELECT agent_ids::text[], meter_ids::text[], period_ids::text[], days::text[], max_quantities, unchecked,
        CASE WHEN (SELECT count(*) FROM recorded) < cardinality($1::uuid[])
          THEN (SELECT coalesce(array_agg(id), '{}') FROM recorded)::text[] END AS recorded_ids
 FROM series`;
@@ -107,15 +121,23 @@ interface ResultRow {
   meter_ids: (string | null)[];
   period_ids: (string | null)[];
   days: (string | null)[];
+  max_quantities: (number | null)[];
+  unchecked: boolean[];
   /** null: every event was recorded. */
   recorded_ids: string[] | null;
 }
 
-/** Runs the statement. One row for each event, in their order. */
+/**
+ * Runs the statement. One row for each event, in their order.
+ *
+ * @param budgetsChecked whether the caller holds the locks of all budgets that apply and has checked those that are
+ * enforced.
+ */
 export async function recordEvents(
   db: Queryable,
   events: readonly PendingEvent[],
   now: Date,
+  { budgetsChecked }: { readonly budgetsChecked: boolean },
 ): Promise<RecordRow[]> {
   const { series, placeOf } = findSeries(events, now.toISOString());
   const ordered = inLockOrder(events);
@@ -131,6 +153,8 @@ export async function recordEvents(
       series.map(({ event }) => event.meterName),
       series.map(({ time }) => time),
       now,
+      ordered.map((event) => event.byAgent),
+      budgetsChecked || !events.some(({ byAgent }) => byAgent),
     ]),
   );
   const recorded = result.recorded_ids && new Set(result.recorded_ids);
@@ -141,6 +165,8 @@ export async function recordEvents(
       knowsMeter: result.meter_ids[place] !== null,
       periodId: result.period_ids[place] ?? null,
       day: result.days[place] ?? null,
+      maxQuantityPerCall: result.max_quantities[place] ?? null,
+      budgetUnchecked: event.byAgent && result.unchecked[place] === true,
       recorded: recorded === null || recorded.has(event.id),
     };
   });

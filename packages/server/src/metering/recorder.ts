@@ -32,8 +32,9 @@ const MAX_ATTEMPTS = 20;
  * Makes the one way by which usage is recorded. Concurrent callers share one statement and one commit; the promise
  * resolves only after it.
  *
- * @returns a function that rejects with an {@link ApiError}: `UNPROCESSABLE` for an unknown meter or a total beyond
- * 2^53 - 1, `NOT_FOUND` for an unknown agent, `IDEMPOTENCY_CONFLICT` for a key that was used for other usage.
+ * @returns a function that rejects with an {@link ApiError}: `UNPROCESSABLE` for an unknown meter, more than an agent's
+ * call may use of it, or an agent's total of a day beyond 2^53 - 1; `NOT_FOUND` for an unknown agent, `IDEMPOTENCY_CONFLICT` for a key that was used for other usage. It rejects
+ * with {@link BudgetUncheckedError} where a budget is enforced that it knows nothing of.
  */
 export function createRecorder({
   db,
@@ -44,7 +45,8 @@ export function createRecorder({
 }: RecorderOptions): (event: PendingEvent) => Promise<Recorded> {
   const store = {
     db,
-    insert: (events: readonly PendingEvent[], at: Date) => recordEvents(db, events, at),
+    insert: (events: readonly PendingEvent[], at: Date) =>
+      recordEvents(db, events, at, { budgetsChecked: false }),
     openPeriod: (environmentId: string, at: Date) =>
       db.transaction((tx) => openPeriod(tx, environmentId, { newId, now: at })),
   };
@@ -79,7 +81,7 @@ export async function recordWith(
     const at = now();
     const atText = at.toISOString();
     const rows = await insert(pending, at);
-    const seenBefore: PendingEvent[] = [];
+    const notRecorded: { event: PendingEvent; row: RecordRow }[] = [];
     const withoutPeriod: PendingEvent[] = [];
     for (const [index, event] of pending.entries()) {
       const row = rows[index];
@@ -89,9 +91,10 @@ export async function recordWith(
       else if (row.periodId === null) withoutPeriod.push(event);
       else if (row.recorded)
         outcomes.set(event, { event: stored(event, row.periodId, atText), duplicate: false, day: row.day });
-      else seenBefore.push(event);
+      else if (row.budgetUnchecked) outcomes.set(event, new BudgetUncheckedError());
+      else notRecorded.push({ event, row });
     }
-    for (const [event, outcome] of await firstOutcomes(db, seenBefore)) outcomes.set(event, outcome);
+    for (const [event, outcome] of await firstOutcomes(db, notRecorded)) outcomes.set(event, outcome);
     for (const environmentId of new Set(withoutPeriod.map((event) => event.environmentId))) {
       await openPeriod(environmentId, at);
     }
@@ -100,20 +103,35 @@ export async function recordWith(
   return events.map((event) => outcomes.get(event) ?? new Error("the event has no outcome"));
 }
 
-/** What was recorded when these idempotency keys were used first. */
+/**
+ * What was recorded when these idempotency keys were used first; it stands, also where the meter's limit was lowered
+ * since. What was never recorded is over that limit.
+ */
 async function firstOutcomes(
   db: Queryable,
-  events: PendingEvent[],
+  notRecorded: readonly { readonly event: PendingEvent; readonly row: RecordRow }[],
 ): Promise<Map<PendingEvent, Recorded | Error>> {
   const outcomes = new Map<PendingEvent, Recorded | Error>();
-  if (events.length === 0) return outcomes;
-  const found = await selectByIdempotencyKey(db, events);
-  for (const [index, event] of events.entries()) {
+  if (notRecorded.length === 0) return outcomes;
+  const found = await selectByIdempotencyKey(
+    db,
+    notRecorded.map(({ event }) => event),
+  );
+  for (const [index, { event, row }] of notRecorded.entries()) {
     const first = found[index];
-    if (first === undefined) throw new Error("the event that holds this idempotency key is gone");
-    outcomes.set(event, repeated(event, first));
+    if (first !== undefined) outcomes.set(event, repeated(event, first));
+    else if (isOverCallLimit(event, row.maxQuantityPerCall)) outcomes.set(event, overCallLimit(event, row));
+    else throw new Error("the event that holds this idempotency key is gone");
   }
   return outcomes;
+}
+
+/** Whether an event is an agent's own and more than one call may use of the meter. */
+export function isOverCallLimit(
+  { byAgent, quantity }: Pick<PendingEvent, "byAgent" | "quantity">,
+  maxQuantityPerCall: number | null,
+): boolean {
+  return byAgent && maxQuantityPerCall !== null && quantity > maxQuantityPerCall;
 }
 
 /** What an event gets whose idempotency key had recorded `first`. */
@@ -145,6 +163,24 @@ export function unknownMeter(name: string): ApiError {
   );
 }
 
+/** The answer for more than one call may use of a meter. */
+export function overCallLimit(
+  { meterName, quantity }: Pick<PendingEvent, "meterName" | "quantity">,
+  { maxQuantityPerCall }: { readonly maxQuantityPerCall: number | null },
+): ApiError {
+  const message = `${quantity} is more than the ${maxQuantityPerCall} that one call may use of the meter "${meterName}", so nothing was recorded. Its owner can raise the meter's maxQuantityPerCall (PATCH /api/v1/meters/:meterId).`;
+  return new ApiError("UNPROCESSABLE", `quantity: ${message}`, {
+    meterName,
+    maxQuantityPerCall,
+    issues: [{ path: "quantity", message, code: "too_big" }],
+  });
+}
+
+/** A budget is enforced that applies to the usage, and nobody has checked it: nothing was recorded. */
+export class BudgetUncheckedError extends Error {
+  override readonly name = "BudgetUncheckedError";
+}
+
 function keyUsedOtherwise(): ApiError {
   return new ApiError(
     "IDEMPOTENCY_CONFLICT",
@@ -161,7 +197,7 @@ export function explainRefusal(error: unknown, { meterName }: Pick<PendingEvent,
   if (state === TOTAL_TOO_LARGE || state === NUMBER_TOO_LARGE) {
     return new ApiError(
       "UNPROCESSABLE",
-      `The total of the meter "${meterName}" would pass ${Number.MAX_SAFE_INTEGER}, so nothing was recorded. Close the period, or give the meter a larger unit.`,
+      `The agent's total of the meter "${meterName}" on this day would pass ${Number.MAX_SAFE_INTEGER}, so nothing was recorded. Close the period, or give the meter a larger unit.`,
     );
   }
   return error instanceof Error ? error : new Error(String(error));

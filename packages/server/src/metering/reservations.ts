@@ -12,8 +12,14 @@ import { ApiError, notFound } from "../http/api-error.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { budgetState, tightest } from "./budget-rules.ts";
 import { readBudgetsFor } from "./budget-use.ts";
-import { budgetRefusal, lockBudgets, recordWithBudgets } from "./budgeted-recorder.ts";
-import { explainRefusal, unknownMeter } from "./recorder.ts";
+import {
+  type BudgetedEvent,
+  bindingBudgets,
+  budgetRefusal,
+  lockBudgets,
+  recordWithBudgets,
+} from "./budgeted-recorder.ts";
+import { explainRefusal, overCallLimit, unknownMeter } from "./recorder.ts";
 import { recordedEvent, verificationOf } from "./verify.ts";
 
 interface ReservationRow {
@@ -47,7 +53,8 @@ interface Making {
  *
  * @param newReservationId makes ids that cannot be guessed: who knows the id and has the token can release the hold,
  * and an agent must not do that to a call that it lets others make.
- * @throws {ApiError} `INSUFFICIENT_SCOPE`, `UNPROCESSABLE` for an unknown meter, `BUDGET_EXCEEDED` when enforced.
+ * @throws {ApiError} `INSUFFICIENT_SCOPE`; `UNPROCESSABLE` for an unknown meter, or more than one call may use of it;
+ * `BUDGET_EXCEEDED` where the caller or a budget's own mark enforces it.
  */
 export async function reserve(
   tx: Queryable,
@@ -60,35 +67,65 @@ export async function reserve(
   const { environmentId, agentId } = caller;
   const { now } = making;
   const target = { environmentId, agentId, meterName };
-  const budgets = enforceBudget ? [...(await lockBudgets(tx, [target], making)).values()].flat() : [];
-  const refusal = budgetRefusal(budgets, quantity);
-  if (refusal !== null) throw refusal;
-
-  const id = newReservationId();
-  const expiresAt = new Date(now.getTime() + (expiresIn ?? DEFAULT_RESERVATION_LIFETIME) * 1_000);
-  const made = await tx.query(
-    `INSERT INTO reservations (id, environment_id, credential_id, agent_id, meter_id, quantity, status, expires_at, created_at)
-     SELECT $1, m.environment_id, $2, $3, m.id, $4, 'held', $5, $6 FROM meters m
-     WHERE m.environment_id = $7 AND m.name = $8 RETURNING id`,
-    [id, caller.credentialId, agentId, quantity, expiresAt, now, environmentId, meterName],
+  // Whatever the token's look-up says of budgets: one may have been made, or marked, since.
+  const budgets = [...(await lockBudgets(tx, [target], making)).values()].flat();
+  const row = await insertHold(
+    tx,
+    caller,
+    {
+      id: newReservationId(),
+      meter_name: meterName,
+      quantity,
+      expires_at: new Date(now.getTime() + (expiresIn ?? DEFAULT_RESERVATION_LIFETIME) * 1_000),
+    },
+    now,
   );
-  if (made.length === 0) throw unknownMeter(meterName);
-  const held =
-    enforceBudget || caller.hasBudgets ? tightest(await readBudgetsFor(tx, target, now)) : undefined;
+  const refusal = budgetRefusal(bindingBudgets(enforceBudget ? "all" : "enforced", budgets), quantity);
+  if (refusal !== null) throw refusal;
+  const held = budgets.length === 0 ? undefined : tightest(await readBudgetsFor(tx, target, now));
   return {
     ...verificationOf(caller),
     ...(held && { budget: budgetState(held) }),
-    reservation: await readReservation(tx, caller, id, now),
+    reservation: toReservation(row, now),
   };
+}
+
+/** @throws {ApiError} `UNPROCESSABLE` for an unknown meter, or more than one call may use of it. */
+async function insertHold(
+  tx: Queryable,
+  { environmentId, agentId, credentialId }: AgentCaller,
+  hold: Pick<ReservationRow, "id" | "meter_name" | "quantity" | "expires_at">,
+  now: Date,
+): Promise<ReservationRow> {
+  const { id, meter_name: meterName, quantity, expires_at: expiresAt } = hold;
+  const [meter] = await tx.query<{ max_quantity_per_call: number; held: boolean }>(
+    `WITH meter AS (
+       SELECT id, environment_id, max_quantity_per_call FROM meters WHERE environment_id = $7 AND name = $8
+     ),
+     made AS (
+       INSERT INTO reservations
+         (id, environment_id, credential_id, agent_id, meter_id, quantity, status, expires_at, created_at)
+       SELECT $1, environment_id, $2, $3, id, $4::bigint, 'held', $5, $6 FROM meter
+       WHERE $4::bigint <= max_quantity_per_call RETURNING id
+     )
+     SELECT max_quantity_per_call, EXISTS (SELECT 1 FROM made) AS held FROM meter`,
+    [id, credentialId, agentId, quantity, expiresAt, now, environmentId, meterName],
+  );
+  if (meter === undefined) throw unknownMeter(meterName);
+  const { max_quantity_per_call: maxQuantityPerCall, held } = meter;
+  if (!held) throw overCallLimit({ meterName, quantity }, { maxQuantityPerCall });
+  return { ...hold, status: "held", committed_quantity: null };
 }
 
 /**
  * Records what was really used of a hold and frees the rest, in one step. A hold that lapsed meanwhile is recorded all
- * the same, and over the budget if need be: the work was done. The event has the reservation's id as its idempotency
- * key, so it is recorded once, whatever happens.
+ * the same, and over the budget if need be: the work was done. Only a budget that is marked as enforced refuses it where
+ * it does not fit any more, or holds that are let lapse could pass the budget together. The event has the reservation's
+ * id as its idempotency key, so it is recorded once, whatever happens.
  *
- * @throws {ApiError} `NOT_FOUND` for a reservation of another credential, `UNPROCESSABLE` for more than was held,
- * `CONFLICT` for one that was released, or committed with another quantity.
+ * @throws {ApiError} `NOT_FOUND` for a reservation of another credential; `UNPROCESSABLE` for more than was held, or
+ * than one call may use by now; `CONFLICT` for one that was released, or committed with another quantity;
+ * `BUDGET_EXCEEDED` for one that lapsed.
  */
 export async function commit(
   tx: Queryable,
@@ -114,16 +151,18 @@ export async function commit(
     row.id,
     quantity,
   ]);
-  const used = {
+  const lapsed = row.status === "held" && row.expires_at <= making.now;
+  const used: BudgetedEvent = {
     id: making.newId(),
     environmentId: caller.environmentId,
     agentId: caller.agentId,
     meterName: row.meter_name,
     quantity,
+    byAgent: true,
     idempotencyKey: row.id,
     occurredAt: null,
     metadata: null,
-    enforceBudget: false,
+    mustFit: lapsed ? "enforced" : "none",
   };
   const [outcome] = await recordWithBudgets(tx, [used], making).catch((error: unknown) => {
     throw explainRefusal(error, used);

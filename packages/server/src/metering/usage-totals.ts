@@ -1,6 +1,7 @@
 import type { UsageTotal, UsageTotalsQuery } from "@licentric/contract";
 import type { z } from "zod";
 import { getCurrentPeriod } from "../billing/periods.ts";
+import { summedQuantity } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
 import { type Database, uuidParam } from "../store/database.ts";
 
@@ -11,7 +12,7 @@ interface TotalRow {
   agent_id?: string;
   customer_id?: string | null;
   day?: string;
-  quantity: number;
+  quantity: string;
   event_count: number;
 }
 
@@ -34,7 +35,7 @@ export async function sumUsage(
   const columns = ["m.name", ...dimensions];
   const rows = await db.query<TotalRow>(
     `SELECT ${["m.name AS meter_name", ...dimensions].join(", ")},
-       sum(t.quantity)::bigint AS quantity, sum(t.event_count)::bigint AS event_count
+       sum(t.quantity)::text AS quantity, sum(t.event_count)::bigint AS event_count
      FROM usage_totals t JOIN meters m ON m.id = t.meter_id
      WHERE t.environment_id = $1 AND t.period_id = $2 AND ($3::uuid IS NULL OR t.agent_id = $3)
        AND ($4::uuid IS NULL OR t.customer_id = $4) AND ($5::text IS NULL OR m.name = $5)
@@ -59,7 +60,7 @@ export async function sumUsage(
     ...(row.agent_id !== undefined && { agentId: row.agent_id }),
     ...(row.customer_id !== undefined && { customerId: row.customer_id }),
     ...(row.day !== undefined && { day: row.day }),
-    quantity: row.quantity,
+    ...summedQuantity(row.quantity),
     eventCount: row.event_count,
   }));
 }

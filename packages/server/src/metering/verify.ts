@@ -10,7 +10,9 @@ import { type AgentCaller, requireAgentScopes } from "../accounts/caller.ts";
 import type { Services } from "../services.ts";
 import { budgetState, tightest } from "./budget-rules.ts";
 import { readBudgetsFor } from "./budget-use.ts";
-import { budgetRefusal } from "./budgeted-recorder.ts";
+import { type BudgetedOutcome, budgetRefusal } from "./budgeted-recorder.ts";
+import type { PendingEvent } from "./record-events.ts";
+import { BudgetUncheckedError } from "./recorder.ts";
 
 /**
  * Answers who holds a token and, with a meter named, records usage for it. The answer goes out after the event is
@@ -19,7 +21,8 @@ import { budgetRefusal } from "./budgeted-recorder.ts";
  * Budgets cost nothing where the agent has none. With no meter named the answer has the state of the budget of
  * `api_calls`, for whoever checks it before serving a tool; to enforce it then is to ask for room for one more call.
  *
- * @throws {ApiError} `INSUFFICIENT_SCOPE`; `BUDGET_EXCEEDED` when enforced; else as the recorder.
+ * @throws {ApiError} `INSUFFICIENT_SCOPE`; `BUDGET_EXCEEDED` where the caller or a budget's own mark enforces it; else as
+ * the recorder.
  */
 export async function verify(
   caller: AgentCaller,
@@ -46,21 +49,34 @@ export async function verify(
     agentId: caller.agentId,
     meterName,
     quantity,
+    byAgent: true,
     idempotencyKey,
     occurredAt: null,
     metadata: null,
   };
-  // Enforcement goes by the locked rows: a budget may have been made since the token was looked up.
-  const outcome =
-    enforceBudget || caller.hasBudgets
-      ? await services.recordBudgeted({ ...pending, enforceBudget })
-      : { ...(await services.record(pending)), budget: undefined };
-  const { event, duplicate, budget } = outcome;
+  const { event, duplicate, budget } = await recordFor(caller, pending, enforceBudget, services);
   return {
     ...verified,
     event: recordedEvent(event, duplicate, now),
     ...(budget && { budget }),
   };
+}
+
+/** Enforcement goes by the locked rows: a budget may have been made, or marked, since the token was looked up. */
+async function recordFor(
+  caller: AgentCaller,
+  pending: PendingEvent,
+  enforceBudget: boolean,
+  { record, recordBudgeted }: Pick<Services, "record" | "recordBudgeted">,
+): Promise<Pick<BudgetedOutcome, "event" | "duplicate" | "budget">> {
+  if (!enforceBudget && !caller.hasBudgets) {
+    try {
+      return { ...(await record(pending)), budget: undefined };
+    } catch (error) {
+      if (!(error instanceof BudgetUncheckedError)) throw error;
+    }
+  }
+  return recordBudgeted({ ...pending, mustFit: enforceBudget ? "all" : "enforced" });
 }
 
 /** What a verification or a commit answers of the event that it recorded, or that its key had recorded before. */

@@ -4,9 +4,16 @@ import { initial } from "./migrations/0001-initial.ts";
 import { agentsBudgetsAudit } from "./migrations/0002-agents-budgets-audit.ts";
 import { invoicingAndWebhooks } from "./migrations/0003-invoicing-and-webhooks.ts";
 import { auditActors } from "./migrations/0004-audit-actors.ts";
+import { callLimitsAndEnforcedBudgets } from "./migrations/0005-call-limits-and-enforced-budgets.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
-export const migrations: readonly string[] = [initial, agentsBudgetsAudit, invoicingAndWebhooks, auditActors];
+export const migrations: readonly string[] = [
+  initial,
+  agentsBudgetsAudit,
+  invoicingAndWebhooks,
+  auditActors,
+  callLimitsAndEnforcedBudgets,
+];
 
 /**
  * The oldest schema whose servers can use the newest one. They go on while a rolling upgrade replaces them, and may be
