@@ -57,7 +57,7 @@ export async function startTestApi(
   database: TestDatabase,
   options: Omit<Partial<ServerOptions>, "db" | "now" | "port"> = {},
 ): Promise<TestApi> {
-  const { location, remove } = await database.create();
+  const { location, remove } = await database.create("current");
   let frozen: Date | null = null;
   const now = () => frozen ?? new Date();
   let db = await openDatabase(location);
