@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { connectHttp } from "../examples/testing/src/connect.ts";
+import { prepareDatabase } from "../packages/server/test/support/prepared-database.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const command = ["--import", "tsx", "scripts/example.ts"];
@@ -14,7 +15,9 @@ let env: NodeJS.ProcessEnv;
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "licentric-examples-"));
-  env = { ...process.env, LICENTRIC_DATA_DIR: join(directory, "data"), PORT: "0" };
+  const dataDirectory = join(directory, "data");
+  await prepareDatabase(dataDirectory);
+  env = { ...process.env, LICENTRIC_DATA_DIR: dataDirectory, PORT: "0" };
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 

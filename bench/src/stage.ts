@@ -1,12 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compilePrograms } from "../../scripts/packages/compile-programs.ts";
-import { packageFolders, packPackages } from "../../scripts/packages/packed-project.ts";
+import { packPackages } from "../../scripts/packages/packed-project.ts";
 
 const bench = fileURLToPath(new URL("..", import.meta.url));
-const staged = join(bench, ".staged");
 
 /** Installs the one alternative that is too large to be installed with everything else, once. */
 export function installMcpay(): void {
@@ -17,22 +16,20 @@ export function installMcpay(): void {
 }
 
 /**
- * Makes `bench/.staged`: the packages as users get them, built and with the manifest that is published, and the
- * benchmarks compiled to JavaScript beside them. A loader that compiles while it loads, as `tsx` does, would be part
- * of every figure.
+ * Makes a folder in `bench/.staged`: the benchmarks compiled to JavaScript beside the packages as users get them, built
+ * and with the manifest that is published. A loader that compiles while it loads, as `tsx` does, would be part of every
+ * figure.
  *
  * @param tarball whether the client is packed, too, for its size.
  * @returns the program that measures
  */
 export async function stage({ tarball }: { tarball: boolean }): Promise<string> {
-  rmSync(staged, { recursive: true, force: true });
   const programs = await compilePrograms({
     sources: join(bench, "src"),
     names: ["run", "serve-api", "serve-echo", "serve-stub", "serve-inserts"],
-    into: staged,
-    packages: packageFolders,
+    into: join(bench, ".staged"),
   });
   const packed = tarball ? (await packPackages(["contract", "sdk"]))["@licentric/sdk"] : undefined;
-  if (packed !== undefined) copyFileSync(packed, join(staged, "sdk.tgz"));
+  if (packed !== undefined) copyFileSync(packed, join(dirname(programs.run), "sdk.tgz"));
   return programs.run;
 }

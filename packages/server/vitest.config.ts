@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     name: "server",
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-    globalSetup: ["test/support/empty-database.ts", "test/support/compile-server.ts"],
+    globalSetup: ["test/support/compile-server.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -2,8 +2,9 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { packageFolders } from "./package-sources.ts";
 import { problemsOf, unpackedSize } from "./packed-contents.ts";
-import { packageFolders, packPackages } from "./packed-project.ts";
+import { packPackages } from "./packed-project.ts";
 
 /**
  * Packs every package as it would be published, and holds each tarball against what may be in it, against publint

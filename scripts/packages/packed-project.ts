@@ -1,22 +1,11 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { open } from "node:fs/promises";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { waitForLock } from "fs-native-extensions";
+import { digestOf, makeOnce } from "./make-once.ts";
+import { packageDirectory, packageSources } from "./package-sources.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -28,9 +17,6 @@ const [pnpm = "", ...pnpmArguments] = /pnpm/.test(process.env["npm_execpath"] ??
   ? [process.execPath, process.env["npm_execpath"] ?? ""]
   : ["npx", "-y", "pnpm@10"];
 
-/** The folders of all packages, each after those that it depends on. */
-export const packageFolders: readonly string[] = ["contract", "sdk", "mcp", "server", "cli"];
-
 /** The tarballs of packages as they would be published, by the packages' names. */
 export type PackedPackages = Readonly<Record<string, string>>;
 
@@ -40,37 +26,28 @@ export type PackedPackages = Readonly<Record<string, string>>;
  */
 export async function packPackages(folders: readonly string[]): Promise<PackedPackages> {
   const tarballs: Record<string, string> = {};
-  const sources = createHash("sha256");
-  for (const file of ["pnpm-lock.yaml", "tsconfig.base.json"]) sources.update(readFileSync(join(root, file)));
-  await alone(async () => {
-    for (const folder of folders) {
-      const directory = join(root, "packages", folder);
-      // Declarations depend on the packages before: what is hashed here goes into every digest after it.
-      for (const file of sourcesOf(directory))
-        sources.update(file).update(readFileSync(join(directory, file)));
-      const { name, version } = manifestOf(directory);
-      const packed = join(cache, folder, sources.copy().digest("hex"));
-      const tarball = join(packed, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`);
-      if (!existsSync(tarball)) {
-        rmSync(join(cache, folder), { recursive: true, force: true });
-        await run(pnpm, [...pnpmArguments, "run", "build"], { cwd: directory });
-        await run(pnpm, [...pnpmArguments, "pack", "--pack-destination", packed], { cwd: directory });
-      }
-      tarballs[name] = tarball;
-    }
-  });
+  for (const [index, folder] of folders.entries()) {
+    const directory = packageDirectory(folder);
+    const { name, version } = manifestOf(directory);
+    // Declarations depend on the packages before.
+    const digest = digestOf(packageSources(folders.slice(0, index + 1)));
+    const buildAndPack = async (into: string) => {
+      await run(pnpm, [...pnpmArguments, "run", "build"], { cwd: directory });
+      await run(pnpm, [...pnpmArguments, "pack", "--pack-destination", into], { cwd: directory });
+    };
+    // No other is kept: what is in `dist` is what was packed.
+    const packed = await makeOnce(join(cache, folder), digest, buildAndPack, 0);
+    tarballs[name] = join(packed, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`);
+  }
   return tarballs;
 }
 
-/** Everything that a package is built of. */
-function sourcesOf(directory: string): string[] {
-  const inFolders = ["src", "template"]
-    .map((folder) => join(directory, folder))
-    .filter((folder) => existsSync(folder))
-    .flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => relative(directory, join(parentPath, name)));
-  return [...inFolders.toSorted(), "package.json", "tsup.config.ts", "README.md", "LICENSE"];
+/** A way in which a user compiles. */
+export interface Compilation {
+  readonly files: readonly string[];
+  readonly compilerOptions: object;
+  /** What the files are that do not say so by their extension. `module` by default. */
+  readonly type?: "module" | "commonjs";
 }
 
 /** A user's project. */
@@ -81,8 +58,12 @@ export interface Project {
     script: string,
     environment: Readonly<Record<string, string>>,
   ): Promise<{ stdout: string; stderr: string }>;
-  /** Compiles files of the project; answers what the compiler has to say against them, "" where nothing. */
-  compile(files: readonly string[], compilerOptions: object, type?: "module" | "commonjs"): Promise<string>;
+  /**
+   * Compiles files of the project in several ways, by one compiler, which reads most of what they need once.
+   *
+   * @returns what it has to say against each, "" where nothing; what it says against a dependency, of each
+   */
+  compile(ways: Readonly<Record<string, Compilation>>): Promise<Readonly<Record<string, string>>>;
   remove(): void;
 }
 
@@ -109,13 +90,12 @@ export async function createProject(options: {
   ]);
   const manifest = {
     private: true,
+    type: "module",
     dependencies: Object.fromEntries(versions),
     // Packed packages find each other, and not what the registry may have under their names.
     pnpm: { overrides: packed },
   };
-  const write = (type: string) =>
-    writeFileSync(join(directory, "package.json"), JSON.stringify({ ...manifest, type }));
-  write("module");
+  writeFileSync(join(directory, "package.json"), JSON.stringify(manifest));
   await run(pnpm, [...pnpmArguments, "install", "--ignore-workspace", "--prefer-offline"], {
     cwd: directory,
   });
@@ -128,37 +108,42 @@ export async function createProject(options: {
         env: { ...process.env, ...environment },
         timeout: 30_000,
       }),
-    async compile(files, compilerOptions, type = "module") {
-      write(type);
-      const base = { target: "es2023", lib: ["es2023"], types: ["node"], strict: true, noEmit: true };
-      writeFileSync(
-        join(directory, "tsconfig.json"),
-        JSON.stringify({
-          compilerOptions: { ...base, exactOptionalPropertyTypes: true, ...compilerOptions },
-          files,
-        }),
-      );
-      return run(process.execPath, [tsc, "-p", "."], { cwd: directory }).then(
-        () => "",
-        (error: { stdout: string }) => error.stdout,
-      );
-    },
+    compile: (ways) => compile(directory, ways),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
 
-function manifestOf(directory: string): { name: string; version: string } {
-  return JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
+/** Compiles in a folder for each way, named by its number, whose `package.json` says what its files are. */
+async function compile(
+  directory: string,
+  ways: Readonly<Record<string, Compilation>>,
+): Promise<Record<string, string>> {
+  const target = { target: "es2023", lib: ["es2023"], types: ["node"], strict: true, noEmit: true };
+  const folders = Object.keys(ways).map((_, index) => `way-${index}`);
+  for (const [index, { files, compilerOptions, type = "module" }] of Object.values(ways).entries()) {
+    const folder = join(directory, `way-${index}`);
+    mkdirSync(folder);
+    for (const file of files) cpSync(join(directory, file), join(folder, file));
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ type }));
+    const options = { ...target, exactOptionalPropertyTypes: true, ...compilerOptions };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files }));
+  }
+  const said = await run(process.execPath, [tsc, "--build", "--pretty", "false", ...folders], {
+    cwd: directory,
+  }).then(
+    ({ stdout }) => stdout,
+    (error: { stdout: string }) => error.stdout,
+  );
+  // A problem begins with the file that it is in, and goes on in lines that are indented.
+  const problems = said.split(/^(?! )/m);
+  return Object.fromEntries(
+    Object.keys(ways).map((name, own) => {
+      const others = folders.filter((_, index) => index !== own);
+      return [name, problems.filter((one) => !others.some((other) => one.startsWith(`${other}/`))).join("")];
+    }),
+  );
 }
 
-/** Test files run side by side, and each would build into the same folders. */
-async function alone(work: () => Promise<void>): Promise<void> {
-  mkdirSync(cache, { recursive: true });
-  const file = await open(join(cache, "lock"), "a+");
-  try {
-    await waitForLock(file.fd);
-    await work();
-  } finally {
-    await file.close();
-  }
+function manifestOf(directory: string): { name: string; version: string } {
+  return JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
 }

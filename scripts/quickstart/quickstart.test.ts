@@ -6,7 +6,8 @@ import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../packages/server/test/support/private-postgres.ts";
-import { packageFolders, packPackages } from "../packages/packed-project.ts";
+import { packageFolders } from "../packages/package-sources.ts";
+import { packPackages } from "../packages/packed-project.ts";
 import { type PackedRegistry, startPackedRegistry } from "../packages/packed-registry.ts";
 import { carryOut } from "./carry-out.ts";
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Licentric } from "@licentric/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
 import { killRunning, licentric } from "./support/licentric.ts";
 
 let directory: string;
@@ -19,6 +20,7 @@ const dev = (data: string) =>
 
 describe("licentric backup and restore", { timeout: 180_000 }, () => {
   it("carry everything over to another data directory", async () => {
+    await prepareDatabase(join(directory, "first"));
     const first = dev("first");
     const { url, apiKey } = JSON.parse(await first.firstLine());
     const client = new Licentric({ apiKey, baseUrl: url });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createAccount, createKey, getEnvironmentId, openDatabase, startServer } from "@licentric/server";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
 import { startApi, type TestApi } from "./support/api.ts";
 import { killRunning, licentric } from "./support/licentric.ts";
 
@@ -257,6 +258,7 @@ describe("usage of what does not exist", SLOW, () => {
 async function startAt(start: string) {
   let now = new Date(start);
   const dataDirectory = await mkdtemp(join(tmpdir(), "licentric-cli-"));
+  await prepareDatabase(dataDirectory);
   const db = await openDatabase({ dataDirectory });
   const making = { newId: () => uuidv7(), now, randomBytes };
   const account = await createAccount(db, { name: "Acme" }, making);

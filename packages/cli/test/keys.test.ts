@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Licentric } from "@licentric/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
 import { startApi, type TestApi } from "./support/api.ts";
 import { killRunning, licentric } from "./support/licentric.ts";
 
@@ -66,6 +67,7 @@ describe("licentric keys", { timeout: 120_000 }, () => {
   });
 
   it("refuses a currency and a time zone that do not exist", async () => {
+    await prepareDatabase(join(directory, "euro"));
     const args = ["keys", "create", "--show-secret", "--data-dir", join(directory, "euro")];
     expect(await licentric([...args, "--currency", "euro"]).ended()).toMatchObject({
       code: 2,

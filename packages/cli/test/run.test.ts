@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Licentric } from "@licentric/sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
 import { killRunning, licentric } from "./support/licentric.ts";
 
 let directory: string;
@@ -15,8 +16,8 @@ beforeAll(async () => {
 afterEach(killRunning);
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-const dev = (dataDirectory: string, ...args: string[]) =>
-  licentric(["dev", "--json", "--port", "0", "--data-dir", join(directory, dataDirectory), ...args]);
+const dev = (dataDirectory: string) =>
+  licentric(["dev", "--json", "--port", "0", "--data-dir", join(directory, dataDirectory)]);
 
 describe("licentric dev", () => {
   it("makes a key at the first start, prints it once, and stops cleanly on SIGTERM", async () => {
@@ -37,6 +38,7 @@ describe("licentric dev", () => {
   }, 60_000);
 
   it("says that the data directory is open in another process, and changes nothing", async () => {
+    await prepareDatabase(join(directory, "locked"));
     const first = dev("locked");
     const { url, apiKey } = JSON.parse(await first.firstLine());
     const second = await dev("locked").ended();
@@ -52,6 +54,7 @@ describe("licentric dev", () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
+    await prepareDatabase(join(directory, "port"));
     const args = ["dev", "--json", "--port", String(port), "--data-dir", join(directory, "port")];
     const refused = await licentric(args).ended();
     expect(refused.code).toBe(1);
@@ -62,6 +65,7 @@ describe("licentric dev", () => {
   }, 60_000);
 
   it("prints no key where nobody asked for it and no person is there", async () => {
+    await prepareDatabase(join(directory, "quiet"));
     const started = licentric(["dev", "--port", "0", "--data-dir", join(directory, "quiet")]);
     await started.firstLine();
     started.child.kill("SIGTERM");
@@ -105,6 +109,7 @@ describe("licentric start", () => {
       PORT: "1",
       LICENTRIC_METRICS_TOKEN: "0123456789abcdef",
     };
+    await prepareDatabase(join(directory, "flags"));
     const args = ["start", "--json", "--port", "0", "--data-dir", join(directory, "flags")];
     const { url } = JSON.parse(await licentric(args, env).firstLine());
     expect((await fetch(`${url}/readyz`)).status).toBe(200);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Licentric } from "@licentric/sdk";
 import { openDatabase } from "@licentric/server";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
 import { killRunning, licentric } from "./support/licentric.ts";
 
 let directory: string;
@@ -24,6 +25,7 @@ it("licentric usage check finds every total that is not the sum of its events", 
   expect(await check()).toMatchObject({ code: 2, stderr: expect.stringContaining("no database") });
   expect(await readdir(directory)).toEqual([]);
 
+  await prepareDatabase(dataDirectory);
   const dev = licentric(["dev", "--json", "--port", "0", "--data-dir", dataDirectory]);
   const { url, apiKey } = JSON.parse(await dev.firstLine());
   const client = new Licentric({ apiKey, baseUrl: url });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Licentric } from "@licentric/sdk";
 import { createAccount, createKey, getEnvironmentId, openDatabase, startServer } from "@licentric/server";
+import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
 
 /** The real API with an account of its own. */
 export interface Api {
@@ -26,6 +27,7 @@ export interface Api {
 /** Starts the real API on the embedded database. */
 export async function startApi(): Promise<Api> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "licentric-mcp-"));
+  await prepareDatabase(dataDirectory);
   let db = await openDatabase({ dataDirectory });
   const making = { newId: randomUUID, now: new Date(), randomBytes };
   const account = await createAccount(db, { name: "Test" }, making);

@@ -16,7 +16,6 @@ export default async function setup(project: TestProject): Promise<void> {
     sources: import.meta.dirname,
     names: NAMES,
     into: join(import.meta.dirname, "../node_modules/.cache/programs"),
-    packages: ["contract", "sdk"],
   });
   project.provide("paywallPrograms", programs);
 }

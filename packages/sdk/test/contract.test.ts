@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAccount, createKey, getEnvironmentId, openDatabase, startServer } from "@licentric/server";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
 import { constructEvent, Licentric } from "../src/index.ts";
 import { type ApiUnderTest, describeContract } from "./contract/describe-contract.ts";
 import { fakeApi } from "./fake/fake-api.ts";
@@ -55,8 +56,9 @@ describe("a webhook of the real server", () => {
 });
 
 async function startRealServer(): Promise<ApiUnderTest> {
-  const directory = await mkdtemp(join(tmpdir(), "licentric-sdk-"));
-  const db = await openDatabase({ dataDirectory: join(directory, "data") });
+  const dataDirectory = await mkdtemp(join(tmpdir(), "licentric-sdk-"));
+  await prepareDatabase(dataDirectory);
+  const db = await openDatabase({ dataDirectory });
   const tools = { newId: randomUUID, now: new Date(), randomBytes };
   const account = await createAccount(db, { name: "Contract" }, tools);
   const environmentId = await getEnvironmentId(db, account.id, "test");
@@ -74,7 +76,7 @@ async function startRealServer(): Promise<ApiUnderTest> {
     async close() {
       await server.close();
       await db.close();
-      await rm(directory, { recursive: true, force: true });
+      await rm(dataDirectory, { recursive: true, force: true });
     },
   };
 }

@@ -7,12 +7,14 @@ import { voidInvoice } from "../src/billing/void-invoice.ts";
 import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
 import { deliverStripeEvent, STRIPE_WEBHOOK_SECRET, stripeEvent } from "./support/stripe-events.ts";
+import { repeatToStripeAtOnce } from "./support/stripe-retries.ts";
 import { type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
 
 describeOnEachDatabase("billing on $name", (database) => {
   let stripe: StripeStandIn;
   let api: TestApi;
   beforeAll(async () => {
+    repeatToStripeAtOnce();
     stripe = await startStripeStandIn();
     api = await startTestApi(database, {
       logLevel: "silent",

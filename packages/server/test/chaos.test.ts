@@ -6,7 +6,8 @@ import { type Load, startLoad } from "./support/load.ts";
 import { createLoadTarget, expectAcknowledgedRecordedAndBilled } from "./support/load-target.ts";
 import { type ServerProcess, startServerProcess } from "./support/server-process.ts";
 
-const ROUNDS = 50;
+// `.ci/full` kills it more often.
+const ROUNDS = Number(process.env["LICENTRIC_TEST_KILLS"] ?? 10);
 
 // Each waits for the other's processes to start: both at once take little more than one of them.
 describe.concurrent("SIGKILL under load", () => {

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { connect } from "node:net";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { connect, Socket } from "node:net";
 import { Writable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { describeOnEachDatabase, embedded } from "./support/databases.ts";
+import { repeatToStripeAtOnce } from "./support/stripe-retries.ts";
 import { startStripeStandIn } from "./support/stripe-stand-in.ts";
 
 describeOnEachDatabase("operating on $name", (database) => {
@@ -117,13 +119,14 @@ it("sheds a client that does not take its answers", async () => {
   const api = await startTestApi(embedded, { requestTimeout: 500 });
   try {
     const { hostname, port } = new URL(api.url);
+    const accepted = nextAccepted();
     const socket = connect(Number(port), hostname);
     // More than the buffers between the two hold.
     const asked = 500;
     socket.on("error", () => {});
     socket.pause();
     socket.write(`GET /api/v1/openapi.json HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`.repeat(asked));
-    await sleep(6_000);
+    await once(await accepted, "close");
     const taken = await new Promise<number>((resolve) => {
       let heads = 0;
       socket.on("data", (chunk) => {
@@ -141,6 +144,19 @@ it("sheds a client that does not take its answers", async () => {
   }
 }, 60_000);
 
+/** The server's end of the connection that is made next. */
+function nextAccepted(): Promise<Socket> {
+  return new Promise((resolve) => {
+    const accept = (message: unknown) => {
+      if (typeof message !== "object" || message === null || !("socket" in message)) return;
+      if (!(message.socket instanceof Socket)) return;
+      unsubscribe("net.server.socket", accept);
+      resolve(message.socket);
+    };
+    subscribe("net.server.socket", accept);
+  });
+}
+
 describeOnEachDatabase("the log on $name", (database) => {
   it("holds no secret, whatever goes wrong", async () => {
     const lines: string[] = [];
@@ -150,6 +166,7 @@ describeOnEachDatabase("the log on $name", (database) => {
         done();
       },
     });
+    repeatToStripeAtOnce();
     const stripe = await startStripeStandIn();
     const stripeKey = `sk_test_${randomBytes(12).toString("hex")}`;
     const secretKey = randomBytes(24).toString("hex");

@@ -13,6 +13,7 @@ import { migrate, migrations } from "../src/store/migrate.ts";
 import { openDatabase } from "../src/store/open-database.ts";
 import { openPostgres } from "../src/store/postgres.ts";
 import { describeOnEachDatabase, describeOnPostgres } from "./support/databases.ts";
+import { prepareDatabase } from "./support/prepared-database.ts";
 
 const now = new Date("2026-11-01T00:00:00.000Z");
 const making = { newId: () => uuidv7(), now };
@@ -155,6 +156,7 @@ describe("backup and restore of the embedded database", () => {
   async function databaseWithAccount() {
     folder = await mkdtemp(join(tmpdir(), "licentric-backup-"));
     const dataDirectory = join(folder, "data");
+    await prepareDatabase(dataDirectory);
     const db = await openDatabase({ dataDirectory });
     const { id } = await createAccount(db, { name: "Acme" }, making);
     return { db, id, dataDirectory, file: join(folder, "backup.tar.gz") };

@@ -8,12 +8,14 @@ import {
   type TestApi,
 } from "./support/api.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
+import { repeatToStripeAtOnce } from "./support/stripe-retries.ts";
 import { type Fault, type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
 
 describeOnEachDatabase("invoices on Stripe, on $name", (database) => {
   let stripe: StripeStandIn;
   let api: TestApi;
   beforeAll(async () => {
+    repeatToStripeAtOnce();
     stripe = await startStripeStandIn();
     api = await startTestApi(database, {
       logLevel: "silent",

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Licentric } from "@licentric/sdk";
+import { prepareDatabase } from "../../../server/test/support/prepared-database.ts";
 import { type Ended, licentric } from "./licentric.ts";
 
 /** A real API in a process of its own, and commands that ask it. */
@@ -21,6 +22,7 @@ export interface TestApi {
 export async function startApi(): Promise<TestApi> {
   const directory = await mkdtemp(join(tmpdir(), "licentric-cli-api-"));
   const dataDirectory = join(directory, "data");
+  await prepareDatabase(dataDirectory);
   const dev = licentric(["dev", "--json", "--port", "0", "--data-dir", dataDirectory]);
   const { url, apiKey } = JSON.parse(await dev.firstLine());
   const env = { LICENTRIC_API_KEY: apiKey, LICENTRIC_BASE_URL: url };

@@ -1,4 +1,4 @@
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { stagePackages } from "../../../../scripts/packages/staged-packages.ts";
 
@@ -10,8 +10,7 @@ declare module "vitest" {
 }
 
 /** Builds the command line and what it runs, once for all of its tests: they start it some hundred times. */
-export default function setup(project: TestProject): void {
-  const staged = new URL("../../node_modules/.cache/staged/", import.meta.url);
-  stagePackages(fileURLToPath(staged));
-  project.provide("licentricProgram", fileURLToPath(new URL("node_modules/licentric/dist/bin.js", staged)));
+export default async function setup(project: TestProject): Promise<void> {
+  const program = join(await stagePackages(), "node_modules/licentric/dist/bin.js");
+  project.provide("licentricProgram", program);
 }

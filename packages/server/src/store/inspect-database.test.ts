@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { prepareDatabase } from "../../test/support/prepared-database.ts";
 import { inspectDatabase } from "./inspect-database.ts";
 import { openDatabase } from "./open-database.ts";
 
@@ -16,6 +17,7 @@ it("tells an empty, an open, a current and a newer embedded database apart", asy
   expect(await readdir(directory)).toEqual([]);
 
   const dataDirectory = join(directory, "data");
+  await prepareDatabase(dataDirectory);
   const db = await openDatabase({ dataDirectory });
   expect(await inspectDatabase({ dataDirectory })).toBe("in-use");
   await db.close();

@@ -59,7 +59,7 @@ export async function startTestApi(
   options: Omit<Partial<ServerOptions>, "db" | "now" | "port"> = {},
   postgres: PostgresOptions = {},
 ): Promise<TestApi> {
-  const { location: place, remove } = await database.create();
+  const { location: place, remove } = await database.create("current");
   const location = "databaseUrl" in place ? { ...place, ...postgres } : place;
   let frozen: Date | null = null;
   const now = () => frozen ?? new Date();

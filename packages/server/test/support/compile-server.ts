@@ -14,7 +14,6 @@ export default async function setup(project: TestProject): Promise<void> {
     sources: import.meta.dirname,
     names: ["run-server"],
     into: join(import.meta.dirname, "../../node_modules/.cache/programs"),
-    packages: ["contract"],
   });
   project.provide("serverProgram", programs["run-server"]);
 }

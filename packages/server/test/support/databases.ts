@@ -1,23 +1,27 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { describe, inject } from "vitest";
+import { describe } from "vitest";
 import type { DatabaseLocation } from "../../src/store/open-database.ts";
+import { prepareDatabase, type Schema } from "./prepared-database.ts";
 
 /** One kind of database that the suite runs on. */
 export interface TestDatabase {
   readonly name: "embedded" | "PostgreSQL";
-  /** A place for a new, empty database, and how to remove it. */
-  create(): Promise<{ location: DatabaseLocation; remove: () => Promise<void> }>;
+  /**
+   * A place for a new database, and how to remove it. It has no table; where a test begins with those of this version,
+   * it may ask for them, and get them where that is quicker than making them.
+   */
+  create(schema?: Schema): Promise<{ location: DatabaseLocation; remove: () => Promise<void> }>;
 }
 
 export const embedded: TestDatabase = {
   name: "embedded",
-  create: async () => {
+  create: async (schema = "none") => {
     const dataDirectory = await mkdtemp(join(tmpdir(), "licentric-test-"));
-    await cp(inject("emptyDatabase"), dataDirectory, { recursive: true });
+    await prepareDatabase(dataDirectory, schema);
     return { location: { dataDirectory }, remove: () => rm(dataDirectory, { recursive: true, force: true }) };
   },
 };
