@@ -1,12 +1,13 @@
-import { chmod, cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startServer } from "../src/start-server.ts";
 import { backupDatabase, restoreDatabase } from "../src/store/backup.ts";
 import { DatabaseSetupError } from "../src/store/database.ts";
 import { inspectDatabase } from "../src/store/inspect-database.ts";
 import { openDatabase } from "../src/store/open-database.ts";
+import { prepareDatabase } from "./support/prepared-database.ts";
 
 const PAGE = 8_192;
 
@@ -31,7 +32,7 @@ async function openToOthers(directory: string): Promise<string[]> {
 }
 
 async function usedDatabase(): Promise<void> {
-  await cp(inject("emptyDatabase"), dataDirectory, { recursive: true });
+  await prepareDatabase(dataDirectory, "none");
   const db = await openDatabase({ dataDirectory });
   await db.query("CREATE TABLE kept AS SELECT n FROM generate_series(1, 10000) AS n");
   await db.close();
@@ -134,7 +135,7 @@ describe("a data directory whose database is incomplete", () => {
   it.each(["global/pg_control", "pg_wal/000000010000000000000001", "base"])(
     "is told of in a sentence without %s",
     async (name) => {
-      await cp(inject("emptyDatabase"), dataDirectory, { recursive: true });
+      await prepareDatabase(dataDirectory, "none");
       await rm(join(dataDirectory, "pgdata", name), { recursive: true });
       await expectRefused(NAMES_THE_BACKUP);
     },
