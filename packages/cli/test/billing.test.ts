@@ -156,6 +156,67 @@ describe("the end of a month", SLOW, () => {
   });
 });
 
+describe("who pays", SLOW, () => {
+  it("is the account, shown and changed", async () => {
+    const account = await api.json("account", "show");
+    expect(account).toMatchObject({ name: "My account", email: null, currency: "usd", stripeStatus: "none" });
+    const changed = await api.json(
+      ...["account", "update", "--name", "Acme", "--email", "books@acme.example", "--currency", "eur"],
+      ...["--address", "city=Berlin", "--address", "country=DE", "--tax-id", "eu_vat:DE123456789"],
+      ...["--time-zone", "Europe/Berlin"],
+    );
+    expect(changed).toMatchObject({
+      name: "Acme",
+      email: "books@acme.example",
+      address: { city: "Berlin", country: "DE" },
+      taxId: { type: "eu_vat", value: "DE123456789" },
+      currency: "eur",
+      timeZone: "Europe/Berlin",
+    });
+    const { stdout } = await api.run("account", "show");
+    expect(stdout).toMatch(/^email +books@acme\.example$/m);
+    expect(stdout).toMatch(/^address +Berlin, DE$/m);
+    expect(stdout).toMatch(/^tax id +eu_vat DE123456789$/m);
+    const less = ["--email", "none", "--address", "none", "--tax-id", "none", "--currency", "usd"];
+    expect(await api.json("account", "update", ...less)).toMatchObject({
+      email: null,
+      address: null,
+      taxId: null,
+    });
+  });
+
+  it("is a customer, shown and changed", async () => {
+    const { id } = (await api.json("customers", "create", "Zeta", "--stripe-customer", "cus_1")) as {
+      id: string;
+    };
+    expect((await api.run("customers", "show", id)).stdout).toMatch(/^stripe +cus_1 \(pending\)$/m);
+    const changed = await api.json(
+      "customers",
+      "update",
+      id,
+      "--email",
+      "a@b.example",
+      "--stripe-customer",
+      "none",
+    );
+    expect(changed).toMatchObject({ id, email: "a@b.example", stripeCustomerId: null, stripeStatus: "none" });
+    expect(await api.json("customers", "show", id)).toEqual(changed);
+  });
+
+  it.each([
+    [["account", "update"], 2, "Say what to change"],
+    [["account", "update", "--currency", "xxz"], 2, "ISO 4217"],
+    [["account", "update", "--tax-id", "DE123"], 2, "type:value"],
+    [["customers", "show", "0190f000-0000-7000-8000-000000000000"], 4, "No customer"],
+  ])("is not changed by %j", async (args, code, sentence) => {
+    expect(await api.run(...args)).toMatchObject({
+      code,
+      stdout: "",
+      stderr: expect.stringContaining(sentence),
+    });
+  });
+});
+
 describe("licentric close", SLOW, () => {
   it("refuses `current` where nobody can be asked, and names the id instead", async () => {
     const { id } = (await api.json("period", "current")) as { id: string };

@@ -32,6 +32,8 @@ export const BillingPeriod = z.object({
   startsAt: Timestamp,
   endsAt: Timestamp.meta({ description: "First moment that no longer belongs to the period." }),
   closedAt: Timestamp.nullable(),
+  currency: Currency.optional().meta({ description: "What its invoices are in." }),
+  timeZone: z.string().optional().meta({ description: "IANA name of the time zone that its days are in." }),
   totals: z.array(MeterTotal).meta({ description: "One entry per meter with usage, ordered by name." }),
   createdAt: Timestamp,
 });

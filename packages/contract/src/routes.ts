@@ -1,3 +1,4 @@
+import { Account, UpdateAccount } from "./account.ts";
 import {
   Agent,
   Authorization,
@@ -435,6 +436,27 @@ export const routes = {
       query: PageQuery,
       response: CreditNote,
       list: true,
+      status: 200,
+    },
+  },
+  account: {
+    get: {
+      method: "GET",
+      path: "/api/v1/account",
+      auth: "key",
+      scope: "account:read",
+      summary: "Read the account: its name, how it pays, its currency and time zone.",
+      response: Account,
+      status: 200,
+    },
+    update: {
+      method: "PATCH",
+      path: "/api/v1/account",
+      auth: "key",
+      scope: "account:write",
+      summary: "Change the account. A new currency or time zone counts from the next period on.",
+      body: UpdateAccount,
+      response: Account,
       status: 200,
     },
   },

@@ -11,6 +11,7 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
   const { insert, find, change, remove, where } = account;
   const { newMeter, currentPeriod, insertKey, issueToken, totalsBy, withTotals, budgetState } = account;
   const { record, recorded, verified, settle, invoiceOf, outcomeOf } = account;
+  const ownAccount = () => z.looseObject({ id: z.string() }).parse(where("account", {})[0]);
   return {
     mcp: {
       authorize: ({ body }) => {
@@ -169,6 +170,10 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         });
       },
       listCreditNotes: ({ params }) => where("creditNote", { invoiceId: params["invoiceId"] }),
+    },
+    account: {
+      get: () => ownAccount(),
+      update: ({ body }) => change("account", ownAccount().id, body),
     },
     customers: {
       create: ({ body }) => insert("customer", { email: null, stripeCustomerId: null, ...body, ...stamps() }),

@@ -84,7 +84,7 @@ export async function ensureInvoice(
     );
   }
   if (customerId !== undefined) await getCustomer(tx, environment.id, customerId);
-  const { currency } = environment.account;
+  const currency = period.currency ?? environment.account.currency;
   const usage = await selectBilledUsage(tx, period, customerId ?? null);
   const lines = invoiceLines(usage, currency);
   await tx.query(

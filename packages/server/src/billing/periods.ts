@@ -14,14 +14,19 @@ interface PeriodRow {
   ends_at: Date;
   closed_at: Date | null;
   created_at: Date;
+  currency: string;
+  time_zone: string;
   totals: MeterTotal[];
 }
 
 // The totals are kept as events arrive, so reading them costs the same whatever the number of events. jsonb carries
 // them as numbers without loss: each is at most 2^53 - 1.
 const SELECT_PERIOD = `
-SELECT p.id, p.status, p.starts_at, p.ends_at, p.closed_at, p.created_at, coalesce(t.totals, '[]'::jsonb) AS totals
+SELECT p.id, p.status, p.starts_at, p.ends_at, p.closed_at, p.created_at, coalesce(t.totals, '[]'::jsonb) AS totals,
+  coalesce(p.currency, e.currency, a.currency) AS currency, coalesce(p.time_zone, e.time_zone, a.time_zone) AS time_zone
 FROM periods p
+JOIN environments e ON e.id = p.environment_id
+JOIN accounts a ON a.id = e.account_id
 LEFT JOIN LATERAL (
   SELECT jsonb_agg(
     jsonb_build_object('meterName', m.name, 'quantity', t.quantity, 'eventCount', t.event_count) ORDER BY m.name
@@ -39,6 +44,8 @@ function toPeriod(row: PeriodRow): BillingPeriod {
     startsAt: row.starts_at.toISOString(),
     endsAt: row.ends_at.toISOString(),
     closedAt: row.closed_at?.toISOString() ?? null,
+    currency: row.currency,
+    timeZone: row.time_zone,
     totals: row.totals,
     createdAt: row.created_at.toISOString(),
   };

@@ -1,18 +1,13 @@
-import { type Mode, routes } from "@licentric/contract";
+import { routes } from "@licentric/contract";
 import { getEnvironment } from "../accounts/accounts.ts";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
-import type { Services } from "../services.ts";
 import { listCreditNotes, storeCreditNote } from "./credit-notes.ts";
 import { announceInvoice, ensureInvoice, getInvoice, listInvoices, toInvoice } from "./invoices.ts";
 import { closePeriod, getCurrentPeriod, getPeriod, listPeriods } from "./periods.ts";
 import { sendCreditNote } from "./send-credit-note.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
+import { stripeFor } from "./stripe.ts";
 import { paidAlready, voidInvoice } from "./void-invoice.ts";
-
-/** The wall between test and live: a key of Stripe's serves the mode that it is for. */
-function stripeFor(mode: Mode, { stripe }: Pick<Services, "stripe">) {
-  return stripe?.mode === mode ? stripe : null;
-}
 
 /** Billing periods, invoices and credit notes. */
 export const billingRoutes: RouteRegistration[] = [

@@ -26,7 +26,8 @@ export interface Sending {
  * it stopped, and nothing is made twice. An invoice without usage is not sent: there is nothing to put on it.
  *
  * @throws {ApiError} `UPSTREAM_ERROR` when Stripe refuses or cannot be reached; what was done so far is kept.
- * `UNPROCESSABLE` when the Stripe customer is another account's. `CONFLICT` when it is voided meanwhile, or was
+ * `UNPROCESSABLE` when the payer has no e-mail address or his Stripe customer is gone or another account's, and when
+ * Stripe refuses for good. `CONFLICT` when it is voided meanwhile, or was
  * credited before Stripe was connected.
  */
 export async function sendToStripe(
@@ -48,7 +49,7 @@ export async function sendToStripe(
 
   const sending: Sending = { services, api, environment };
   try {
-    const withCustomer = await ensureCustomer(sending, invoice);
+    const withCustomer = await ensureCustomer(sending, await withoutLostDraft(sending, invoice));
     const { draft, stripeInvoiceId } = await ensureDraft(sending, withCustomer);
     const complete = await ensureItems(sending, draft, stripeInvoiceId);
     return await finish(services, complete, await finalize(sending, complete, stripeInvoiceId));
@@ -74,9 +75,45 @@ async function record(
 }
 
 async function ensureCustomer(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
-  if (invoice.stripe_customer_id !== null) return invoice;
   const customer = await payingCustomer(sending, invoice);
-  return record(sending.services.db, invoice, "stripe_customer_id = $2", [customer]);
+  if (invoice.stripe_customer_id === customer) return invoice;
+  const fresh = invoice.stripe_customer_id === null ? invoice : await startOver(sending, invoice);
+  return record(sending.services.db, fresh, "stripe_customer_id = $2", [customer]);
+}
+
+/** A draft that was deleted in Stripe, alone or with all test data, is made anew. */
+async function withoutLostDraft(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
+  if (invoice.stripe_invoice_id === null) return invoice;
+  const found = await sending.api.invoices.retrieve(invoice.stripe_invoice_id).catch((error: unknown) => {
+    if (isMissing(error)) return null;
+    throw error;
+  });
+  return found === null || found.deleted ? startOver(sending, invoice) : invoice;
+}
+
+/**
+ * Forgets what was made in Stripe of an invoice that is not finalized, and removes it there. One of several processes
+ * decides it; all of them go on with idempotency keys that were not used before.
+ */
+async function startOver({ services, api }: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
+  const { db, now } = services;
+  const draft = invoice.stripe_invoice_id ?? (await findStripeInvoice(api, invoice, invoice.created_at))?.id;
+  if (draft !== undefined) await deleteDraft(api, draft);
+  await db.transaction(async (tx) => {
+    const forgotten = await tx.query(
+      `UPDATE invoices SET status = 'computed', stripe_customer_id = NULL, stripe_invoice_id = NULL, stripe_items = '{}'
+       WHERE id = $1 AND status IN ('computed', 'draft') AND stripe_customer_id IS NOT DISTINCT FROM $2
+         AND stripe_invoice_id IS NOT DISTINCT FROM $3 RETURNING id`,
+      [invoice.id, invoice.stripe_customer_id, invoice.stripe_invoice_id],
+    );
+    if (forgotten.length === 0) return;
+    await tx.query(
+      `UPDATE stripe_steps SET attempt = attempt + 1, first_started_at = $2, started_at = $2, spent = false
+       WHERE subject_id = $1`,
+      [invoice.id, now()],
+    );
+  });
+  return getInvoice(db, invoice.environment_id, invoice.id);
 }
 
 async function ensureDraft({ services, api }: Sending, invoice: InvoiceRow) {

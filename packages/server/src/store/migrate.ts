@@ -4,9 +4,16 @@ import { initial } from "./migrations/0001-initial.ts";
 import { agentsBudgetsAudit } from "./migrations/0002-agents-budgets-audit.ts";
 import { invoicingAndWebhooks } from "./migrations/0003-invoicing-and-webhooks.ts";
 import { auditActors } from "./migrations/0004-audit-actors.ts";
+import { payers } from "./migrations/0007-payers.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
-export const migrations: readonly string[] = [initial, agentsBudgetsAudit, invoicingAndWebhooks, auditActors];
+export const migrations: readonly string[] = [
+  initial,
+  agentsBudgetsAudit,
+  invoicingAndWebhooks,
+  auditActors,
+  payers,
+];
 
 // Any fixed number: it keeps several starting processes from migrating at the same time.
 const MIGRATION_LOCK = 4_716_224;
