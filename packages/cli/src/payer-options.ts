@@ -4,12 +4,15 @@ import { usageError } from "./exit-codes.ts";
 import { keyValue } from "./parse.ts";
 import { fields } from "./terminal/table.ts";
 
+/** Takes away what an option names. */
+const NONE = "none";
+
 /** What a command is told of a payer. */
 export interface PayerOptions {
   readonly name?: string;
   readonly email?: string;
-  readonly address?: Record<string, string> | null;
-  readonly taxId?: { readonly type: string; readonly value: string } | null;
+  readonly address?: Record<string, string> | typeof NONE;
+  readonly taxId?: { readonly type: string; readonly value: string } | typeof NONE;
   readonly stripeCustomer?: string;
 }
 
@@ -36,12 +39,12 @@ export function withPayerChanges(command: Command): Command {
   );
 }
 
-function addressPart(text: string, previous: Record<string, string> | null | undefined) {
-  return text === "none" ? null : keyValue(text, previous ?? undefined);
+function addressPart(text: string, previous: PayerOptions["address"]) {
+  return text === NONE ? NONE : keyValue(text, previous === NONE ? undefined : previous);
 }
 
 function taxId(text: string): PayerOptions["taxId"] {
-  if (text === "none") return null;
+  if (text === NONE) return NONE;
   const [type, ...value] = text.split(":");
   if (type && value.length > 0) return { type, value: value.join(":") };
   throw new InvalidArgumentError("Write type:value, for example eu_vat:DE123456789.");
@@ -51,8 +54,8 @@ function taxId(text: string): PayerOptions["taxId"] {
 export function toPayer({ email, address, taxId, stripeCustomer: stripeCustomerId }: PayerOptions) {
   return {
     ...(email && { email }),
-    ...(address && { address }),
-    ...(taxId && { taxId }),
+    ...(address && address !== NONE && { address }),
+    ...(taxId && taxId !== NONE && { taxId }),
     ...(stripeCustomerId && { stripeCustomerId }),
   };
 }
@@ -66,13 +69,13 @@ export function toPayerChange(
   { name, email, address, taxId, stripeCustomer }: PayerOptions,
   more: object = {},
 ) {
-  const orNone = (text: string) => (text === "none" ? null : text);
+  const orNull = <Value>(value: Value | typeof NONE) => (value === NONE ? null : value);
   const change = {
     ...(name !== undefined && { name }),
-    ...(email !== undefined && { email: orNone(email) }),
-    ...(address !== undefined && { address }),
-    ...(taxId !== undefined && { taxId }),
-    ...(stripeCustomer !== undefined && { stripeCustomerId: orNone(stripeCustomer) }),
+    ...(email !== undefined && { email: orNull(email) }),
+    ...(address !== undefined && { address: orNull(address) }),
+    ...(taxId !== undefined && { taxId: orNull(taxId) }),
+    ...(stripeCustomer !== undefined && { stripeCustomerId: orNull(stripeCustomer) }),
     ...more,
   };
   if (Object.keys(change).length > 0) return change;

@@ -130,15 +130,27 @@ describe("the end of a month", SLOW, () => {
     expect(await api.json("period", "show", "previous")).toEqual(closed);
     expect(await api.json("usage", "totals", "--period", "previous")).toMatchObject([{ quantity: 7 }]);
 
+    expect((await api.run("invoice", "pending")).stdout).toMatch(/closed +My account +1\.75 USD/);
     const made = await api.run("invoice", "create", current.id);
     expect(made.stdout).toMatch(/^Images +7 +0\.25 +1\.75$/m);
     expect(made.stdout).toContain("1.75 USD");
     expect(made.stdout).toContain("Stripe is not connected");
-    const invoice = (await api.json("invoice", "create", "previous")) as { id: string };
+    expect((await api.run("invoice", "create", current.id, "--own")).stdout).toBe(made.stdout);
+    const invoice = (await api.json("invoice", "create", "previous", "--own")) as { id: string };
+    const { invoiced } = (await api.json("invoice", "create", "previous")) as { invoiced: object[] };
+    expect(invoiced).toMatchObject([{ name: "My account", invoice: { id: invoice.id, total: "1.75" } }]);
+    expect((await api.run("invoice", "check", "previous")).stdout).toContain("say the same, in 1 invoice.");
+    expect((await api.run("invoice", "pending")).stdout).toContain("every period that is over is invoiced");
     expect(await api.json("invoice", "show", invoice.id)).toEqual(invoice);
     expect((await api.run("invoice", "list", "--period", "previous")).stdout).toContain("1.75 USD");
     expect(await api.run("invoice", "void", invoice.id)).toMatchObject({ code: 2, stdout: "" });
     expect(await api.json("invoice", "void", invoice.id, "--yes")).toMatchObject({ status: "void" });
+    expect(await api.json("invoice", "pending", "--period", "previous")).toMatchObject([{ total: "1.75" }]);
+    const untrue = await api.run("invoice", "check", "previous");
+    expect(untrue).toMatchObject({ code: 1, stdout: expect.stringMatching(/^uninvoiced +the account +/m) });
+    expect(await api.run("invoice", "create", "previous", "--own", "--customer", "x")).toMatchObject({
+      code: 2,
+    });
   });
 
   it("has an invoice for each customer", async () => {
@@ -149,10 +161,18 @@ describe("the end of a month", SLOW, () => {
     await api.client.usage.record({ agentId: agent.id, meterName: "images", quantity: 2 });
     const { id } = (await api.json("period", "current")) as { id: string };
     await api.json("close", id, "--yes");
+    await api.client.usage.record({ agentId, meterName: "images", quantity: 1 });
+    const { id: next } = (await api.json("period", "current")) as { id: string };
+    expect(next).not.toBe(id);
     expect(await api.json("invoice", "create", id, "--customer", customerId)).toMatchObject({
       customerId,
       total: "0.50",
     });
+    await api.client.usage.record({ agentId: agent.id, meterName: "images", quantity: 4 });
+    await api.json("close", next, "--yes");
+    const own = await api.run("invoice", "create", next, "--own");
+    expect(own.stdout).toContain("1.00 USD of 1 other payer is not invoiced yet");
+    expect((await api.run("invoice", "create", next)).stdout).toMatch(/^Acme +1\.00 USD +computed/m);
   });
 });
 

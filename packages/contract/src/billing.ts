@@ -73,6 +73,16 @@ export const InvoiceStatus = z.enum([
   "uncollectible",
 ]);
 
+/** What other payers owe of an invoice's period, which no invoice holds yet. */
+export const UninvoicedRest = z.object({
+  payers: z.int().min(1),
+  currency: Currency,
+  total: Decimal.nullable().meta({ description: "null where it cannot be computed exactly." }),
+});
+
+/** What other payers owe of an invoice's period, which no invoice holds yet. */
+export type UninvoicedRest = z.infer<typeof UninvoicedRest>;
+
 const invoice = {
   id: Id,
   periodId: Id,
@@ -86,6 +96,10 @@ const invoice = {
     .meta({ description: "Quantity per meter: the computed totals." }),
   credited: Decimal.optional().meta({ description: "Sum of the invoice's credit notes." }),
   metadata: Metadata,
+  uninvoiced: UninvoicedRest.optional().meta({
+    description:
+      "Of createInvoice alone: what of the period this invoice does not cover and no other does. createInvoices makes the invoices of all payers.",
+  }),
   createdAt: Timestamp,
 };
 
@@ -119,6 +133,98 @@ export const HostedInvoice = z.discriminatedUnion("stripeConfigured", [
 
 /** What `billing.createInvoice` takes: the customer to invoice, or nothing for the account as a whole. */
 export const CreateInvoice = z.strictObject({ customerId: Id.optional(), metadata: Metadata.optional() });
+
+/**
+ * What `billing.createInvoices` takes: what is kept with each invoice, and where to go on.
+ */
+export const CreateInvoices = z.strictObject({
+  metadata: Metadata.optional(),
+  cursor: Id.optional().meta({
+    description: "The `nextCursor` of the answer before; the first payer by default.",
+  }),
+});
+
+const payer = {
+  customerId: Id.nullable().meta({ description: "null: the account itself." }),
+  name: DisplayName,
+};
+
+/** What became of one payer's invoice. */
+export const InvoicingOutcome = z.discriminatedUnion("status", [
+  z.object({ status: z.literal("invoiced"), ...payer, invoice: Invoice }),
+  z.object({
+    status: z.literal("failed"),
+    ...payer,
+    error: z.string(),
+    code: z.string(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  }),
+]);
+
+/** What became of one payer's invoice. */
+export type InvoicingOutcome = z.infer<typeof InvoicingOutcome>;
+
+/** What `billing.createInvoices` answers: as many payers as one request has time for. */
+export const InvoicingResult = z.object({
+  periodId: Id,
+  outcomes: z.array(InvoicingOutcome).meta({ description: "Customers first, the account itself last." }),
+  nextCursor: Id.nullable().meta({ description: "Where to go on; null: every payer was tried." }),
+});
+
+/** What `billing.createInvoices` answers. */
+export type InvoicingResult = z.infer<typeof InvoicingResult>;
+
+/** Usage of one payer, in a period that is over, that no invoice holds yet. */
+export const UninvoicedUsage = z.object({
+  periodId: Id,
+  periodStatus: PeriodStatus,
+  startsAt: Timestamp,
+  endsAt: Timestamp,
+  ...payer,
+  invoiceId: Id.nullable().meta({
+    description: "An invoice that is not in Stripe yet; null: there is none, or it is void.",
+  }),
+  currency: Currency,
+  total: Decimal.nullable().meta({ description: "null where it cannot be computed exactly." }),
+  totalUsage: z.record(MeterName, QuantityTotal),
+});
+
+/** Usage of one payer, in a period that is over, that no invoice holds yet. */
+export type UninvoicedUsage = z.infer<typeof UninvoicedUsage>;
+
+/** How `billing.listUninvoiced` can be narrowed. */
+export const UninvoicedQuery = z.strictObject({ periodId: Id.optional() });
+
+/** Something in a period's books that is not as it must be. */
+export const PeriodDifference = z.object({
+  kind: z.enum(["events", "uninvoiced", "lines", "stripe"]).meta({
+    description:
+      "`events`: a total is not the sum of its events; `uninvoiced`: usage that no invoice holds; `lines`: an invoice does not say what the totals say; `stripe`: Stripe does not say what the invoice says.",
+  }),
+  customerId: Id.nullable(),
+  invoiceId: Id.nullable(),
+  meterName: MeterName.nullable(),
+  what: z.string().meta({ description: "The place, in words." }),
+  expected: z.string(),
+  found: z.string(),
+});
+
+/** Something in a period's books that is not as it must be. */
+export type PeriodDifference = z.infer<typeof PeriodDifference>;
+
+/** How `billing.checkPeriod` goes on. */
+export const CheckPeriodQuery = z.strictObject({ cursor: Id.optional() });
+
+/** What `billing.checkPeriod` answers: as many payers as one request has time for. */
+export const PeriodCheck = z.object({
+  periodId: Id,
+  invoices: z.int().min(0).meta({ description: "How many invoices were checked." }),
+  differences: z.array(PeriodDifference).meta({ description: "Empty where all is well." }),
+  nextCursor: Id.nullable().meta({ description: "Where to go on; null: every payer was checked." }),
+});
+
+/** What `billing.checkPeriod` answers. */
+export type PeriodCheck = z.infer<typeof PeriodCheck>;
 
 /** How the list of invoices can be narrowed. */
 export const ListInvoicesQuery = PageQuery.extend({ periodId: Id.optional(), customerId: Id.optional() });

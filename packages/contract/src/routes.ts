@@ -13,14 +13,20 @@ import {
 import { AuditEvent, ListAuditEventsQuery } from "./audit.ts";
 import {
   BillingPeriod,
+  CheckPeriodQuery,
   CreateCreditNote,
   CreateInvoice,
+  CreateInvoices,
   CreditNote,
   HostedBillingPeriod,
   HostedInvoice,
   Invoice,
+  InvoicingResult,
   ListInvoicesQuery,
   ListPeriodsQuery,
+  PeriodCheck,
+  UninvoicedQuery,
+  UninvoicedUsage,
 } from "./billing.ts";
 import { Budget, CreateBudget, ListBudgetsQuery, UpdateBudget } from "./budgets.ts";
 import { CreateCustomer, Customer, UpdateCustomer } from "./customers.ts";
@@ -378,11 +384,43 @@ export const routes = {
       auth: "key",
       scope: "billing:write",
       summary:
-        "Make the invoice of a closed period. Calling it again goes on where it stopped and answers the same invoice.",
+        "Make one payer's invoice of a closed period: a customer's, or the account's own. Calling it again goes on where it stopped and answers the same invoice.",
       body: CreateInvoice,
       response: Invoice,
       hostedResponse: HostedInvoice,
       status: 201,
+    },
+    createInvoices: {
+      method: "POST",
+      path: "/api/v1/billing/periods/:periodId/invoices",
+      auth: "key",
+      scope: "billing:write",
+      summary:
+        "Make the invoices of all payers of a closed period. One payer's fault is reported and holds up no other; calling it again goes on where it stopped.",
+      body: CreateInvoices,
+      response: InvoicingResult,
+      status: 200,
+    },
+    listUninvoiced: {
+      method: "GET",
+      path: "/api/v1/billing/uninvoiced",
+      auth: "key",
+      scope: "billing:read",
+      summary: "List what no invoice holds yet, of periods that are over: by period and payer, oldest first.",
+      query: UninvoicedQuery,
+      response: UninvoicedUsage.array(),
+      status: 200,
+    },
+    checkPeriod: {
+      method: "GET",
+      path: "/api/v1/billing/periods/:periodId/check",
+      auth: "key",
+      scope: "billing:read",
+      summary:
+        "Prove a closed period's books: its events add up to its totals, these are what its invoices say, and that is what Stripe has.",
+      query: CheckPeriodQuery,
+      response: PeriodCheck,
+      status: 200,
     },
     getInvoice: {
       method: "GET",

@@ -22,11 +22,16 @@ export function invoiceView(invoice: Invoice): string {
     ["to pay at", stripeConfigured ? invoice.hostedInvoiceUrl : undefined],
   ]);
   const charged = lines.map((line) => [line.description, line.quantity, line.unitPrice, line.amount]);
+  const { uninvoiced } = invoice;
+  const rest =
+    uninvoiced === undefined
+      ? ""
+      : `\nNot the whole period: ${shownMoney(uninvoiced.total ?? "more", uninvoiced.currency)} of ${uninvoiced.payers} other ${uninvoiced.payers === 1 ? "payer is" : "payers are"} not invoiced yet.\nNext: licentric invoice create ${invoice.periodId}\n`;
   const computed = stripeConfigured
     ? ""
-    : "\nStripe is not connected: this is what the period costs, and nothing was sent.\n";
+    : "\nStripe is not connected: this is what the payer owes, and nothing was sent.\n";
   const body = lines.length > 0 ? `\n${table(["LINE", "QUANTITY", "UNIT PRICE", "AMOUNT"], charged)}` : "";
-  return `${known}${body}${hostedTotals(invoice)}${computed}`;
+  return `${known}${body}${hostedTotals(invoice)}${computed}${rest}`;
 }
 
 const isNothing = (amount: string | undefined) => amount === undefined || Number(amount) === 0;

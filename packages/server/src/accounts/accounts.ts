@@ -46,12 +46,14 @@ export async function createAccount(
   );
   for (const mode of ["test", "live"]) {
     const environmentId = newId();
-    await db.query("INSERT INTO environments (id, account_id, mode, email) VALUES ($1, $2, $3, $4)", [
+    await db.query("INSERT INTO environments (id, account_id, mode) VALUES ($1, $2, $3)", [
       environmentId,
       id,
       mode,
-      email ?? null,
     ]);
+    if (email !== undefined) {
+      await db.query("UPDATE environments SET email = $2 WHERE id = $1", [environmentId, email]);
+    }
     await db.query(
       `INSERT INTO meters (id, environment_id, name, display_name, unit, metadata, created_at, updated_at)
        VALUES ($1, $2, $3, 'API calls', 'call', '{}', $4, $4)`,

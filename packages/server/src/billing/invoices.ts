@@ -1,4 +1,11 @@
-import type { CreateInvoice, Invoice, InvoiceLine, ListInvoicesQuery, Price } from "@licentric/contract";
+import type {
+  BillingPeriod,
+  CreateInvoice,
+  Invoice,
+  InvoiceLine,
+  ListInvoicesQuery,
+  Price,
+} from "@licentric/contract";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
 import { recordSystemChange } from "../audit/audit-events.ts";
@@ -7,7 +14,7 @@ import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
-import { invoiceLines } from "./invoice-lines.ts";
+import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
 import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { getPeriod } from "./periods.ts";
 import { minorToDecimal, sumAmounts } from "./pricing.ts";
@@ -76,17 +83,12 @@ export async function ensureInvoice(
   { customerId, metadata = {} }: z.output<typeof CreateInvoice>,
   { newId, now }: { newId: () => string; now: Date },
 ): Promise<InvoiceRow> {
-  const period = await getPeriod(tx, environment.id, periodId);
-  if (period.status === "open") {
-    throw new ApiError(
-      "CONFLICT",
-      "The period is still open. Close it (billing.closePeriod) before you invoice it.",
-    );
-  }
+  const period = await requireClosedPeriod(tx, environment.id, periodId);
   if (customerId !== undefined) await getCustomer(tx, environment.id, customerId);
   const currency = period.currency ?? environment.account.currency;
-  const usage = await selectBilledUsage(tx, period, customerId ?? null);
-  const lines = invoiceLines(usage, currency);
+  const payer = customerId ?? null;
+  const usage = await selectBilledUsage(tx, period.id, payer);
+  const lines = invoiceLines(usage.get(payer) ?? [], currency);
   await tx.query(
     `INSERT INTO invoices (id, environment_id, period_id, customer_id, status, currency, lines, total, metadata, created_at)
      VALUES ($1, $2, $3, $4, 'computed', $5, $6::jsonb, $7, $8::jsonb, $9)
@@ -95,7 +97,7 @@ export async function ensureInvoice(
       newId(),
       environment.id,
       period.id,
-      customerId ?? null,
+      payer,
       currency,
       JSON.stringify(lines),
       sumAmounts(lines, currency).amount,
@@ -107,8 +109,22 @@ export async function ensureInvoice(
     await tx.query<InvoiceRow>(
       `SELECT ${COLUMNS} FROM invoices
        WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid AND status <> 'void'`,
-      [period.id, customerId ?? null],
+      [period.id, payer],
     ),
+  );
+}
+
+/** @throws {ApiError} `NOT_FOUND`, or `CONFLICT` while the period is open. */
+export async function requireClosedPeriod(
+  db: Queryable,
+  environmentId: string,
+  periodId: string,
+): Promise<BillingPeriod> {
+  const period = await getPeriod(db, environmentId, periodId);
+  if (period.status === "closed") return period;
+  throw new ApiError(
+    "CONFLICT",
+    "The period is still open. Close it (billing.closePeriod) before you invoice it.",
   );
 }
 
@@ -151,6 +167,7 @@ export async function followStripe(
 }
 
 interface UsageRow {
+  customer_id: string | null;
   meter_name: string;
   display_name: string;
   quantity: number;
@@ -158,15 +175,20 @@ interface UsageRow {
 }
 
 /**
- * The price of a period is the one in effect when it starts or, where there was none yet, the first that takes
- * effect before it ends. Of two with the same moment, the one set later counts.
+ * What the payers of a period used, with its prices; of one payer alone where one is named (null: the account itself).
+ * The price of a period is the one in effect when it starts or, where there was none yet, the first that takes effect
+ * before it ends. Of two with the same moment, the one set later counts.
  */
-async function selectBilledUsage(tx: Queryable, period: { id: string }, customerId: string | null) {
+export async function selectBilledUsage(
+  tx: Queryable,
+  periodId: string,
+  payer?: string | null,
+): Promise<Map<string | null, BilledUsage[]>> {
   const rows = await tx.query<UsageRow>(
-    `SELECT m.name AS meter_name, m.display_name, t.quantity, price.price
+    `SELECT t.customer_id, m.name AS meter_name, m.display_name, t.quantity, price.price
      FROM (
-       SELECT meter_id, sum(quantity)::bigint AS quantity FROM usage_totals
-       WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid GROUP BY meter_id
+       SELECT customer_id, meter_id, sum(quantity)::bigint AS quantity FROM usage_totals
+       WHERE period_id = $1 AND (NOT $2 OR customer_id IS NOT DISTINCT FROM $3::uuid) GROUP BY customer_id, meter_id
      ) t
      JOIN meters m ON m.id = t.meter_id
      JOIN periods p ON p.id = $1
@@ -179,14 +201,28 @@ async function selectBilledUsage(tx: Queryable, period: { id: string }, customer
        LIMIT 1
      ) price ON true
      ORDER BY m.name`,
-    [period.id, customerId],
+    [periodId, payer !== undefined, payer ?? null],
   );
-  return rows.map((row) => ({
-    meterName: row.meter_name,
-    displayName: row.display_name,
-    quantity: row.quantity,
-    price: row.price,
-  }));
+  const byPayer = new Map<string | null, BilledUsage[]>();
+  for (const { customer_id, meter_name, display_name, quantity, price } of rows) {
+    const usage = byPayer.get(customer_id) ?? [];
+    usage.push({ meterName: meter_name, displayName: display_name, quantity, price });
+    byPayer.set(customer_id, usage);
+  }
+  return byPayer;
+}
+
+/** The invoices of these payers that are not void. */
+export function invoicesOfPeriod(
+  db: Queryable,
+  periodId: string,
+  payers: readonly (string | null)[],
+): Promise<InvoiceRow[]> {
+  return db.query<InvoiceRow>(
+    `SELECT ${COLUMNS} FROM invoices
+     WHERE period_id = $1 AND status <> 'void' AND (customer_id = ANY ($2::uuid[]) OR customer_id IS NULL AND $3)`,
+    [periodId, payers.filter((id) => id !== null), payers.includes(null)],
+  );
 }
 
 /** Reads an invoice. */

@@ -32,6 +32,7 @@ interface DifferenceRow {
  * Sums all events up again and compares the sums with the totals that are kept as events arrive. It reads one
  * snapshot, so it can run while usage is being recorded; it reads every event, so it takes its time.
  *
+ * @param of one period alone; all of them by default.
  * @returns what differs: an empty list where all is well.
  *
  * @example
@@ -40,7 +41,10 @@ interface DifferenceRow {
  * if (differences.length > 0) process.exitCode = 1;
  * ```
  */
-export async function checkTotals(db: Queryable): Promise<TotalsDifference[]> {
+export async function checkTotals(
+  db: Queryable,
+  of: { readonly environmentId: string; readonly periodId: string } | null = null,
+): Promise<TotalsDifference[]> {
   const rows = await db.query<DifferenceRow>(
     `WITH computed AS (
        SELECT u.environment_id, u.period_id, u.agent_id, u.customer_id, u.meter_id,
@@ -50,6 +54,7 @@ export async function checkTotals(db: Queryable): Promise<TotalsDifference[]> {
        LEFT JOIN periods p ON p.id = u.period_id
        JOIN environments e ON e.id = u.environment_id
        JOIN accounts a ON a.id = e.account_id
+       WHERE $1::uuid IS NULL OR u.environment_id = $1 AND u.period_id = $2
        GROUP BY 1, 2, 3, 4, 5, 6
      ),
      compared AS (
@@ -59,7 +64,7 @@ export async function checkTotals(db: Queryable): Promise<TotalsDifference[]> {
        FROM (
          SELECT environment_id, period_id, agent_id, customer_id, meter_id, day,
                 quantity AS kept_quantity, event_count AS kept_count, 0 AS quantity, 0 AS event_count
-         FROM usage_totals
+         FROM usage_totals WHERE $1::uuid IS NULL OR environment_id = $1 AND period_id = $2
          UNION ALL
          SELECT environment_id, period_id, agent_id, customer_id, meter_id, day, 0, 0, quantity, event_count
          FROM computed
@@ -71,6 +76,7 @@ export async function checkTotals(db: Queryable): Promise<TotalsDifference[]> {
      FROM compared c LEFT JOIN meters m ON m.id = c.meter_id
      WHERE c.kept_quantity <> c.quantity OR c.kept_count <> c.event_count
      ORDER BY 1, 2, 3, 4, 5, 6`,
+    [of?.environmentId ?? null, of?.periodId ?? null],
   );
   return rows.map((row) => ({
     environmentId: row.environment_id,
