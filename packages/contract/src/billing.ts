@@ -96,6 +96,11 @@ const invoice = {
     .meta({ description: "Quantity per meter: the computed totals." }),
   credited: Decimal.optional().meta({ description: "Sum of the invoice's credit notes." }),
   metadata: Metadata,
+  memo: z.string().nullable().optional(),
+  notice: z.string().optional().meta({
+    description:
+      "What Stripe does with it in a way of its own: a total below the least charge is carried over.",
+  }),
   uninvoiced: UninvoicedRest.optional().meta({
     description:
       "Of createInvoice alone: what of the period this invoice does not cover and no other does. createInvoices makes the invoices of all payers.",
@@ -131,14 +136,37 @@ export const HostedInvoice = z.discriminatedUnion("stripeConfigured", [
     .extend({ totalUsage: z.unknown().refine((usage) => usage !== undefined, "is missing") }),
 ]);
 
-/** What `billing.createInvoice` takes: the customer to invoice, or nothing for the account as a whole. */
-export const CreateInvoice = z.strictObject({ customerId: Id.optional(), metadata: Metadata.optional() });
+/** How an invoice is paid: by the payer who is sent it, or from his means of payment in Stripe. */
+export const Collection = z.enum(["send_invoice", "charge_automatically"]);
+
+/** What is said of an invoice besides whose it is. Until it is in Stripe it can be said again, and changed. */
+const terms = {
+  metadata: Metadata.optional().meta({
+    description: "Kept with the invoice, and with Stripe's: a purchase order's number, for example.",
+  }),
+  collection: Collection.optional().meta({
+    description:
+      "`send_invoice` by default: due in `daysUntilDue` days. `charge_automatically`: Stripe charges the payer's default means of payment about an hour after it is finalized.",
+  }),
+  daysUntilDue: z.int().min(1).max(365).optional().meta({
+    description: "30 by default; of `send_invoice` alone.",
+  }),
+  automaticTax: z.boolean().optional().meta({
+    description: "Whether Stripe Tax adds tax. The payer needs an address with a country. False by default.",
+  }),
+  memo: storable(z.string().trim().min(1).max(500)).optional().meta({
+    description: "Stands on Stripe's invoice.",
+  }),
+};
+
+/** What `billing.createInvoice` takes: the customer to invoice, or nothing for the account itself. */
+export const CreateInvoice = z.strictObject({ customerId: Id.optional(), ...terms });
 
 /**
  * What `billing.createInvoices` takes: what is kept with each invoice, and where to go on.
  */
 export const CreateInvoices = z.strictObject({
-  metadata: Metadata.optional(),
+  ...terms,
   cursor: Id.optional().meta({
     description: "The `nextCursor` of the answer before; the first payer by default.",
   }),

@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { EXIT, usageError } from "../exit-codes.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
-import { keyValue } from "../parse.ts";
+import { keyValue, wholeNumber } from "../parse.ts";
 import { PERIOD_NAMES, periodIdOf } from "../read-period.ts";
 import { checkView, invoicesView, pendingView } from "../show/books.ts";
 import { invoiceView, shownMoney } from "../show/invoice.ts";
@@ -17,6 +17,10 @@ interface CreateOptions extends OutputOptions {
   readonly customer?: string;
   readonly own?: true;
   readonly metadata?: Record<string, string>;
+  readonly collection?: "send_invoice" | "charge_automatically";
+  readonly daysUntilDue?: number;
+  readonly automaticTax?: true;
+  readonly memo?: string;
 }
 
 interface InvoiceListOptions extends ListOptions {
@@ -47,12 +51,31 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(
       new Option("--metadata <key=value>", "kept with the invoice; may be given again").argParser(keyValue),
     )
+    .addOption(
+      new Option("--collection <how>", "send_invoice by default: Stripe asks for payment").choices([
+        "send_invoice",
+        "charge_automatically",
+      ]),
+    )
+    .addOption(
+      new Option("--days-until-due <days>", "30 by default; of send_invoice alone").argParser(
+        wholeNumber(1, 365),
+      ),
+    )
+    .option("--automatic-tax", "let Stripe Tax add tax; payers need an address with a country")
+    .option("--memo <text>", "stands on Stripe's invoice")
     .addOption(jsonOption())
     .action(async (period: string, options: CreateOptions) => {
-      const { customer: customerId, own, metadata } = options;
+      const { customer: customerId, own, metadata, collection, daysUntilDue, automaticTax, memo } = options;
       if (own && customerId) throw usageError("Give --own or --customer, not both.");
-      const kept = metadata && { metadata };
-      if (!own && !customerId) return createAll(env, period, options, { ...kept });
+      const kept = {
+        ...(metadata && { metadata }),
+        ...(collection && { collection }),
+        ...(daysUntilDue && { daysUntilDue }),
+        ...(automaticTax && { automaticTax }),
+        ...(memo && { memo }),
+      };
+      if (!own && !customerId) return createAll(env, period, options, kept);
       const invoice = await callApi(env, "making the invoice", async (client) =>
         client.billing.createInvoice(await periodIdOf(client, period), {
           ...(customerId && { customerId }),

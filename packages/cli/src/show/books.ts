@@ -23,10 +23,13 @@ export function invoicesView({ invoiced, failed }: InvoicesCreated): string {
   const computed = invoiced.some(({ invoice }) => !invoice.stripeConfigured)
     ? "\nStripe is not connected: this is what the period costs, and nothing was sent.\n"
     : "";
+  const notices = invoiced.flatMap(({ name, invoice }) =>
+    invoice.notice === undefined ? [] : [`\n${visible(name)}: ${visible(invoice.notice)}\n`],
+  );
   const refused = failed.map(({ name, error }) => `\nNot invoiced, ${visible(name)}: ${visible(error)}\n`);
   const again =
     failed.length > 0 ? "\nPut it right and run the same command again: it goes on from here.\n" : "";
-  return `${invoiced.length > 0 ? made : ""}${computed}${refused.join("")}${again}`;
+  return `${invoiced.length > 0 ? made : ""}${computed}${notices.join("")}${refused.join("")}${again}`;
 }
 
 /** What no invoice holds yet, for people. */

@@ -18,6 +18,8 @@ export function invoiceView(invoice: Invoice): string {
     ["status", shownStatus(invoice.status)],
     ["total", shownMoney(invoice.total, currency)],
     ["credited", isNothing(invoice.credited) ? undefined : shownMoney(invoice.credited, currency)],
+    ["memo", invoice.memo ?? undefined],
+    ["notice", invoice.notice],
     ["created", shownTime(invoice.createdAt)],
     ["to pay at", stripeConfigured ? invoice.hostedInvoiceUrl : undefined],
   ]);

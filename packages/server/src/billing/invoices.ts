@@ -18,6 +18,7 @@ import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
 import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { getPeriod } from "./periods.ts";
 import { minorToDecimal, sumAmounts } from "./pricing.ts";
+import { noticeOf } from "./stripe-limits.ts";
 
 /** An invoice as it is stored. */
 export interface InvoiceRow {
@@ -37,16 +38,25 @@ export interface InvoiceRow {
   readonly stripe_invoice_id: string | null;
   readonly stripe_items: string[];
   readonly hosted_invoice_url: string | null;
+  readonly collection: "send_invoice" | "charge_automatically";
+  readonly days_until_due: number;
+  readonly automatic_tax: boolean;
+  readonly memo: string | null;
   readonly created_at: Date;
 }
 
+const DAYS_UNTIL_DUE = 30;
+
 const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, total, metadata,
   stripe_configured, stripe_customer_id, stripe_invoice_id, stripe_items, hosted_invoice_url, created_at,
+  coalesce(collection, 'send_invoice') AS collection, coalesce(days_until_due, ${DAYS_UNTIL_DUE}) AS days_until_due,
+  coalesce(automatic_tax, false) AS automatic_tax, memo,
   (SELECT coalesce(sum(n.amount_minor), 0)::bigint FROM credit_notes n
    WHERE n.invoice_id = invoices.id AND n.status <> 'refused') AS credited_minor`;
 
 /** An invoice as it is answered. */
 export function toInvoice(row: InvoiceRow): Invoice {
+  const notice = noticeOf(row);
   const common = {
     id: row.id,
     periodId: row.period_id,
@@ -58,6 +68,8 @@ export function toInvoice(row: InvoiceRow): Invoice {
     totalUsage: Object.fromEntries(row.lines.map(({ meterName, quantity }) => [meterName, quantity])),
     credited: minorToDecimal(row.credited_minor, row.currency),
     metadata: row.metadata,
+    memo: row.memo,
+    ...(notice !== undefined && { notice }),
     createdAt: row.created_at.toISOString(),
   };
   if (!row.stripe_configured) return { stripeConfigured: false, ...common };
@@ -80,7 +92,7 @@ export async function ensureInvoice(
   tx: Queryable,
   environment: Environment,
   periodId: string,
-  { customerId, metadata = {} }: z.output<typeof CreateInvoice>,
+  { customerId, ...terms }: z.output<typeof CreateInvoice>,
   { newId, now }: { newId: () => string; now: Date },
 ): Promise<InvoiceRow> {
   const period = await requireClosedPeriod(tx, environment.id, periodId);
@@ -101,16 +113,53 @@ export async function ensureInvoice(
       currency,
       JSON.stringify(lines),
       sumAmounts(lines, currency).amount,
-      JSON.stringify(metadata),
+      JSON.stringify(terms.metadata ?? {}),
       now,
     ],
   );
+  await keepTerms(tx, period.id, payer, terms);
   return onlyRow(
     await tx.query<InvoiceRow>(
       `SELECT ${COLUMNS} FROM invoices
        WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid AND status <> 'void'`,
       [period.id, payer],
     ),
+  );
+}
+
+/** Until an invoice is in Stripe, what is said of it can be said again: a repetition may put right what was refused. */
+async function keepTerms(
+  tx: Queryable,
+  periodId: string,
+  payer: string | null,
+  {
+    metadata,
+    collection,
+    daysUntilDue,
+    automaticTax,
+    memo,
+  }: Omit<z.output<typeof CreateInvoice>, "customerId">,
+): Promise<void> {
+  if (collection === "charge_automatically" && daysUntilDue !== undefined) {
+    throw new ApiError(
+      "VALIDATION_ERROR",
+      "daysUntilDue: goes with send_invoice alone; charge_automatically charges at once.",
+    );
+  }
+  await tx.query(
+    `UPDATE invoices SET metadata = coalesce($3::jsonb, metadata), collection = coalesce($4, collection),
+       days_until_due = coalesce($5, days_until_due), automatic_tax = coalesce($6, automatic_tax), memo = coalesce($7, memo)
+     WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid AND status = 'computed'
+       AND stripe_invoice_id IS NULL`,
+    [
+      periodId,
+      payer,
+      metadata === undefined ? null : JSON.stringify(metadata),
+      collection ?? null,
+      daysUntilDue ?? null,
+      automaticTax ?? null,
+      memo ?? null,
+    ],
   );
 }
 

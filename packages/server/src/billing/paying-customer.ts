@@ -6,21 +6,24 @@ import type { InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import type { Sending } from "./send-to-stripe.ts";
 import { seconds } from "./stripe.ts";
+import { requireSendable } from "./stripe-limits.ts";
 import { syncPayer, tableOf, toStripeAddress } from "./sync-payer.ts";
 
 /**
  * The Stripe customer who pays, in step with ours: made with the first invoice where none is connected yet.
  *
- * @throws {ApiError} `UNPROCESSABLE` where the payer has no e-mail address, which Stripe asks for, or his Stripe customer
- * does not exist for this account. Nothing was made in Stripe then.
+ * @throws {ApiError} `UNPROCESSABLE` where Stripe is known to refuse the invoice or the payer, or his Stripe customer does
+ * not exist for this account. Nothing was made in Stripe then.
  */
 export async function payingCustomer(sending: Sending, invoice: InvoiceRow): Promise<string> {
   const { services, api, environment } = sending;
   for (;;) {
     const stored = await readPayer(services.db, environment.id, invoice.customer_id);
+    requireSendable(invoice, stored);
     const payer = await syncPayer({ services, api, accountId: environment.account.id }, stored);
     if (payer.missing) throw isMissingInStripe(payer);
-    if (payer.email === null) throw hasNoEmail(payer);
+    if (payer.email === null && invoice.collection === "send_invoice") throw hasNoEmail(payer);
+    if (payer.address?.country === undefined && invoice.automatic_tax) throw hasNoCountry(payer);
     if (payer.stripeCustomerId !== null) return payer.stripeCustomerId;
     await connect(sending, payer, await makeCustomer(sending, payer));
     // What was changed here since, or since an earlier try made it, is unsent: the next round sends it.
@@ -95,6 +98,15 @@ function hasNoEmail(payer: Payer): ApiError {
     "UNPROCESSABLE",
     `${who} has no e-mail address, and Stripe sends no invoice without one. Nothing was sent. Give ${how} one and repeat.`,
     { payer: { customerId: payer.customerId, name: payer.name }, rule: "email_required" },
+  );
+}
+
+function hasNoCountry(payer: Payer): ApiError {
+  const { who, how } = namesOf(payer);
+  return new ApiError(
+    "UNPROCESSABLE",
+    `${who} has no address with a country, by which Stripe computes the tax. Nothing was sent. Give ${how} one and repeat, or set automaticTax to false.`,
+    { payer: { customerId: payer.customerId, name: payer.name }, rule: "tax_location_required" },
   );
 }
 

@@ -1,4 +1,4 @@
-import type { InvoiceLine } from "@licentric/contract";
+import type { BillingPeriod, InvoiceLine } from "@licentric/contract";
 import type Stripe from "stripe";
 import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
@@ -8,9 +8,9 @@ import { currencyRule } from "./currency.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer } from "./paying-customer.ts";
+import { getPeriod } from "./periods.ts";
 import { isMissing, type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
 
-const DAYS_UNTIL_DUE = 30;
 const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
 
 /** What the steps of one invoice work with. */
@@ -123,19 +123,7 @@ async function ensureDraft({ services, api }: Sending, invoice: InvoiceRow) {
     subjectId: invoice.id,
     step: "invoice",
     find: (since) => findStripeInvoice(api, invoice, since),
-    make: (idempotencyKey) =>
-      api.invoices.create(
-        {
-          customer: invoice.stripe_customer_id ?? "",
-          currency: invoice.currency,
-          auto_advance: false,
-          collection_method: "send_invoice",
-          days_until_due: DAYS_UNTIL_DUE,
-          pending_invoice_items_behavior: "exclude",
-          metadata: { licentric_invoice_id: invoice.id, licentric_period_id: invoice.period_id },
-        },
-        { idempotencyKey },
-      ),
+    make: (idempotencyKey) => api.invoices.create(draftOf(invoice), { idempotencyKey }),
   });
   try {
     const draft = await record(services.db, invoice, "stripe_invoice_id = $2, status = 'draft'", [made.id]);
@@ -173,6 +161,7 @@ async function ensureItems(
   stripeInvoiceId: string,
 ): Promise<InvoiceRow> {
   let current = invoice;
+  const period = await getPeriod(services.db, invoice.environment_id, invoice.period_id);
   for (const line of invoice.lines) {
     if (current.stripe_items.includes(line.meterName)) continue;
     await makeInStripe(services, {
@@ -180,18 +169,7 @@ async function ensureItems(
       step: `item:${line.meterName}`,
       find: () => findItem(api, stripeInvoiceId, line),
       make: (idempotencyKey) =>
-        api.invoiceItems.create(
-          {
-            customer: invoice.stripe_customer_id ?? "",
-            invoice: stripeInvoiceId,
-            currency: invoice.currency,
-            amount: stripeAmount(line.amountMinor, invoice.currency),
-            description: `${line.description} × ${line.quantity}`,
-            discountable: true,
-            metadata: { licentric_meter: line.meterName, licentric_quantity: String(line.quantity) },
-          },
-          { idempotencyKey },
-        ),
+        api.invoiceItems.create(itemOf(invoice, stripeInvoiceId, line, period), { idempotencyKey }),
     });
     current = await record(
       services.db,
@@ -201,6 +179,42 @@ async function ensureItems(
     );
   }
   return current;
+}
+
+function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
+  const { collection, memo, metadata } = invoice;
+  return {
+    customer: invoice.stripe_customer_id ?? "",
+    currency: invoice.currency,
+    auto_advance: false,
+    collection_method: collection,
+    ...(collection === "send_invoice" && { days_until_due: invoice.days_until_due }),
+    ...(invoice.automatic_tax && { automatic_tax: { enabled: true } }),
+    ...(memo !== null && { description: memo }),
+    pending_invoice_items_behavior: "exclude",
+    metadata: { ...metadata, licentric_invoice_id: invoice.id, licentric_period_id: invoice.period_id },
+  };
+}
+
+function itemOf(
+  invoice: InvoiceRow,
+  stripeInvoiceId: string,
+  line: InvoiceLine,
+  period: BillingPeriod,
+): Stripe.InvoiceItemCreateParams {
+  const start = seconds(new Date(period.startsAt));
+  return {
+    customer: invoice.stripe_customer_id ?? "",
+    invoice: stripeInvoiceId,
+    currency: invoice.currency,
+    amount: stripeAmount(line.amountMinor, invoice.currency),
+    description: `${line.description} × ${line.quantity}`,
+    // Stripe shows the day of each: the last second of the period is in its last day.
+    period: { start, end: Math.max(start, seconds(new Date(period.endsAt)) - 1) },
+    discountable: true,
+    ...(invoice.automatic_tax && { tax_behavior: "exclusive" }),
+    metadata: { licentric_meter: line.meterName, licentric_quantity: String(line.quantity) },
+  };
 }
 
 async function findItem(api: Stripe, stripeInvoiceId: string, line: InvoiceLine) {
@@ -235,7 +249,12 @@ async function finalize(
       return found.status === "draft" ? null : found;
     },
     make: (idempotencyKey) =>
-      api.invoices.finalizeInvoice(stripeInvoiceId, { auto_advance: false }, { idempotencyKey }),
+      api.invoices.finalizeInvoice(
+        stripeInvoiceId,
+        // What is to be charged is charged by Stripe itself; what is to be sent is passed on by its address.
+        { auto_advance: invoice.collection === "charge_automatically" },
+        { idempotencyKey },
+      ),
   });
 }
 

@@ -14,6 +14,9 @@ export const STRIPE_WEBHOOK_PATH = "/webhooks/stripe";
 
 const TOLERANCE_SECONDS = 300;
 
+/** A time, and a signature of each scheme; `v1` is an HMAC-SHA256 in hex (https://docs.stripe.com/webhooks/signature). */
+const SIGNATURE = /^t=\d{1,12}(?=(?:,\w+=\w+)*,v1=)(?:,(?:v1=[0-9a-f]{64}|(?!v1=)\w+=\w+))+$/;
+
 /** What Stripe's events say of an invoice. Other events are none of ours. */
 const STATUS_OF: Readonly<Record<string, InvoiceStatus>> = {
   "invoice.finalized": "open",
@@ -71,7 +74,9 @@ function verifiedEvent(
   signature: string | string[] | undefined,
   now: Date,
 ): Stripe.Event {
-  if (!Buffer.isBuffer(body) || typeof signature !== "string") throw notFromStripe();
+  if (!Buffer.isBuffer(body) || typeof signature !== "string" || !SIGNATURE.test(signature)) {
+    throw notFromStripe();
+  }
   try {
     const receivedAt = now.getTime();
     return api.webhooks.constructEvent(body, signature, secret, TOLERANCE_SECONDS, undefined, receivedAt);

@@ -5,6 +5,7 @@ import { agentsBudgetsAudit } from "./migrations/0002-agents-budgets-audit.ts";
 import { invoicingAndWebhooks } from "./migrations/0003-invoicing-and-webhooks.ts";
 import { auditActors } from "./migrations/0004-audit-actors.ts";
 import { payers } from "./migrations/0007-payers.ts";
+import { invoiceTerms } from "./migrations/0008-invoice-terms.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -13,6 +14,7 @@ export const migrations: readonly string[] = [
   invoicingAndWebhooks,
   auditActors,
   payers,
+  invoiceTerms,
 ];
 
 // Any fixed number: it keeps several starting processes from migrating at the same time.

@@ -100,7 +100,7 @@ const taxIdsOf = (store: StripeStore, customer: string) =>
     .filter((one) => one["customer"] === customer)
     .reverse();
 
-function finalize(store: StripeStore, invoice: StripeObject): StripeObject {
+function finalize(store: StripeStore, invoice: StripeObject, params: Params): StripeObject {
   allow(invoice, ["draft"]);
   const { total, currency, customer } = withTotal(store, invoice);
   if (total > LARGEST_AMOUNT) throw refusalOf(RULES.largestTotal);
@@ -114,6 +114,7 @@ function finalize(store: StripeStore, invoice: StripeObject): StripeObject {
   }
   return Object.assign(invoice, {
     status: carried ? "paid" : "open",
+    auto_advance: params["auto_advance"] === "true",
     hosted_invoice_url: `https://invoice.stripe.com/i/${invoice.id}`,
   });
 }
@@ -148,6 +149,8 @@ function createItem(store: StripeStore, params: Params): StripeObject {
   if (!Number.isSafeInteger(amount) || Math.abs(amount) > LARGEST_AMOUNT)
     throw refusalOf(RULES.largestAmount);
   if (itemsOf(store, invoice.id).length >= MOST_ITEMS) throw refusalOf(RULES.items);
+  if (invoice["automatic_tax"].enabled && params["tax_behavior"] === undefined)
+    throw refusalOf(RULES.taxBehavior);
   const period = nested(params, "period");
   return store.create("invoiceitem", "ii", params, {
     metadata: metadataOf(params),
@@ -214,7 +217,8 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
     store.objects.delete(id);
     return { id, object: "invoice", deleted: true };
   },
-  "POST /v1/invoices/:id/finalize": ([id], _, store) => finalize(store, find(store, id, "invoice")),
+  "POST /v1/invoices/:id/finalize": ([id], params, store) =>
+    finalize(store, find(store, id, "invoice"), params),
   "POST /v1/invoices/:id/void": ([id], _, store) => {
     const invoice = find(store, id, "invoice");
     allow(invoice, ["open", "uncollectible"]);

@@ -98,6 +98,14 @@ export const STRIPE_RULES = {
     message:
       "The customer's location isn't recognized. Set a valid customer address in order to automatically calculate tax.",
   },
+  taxBehavior: {
+    // "incompatible invoice items (… `tax_behavior=unspecified`) cannot be added to automatic tax invoices."
+    source: "https://docs.stripe.com/api/invoices/create#create_invoice-automatic_tax-enabled",
+    status: 400,
+    param: "tax_behavior",
+    message: "Invoice items with tax_behavior=unspecified cannot be added to automatic tax invoices.",
+    unverified: "the wording; an account can have a default tax behavior",
+  },
   email: {
     source: "https://docs.stripe.com/error-codes#email-invalid",
     status: 400,
@@ -117,13 +125,6 @@ export const STRIPE_RULES = {
     status: 400,
     code: "invoice_not_editable",
     message: "The specified invoice can no longer be edited.",
-  },
-  paymentMethod: {
-    // "charge_automatically: Stripe will attempt to pay this invoice using the default source attached to the customer."
-    source: "https://docs.stripe.com/invoicing/integration/automatic-advancement-collection",
-    status: 400,
-    message: "This customer has no attached payment source or default payment method.",
-    unverified: "the wording; the attempt is made an hour after finalizing, not in the request",
   },
 } as const satisfies Record<string, StripeRule>;
 

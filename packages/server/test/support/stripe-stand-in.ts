@@ -9,10 +9,10 @@ export interface Fault {
   /** For example `POST /v1/invoices`; ids in the path are written `:id`. */
   readonly on: string;
   /**
-   * `500` and `402`: answered, kept under the key, no work done; `500-after`: the same after the work;
+   * `400`, `402` and `500`: answered, kept under the key, no work done; `500-after`: the same after the work;
    * `429`: refused before any work, not kept; `hang-after` and `close-after`: the work is done and no answer comes.
    */
-  readonly kind: "500" | "500-after" | "402" | "429" | "hang-after" | "close-after" | "close-before";
+  readonly kind: "400" | "500" | "500-after" | "402" | "429" | "hang-after" | "close-after" | "close-before";
   /** How many requests it hits. 1 by default. */
   readonly times?: number;
 }
@@ -90,6 +90,12 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
     }
     const outcome = (() => {
       if (kind === "500") return { status: 500, body: failure("api_error", "Something went wrong") };
+      if (kind === "400") {
+        return {
+          status: 400,
+          body: failure("invalid_request_error", "It is not as it must be.", "of_today"),
+        };
+      }
       if (kind === "402") return { status: 402, body: failure("card_error", "It was declined") };
       try {
         const body = structuredClone(handler(ids, params, storeOf(secret)));
