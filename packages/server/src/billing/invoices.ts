@@ -17,6 +17,7 @@ import { enqueueWebhook } from "../webhooks/outbox.ts";
 import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
 import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { getPeriod } from "./periods.ts";
+import { priceOfPeriod } from "./price-of-period.ts";
 import { minorToDecimal, sumAmounts } from "./pricing.ts";
 import { noticeOf } from "./stripe-limits.ts";
 
@@ -225,8 +226,6 @@ interface UsageRow {
 
 /**
  * What the payers of a period used, with its prices; of one payer alone where one is named (null: the account itself).
- * The price of a period is the one in effect when it starts or, where there was none yet, the first that takes effect
- * before it ends. Of two with the same moment, the one set later counts.
  */
 export async function selectBilledUsage(
   tx: Queryable,
@@ -241,14 +240,7 @@ export async function selectBilledUsage(
      ) t
      JOIN meters m ON m.id = t.meter_id
      JOIN periods p ON p.id = $1
-     LEFT JOIN LATERAL (
-       SELECT mp.price FROM meter_prices mp
-       WHERE mp.meter_id = m.id AND mp.effective_from < greatest(p.ends_at, p.closed_at)
-       ORDER BY mp.effective_from <= p.starts_at DESC,
-                CASE WHEN mp.effective_from <= p.starts_at THEN mp.effective_from END DESC,
-                mp.effective_from, mp.id DESC
-       LIMIT 1
-     ) price ON true
+     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", "greatest(p.ends_at, p.closed_at)")} price ON true
      ORDER BY m.name`,
     [periodId, payer !== undefined, payer ?? null],
   );

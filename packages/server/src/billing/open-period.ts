@@ -3,8 +3,10 @@ import type { Queryable } from "../store/database.ts";
 /**
  * The first moment of a local time: where clocks are put back over it there are two, and the month begins with the
  * first. Alone, `AT TIME ZONE` takes the second.
+ *
+ * @param local SQL of a timestamp in the time zone that `zone.name` is.
  */
-const firstMoment = (
+export const firstMoment = (
   local: string,
 ) => `(SELECT CASE WHEN earlier.at AT TIME ZONE zone.name = ${local} THEN earlier.at
     ELSE ${local} AT TIME ZONE zone.name END

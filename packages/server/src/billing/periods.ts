@@ -83,6 +83,29 @@ export async function getPeriod(db: Queryable, environmentId: string, id: string
   return toPeriod(onlyRow(rows));
 }
 
+/**
+ * A period's first and last day, `YYYY-MM-DD`, by the database's own time zone data: that is what its bounds were made
+ * with. It ends before the first moment that no longer belongs to it.
+ */
+export async function daysOfPeriod(
+  db: Queryable,
+  environmentId: string,
+  id: string,
+): Promise<{ first: string; last: string }> {
+  return onlyRow(
+    await db.query<{ first: string; last: string }>(
+      `SELECT (p.starts_at AT TIME ZONE zone.name)::date AS first,
+              (greatest(p.starts_at, p.ends_at - interval '1 millisecond') AT TIME ZONE zone.name)::date AS last
+       FROM periods p
+       JOIN environments e ON e.id = p.environment_id
+       JOIN accounts a ON a.id = e.account_id
+       CROSS JOIN LATERAL (SELECT coalesce(p.time_zone, e.time_zone, a.time_zone) AS name) zone
+       WHERE p.environment_id = $1 AND p.id = $2`,
+      [environmentId, uuidParam(id)],
+    ),
+  );
+}
+
 /** Lists periods, newest first. */
 export function listPeriods(
   db: Queryable,
