@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import type { Check } from "../doctor/check.ts";
 import { checkApi } from "../doctor/check-api.ts";
 import { checkDatabase } from "../doctor/check-database.ts";
+import { checkPayers } from "../doctor/check-payers.ts";
 import { checkStripe } from "../doctor/check-stripe.ts";
 import { checkTimeZones } from "../doctor/check-time-zones.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -15,7 +16,7 @@ import { type Style, styled, visible } from "../terminal/style.ts";
 export function doctorCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("doctor")
     .description(
-      "check key, clock, reachability, database, time zones and Stripe, and say what to do; changes nothing",
+      "check key, clock, reachability, database, time zones, Stripe and payers, and say what to do; changes nothing",
     )
     .addOption(new Option("--json", "print what was found, as one JSON document"));
   return withDatabaseOptions(command).action(async (options: ConfigOptions & OutputOptions) => {
@@ -43,6 +44,9 @@ async function examine(options: ConfigOptions, env: NodeJS.ProcessEnv): Promise<
     ofDatabase,
     ...(usable ? await checkTimeZones(config) : []),
     await checkStripe(config, env["LICENTRIC_API_KEY"]),
+    ...(ofApi.every(({ status }) => status !== "failed")
+      ? await checkPayers(config, env["LICENTRIC_API_KEY"])
+      : []),
   ];
 }
 
