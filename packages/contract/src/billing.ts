@@ -159,18 +159,35 @@ const terms = {
   }),
 };
 
+/** What is charged automatically is never due. */
+function isDueWhereSent(said: {
+  collection?: string | undefined;
+  daysUntilDue?: number | undefined;
+}): boolean {
+  return said.collection !== "charge_automatically" || said.daysUntilDue === undefined;
+}
+
+const ONLY_WHERE_SENT = {
+  path: ["daysUntilDue"],
+  message: "goes with send_invoice alone: what is charged automatically is never due",
+};
+
 /** What `billing.createInvoice` takes: the customer to invoice, or nothing for the account itself. */
-export const CreateInvoice = z.strictObject({ customerId: Id.optional(), ...terms });
+export const CreateInvoice = z
+  .strictObject({ customerId: Id.optional(), ...terms })
+  .refine(isDueWhereSent, ONLY_WHERE_SENT);
 
 /**
  * What `billing.createInvoices` takes: what is kept with each invoice, and where to go on.
  */
-export const CreateInvoices = z.strictObject({
-  ...terms,
-  cursor: Id.optional().meta({
-    description: "The `nextCursor` of the answer before; the first payer by default.",
-  }),
-});
+export const CreateInvoices = z
+  .strictObject({
+    ...terms,
+    cursor: Id.optional().meta({
+      description: "The `nextCursor` of the answer before; the first payer by default.",
+    }),
+  })
+  .refine(isDueWhereSent, ONLY_WHERE_SENT);
 
 const payer = {
   customerId: Id.nullable().meta({ description: "null: the account itself." }),

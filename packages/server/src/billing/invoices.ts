@@ -4,7 +4,6 @@ import type {
   Invoice,
   InvoiceLine,
   ListInvoicesQuery,
-  Price,
 } from "@licentric/contract";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
@@ -14,10 +13,10 @@ import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
-import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
+import { selectBilledUsage } from "./billed-usage.ts";
+import { invoiceLines } from "./invoice-lines.ts";
 import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { getPeriod } from "./periods.ts";
-import { priceOfPeriod } from "./price-of-period.ts";
 import { minorToDecimal, sumAmounts } from "./pricing.ts";
 import { noticeOf } from "./stripe-limits.ts";
 
@@ -141,12 +140,6 @@ async function keepTerms(
     memo,
   }: Omit<z.output<typeof CreateInvoice>, "customerId">,
 ): Promise<void> {
-  if (collection === "charge_automatically" && daysUntilDue !== undefined) {
-    throw new ApiError(
-      "VALIDATION_ERROR",
-      "daysUntilDue: goes with send_invoice alone; charge_automatically charges at once.",
-    );
-  }
   await tx.query(
     `UPDATE invoices SET metadata = coalesce($3::jsonb, metadata), collection = coalesce($4, collection),
        days_until_due = coalesce($5, days_until_due), automatic_tax = coalesce($6, automatic_tax), memo = coalesce($7, memo)
@@ -214,43 +207,6 @@ export async function followStripe(
   if (status !== "paid") return;
   const paid = toInvoice(await getInvoice(tx, environmentId, invoiceId));
   await enqueueWebhook(tx, environmentId, "invoice.paid", paid, { newId, now });
-}
-
-interface UsageRow {
-  customer_id: string | null;
-  meter_name: string;
-  display_name: string;
-  quantity: number;
-  price: Price | null;
-}
-
-/**
- * What the payers of a period used, with its prices; of one payer alone where one is named (null: the account itself).
- */
-export async function selectBilledUsage(
-  tx: Queryable,
-  periodId: string,
-  payer?: string | null,
-): Promise<Map<string | null, BilledUsage[]>> {
-  const rows = await tx.query<UsageRow>(
-    `SELECT t.customer_id, m.name AS meter_name, m.display_name, t.quantity, price.price
-     FROM (
-       SELECT customer_id, meter_id, sum(quantity)::bigint AS quantity FROM usage_totals
-       WHERE period_id = $1 AND (NOT $2 OR customer_id IS NOT DISTINCT FROM $3::uuid) GROUP BY customer_id, meter_id
-     ) t
-     JOIN meters m ON m.id = t.meter_id
-     JOIN periods p ON p.id = $1
-     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", "greatest(p.ends_at, p.closed_at)")} price ON true
-     ORDER BY m.name`,
-    [periodId, payer !== undefined, payer ?? null],
-  );
-  const byPayer = new Map<string | null, BilledUsage[]>();
-  for (const { customer_id, meter_name, display_name, quantity, price } of rows) {
-    const usage = byPayer.get(customer_id) ?? [];
-    usage.push({ meterName: meter_name, displayName: display_name, quantity, price });
-    byPayer.set(customer_id, usage);
-  }
-  return byPayer;
 }
 
 /** The invoices of these payers that are not void. */

@@ -4,9 +4,9 @@ import type { z } from "zod";
 import { InexactNumberError } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
 import { type Queryable, uuidParam } from "../store/database.ts";
+import { selectBilledUsage } from "./billed-usage.ts";
 import { currencyRule } from "./currency.ts";
 import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
-import { selectBilledUsage } from "./invoices.ts";
 import { sumAmounts } from "./pricing.ts";
 
 const MAX_ROWS = 10_000;
