@@ -15,23 +15,17 @@ try {
   await licentric.close();
 }
 
-/** Months that are over and not billed yet, oldest first. The API may have closed them already. */
+/** Months that are over and open still, or not invoiced whole, oldest first. */
 async function periodsToBill(wanted: string | undefined): Promise<string[]> {
   if (wanted !== undefined) return [wanted];
-  const over: string[] = [];
-  for await (const { id, endsAt } of licentric.billing.listPeriods()) {
-    const isOver = endsAt !== undefined && new Date(endsAt) <= new Date();
-    if (isOver && !(await isBilled(id))) over.unshift(id);
+  const over: { id: string; startsAt: string }[] = [];
+  for await (const { id, startsAt = "", endsAt } of licentric.billing.listPeriods({ status: "open" })) {
+    if (endsAt !== undefined && new Date(endsAt) <= new Date()) over.push({ id, startsAt });
   }
-  return over;
-}
-
-/** Whether the last of a period's invoices is there: the one without a customer. */
-async function isBilled(periodId: string): Promise<boolean> {
-  for await (const { customerId } of licentric.billing.listInvoices({ periodId })) {
-    if (customerId === null) return true;
-  }
-  return false;
+  for (const { periodId: id, startsAt } of await licentric.billing.listUninvoiced())
+    over.push({ id, startsAt });
+  over.sort((left, right) => left.startsAt.localeCompare(right.startsAt));
+  return [...new Set(over.map(({ id }) => id))];
 }
 
 /** Every step answers the same when it is repeated, so a run that broke off is simply run again. */
@@ -39,23 +33,24 @@ async function bill(periodId: string): Promise<void> {
   const period = await licentric.billing.closePeriod(periodId, { waitForFlush: true });
   console.log(`${day(period.startsAt)} to ${day(period.endsAt)}`);
 
-  for await (const customer of licentric.customers.list())
-    await invoice(periodId, customer.name, customer.id);
-  // Agents that belong to no customer are the account's own. Made last: it says that the month is billed.
-  await invoice(periodId, "no customer");
-}
+  const { invoiced, failed } = await licentric.billing.createInvoices(periodId);
+  for (const { name, invoice } of invoiced) {
+    const { lines = [], total = "", currency = "", status } = invoice;
+    console.log(`  ${name}: ${total} ${currency.toUpperCase()} (${status})`);
+    for (const { description, quantity, amount } of lines)
+      console.log(`    ${description} × ${quantity} = ${amount}`);
+    if (invoice.stripeConfigured) console.log(`    ${invoice.hostedInvoiceUrl}`);
+  }
+  // One payer's trouble holds up no other. Put it right, and the next run bills him.
+  for (const { name, error } of failed) console.error(`  ${name}: ${error}`);
+  if (failed.length > 0) process.exitCode = 1;
 
-async function invoice(periodId: string, payer: string, customerId?: string): Promise<void> {
-  const made = await licentric.billing.createInvoice(
-    periodId,
-    customerId === undefined ? {} : { customerId },
+  const { differences } = await licentric.billing.checkPeriod(periodId);
+  const untrue = differences.filter(({ customerId }) =>
+    failed.every((each) => each.customerId !== customerId),
   );
-  const { lines = [], total = "", currency = "", status } = made;
-  if (lines.length === 0) return;
-  console.log(`  ${payer}: ${total} ${currency.toUpperCase()} (${status})`);
-  for (const { description, quantity, amount } of lines)
-    console.log(`    ${description} × ${quantity} = ${amount}`);
-  if (made.stripeConfigured) console.log(`    ${made.hostedInvoiceUrl}`);
+  for (const { what, expected, found } of untrue) console.error(`  ${what}: ${found} must be ${expected}`);
+  if (untrue.length > 0) process.exitCode = 1;
 }
 
 function day(time: string | undefined): string {

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { accountCommand } from "./commands/account.ts";
 import { agentsCommand } from "./commands/agents.ts";
 import { authorizeCommand } from "./commands/authorize.ts";
 import { backupCommand, restoreCommand } from "./commands/backup.ts";
@@ -40,6 +41,7 @@ export function createProgram(env: NodeJS.ProcessEnv): Command {
     .addCommand(closeCommand(env))
     .addCommand(invoiceCommand(env))
     .addCommand(customersCommand(env))
+    .addCommand(accountCommand(env))
     .commandsGroup("Setting up:")
     .helpCommand("help [command]", "show the help of a command")
     .addCommand(initCommand())

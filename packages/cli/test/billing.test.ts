@@ -31,8 +31,8 @@ describe("licentric meters", SLOW, () => {
       price: { model: "per_unit", unitPrice: "0.0025" },
     });
     const { stdout } = await api.run("meters", "list");
-    expect(stdout).toMatch(/^pages +pages +page +0\.0025 per unit +/m);
-    expect(stdout).toMatch(/^api_calls +API calls +call +- +/m);
+    expect(stdout).toMatch(/^pages +pages +page +0\.0025 per unit +- +/m);
+    expect(stdout).toMatch(/^api_calls +API calls +call +- +- +/m);
   });
 
   it("limits what one call may use of a meter, and lists it", async () => {
@@ -162,15 +162,27 @@ describe("the end of a month", SLOW, () => {
     expect(await api.json("period", "show", "previous")).toEqual(closed);
     expect(await api.json("usage", "totals", "--period", "previous")).toMatchObject([{ quantity: 7 }]);
 
+    expect((await api.run("invoice", "pending")).stdout).toMatch(/closed +My account +1\.75 USD/);
     const made = await api.run("invoice", "create", current.id);
     expect(made.stdout).toMatch(/^Images +7 +0\.25 +1\.75$/m);
     expect(made.stdout).toContain("1.75 USD");
     expect(made.stdout).toContain("Stripe is not connected");
-    const invoice = (await api.json("invoice", "create", "previous")) as { id: string };
+    expect((await api.run("invoice", "create", current.id, "--own")).stdout).toBe(made.stdout);
+    const invoice = (await api.json("invoice", "create", "previous", "--own")) as { id: string };
+    const { invoiced } = (await api.json("invoice", "create", "previous")) as { invoiced: object[] };
+    expect(invoiced).toMatchObject([{ name: "My account", invoice: { id: invoice.id, total: "1.75" } }]);
+    expect((await api.run("invoice", "check", "previous")).stdout).toContain("say the same, in 1 invoice.");
+    expect((await api.run("invoice", "pending")).stdout).toContain("every period that is over is invoiced");
     expect(await api.json("invoice", "show", invoice.id)).toEqual(invoice);
     expect((await api.run("invoice", "list", "--period", "previous")).stdout).toContain("1.75 USD");
     expect(await api.run("invoice", "void", invoice.id)).toMatchObject({ code: 2, stdout: "" });
     expect(await api.json("invoice", "void", invoice.id, "--yes")).toMatchObject({ status: "void" });
+    expect(await api.json("invoice", "pending", "--period", "previous")).toMatchObject([{ total: "1.75" }]);
+    const untrue = await api.run("invoice", "check", "previous");
+    expect(untrue).toMatchObject({ code: 1, stdout: expect.stringMatching(/^uninvoiced +the account +/m) });
+    expect(await api.run("invoice", "create", "previous", "--own", "--customer", "x")).toMatchObject({
+      code: 2,
+    });
   });
 
   it("has an invoice for each customer", async () => {
@@ -181,9 +193,78 @@ describe("the end of a month", SLOW, () => {
     await api.client.usage.record({ agentId: agent.id, meterName: "images", quantity: 2 });
     const { id } = (await api.json("period", "current")) as { id: string };
     await api.json("close", id, "--yes");
+    await api.client.usage.record({ agentId, meterName: "images", quantity: 1 });
+    const { id: next } = (await api.json("period", "current")) as { id: string };
+    expect(next).not.toBe(id);
     expect(await api.json("invoice", "create", id, "--customer", customerId)).toMatchObject({
       customerId,
       total: "0.50",
+    });
+    await api.client.usage.record({ agentId: agent.id, meterName: "images", quantity: 4 });
+    await api.json("close", next, "--yes");
+    const own = await api.run("invoice", "create", next, "--own");
+    expect(own.stdout).toContain("1.00 USD of 1 other payer is not invoiced yet");
+    expect((await api.run("invoice", "create", next)).stdout).toMatch(/^Acme +1\.00 USD +computed/m);
+  });
+});
+
+describe("who pays", SLOW, () => {
+  it("is the account, shown and changed", async () => {
+    const account = await api.json("account", "show");
+    expect(account).toMatchObject({ name: "My account", email: null, currency: "usd", stripeStatus: "none" });
+    const changed = await api.json(
+      ...["account", "update", "--name", "Acme", "--email", "books@acme.example", "--currency", "eur"],
+      ...["--address", "city=Berlin", "--address", "country=DE", "--tax-id", "eu_vat:DE123456789"],
+      ...["--time-zone", "Europe/Berlin"],
+    );
+    expect(changed).toMatchObject({
+      name: "Acme",
+      email: "books@acme.example",
+      address: { city: "Berlin", country: "DE" },
+      taxId: { type: "eu_vat", value: "DE123456789" },
+      currency: "eur",
+      timeZone: "Europe/Berlin",
+    });
+    const { stdout } = await api.run("account", "show");
+    expect(stdout).toMatch(/^email +books@acme\.example$/m);
+    expect(stdout).toMatch(/^address +Berlin, DE$/m);
+    expect(stdout).toMatch(/^tax id +eu_vat DE123456789$/m);
+    const less = ["--email", "none", "--address", "none", "--tax-id", "none", "--currency", "usd"];
+    expect(await api.json("account", "update", ...less)).toMatchObject({
+      email: null,
+      address: null,
+      taxId: null,
+    });
+  });
+
+  it("is a customer, shown and changed", async () => {
+    const { id } = (await api.json("customers", "create", "Zeta", "--stripe-customer", "cus_1")) as {
+      id: string;
+    };
+    expect((await api.run("customers", "show", id)).stdout).toMatch(/^stripe +cus_1 \(pending\)$/m);
+    const changed = await api.json(
+      "customers",
+      "update",
+      id,
+      "--email",
+      "a@b.example",
+      "--stripe-customer",
+      "none",
+    );
+    expect(changed).toMatchObject({ id, email: "a@b.example", stripeCustomerId: null, stripeStatus: "none" });
+    expect(await api.json("customers", "show", id)).toEqual(changed);
+  });
+
+  it.each([
+    [["account", "update"], 2, "Say what to change"],
+    [["account", "update", "--currency", "xxz"], 2, "ISO 4217"],
+    [["account", "update", "--tax-id", "DE123"], 2, "type:value"],
+    [["customers", "show", "0190f000-0000-7000-8000-000000000000"], 4, "No customer"],
+  ])("is not changed by %j", async (args, code, sentence) => {
+    expect(await api.run(...args)).toMatchObject({
+      code,
+      stdout: "",
+      stderr: expect.stringContaining(sentence),
     });
   });
 });

@@ -14,7 +14,7 @@ export const AuditEvent = z.object({
   id: Id,
   actor: actor.meta({
     description:
-      "Who made the change: `key` (a management key), `cli` (the command line, in the database itself), `program` (a program on the server's machine, likewise), `stripe` (what Stripe says of an invoice or a credit note), or `system` (the server itself: periods closed by schedule, webhooks disabled because they fail). There may be more one day.",
+      "Who made the change: `key` (a management key), `cli` (the command line, in the database itself), `program` (a program on the server's machine, likewise), `stripe` (what Stripe says of an invoice, a credit note or a payer), or `system` (the server itself: periods closed by schedule, webhooks disabled because they fail). There may be more one day.",
   }),
   keyId: Id.nullable().meta({
     description: "The management key that made the change; null for all but `key`.",

@@ -39,6 +39,8 @@ export const BillingPeriod = z.object({
   startsAt: Timestamp,
   endsAt: Timestamp.meta({ description: "First moment that no longer belongs to the period." }),
   closedAt: Timestamp.nullable(),
+  currency: Currency.optional().meta({ description: "What its invoices are in." }),
+  timeZone: z.string().optional().meta({ description: "IANA name of the time zone that its days are in." }),
   totals: z.array(MeterTotal).meta({ description: "One entry per meter with usage, ordered by name." }),
   createdAt: Timestamp,
 });
@@ -85,6 +87,16 @@ export const InvoiceStatus = z.enum([
   "uncollectible",
 ]);
 
+/** What other payers owe of an invoice's period, which no invoice holds yet. */
+export const UninvoicedRest = z.object({
+  payers: z.int().min(1),
+  currency: Currency,
+  total: Money,
+});
+
+/** What other payers owe of an invoice's period, which no invoice holds yet. */
+export type UninvoicedRest = z.infer<typeof UninvoicedRest>;
+
 const invoice = {
   id: Id,
   periodId: Id,
@@ -98,6 +110,15 @@ const invoice = {
     .meta({ description: "Quantity per meter: the computed totals, as in `lines`." }),
   credited: Money.optional().meta({ description: "Sum of the invoice's credit notes." }),
   metadata: Metadata,
+  memo: z.string().nullable().optional(),
+  notice: z.string().optional().meta({
+    description:
+      "What Stripe does with it in a way of its own: a total below the least charge is carried over.",
+  }),
+  uninvoiced: UninvoicedRest.optional().meta({
+    description:
+      "Of createInvoice alone: what of the period this invoice does not cover and no other does. createInvoices makes the invoices of all payers.",
+  }),
   createdAt: Timestamp,
 };
 
@@ -129,8 +150,140 @@ export const HostedInvoice = z.discriminatedUnion("stripeConfigured", [
     .extend({ totalUsage: z.unknown().refine((usage) => usage !== undefined, "is missing") }),
 ]);
 
-/** What `billing.createInvoice` takes: the customer to invoice, or nothing for the account as a whole. */
-export const CreateInvoice = z.strictObject({ customerId: Id.optional(), metadata: Metadata.optional() });
+/** How an invoice is paid: by the payer who is sent it, or from his means of payment in Stripe. */
+export const Collection = z.enum(["send_invoice", "charge_automatically"]);
+
+/** What is said of an invoice besides whose it is. Until it is in Stripe it can be said again, and changed. */
+const terms = {
+  metadata: Metadata.optional().meta({
+    description: "Kept with the invoice, and with Stripe's: a purchase order's number, for example.",
+  }),
+  collection: Collection.optional().meta({
+    description:
+      "`send_invoice` by default: due in `daysUntilDue` days. `charge_automatically`: Stripe charges the payer's default means of payment about an hour after it is finalized.",
+  }),
+  daysUntilDue: z.int().min(1).max(365).optional().meta({
+    description: "30 by default; of `send_invoice` alone.",
+  }),
+  automaticTax: z.boolean().optional().meta({
+    description: "Whether Stripe Tax adds tax. The payer needs an address with a country. False by default.",
+  }),
+  memo: storable(z.string().trim().min(1).max(500)).optional().meta({
+    description: "Stands on Stripe's invoice.",
+  }),
+};
+
+/** What is charged automatically is never due. */
+function isDueWhereSent(said: {
+  collection?: string | undefined;
+  daysUntilDue?: number | undefined;
+}): boolean {
+  return said.collection !== "charge_automatically" || said.daysUntilDue === undefined;
+}
+
+const ONLY_WHERE_SENT = {
+  path: ["daysUntilDue"],
+  message: "goes with send_invoice alone: what is charged automatically is never due",
+};
+
+/** What `billing.createInvoice` takes: the customer to invoice, or nothing for the account itself. */
+export const CreateInvoice = z
+  .strictObject({ customerId: Id.optional(), ...terms })
+  .refine(isDueWhereSent, ONLY_WHERE_SENT);
+
+/**
+ * What `billing.createInvoices` takes: what is kept with each invoice, and where to go on.
+ */
+export const CreateInvoices = z
+  .strictObject({
+    ...terms,
+    cursor: Id.optional().meta({
+      description: "The `nextCursor` of the answer before; the first payer by default.",
+    }),
+  })
+  .refine(isDueWhereSent, ONLY_WHERE_SENT);
+
+const payer = {
+  customerId: Id.nullable().meta({ description: "null: the account itself." }),
+  name: DisplayName,
+};
+
+/** What became of one payer's invoice. */
+export const InvoicingOutcome = z.discriminatedUnion("status", [
+  z.object({ status: z.literal("invoiced"), ...payer, invoice: Invoice }),
+  z.object({
+    status: z.literal("failed"),
+    ...payer,
+    error: z.string(),
+    code: z.string(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  }),
+]);
+
+/** What became of one payer's invoice. */
+export type InvoicingOutcome = z.infer<typeof InvoicingOutcome>;
+
+/** What `billing.createInvoices` answers: as many payers as one request has time for. */
+export const InvoicingResult = z.object({
+  periodId: Id,
+  outcomes: z.array(InvoicingOutcome).meta({ description: "Customers first, the account itself last." }),
+  nextCursor: Id.nullable().meta({ description: "Where to go on; null: every payer was tried." }),
+});
+
+/** What `billing.createInvoices` answers. */
+export type InvoicingResult = z.infer<typeof InvoicingResult>;
+
+/** Usage of one payer, in a period that is over, that no invoice holds yet. */
+export const UninvoicedUsage = z.object({
+  periodId: Id,
+  periodStatus: PeriodStatus,
+  startsAt: Timestamp,
+  endsAt: Timestamp,
+  ...payer,
+  invoiceId: Id.nullable().meta({
+    description: "An invoice that is not in Stripe yet; null: there is none, or it is void.",
+  }),
+  currency: Currency,
+  total: Money,
+  totalUsage: z.record(MeterName, Sum),
+});
+
+/** Usage of one payer, in a period that is over, that no invoice holds yet. */
+export type UninvoicedUsage = z.infer<typeof UninvoicedUsage>;
+
+/** How `billing.listUninvoiced` can be narrowed. */
+export const UninvoicedQuery = z.strictObject({ periodId: Id.optional() });
+
+/** Something in a period's books that is not as it must be. */
+export const PeriodDifference = z.object({
+  kind: z.enum(["events", "uninvoiced", "lines", "stripe"]).meta({
+    description:
+      "`events`: a total is not the sum of its events; `uninvoiced`: usage that no invoice holds; `lines`: an invoice does not say what the totals say; `stripe`: Stripe does not say what the invoice says.",
+  }),
+  customerId: Id.nullable(),
+  invoiceId: Id.nullable(),
+  meterName: MeterName.nullable(),
+  what: z.string().meta({ description: "The place, in words." }),
+  expected: z.string(),
+  found: z.string(),
+});
+
+/** Something in a period's books that is not as it must be. */
+export type PeriodDifference = z.infer<typeof PeriodDifference>;
+
+/** How `billing.checkPeriod` goes on. */
+export const CheckPeriodQuery = z.strictObject({ cursor: Id.optional() });
+
+/** What `billing.checkPeriod` answers: as many payers as one request has time for. */
+export const PeriodCheck = z.object({
+  periodId: Id,
+  invoices: z.int().min(0).meta({ description: "How many invoices were checked." }),
+  differences: z.array(PeriodDifference).meta({ description: "Empty where all is well." }),
+  nextCursor: Id.nullable().meta({ description: "Where to go on; null: every payer was checked." }),
+});
+
+/** What `billing.checkPeriod` answers. */
+export type PeriodCheck = z.infer<typeof PeriodCheck>;
 
 /** How the list of invoices can be narrowed. */
 export const ListInvoicesQuery = PageQuery.extend({ periodId: Id.optional(), customerId: Id.optional() });

@@ -1,15 +1,16 @@
 import { z } from "zod";
+import { Address, Email, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
 import { DisplayName, Id, Metadata, Timestamp } from "./primitives.ts";
-
-const email = z.email().max(320);
-const stripeCustomerId = z.string().regex(/^cus_\w{1,250}$/, 'a Stripe customer id begins with "cus_"');
 
 /** Who pays for one or more agents. */
 export const Customer = z.object({
   id: Id,
   name: DisplayName,
-  email: email.nullable(),
-  stripeCustomerId: stripeCustomerId.nullable(),
+  email: Email.nullable(),
+  address: Address.nullable().optional(),
+  taxId: TaxId.nullable().optional(),
+  stripeCustomerId: StripeCustomerId.nullable(),
+  stripeStatus: StripeStatus.optional(),
   metadata: Metadata,
   createdAt: Timestamp,
   updatedAt: Timestamp,
@@ -18,18 +19,25 @@ export const Customer = z.object({
 /** Who pays for one or more agents. */
 export type Customer = z.infer<typeof Customer>;
 
-/** What `customers.create` takes. Without `stripeCustomerId`, one is made in Stripe with the first invoice. */
+/**
+ * What `customers.create` takes. Without `stripeCustomerId`, one is made in Stripe with the first invoice. Of one that
+ * is in Stripe already, Stripe's e-mail address, address and tax id count, and ours where Stripe has none.
+ */
 export const CreateCustomer = z.strictObject({
   name: DisplayName,
-  email: email.optional(),
-  stripeCustomerId: stripeCustomerId.optional(),
+  email: Email.optional(),
+  address: Address.optional(),
+  taxId: TaxId.optional(),
+  stripeCustomerId: StripeCustomerId.optional(),
   metadata: Metadata.optional(),
 });
 
-/** What `customers.update` takes: what is left out stays as it is. */
+/** What `customers.update` takes: what is left out stays as it is. What is changed here is changed in Stripe, too. */
 export const UpdateCustomer = z.strictObject({
   name: DisplayName.optional(),
-  email: email.nullable().optional(),
-  stripeCustomerId: stripeCustomerId.nullable().optional(),
+  email: Email.nullable().optional(),
+  address: Address.nullable().optional(),
+  taxId: TaxId.nullable().optional(),
+  stripeCustomerId: StripeCustomerId.nullable().optional(),
   metadata: Metadata.optional(),
 });

@@ -21,7 +21,7 @@ export function listEnvelope<Item extends z.ZodType>(item: Item) {
 }
 
 /** The query parameters that every list takes. Query values arrive as text, so `limit` is coerced. */
-export const PageQuery = z.object({
+export const PageQuery = z.strictObject({
   limit: z.coerce
     .number()
     .pipe(z.int().min(1).max(100))

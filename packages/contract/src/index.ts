@@ -1,3 +1,4 @@
+export * from "./account.ts";
 export * from "./agents.ts";
 export * from "./audit.ts";
 export * from "./billing.ts";
@@ -10,6 +11,7 @@ export * from "./keys.ts";
 export * from "./mcp.ts";
 export * from "./meters.ts";
 export * from "./openapi.ts";
+export * from "./payers.ts";
 export * from "./prices.ts";
 export * from "./primitives.ts";
 export * from "./route.ts";

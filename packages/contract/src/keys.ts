@@ -3,6 +3,8 @@ import { DisplayName, Id, Mode, Timestamp } from "./primitives.ts";
 
 /** What a management key can be allowed. A key without explicit scopes has full access. */
 export const KEY_SCOPES = [
+  "account:read",
+  "account:write",
   "agents:read",
   "agents:write",
   "audit:read",

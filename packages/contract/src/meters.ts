@@ -24,9 +24,14 @@ export const Meter = z.object({
   displayName: DisplayName.meta({ description: "What an invoice line says." }),
   unit: DisplayName.meta({ description: 'One of what is counted, for example "call" or "token".' }),
   price: Price.nullable().meta({
-    description: "The price in effect now; null: usage is counted and not charged.",
+    description: "What the period that runs is billed by; null: usage is counted and not charged.",
   }),
   maxQuantityPerCall: maxQuantityPerCall.optional(),
+  nextPrice: z
+    .object({ price: Price, billedFrom: Timestamp })
+    .nullable()
+    .optional()
+    .meta({ description: "Another price that takes over with the next period; null: there is none." }),
   metadata: Metadata,
   createdAt: Timestamp,
   updatedAt: Timestamp,

@@ -58,6 +58,10 @@ export const MeterPrice = z.object({
   meterId: Id,
   price: Price,
   effectiveFrom: Timestamp,
+  billedFrom: Timestamp.nullable().optional().meta({
+    description:
+      "Start of the first period that is billed by it, whole: a period has one price. null: none is, another price takes over before.",
+  }),
   createdAt: Timestamp,
 });
 

@@ -1,3 +1,4 @@
+import { Account, UpdateAccount } from "./account.ts";
 import {
   Agent,
   Authorization,
@@ -12,14 +13,20 @@ import {
 import { AuditEvent, ListAuditEventsQuery } from "./audit.ts";
 import {
   BillingPeriod,
+  CheckPeriodQuery,
   CreateCreditNote,
   CreateInvoice,
+  CreateInvoices,
   CreditNote,
   HostedBillingPeriod,
   HostedInvoice,
   Invoice,
+  InvoicingResult,
   ListInvoicesQuery,
   ListPeriodsQuery,
+  PeriodCheck,
+  UninvoicedQuery,
+  UninvoicedUsage,
 } from "./billing.ts";
 import { Budget, CreateBudget, ListBudgetsQuery, UpdateBudget } from "./budgets.ts";
 import { CreateCustomer, Customer, UpdateCustomer } from "./customers.ts";
@@ -206,7 +213,7 @@ export const routes = {
       path: "/api/v1/meters/:meterId",
       auth: "key",
       scope: "meters:read",
-      summary: "Read a meter with the price in effect.",
+      summary: "Read a meter with the price that the period that runs is billed by.",
       response: Meter,
       status: 200,
     },
@@ -225,7 +232,7 @@ export const routes = {
       path: "/api/v1/meters/:meterId/prices",
       auth: "key",
       scope: "meters:write",
-      summary: "Set a meter's price from a moment on.",
+      summary: "Set a meter's price from a moment on; a period that has begun keeps the price that it has.",
       body: SetMeterPrice,
       response: MeterPrice,
       status: 201,
@@ -377,11 +384,43 @@ export const routes = {
       auth: "key",
       scope: "billing:write",
       summary:
-        "Make the invoice of a closed period. Calling it again goes on where it stopped and answers the same invoice.",
+        "Make one payer's invoice of a closed period: a customer's, or the account's own. Calling it again goes on where it stopped and answers the same invoice.",
       body: CreateInvoice,
       response: Invoice,
       hostedResponse: HostedInvoice,
       status: 201,
+    },
+    createInvoices: {
+      method: "POST",
+      path: "/api/v1/billing/periods/:periodId/invoices",
+      auth: "key",
+      scope: "billing:write",
+      summary:
+        "Make the invoices of all payers of a closed period. One payer's fault is reported and holds up no other; calling it again goes on where it stopped.",
+      body: CreateInvoices,
+      response: InvoicingResult,
+      status: 200,
+    },
+    listUninvoiced: {
+      method: "GET",
+      path: "/api/v1/billing/uninvoiced",
+      auth: "key",
+      scope: "billing:read",
+      summary: "List what no invoice holds yet, of periods that are over: by period and payer, oldest first.",
+      query: UninvoicedQuery,
+      response: UninvoicedUsage.array(),
+      status: 200,
+    },
+    checkPeriod: {
+      method: "GET",
+      path: "/api/v1/billing/periods/:periodId/check",
+      auth: "key",
+      scope: "billing:read",
+      summary:
+        "Prove a closed period's books: its events add up to its totals, these are what its invoices say, and that is what Stripe has.",
+      query: CheckPeriodQuery,
+      response: PeriodCheck,
+      status: 200,
     },
     getInvoice: {
       method: "GET",
@@ -435,6 +474,27 @@ export const routes = {
       query: PageQuery,
       response: CreditNote,
       list: true,
+      status: 200,
+    },
+  },
+  account: {
+    get: {
+      method: "GET",
+      path: "/api/v1/account",
+      auth: "key",
+      scope: "account:read",
+      summary: "Read the account: its name, how it pays, its currency and time zone.",
+      response: Account,
+      status: 200,
+    },
+    update: {
+      method: "PATCH",
+      path: "/api/v1/account",
+      auth: "key",
+      scope: "account:write",
+      summary: "Change the account. A new currency or time zone counts from the next period on.",
+      body: UpdateAccount,
+      response: Account,
       status: 200,
     },
   },

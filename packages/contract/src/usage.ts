@@ -98,7 +98,7 @@ export const ListEventsQuery = PageQuery.extend(narrowing);
 export const UsageDimension = z.enum(["agent", "customer", "day"]);
 
 /** How usage totals are asked for: always by meter, and by the dimensions named (comma-separated on the wire). */
-export const UsageTotalsQuery = z.object({
+export const UsageTotalsQuery = z.strictObject({
   ...narrowing,
   groupBy: z
     .union([z.string().transform((text) => text.split(",")), z.array(z.string())])

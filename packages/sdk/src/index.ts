@@ -35,6 +35,7 @@ export {
 export { Licentric } from "./licentric.ts";
 export type { ClientOptions, HeaderFields, Logger, RequestOptions } from "./options.ts";
 export { Page, PagePromise } from "./page.ts";
+export * from "./resources/account.ts";
 export * from "./resources/agents.ts";
 export * from "./resources/audit-events.ts";
 export * from "./resources/billing.ts";

@@ -11,6 +11,7 @@ import {
   resolveApiKey,
   resolveBaseUrl,
 } from "./options.ts";
+import { AccountResource } from "./resources/account.ts";
 import { Agents } from "./resources/agents.ts";
 import { AuditEvents } from "./resources/audit-events.ts";
 import { Billing } from "./resources/billing.ts";
@@ -65,6 +66,8 @@ export class Licentric {
   readonly usage: Usage;
   /** Months of usage, and the invoices made of them. */
   readonly billing: Billing;
+  /** The account itself: its name, how it pays, its currency and time zone. */
+  readonly account: AccountResource;
   /** Who pays for the agents. */
   readonly customers: Customers;
   /** Management keys. */
@@ -107,6 +110,7 @@ export class Licentric {
     this.budgets = new Budgets(api);
     this.usage = new Usage(api);
     this.billing = new Billing(api, this.usage);
+    this.account = new AccountResource(api);
     this.customers = new Customers(api);
     this.keys = new Keys(api);
     this.auditEvents = new AuditEvents(api);

@@ -5,6 +5,7 @@ export {
   provisionAccount as createAccount,
   provisionKey as createKey,
 } from "./accounts/provision.ts";
+export { compareTimeZones, type MonthOf, type TimeZoneDifference } from "./billing/compare-time-zones.ts";
 export type { StripeOptions } from "./billing/stripe.ts";
 export { type Config, ConfigError, readConfig } from "./config.ts";
 export type { RateLimits } from "./http/rate-limits.ts";

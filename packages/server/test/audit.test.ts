@@ -130,13 +130,14 @@ const WRITES: Readonly<Record<string, string>> = {
   // How the server remembers what it has done.
   "http/idempotency.ts: idempotency_keys": "memory",
   "billing/make-in-stripe.ts: stripe_steps": "memory",
-  "billing/send-to-stripe.ts: invoices": "steps of billing.createInvoice",
+  "billing/send-to-stripe.ts: invoices, stripe_steps": "steps of billing.createInvoice",
   "billing/stripe-webhook.ts: stripe_events": "memory",
   "webhooks/outbox.ts: webhook_deliveries": "memory",
   "maintenance.ts: rate_limits, stripe_events, webhook_deliveries": "memory",
   "store/migrate.ts: schema_version": "memory",
   "audit/audit-events.ts: audit_events": "the log itself",
   // Entries of calls, written in one place (http/on-route.ts), or beside the change where no key made it.
+  "accounts/account.ts: environments, periods": "account.update",
   "accounts/accounts.ts: accounts, environments, meters": "accounts.create",
   "accounts/keys.ts: management_keys": "keys.*",
   "agents/agents.ts: agents, budgets, credentials": "agents.*",
@@ -147,6 +148,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/paying-customer.ts: ${table}": "customer.connected",
   "billing/periods.ts: periods": "billing.closePeriod",
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
+  "billing/sync-payer.ts: ${table}": "customer.updated, customer.missing",
   "customers/customers.ts: customers": "customers.*",
   "metering/budgets.ts: budgets": "budgets.*",
   "metering/meters.ts: meter_prices, meters": "meters.*",

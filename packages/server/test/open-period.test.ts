@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { updateAccount } from "../src/accounts/account.ts";
 import { createAccount, getEnvironmentId } from "../src/accounts/accounts.ts";
 import { openPeriod } from "../src/billing/open-period.ts";
 import { closePeriod, getCurrentPeriod } from "../src/billing/periods.ts";
@@ -26,6 +27,8 @@ describeOnEachDatabase("a period opened on $name", (database) => {
     const { id } = await createAccount(db, { name: "Acme", timeZone }, making("2026-01-01T00:00:00Z"));
     const environmentId = await getEnvironmentId(db, id, "test");
     return {
+      moveTo: (timeZone: string) =>
+        db.transaction((tx) => updateAccount(tx, environmentId, { timeZone }, new Date())),
       open: (now: string) => db.transaction((tx) => openPeriod(tx, environmentId, making(now))),
       /** Closes what takes usage at a moment, by a clock that says that moment or another one. */
       close: async (moment: string, now = moment) => {
@@ -73,6 +76,29 @@ describeOnEachDatabase("a period opened on $name", (database) => {
     expect(await spans()).toEqual([
       ["2026-12-01T00:00:00.000Z", "2026-12-01T00:00:02.000Z"],
       ["2026-12-01T00:00:02.000Z", "2027-01-01T00:00:00.000Z"],
+    ]);
+  });
+
+  it("begins with the first of two midnights where clocks are put back over it", async () => {
+    const { open, close, spans } = await environmentIn("America/Havana");
+    await open("2026-10-15T00:00:00Z");
+    await close("2026-10-15T00:00:00Z", "2026-11-01T04:30:00Z");
+    await open("2026-11-01T04:30:00Z");
+    expect(await spans()).toEqual([
+      ["2026-10-01T04:00:00.000Z", "2026-11-01T04:00:00.000Z"],
+      ["2026-11-01T04:00:00.000Z", "2026-12-01T05:00:00.000Z"],
+    ]);
+  });
+
+  it("is the next month after one that ended in another time zone", async () => {
+    const { open, close, spans, moveTo } = await environmentIn("UTC");
+    await open("2026-05-10T00:00:00Z");
+    await moveTo("Asia/Tokyo");
+    await close("2026-05-10T00:00:00Z", "2026-06-01T00:00:00Z");
+    await open("2026-06-01T00:00:00Z");
+    expect(await spans()).toEqual([
+      ["2026-05-01T00:00:00.000Z", "2026-06-01T00:00:00.000Z"],
+      ["2026-06-01T00:00:00.000Z", "2026-06-30T15:00:00.000Z"],
     ]);
   });
 });

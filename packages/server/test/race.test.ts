@@ -189,12 +189,13 @@ describeOnPostgres("two processes over one $name", (database) => {
   });
 
   it("closes a period once, and invoices it once on Stripe", async () => {
-    const [{ token } = { token: "" }] = target.agents;
     const periodId = await currentPeriod();
-    await post(processes[0]?.url ?? "", token, "/mcp/verify", null, {
-      meterName: "api_calls",
-      quantity: 5,
-    });
+    for (const { token } of target.agents) {
+      await post(processes[0]?.url ?? "", token, "/mcp/verify", null, {
+        meterName: "api_calls",
+        quantity: 500,
+      });
+    }
     const closes = await everywhere(target.key, `/billing/periods/${periodId}/close`, null);
     expect(closes.map(({ status }) => status)).toEqual(closes.map(() => 200));
     expect(new Set(closes.map(({ body }) => JSON.stringify(body.data))).size).toBe(1);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startTestApi, type TestApi } from "./support/api.ts";
+import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { embedded } from "./support/databases.ts";
 import { routeTable } from "./support/route-table.ts";
 
@@ -16,6 +16,19 @@ describe("the route table", () => {
     // A path that is not answered is 404: this one asks who is calling.
     expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHORIZED" } });
   });
+
+  it.each(routeTable)(
+    "takes no query parameter that $name does not have, and names it",
+    async ({ route }) => {
+      const { key } = await api.createAccount();
+      const { token } = await createAuthorizedAgent(api, key);
+      const path = route.path.replace(/:\w+/g, "01890a5d-ac96-774b-bcce-b302099a8057");
+      const credential = route.auth === "key" ? key : token;
+      const answer = await api.call(route.method, `${path}?customer=Acme`, { token: credential });
+      expect(answer).toMatchObject({ status: 400, body: { code: "VALIDATION_ERROR" } });
+      expect(answer.body.error).toContain('"customer"');
+    },
+  );
 
   it("is what the OpenAPI document lists, and nothing else", async () => {
     const { body } = await api.call("GET", "/api/v1/openapi.json");

@@ -188,10 +188,10 @@ describeOnEachDatabase("invoices on Stripe, on $name", (database) => {
   });
 
   it.each([
-    { currency: "jpy", unitPrice: "12.5", quantity: 3, total: "38", amount: 38 },
+    { currency: "jpy", unitPrice: "12.5", quantity: 5, total: "63", amount: 63 },
     { currency: "isk", unitPrice: "12.5", quantity: 3, total: "38", amount: 3_800 },
     { currency: "kwd", unitPrice: "0.0033", quantity: 5, total: "0.020", amount: 20 },
-    { currency: "eur", unitPrice: "0.0033", quantity: 5, total: "0.02", amount: 2 },
+    { currency: "eur", unitPrice: "0.0033", quantity: 155, total: "0.51", amount: 51 },
   ])(
     "sends $amount to Stripe for $total $currency",
     async ({ currency, unitPrice, quantity, total, amount }) => {

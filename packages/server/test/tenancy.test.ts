@@ -192,7 +192,7 @@ describeOnEachDatabase("tenancy on $name", (database) => {
       // A cursor and an audited resource can be of any kind.
       const id = target.ids[member === "cursor" || member === "resourceId" ? "agentId" : member];
       if (id === undefined) throw new Error(`There is no resource for the query's ${member}. Make one.`);
-      const path = `${pathOf(row, attacker)}?limit=100&${member}=${id}`;
+      const path = `${pathOf(row, attacker)}?${wholePage(route)}${member}=${id}`;
       const answer = await api.call(route.method, path, { token: attacker.key });
       expect(answer.status).toBe(200);
       expectNothingOf(target, attacker, answer, "");
@@ -203,10 +203,15 @@ describeOnEachDatabase("tenancy on $name", (database) => {
   /** Nothing of the target in the request: what is answered is the attacker's own. */
   async function attackByAsking(row: NamedRoute, attacker: Tenant, target: Tenant): Promise<void> {
     if (row.route.method !== "GET") return;
-    const answer = await api.call("GET", `${pathOf(row, attacker)}?limit=100`, { token: attacker.key });
+    const answer = await api.call("GET", `${pathOf(row, attacker)}?${wholePage(row.route)}`, {
+      token: attacker.key,
+    });
     expect(answer.status).toBe(200);
     expectNothingOf(target, attacker, answer, "");
   }
+
+  /** Of a list, as much as one page has. */
+  const wholePage = (route: NamedRoute["route"]) => (route.list ? "limit=100&" : "");
 
   /** What can be known of the target alone. The two modes of an account share its id. */
   function marksOf(target: Tenant, attacker: Tenant): string[] {

@@ -1,14 +1,20 @@
+import type { Customer } from "@licentric/sdk";
 import { Command } from "commander";
 import { callApi } from "../call-api.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
+import {
+  type PayerOptions,
+  payerView,
+  toPayer,
+  toPayerChange,
+  withPayerChanges,
+  withPayerOptions,
+} from "../payer-options.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
-import { fields, table } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
 
-interface CreateOptions extends OutputOptions {
-  readonly email?: string;
-  readonly stripeCustomer?: string;
-}
+type CreateOptions = OutputOptions & PayerOptions;
 
 /** `licentric customers`: who pays for agents. */
 export function customersCommand(env: NodeJS.ProcessEnv): Command {
@@ -22,12 +28,13 @@ export function customersCommand(env: NodeJS.ProcessEnv): Command {
       customers,
       listView("No customers. `licentric customers create <name>` makes one.", (items) =>
         table(
-          ["ID", "NAME", "EMAIL", "STRIPE", "CREATED"],
+          ["ID", "NAME", "EMAIL", "STRIPE", "STATUS", "CREATED"],
           items.map((each) => [
             each.id,
             each.name,
             each.email,
             each.stripeCustomerId,
+            each.stripeStatus,
             shownTime(each.createdAt),
           ]),
         ),
@@ -35,31 +42,54 @@ export function customersCommand(env: NodeJS.ProcessEnv): Command {
     );
   });
 
-  const create = new Command("create")
+  return new Command("customers")
+    .description("who pays for agents")
+    .addCommand(list)
+    .addCommand(createCommand(env))
+    .addCommand(showCommand(env))
+    .addCommand(updateCommand(env));
+}
+
+function createCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("create")
     .description("create a paying customer, for agents created with --customer")
-    .argument("<name>", "as it stands on invoices")
-    .option("--email <address>", "where Stripe sends invoices")
-    .option("--stripe-customer <id>", "cus_… that is there already; else one is made with the first invoice")
+    .argument("<name>", "as it stands on invoices");
+  return withPayerOptions(command)
     .addOption(jsonOption())
     .action(async (name: string, options: CreateOptions) => {
-      const { email, stripeCustomer: stripeCustomerId } = options;
       const customer = await callApi(env, "creating the customer", (client) =>
-        client.customers.create({
-          name,
-          ...(email && { email }),
-          ...(stripeCustomerId && { stripeCustomerId }),
-        }),
+        client.customers.create({ name, ...toPayer(options) }),
       );
-      print(options, customer, (made) =>
-        fields([
-          ["id", made.id],
-          ["name", made.name],
-          ["email", made.email],
-          ["stripe", made.stripeCustomerId],
-          ["created", shownTime(made.createdAt)],
-        ]),
-      );
+      print(options, customer, customerView);
     });
+}
 
-  return new Command("customers").description("who pays for agents").addCommand(list).addCommand(create);
+function showCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("show")
+    .description("show a customer: how he pays, and how he stands with Stripe")
+    .argument("<customer>", "its id")
+    .addOption(jsonOption())
+    .action(async (id: string, options: OutputOptions) => {
+      const customer = await callApi(env, "reading the customer", (client) => client.customers.get(id));
+      print(options, customer, customerView);
+    });
+}
+
+function updateCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("update")
+    .description("change a customer, here and in Stripe")
+    .argument("<customer>", "its id");
+  return withPayerChanges(command)
+    .addOption(jsonOption())
+    .action(async (id: string, options: OutputOptions & PayerOptions) => {
+      const change = toPayerChange(options);
+      const customer = await callApi(env, "changing the customer", (client) =>
+        client.customers.update(id, change),
+      );
+      print(options, customer, customerView);
+    });
+}
+
+function customerView(customer: Customer): string {
+  return payerView(customer, [["created", shownTime(customer.createdAt)]]);
 }

@@ -3,7 +3,9 @@ import { Command, Option } from "commander";
 import type { Check } from "../doctor/check.ts";
 import { checkApi } from "../doctor/check-api.ts";
 import { checkDatabase } from "../doctor/check-database.ts";
+import { checkPayers } from "../doctor/check-payers.ts";
 import { checkStripe } from "../doctor/check-stripe.ts";
+import { checkTimeZones } from "../doctor/check-time-zones.ts";
 import { EXIT } from "../exit-codes.ts";
 import { type ConfigOptions, configOf, withDatabaseOptions } from "../options.ts";
 import { type OutputOptions, print } from "../terminal/print.ts";
@@ -13,7 +15,9 @@ import { type Style, styled, visible } from "../terminal/style.ts";
 /** `licentric doctor`: looks at everything that can be set up wrong, and changes nothing. */
 export function doctorCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("doctor")
-    .description("check key, clock, reachability, database and Stripe, and say what to do; changes nothing")
+    .description(
+      "check key, clock, reachability, database, time zones, Stripe and payers, and say what to do; changes nothing",
+    )
     .addOption(new Option("--json", "print what was found, as one JSON document"));
   return withDatabaseOptions(command).action(async (options: ConfigOptions & OutputOptions) => {
     const checks = await withProgress("looking", () => examine(options, env));
@@ -33,7 +37,17 @@ async function examine(options: ConfigOptions, env: NodeJS.ProcessEnv): Promise<
     if (!(error instanceof Error && error.name === "ConfigError")) throw error;
     return [...ofApi, { name: "configuration", status: "failed", message: error.message }];
   }
-  return [...ofApi, await checkDatabase(config), await checkStripe(config, env["LICENTRIC_API_KEY"])];
+  const ofDatabase = await checkDatabase(config);
+  const usable = ofDatabase.status === "ok";
+  return [
+    ...ofApi,
+    ofDatabase,
+    ...(usable ? await checkTimeZones(config) : []),
+    await checkStripe(config, env["LICENTRIC_API_KEY"]),
+    ...(ofApi.every(({ status }) => status !== "failed")
+      ? await checkPayers(config, env["LICENTRIC_API_KEY"])
+      : []),
+  ];
 }
 
 const SIGNS: Readonly<Record<Check["status"], readonly [sign: string, style: Style]>> = {

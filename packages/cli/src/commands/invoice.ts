@@ -1,8 +1,11 @@
+import type { InvoicesCreateParams } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
+import { EXIT, usageError } from "../exit-codes.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
-import { keyValue } from "../parse.ts";
+import { keyValue, wholeNumber } from "../parse.ts";
 import { PERIOD_NAMES, periodIdOf } from "../read-period.ts";
+import { checkView, invoicesView, pendingView } from "../show/books.ts";
 import { invoiceView, shownMoney } from "../show/invoice.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
@@ -12,7 +15,12 @@ import { table } from "../terminal/table.ts";
 
 interface CreateOptions extends OutputOptions {
   readonly customer?: string;
+  readonly own?: true;
   readonly metadata?: Record<string, string>;
+  readonly collection?: "send_invoice" | "charge_automatically";
+  readonly daysUntilDue?: number;
+  readonly automaticTax?: true;
+  readonly memo?: string;
 }
 
 interface InvoiceListOptions extends ListOptions {
@@ -25,6 +33,8 @@ export function invoiceCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("invoice")
     .description("what closed periods cost")
     .addCommand(createCommand(env))
+    .addCommand(pendingCommand(env))
+    .addCommand(checkCommand(env))
     .addCommand(showCommand(env))
     .addCommand(listCommand(env))
     .addCommand(voidCommand(env));
@@ -32,22 +42,93 @@ export function invoiceCommand(env: NodeJS.ProcessEnv): Command {
 
 function createCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("create")
-    .description("make a closed period's invoice; again goes on where it stopped, and nobody is billed twice")
+    .description(
+      "make a closed period's invoices, those of all payers; again goes on where it stopped, and nobody is billed twice",
+    )
     .argument("<period>", PERIOD_NAMES)
-    .option("--customer <id>", "invoice this customer's agents; the account as a whole by default")
+    .option("--customer <id>", "this customer's alone")
+    .option("--own", "the account's own alone: that of agents of no customer")
     .addOption(
       new Option("--metadata <key=value>", "kept with the invoice; may be given again").argParser(keyValue),
     )
+    .addOption(
+      new Option("--collection <how>", "send_invoice by default: Stripe asks for payment").choices([
+        "send_invoice",
+        "charge_automatically",
+      ]),
+    )
+    .addOption(
+      new Option("--days-until-due <days>", "30 by default; of send_invoice alone").argParser(
+        wholeNumber(1, 365),
+      ),
+    )
+    .option("--automatic-tax", "let Stripe Tax add tax; payers need an address with a country")
+    .option("--memo <text>", "stands on Stripe's invoice")
     .addOption(jsonOption())
     .action(async (period: string, options: CreateOptions) => {
-      const { customer: customerId, metadata } = options;
+      const { customer: customerId, own, metadata, collection, daysUntilDue, automaticTax, memo } = options;
+      if (own && customerId) throw usageError("Give --own or --customer, not both.");
+      const kept = {
+        ...(metadata && { metadata }),
+        ...(collection && { collection }),
+        ...(daysUntilDue && { daysUntilDue }),
+        ...(automaticTax && { automaticTax }),
+        ...(memo && { memo }),
+      };
+      if (!own && !customerId) return createAll(env, period, options, kept);
       const invoice = await callApi(env, "making the invoice", async (client) =>
         client.billing.createInvoice(await periodIdOf(client, period), {
           ...(customerId && { customerId }),
-          ...(metadata && { metadata }),
+          ...kept,
         }),
       );
       print(options, invoice, invoiceView);
+    });
+}
+
+async function createAll(
+  env: NodeJS.ProcessEnv,
+  period: string,
+  options: OutputOptions,
+  params: InvoicesCreateParams,
+): Promise<void> {
+  const made = await callApi(env, "making the invoices", async (client) =>
+    client.billing.createInvoices(await periodIdOf(client, period), params),
+  );
+  print(options, made, invoicesView);
+  if (made.failed.length > 0) process.exitCode = EXIT.error;
+}
+
+/** What no invoice holds yet. */
+function pendingCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("pending")
+    .description("list what no invoice holds yet, of periods that are over")
+    .option("--period <id>", "only this period's; `previous` goes, too")
+    .addOption(jsonOption())
+    .action(async (options: OutputOptions & { readonly period?: string }) => {
+      const { period } = options;
+      const pending = await callApi(env, "reading what is not invoiced", async (client) => {
+        const periodId = period && (await periodIdOf(client, period));
+        return client.billing.listUninvoiced({ ...(periodId && { periodId }) });
+      });
+      print(options, pending, pendingView);
+    });
+}
+
+/** Whether a period's books are true. */
+function checkCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("check")
+    .description(
+      "compare a period's events, totals, invoices and what is in Stripe; ends with 1 where they differ",
+    )
+    .argument("<period>", PERIOD_NAMES)
+    .addOption(jsonOption())
+    .action(async (period: string, options: OutputOptions) => {
+      const checked = await callApi(env, "checking the period's books", async (client) =>
+        client.billing.checkPeriod(await periodIdOf(client, period)),
+      );
+      print(options, checked, checkView);
+      if (checked.differences.length > 0) process.exitCode = EXIT.error;
     });
 }
 

@@ -1,4 +1,4 @@
-import type { Meter } from "@licentric/sdk";
+import type { Meter, MeterPrice } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { usageError } from "../exit-codes.ts";
@@ -49,12 +49,13 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
       meters,
       listView("No meters. `licentric meters create <name>` makes one.", (items) =>
         table(
-          ["NAME", "ON INVOICES", "UNIT", "PRICE", "MOST IN A CALL", "ID"],
-          items.map(({ name, displayName, unit, price, maxQuantityPerCall, id }) => [
+          ["NAME", "ON INVOICES", "UNIT", "PRICE", "NEXT PRICE", "MOST IN A CALL", "ID"],
+          items.map(({ name, displayName, unit, price, nextPrice, maxQuantityPerCall, id }) => [
             name,
             displayName,
             unit,
             shownPrice(price),
+            nextPrice && `${shownPrice(nextPrice.price)} from ${shownTime(nextPrice.billedFrom)}`,
             maxQuantityPerCall,
             id,
           ]),
@@ -145,7 +146,11 @@ function priceCommand(env: NodeJS.ProcessEnv): Command {
           ...(effectiveFrom && { effectiveFrom }),
         }),
       );
-      print(options, set, (made) => `${shownPrice(made.price)} from ${shownTime(made.effectiveFrom)} on.\n`);
+      print(
+        options,
+        set,
+        (made) => `${shownPrice(made.price)} from ${shownTime(made.effectiveFrom)} on.\n${billing(made)}`,
+      );
     });
 }
 
@@ -163,9 +168,10 @@ function pricesCommand(env: NodeJS.ProcessEnv): Command {
       prices,
       listView("No price: usage is counted and not charged.", (items) =>
         table(
-          ["FROM", "PRICE", "SET"],
+          ["FROM", "BILLED FROM", "PRICE", "SET"],
           items.map((each) => [
             shownTime(each.effectiveFrom),
+            shownTime(each.billedFrom),
             shownPrice(each.price),
             shownTime(each.createdAt),
           ]),
@@ -173,6 +179,14 @@ function pricesCommand(env: NodeJS.ProcessEnv): Command {
       ),
     );
   });
+}
+
+/** A whole period has one price, so what is set is not always what is billed from then on. */
+function billing({ billedFrom }: MeterPrice): string {
+  if (billedFrom === undefined) return "";
+  return billedFrom === null
+    ? "No period is billed by it: another price takes over before one begins.\n"
+    : `A period has one price: the first that is billed by this one begins ${shownTime(billedFrom)}.\n`;
 }
 
 function meterView(meter: Meter): string {
@@ -183,6 +197,12 @@ function meterView(meter: Meter): string {
     ["unit", meter.unit],
     ["price", shownPrice(meter.price)],
     ["most in a call", meter.maxQuantityPerCall],
+    [
+      "next",
+      meter.nextPrice
+        ? `${shownPrice(meter.nextPrice.price)} from ${shownTime(meter.nextPrice.billedFrom)} on`
+        : undefined,
+    ],
     ["created", shownTime(meter.createdAt)],
   ]);
 }

@@ -19,15 +19,22 @@ export function invoiceView(invoice: Invoice): string {
     ["status", shownStatus(invoice.status)],
     ["total", shownMoney(invoice.total, currency)],
     ["credited", isNothing(invoice.credited) ? undefined : shownMoney(invoice.credited, currency)],
+    ["memo", invoice.memo ?? undefined],
+    ["notice", invoice.notice],
     ["created", shownTime(invoice.createdAt)],
     ["to pay at", stripeConfigured ? invoice.hostedInvoiceUrl : undefined],
   ]);
   const charged = lines.map((line) => [line.description, shownQuantity(line), line.unitPrice, line.amount]);
+  const { uninvoiced } = invoice;
+  const rest =
+    uninvoiced === undefined
+      ? ""
+      : `\nNot the whole period: ${shownMoney(uninvoiced.total, uninvoiced.currency)} of ${uninvoiced.payers} other ${uninvoiced.payers === 1 ? "payer is" : "payers are"} not invoiced yet.\nNext: licentric invoice create ${invoice.periodId}\n`;
   const computed = stripeConfigured
     ? ""
-    : "\nStripe is not connected: this is what the period costs, and nothing was sent.\n";
+    : "\nStripe is not connected: this is what the payer owes, and nothing was sent.\n";
   const body = lines.length > 0 ? `\n${table(["LINE", "QUANTITY", "UNIT PRICE", "AMOUNT"], charged)}` : "";
-  return `${known}${body}${hostedTotals(invoice)}${computed}`;
+  return `${known}${body}${hostedTotals(invoice)}${computed}${rest}`;
 }
 
 const isNothing = (amount: string | undefined) => amount === undefined || Number(amount) === 0;

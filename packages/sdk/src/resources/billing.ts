@@ -32,6 +32,44 @@ export interface PeriodCloseParams {
 /** What {@link Billing.createInvoice} takes besides the period. */
 export type InvoiceCreateParams = BodyOf<typeof routes.billing.createInvoice>;
 
+/** What {@link Billing.createInvoices} takes besides the period: what is kept with each invoice. */
+export type InvoicesCreateParams = Omit<BodyOf<typeof routes.billing.createInvoices>, "cursor">;
+
+type Outcome = ResponseOf<typeof routes.billing.createInvoices>["outcomes"][number];
+
+/** A payer whose invoice could not be made, and why. */
+export type InvoiceFailure = Extract<Outcome, { status: "failed" }>;
+
+/** A payer whose invoice is made. */
+export type InvoicedPayer = Extract<Outcome, { status: "invoiced" }>;
+
+/** What {@link Billing.createInvoices} answers. */
+export interface InvoicesCreated {
+  readonly periodId: string;
+  /** Customers first, the account itself last. */
+  readonly invoiced: readonly InvoicedPayer[];
+  /** Empty where every payer has his invoice. */
+  readonly failed: readonly InvoiceFailure[];
+}
+
+/** Usage of one payer, in a period that is over, that no invoice holds yet. */
+export type UninvoicedUsage = ResponseOf<typeof routes.billing.listUninvoiced>[number];
+
+/** How {@link Billing.listUninvoiced} can be narrowed. */
+export type UninvoicedListParams = QueryOf<typeof routes.billing.listUninvoiced>;
+
+/** Something in a period's books that is not as it must be. */
+export type PeriodDifference = ResponseOf<typeof routes.billing.checkPeriod>["differences"][number];
+
+/** What {@link Billing.checkPeriod} answers. */
+export interface PeriodChecked {
+  readonly periodId: string;
+  /** How many invoices were checked. */
+  readonly invoices: number;
+  /** Empty where all is well. */
+  readonly differences: readonly PeriodDifference[];
+}
+
 /** An amount taken back from an invoice. */
 export type CreditNote = ResponseOf<typeof routes.billing.createCreditNote>;
 
@@ -131,11 +169,13 @@ export class Billing {
   }
 
   /**
-   * Makes the invoice of a closed period, for one customer's agents or for the account as a whole. Calling it
-   * again goes on where it stopped and answers the same invoice: nobody is billed twice.
+   * Makes one payer's invoice of a closed period: a customer's, or the account's own for agents of no customer.
+   * `uninvoiced` says what of the period it does not cover; {@link Billing.createInvoices} makes the invoices of all
+   * payers. Calling it again goes on where it stopped and answers the same invoice: nobody is billed twice.
    *
    * @throws ConflictError where the period is still open
    * @throws NotFoundError where there is no such period or customer
+   * @throws ValidationError where the payer cannot be billed, or Stripe refuses it: the message says what to do
    * @example
    * ```ts
    * const invoice = await client.billing.createInvoice("per_1");
@@ -149,6 +189,89 @@ export class Billing {
     options?: RequestOptions,
   ): APIPromise<Invoice> {
     return this.#api.call(routes.billing.createInvoice, { params: { periodId }, body: params }, options);
+  }
+
+  /**
+   * Makes the invoices of all payers of a closed period. One payer's fault is in `failed` and holds up no other.
+   * Calling it again goes on where it stopped and answers the same invoices: nobody is billed twice.
+   *
+   * @throws ConflictError where the period is still open
+   * @throws NotFoundError where there is no such period
+   * @throws InternalServerError where Stripe answers for no payer; what was done is kept
+   * @example
+   * ```ts
+   * const { invoiced, failed } = await client.billing.createInvoices("per_1");
+   * for (const { name, invoice } of invoiced) show(name, invoice.total);
+   * for (const { name, error } of failed) show(name, error);
+   * ```
+   */
+  async createInvoices(
+    periodId: string,
+    params: InvoicesCreateParams = {},
+    options: RequestOptions = {},
+  ): Promise<InvoicesCreated> {
+    const outcomes: Outcome[] = [];
+    const { idempotencyKey, ...rest } = options;
+    let cursor: string | null = null;
+    do {
+      const from: string | null = cursor;
+      // A key names one request, and this may be several.
+      const key = idempotencyKey && { idempotencyKey: from ? `${idempotencyKey}:${from}` : idempotencyKey };
+      const page: ResponseOf<typeof routes.billing.createInvoices> = await this.#api.call(
+        routes.billing.createInvoices,
+        { params: { periodId }, body: { ...params, ...(from !== null && { cursor: from }) } },
+        { ...rest, ...key },
+      );
+      outcomes.push(...page.outcomes);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return {
+      periodId,
+      invoiced: outcomes.filter((outcome) => outcome.status === "invoiced"),
+      failed: outcomes.filter((outcome) => outcome.status === "failed"),
+    };
+  }
+
+  /**
+   * Lists what no invoice holds yet, of periods that are over: by period and payer, oldest first. A void invoice is
+   * none.
+   *
+   * @example
+   * ```ts
+   * for (const { name, total, currency } of await client.billing.listUninvoiced()) show(name, total, currency);
+   * ```
+   */
+  listUninvoiced(params: UninvoicedListParams = {}, options?: RequestOptions): APIPromise<UninvoicedUsage[]> {
+    return this.#api.call(routes.billing.listUninvoiced, { query: params }, options);
+  }
+
+  /**
+   * Proves a closed period's books: its events add up to its totals, these are what its invoices say, and that is what
+   * Stripe has.
+   *
+   * @throws ConflictError where the period is still open
+   * @throws NotFoundError where there is no such period
+   * @example
+   * ```ts
+   * const { differences } = await client.billing.checkPeriod("per_1");
+   * for (const { what, expected, found } of differences) show(what, expected, found);
+   * ```
+   */
+  async checkPeriod(periodId: string, options?: RequestOptions): Promise<PeriodChecked> {
+    const differences: PeriodDifference[] = [];
+    let invoices = 0;
+    let cursor: string | null = null;
+    do {
+      const page: ResponseOf<typeof routes.billing.checkPeriod> = await this.#api.call(
+        routes.billing.checkPeriod,
+        { params: { periodId }, query: cursor === null ? {} : { cursor } },
+        options,
+      );
+      differences.push(...page.differences);
+      invoices += page.invoices;
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return { periodId, invoices, differences };
   }
 
   /**

@@ -27,7 +27,8 @@ export class Customers {
   }
 
   /**
-   * Creates a paying customer. Without `stripeCustomerId` one is made in Stripe with the first invoice.
+   * Creates a paying customer. Without `stripeCustomerId` one is made in Stripe with the first invoice. Of one that is
+   * in Stripe already, Stripe's e-mail address, address and tax id count.
    *
    * @throws ValidationError where a member is not legal
    * @example
@@ -66,9 +67,11 @@ export class Customers {
   }
 
   /**
-   * Changes a customer.
+   * Changes a customer. What is changed of a customer who is in Stripe is changed there, too. Another
+   * `stripeCustomerId` takes him to another Stripe customer; null has one made anew with the next invoice.
    *
    * @throws NotFoundError where there is none of this id
+   * @throws ValidationError where a member is not legal, or Stripe refuses it
    * @example
    * ```ts
    * await client.customers.update("cst_1", { stripeCustomerId: "cus_Nffrfeufnv" });

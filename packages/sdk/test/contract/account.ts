@@ -23,6 +23,27 @@ export function describeAccount(api: ContractContext): void {
     });
   });
 
+  describe("the account", () => {
+    it("is read and changed", async () => {
+      const before = await api.client.account.get();
+      expect(before).toMatchObject({ currency: "usd", timeZone: "UTC", stripeCustomerId: null });
+      const change = {
+        email: "books@acme.example",
+        address: { city: "Berlin", country: "DE" },
+        taxId: { type: "eu_vat", value: "DE123456789" },
+      };
+      const changed = await api.client.account.update(change);
+      expect(changed).toMatchObject({ ...before, ...change, updatedAt: expect.any(String) });
+      expect(await api.client.account.get()).toEqual(changed);
+      expect(await api.client.account.update({ email: null, address: null, taxId: null })).toMatchObject({
+        name: before.name,
+        email: null,
+        address: null,
+        taxId: null,
+      });
+    });
+  });
+
   describe("management keys", () => {
     it("are created with scopes, listed without secrets, and revoked", async () => {
       const created = await api.client.keys.create({ name: "reader", scopes: ["agents:read"] });

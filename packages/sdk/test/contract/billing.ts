@@ -63,5 +63,41 @@ export function describeBilling(api: ContractContext): void {
       expect(note).toMatchObject({ invoiceId: again.id, amount: "0.50", amountMinor: 50, memo: "sorry" });
       expect((await api.client.billing.listCreditNotes(again.id ?? "")).data).toEqual([note]);
     });
+
+    it("is invoiced to all of its payers, once, and its books are proved", async () => {
+      const { client } = api;
+      const { name: meterName } = await client.meters.create({
+        name: unique("shared"),
+        price: { model: "per_unit", unitPrice: "0.25" },
+      });
+      const customer = await client.customers.create({ name: unique("Payer") });
+      for (const [customerId, quantity] of [
+        [customer.id, 8],
+        [undefined, 2],
+      ] as const) {
+        const agent = await client.agents.create({
+          name: unique("agent"),
+          ...(customerId && { customerId }),
+        });
+        await client.usage.record({ agentId: agent.id, meterName, quantity });
+      }
+      const { id: periodId } = await client.billing.getCurrentPeriod();
+      await client.billing.closePeriod(periodId);
+      const pending = await client.billing.listUninvoiced({ periodId });
+      expect(pending).toMatchObject([
+        { periodId, customerId: customer.id, name: customer.name, totalUsage: { [meterName]: 8 } },
+        { periodId, customerId: null, totalUsage: { [meterName]: 2 } },
+      ]);
+
+      const { invoiced, failed } = await client.billing.createInvoices(periodId, { metadata: { run: "2" } });
+      expect(failed).toEqual([]);
+      expect(invoiced.map(({ name, invoice }) => [name, invoice.customerId, invoice.total])).toEqual([
+        [customer.name, customer.id, "2.00"],
+        [pending[1]?.name, null, "0.50"],
+      ]);
+      expect(await client.billing.createInvoices(periodId)).toEqual({ periodId, invoiced, failed });
+      expect(await client.billing.listUninvoiced({ periodId })).toEqual([]);
+      expect(await client.billing.checkPeriod(periodId)).toEqual({ periodId, invoices: 2, differences: [] });
+    });
   });
 }

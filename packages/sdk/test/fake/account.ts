@@ -54,6 +54,17 @@ export function createAccount(managementKey: string) {
       secret,
     });
 
+  insert("account", {
+    name: "Acme",
+    email: null,
+    address: null,
+    taxId: null,
+    currency: "usd",
+    timeZone: "UTC",
+    stripeCustomerId: null,
+    stripeStatus: "none",
+    ...stamps(),
+  });
   newMeter({ name: "api_calls", displayName: "API calls", unit: "call" });
   insertKey({ name: "first" }, managementKey);
 

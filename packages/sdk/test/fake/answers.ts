@@ -11,6 +11,23 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
   const { insert, find, change, remove, where } = account;
   const { newMeter, currentPeriod, insertKey, issueToken, totalsBy, withTotals, budgetState } = account;
   const { record, recorded, verified, settle, invoiceOf, outcomeOf } = account;
+  /** Customers first, the account itself last. */
+  const payersOf = (periodId: string) => {
+    const totals = totalsBy(where("event", { periodId }), ["customer"]);
+    const ids = [...new Set(totals.map((total) => z.string().nullable().parse(total.customerId)))];
+    return ids
+      .toSorted((left, right) => Number(left === null) - Number(right === null))
+      .map((customerId) => ({
+        customerId,
+        name: text((customerId === null ? ownAccount() : find("customer", customerId))["name"]),
+        totalUsage: Object.fromEntries(
+          totals
+            .filter((total) => total.customerId === customerId)
+            .map(({ meterName, quantity }) => [meterName, quantity]),
+        ),
+      }));
+  };
+  const ownAccount = () => z.looseObject({ id: z.string() }).parse(where("account", {})[0]);
   return {
     mcp: {
       authorize: ({ body }) => {
@@ -151,6 +168,42 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
       },
       createInvoice: ({ params, body }) =>
         invoiceOf(text(params["periodId"]), body["customerId"], body["metadata"]),
+      createInvoices: ({ params, body }) => {
+        const periodId = text(params["periodId"]);
+        const outcomes = payersOf(periodId).map(({ customerId, name }) => {
+          const invoice = invoiceOf(periodId, customerId ?? undefined, body["metadata"]);
+          return { status: "invoiced", customerId, name, invoice };
+        });
+        return { periodId: find("period", periodId).id, outcomes, nextCursor: null };
+      },
+      listUninvoiced: ({ query }) =>
+        where("period", { status: "closed" })
+          .filter(({ id }) => id === (query.get("periodId") ?? id))
+          .flatMap((period) =>
+            payersOf(period.id)
+              .filter(({ customerId }) =>
+                where("invoice", { periodId: period.id, customerId }).every(
+                  ({ status }) => status === "void",
+                ),
+              )
+              .map(({ customerId, name, totalUsage }) => ({
+                periodId: period.id,
+                periodStatus: "closed",
+                startsAt: period["startsAt"],
+                endsAt: period["endsAt"],
+                customerId,
+                name,
+                invoiceId: null,
+                currency: "usd",
+                total: "0.00",
+                totalUsage,
+              })),
+          ),
+      checkPeriod: ({ params }) => {
+        const { id } = find("period", params["periodId"]);
+        const invoices = where("invoice", { periodId: id }).filter(({ status }) => status !== "void").length;
+        return { periodId: id, invoices, differences: [], nextCursor: null };
+      },
       getInvoice: ({ params }) => find("invoice", params["invoiceId"]),
       listInvoices: ({ query }) => where("invoice", { periodId: query.get("periodId") ?? undefined }),
       voidInvoice: ({ params }) => change("invoice", params["invoiceId"], { status: "void" }),
@@ -171,6 +224,10 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         });
       },
       listCreditNotes: ({ params }) => where("creditNote", { invoiceId: params["invoiceId"] }),
+    },
+    account: {
+      get: () => ownAccount(),
+      update: ({ body }) => change("account", ownAccount().id, body),
     },
     customers: {
       create: ({ body }) => insert("customer", { email: null, stripeCustomerId: null, ...body, ...stamps() }),

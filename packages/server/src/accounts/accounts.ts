@@ -19,6 +19,8 @@ export interface NewAccount {
   readonly currency?: string;
   /** `UTC` by default. */
   readonly timeZone?: string;
+  /** Where the account's own invoices are sent, for agents that belong to no customer. None by default. */
+  readonly email?: string;
 }
 
 /**
@@ -28,13 +30,13 @@ export interface NewAccount {
  */
 export async function createAccount(
   db: Queryable,
-  { name, currency = "usd", timeZone = "UTC" }: NewAccount,
+  { name, currency = "usd", timeZone = "UTC", email }: NewAccount,
   { newId, now }: { newId: () => string; now: Date },
 ): Promise<Account> {
-  if (!/^[a-z]{3}$/.test(currency) || !Intl.supportedValuesOf("currency").includes(currency.toUpperCase())) {
+  if (!isCurrency(currency)) {
     throw new RangeError(`"${currency}" is not an ISO 4217 currency in lower case, such as "usd" or "eur".`);
   }
-  if (!isTimeZone(timeZone))
+  if (!(await isTimeZone(db, timeZone)))
     throw new RangeError(`"${timeZone}" is not an IANA time zone, such as "Europe/Berlin".`);
 
   const id = newId();
@@ -49,6 +51,9 @@ export async function createAccount(
       id,
       mode,
     ]);
+    if (email !== undefined) {
+      await db.query("UPDATE environments SET email = $2 WHERE id = $1", [environmentId, email]);
+    }
     await db.query(
       `INSERT INTO meters (id, environment_id, name, display_name, unit, metadata, created_at, updated_at)
        VALUES ($1, $2, $3, 'API calls', 'call', '{}', $4, $4)`,
@@ -81,7 +86,8 @@ export async function getEnvironment(db: Queryable, environmentId: string): Prom
       currency: string;
       timeZone: string;
     }>(
-      `SELECT e.id, e.mode, a.id AS "accountId", a.name, a.currency, a.time_zone AS "timeZone"
+      `SELECT e.id, e.mode, a.id AS "accountId", coalesce(e.name, a.name) AS name,
+         coalesce(e.currency, a.currency) AS currency, coalesce(e.time_zone, a.time_zone) AS "timeZone"
        FROM environments e JOIN accounts a ON a.id = e.account_id WHERE e.id = $1`,
       [environmentId],
     ),
@@ -102,12 +108,21 @@ export async function getEnvironmentId(db: Queryable, accountId: string, mode: M
   return onlyRow(rows).id;
 }
 
-function isTimeZone(name: string): boolean {
+/** Whether it is an ISO 4217 currency in lower case. */
+export function isCurrency(code: string): boolean {
+  return /^[a-z]{3}$/.test(code) && Intl.supportedValuesOf("currency").includes(code.toUpperCase());
+}
+
+/** Whether it is an IANA time zone, to this process and to the database: both compute with it. */
+export async function isTimeZone(db: Queryable, name: string): Promise<boolean> {
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;
   }
+  const known = await db.query("SELECT 1 FROM pg_timezone_names WHERE lower(name) = lower($1) LIMIT 1", [
+    name,
+  ]);
+  return known.length > 0;
 }

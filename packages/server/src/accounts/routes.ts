@@ -1,11 +1,22 @@
 import { routes } from "@licentric/contract";
+import { sendPayerChange } from "../billing/send-payer-change.ts";
 import { ApiError } from "../http/api-error.ts";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { pageRequest } from "../http/page.ts";
+import { getAccount, updateAccount } from "./account.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 
-/** Management keys. */
+/** The account itself, and management keys. */
 export const accountRoutes: RouteRegistration[] = [
+  onRoute(routes.account.get, ({ caller }, { db }) => getAccount(db, caller.environmentId)),
+  onChange(
+    routes.account.update,
+    ({ caller, body, now }, tx) => updateAccount(tx, caller.environmentId, body, now),
+    async (_, { caller }, services) => {
+      await sendPayerChange(services, caller, null);
+      return getAccount(services.db, caller.environmentId);
+    },
+  ),
   onChange(routes.keys.create, async ({ caller, body, now }, tx, { newId, randomBytes }) => {
     const lacking = caller.scopes === null ? undefined : lackingScope(caller.scopes, body.scopes);
     if (lacking !== undefined) {

@@ -80,9 +80,12 @@ async function insert(
   );
 }
 
-/** The id of what was answered; an authorization names its credential. */
+/** The id of what was answered; an authorization names its credential, and a run of invoices each of them. */
 function answeredId(answer: unknown): string[] {
   if (typeof answer !== "object" || answer === null) return [];
+  if ("outcomes" in answer && Array.isArray(answer.outcomes)) {
+    return answer.outcomes.flatMap((outcome: { invoice?: unknown }) => answeredId(outcome.invoice));
+  }
   if ("id" in answer && typeof answer.id === "string") return [answer.id];
   if ("credentialId" in answer && typeof answer.credentialId === "string") return [answer.credentialId];
   return [];

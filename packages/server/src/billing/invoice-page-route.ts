@@ -8,7 +8,7 @@ import { parse } from "../http/parse.ts";
 import { listCreditNotes } from "./credit-notes.ts";
 import { INVOICE_PAGE_POLICY, renderInvoicePage } from "./invoice-page.ts";
 import { getInvoice, toInvoice } from "./invoices.ts";
-import { getPeriod } from "./periods.ts";
+import { daysOfPeriod, getPeriod } from "./periods.ts";
 
 /** The invoice as a page. It is not in the route table, whose answers are all JSON. */
 export const INVOICE_PAGE_PATH = "/api/v1/billing/invoices/:invoiceId/html";
@@ -26,16 +26,17 @@ export const invoicePageRoutes: RouteRegistration[] = [
       const { db } = services;
       const row = await getInvoice(db, caller.environmentId, invoiceId);
       const { account } = await getEnvironment(db, caller.environmentId);
+      const { timeZone = account.timeZone } = await getPeriod(db, caller.environmentId, row.period_id);
       const html = renderInvoicePage({
         invoice: toInvoice(row),
-        period: await getPeriod(db, caller.environmentId, row.period_id),
+        days: await daysOfPeriod(db, caller.environmentId, row.period_id),
         creditNotes: (await listCreditNotes(db, caller.environmentId, row.id, { limit: 100 })).data,
         from: account.name,
         to:
           row.customer_id === null
             ? { name: account.name, email: null }
             : await getCustomer(db, caller.environmentId, row.customer_id),
-        timeZone: account.timeZone,
+        timeZone,
       });
       return reply
         .headers({

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import type { BillingPeriod, CreditNote, Invoice } from "@licentric/contract";
+import type { CreditNote, Invoice } from "@licentric/contract";
 import Big from "big.js";
 import { shownQuantity } from "./invoice-lines.ts";
 
 /** What is on the page. */
 export interface InvoicePage {
   readonly invoice: Invoice;
-  readonly period: BillingPeriod;
+  /** The period's first and last day, `YYYY-MM-DD`. */
+  readonly days: { readonly first: string; readonly last: string };
   readonly creditNotes: readonly CreditNote[];
   /** Whose tools were used. */
   readonly from: string;
@@ -68,7 +69,7 @@ const HEADLINE: Readonly<Record<Invoice["status"], string>> = {
 
 /** The invoice as a page to print. Every text in it is escaped. */
 export function renderInvoicePage(page: InvoicePage): string {
-  const { invoice, period, creditNotes, from, to, timeZone } = page;
+  const { invoice, days, creditNotes, from, to, timeZone } = page;
   const currency = invoice.currency.toUpperCase();
   const issued = creditNotes.filter(({ status }) => status !== "refused");
   const due = issued.reduce((rest, { amount }) => rest.minus(amount), new Big(invoice.total));
@@ -87,7 +88,7 @@ export function renderInvoicePage(page: InvoicePage): string {
 <dl>
 <div><dt>From</dt><dd>${escapeText(from)}</dd></div>
 <div><dt>To</dt><dd>${escapeText(to.name)}${to.email === null ? "" : `<br>${escapeText(to.email)}`}</dd></div>
-<div><dt>Period</dt><dd>${day(period.startsAt, timeZone)} – ${lastDay(period, timeZone)}</dd></div>
+<div><dt>Period</dt><dd>${day(days.first, "UTC")} – ${day(days.last, "UTC")}</dd></div>
 <div><dt>Date</dt><dd>${day(invoice.createdAt, timeZone)}</dd></div>
 </dl>
 <table>
@@ -132,11 +133,6 @@ function grouped(decimal: string): string {
 
 function day(time: string | number, timeZone: string): string {
   return new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone }).format(new Date(time));
-}
-
-/** A period ends before the first moment that no longer belongs to it. */
-function lastDay({ startsAt, endsAt }: BillingPeriod, timeZone: string): string {
-  return day(Math.max(new Date(startsAt).getTime(), new Date(endsAt).getTime() - 1), timeZone);
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

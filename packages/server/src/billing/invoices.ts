@@ -1,4 +1,10 @@
-import type { CreateInvoice, Invoice, InvoiceLine, ListInvoicesQuery, Price } from "@licentric/contract";
+import type {
+  BillingPeriod,
+  CreateInvoice,
+  Invoice,
+  InvoiceLine,
+  ListInvoicesQuery,
+} from "@licentric/contract";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
 import { recordSystemChange } from "../audit/audit-events.ts";
@@ -7,10 +13,12 @@ import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
+import { selectBilledUsage } from "./billed-usage.ts";
 import { invoiceLines } from "./invoice-lines.ts";
 import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { getPeriod } from "./periods.ts";
 import { minorToDecimal, sumAmounts } from "./pricing.ts";
+import { noticeOf } from "./stripe-limits.ts";
 
 /** An invoice as it is stored. */
 export interface InvoiceRow {
@@ -30,16 +38,25 @@ export interface InvoiceRow {
   readonly stripe_invoice_id: string | null;
   readonly stripe_items: string[];
   readonly hosted_invoice_url: string | null;
+  readonly collection: "send_invoice" | "charge_automatically";
+  readonly days_until_due: number;
+  readonly automatic_tax: boolean;
+  readonly memo: string | null;
   readonly created_at: Date;
 }
 
+const DAYS_UNTIL_DUE = 30;
+
 const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, total, metadata,
   stripe_configured, stripe_customer_id, stripe_invoice_id, stripe_items, hosted_invoice_url, created_at,
+  coalesce(collection, 'send_invoice') AS collection, coalesce(days_until_due, ${DAYS_UNTIL_DUE}) AS days_until_due,
+  coalesce(automatic_tax, false) AS automatic_tax, memo,
   (SELECT coalesce(sum(n.amount_minor), 0)::text FROM credit_notes n
    WHERE n.invoice_id = invoices.id AND n.status <> 'refused') AS credited_minor`;
 
 /** An invoice as it is answered. */
 export function toInvoice(row: InvoiceRow): Invoice {
+  const notice = noticeOf(row);
   const common = {
     id: row.id,
     periodId: row.period_id,
@@ -51,6 +68,8 @@ export function toInvoice(row: InvoiceRow): Invoice {
     totalUsage: Object.fromEntries(row.lines.map(({ meterName, quantity }) => [meterName, quantity])),
     credited: minorToDecimal(row.credited_minor, row.currency),
     metadata: row.metadata,
+    memo: row.memo,
+    ...(notice !== undefined && { notice }),
     createdAt: row.created_at.toISOString(),
   };
   if (!row.stripe_configured) return { stripeConfigured: false, ...common };
@@ -73,20 +92,15 @@ export async function ensureInvoice(
   tx: Queryable,
   environment: Environment,
   periodId: string,
-  { customerId, metadata = {} }: z.output<typeof CreateInvoice>,
+  { customerId, ...terms }: z.output<typeof CreateInvoice>,
   { newId, now }: { newId: () => string; now: Date },
 ): Promise<InvoiceRow> {
-  const period = await getPeriod(tx, environment.id, periodId);
-  if (period.status === "open") {
-    throw new ApiError(
-      "CONFLICT",
-      "The period is still open. Close it (billing.closePeriod) before you invoice it.",
-    );
-  }
+  const period = await requireClosedPeriod(tx, environment.id, periodId);
   if (customerId !== undefined) await getCustomer(tx, environment.id, customerId);
-  const { currency } = environment.account;
-  const usage = await selectBilledUsage(tx, period, customerId ?? null);
-  const lines = invoiceLines(usage, currency);
+  const currency = period.currency ?? environment.account.currency;
+  const payer = customerId ?? null;
+  const usage = await selectBilledUsage(tx, period.id, payer);
+  const lines = invoiceLines(usage.get(payer) ?? [], currency);
   await tx.query(
     `INSERT INTO invoices (id, environment_id, period_id, customer_id, status, currency, lines, total, metadata, created_at)
      VALUES ($1, $2, $3, $4, 'computed', $5, $6::jsonb, $7, $8::jsonb, $9)
@@ -95,20 +109,65 @@ export async function ensureInvoice(
       newId(),
       environment.id,
       period.id,
-      customerId ?? null,
+      payer,
       currency,
       JSON.stringify(lines),
       sumAmounts(lines, currency).amount,
-      JSON.stringify(metadata),
+      JSON.stringify(terms.metadata ?? {}),
       now,
     ],
   );
+  await keepTerms(tx, period.id, payer, terms);
   return onlyRow(
     await tx.query<InvoiceRow>(
       `SELECT ${COLUMNS} FROM invoices
        WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid AND status <> 'void'`,
-      [period.id, customerId ?? null],
+      [period.id, payer],
     ),
+  );
+}
+
+/** Until an invoice is in Stripe, what is said of it can be said again: a repetition may put right what was refused. */
+async function keepTerms(
+  tx: Queryable,
+  periodId: string,
+  payer: string | null,
+  {
+    metadata,
+    collection,
+    daysUntilDue,
+    automaticTax,
+    memo,
+  }: Omit<z.output<typeof CreateInvoice>, "customerId">,
+): Promise<void> {
+  await tx.query(
+    `UPDATE invoices SET metadata = coalesce($3::jsonb, metadata), collection = coalesce($4, collection),
+       days_until_due = coalesce($5, days_until_due), automatic_tax = coalesce($6, automatic_tax), memo = coalesce($7, memo)
+     WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid AND status = 'computed'
+       AND stripe_invoice_id IS NULL`,
+    [
+      periodId,
+      payer,
+      metadata === undefined ? null : JSON.stringify(metadata),
+      collection ?? null,
+      daysUntilDue ?? null,
+      automaticTax ?? null,
+      memo ?? null,
+    ],
+  );
+}
+
+/** @throws {ApiError} `NOT_FOUND`, or `CONFLICT` while the period is open. */
+export async function requireClosedPeriod(
+  db: Queryable,
+  environmentId: string,
+  periodId: string,
+): Promise<BillingPeriod> {
+  const period = await getPeriod(db, environmentId, periodId);
+  if (period.status === "closed") return period;
+  throw new ApiError(
+    "CONFLICT",
+    "The period is still open. Close it (billing.closePeriod) before you invoice it.",
   );
 }
 
@@ -150,43 +209,17 @@ export async function followStripe(
   await enqueueWebhook(tx, environmentId, "invoice.paid", paid, { newId, now });
 }
 
-interface UsageRow {
-  meter_name: string;
-  display_name: string;
-  quantity: string;
-  price: Price | null;
-}
-
-/**
- * The price of a period is the one in effect when it starts or, where there was none yet, the first that takes
- * effect before it ends. Of two with the same moment, the one set later counts.
- */
-async function selectBilledUsage(tx: Queryable, period: { id: string }, customerId: string | null) {
-  const rows = await tx.query<UsageRow>(
-    `SELECT m.name AS meter_name, m.display_name, t.quantity, price.price
-     FROM (
-       SELECT meter_id, sum(quantity)::text AS quantity FROM usage_totals
-       WHERE period_id = $1 AND customer_id IS NOT DISTINCT FROM $2::uuid GROUP BY meter_id
-     ) t
-     JOIN meters m ON m.id = t.meter_id
-     JOIN periods p ON p.id = $1
-     LEFT JOIN LATERAL (
-       SELECT mp.price FROM meter_prices mp
-       WHERE mp.meter_id = m.id AND mp.effective_from < greatest(p.ends_at, p.closed_at)
-       ORDER BY mp.effective_from <= p.starts_at DESC,
-                CASE WHEN mp.effective_from <= p.starts_at THEN mp.effective_from END DESC,
-                mp.effective_from, mp.id DESC
-       LIMIT 1
-     ) price ON true
-     ORDER BY m.name`,
-    [period.id, customerId],
+/** The invoices of these payers that are not void. */
+export function invoicesOfPeriod(
+  db: Queryable,
+  periodId: string,
+  payers: readonly (string | null)[],
+): Promise<InvoiceRow[]> {
+  return db.query<InvoiceRow>(
+    `SELECT ${COLUMNS} FROM invoices
+     WHERE period_id = $1 AND status <> 'void' AND (customer_id = ANY ($2::uuid[]) OR customer_id IS NULL AND $3)`,
+    [periodId, payers.filter((id) => id !== null), payers.includes(null)],
   );
-  return rows.map((row) => ({
-    meterName: row.meter_name,
-    displayName: row.display_name,
-    quantity: row.quantity,
-    price: row.price,
-  }));
 }
 
 /** Reads an invoice. */

@@ -1,44 +1,67 @@
+import type Stripe from "stripe";
 import { recordSystemChange } from "../audit/audit-events.ts";
 import { ApiError } from "../http/api-error.ts";
-import { onlyRow } from "../store/database.ts";
+import { type Payer, readPayer } from "../payers/payer.ts";
 import type { InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import type { Sending } from "./send-to-stripe.ts";
-import { isMissing, seconds } from "./stripe.ts";
+import { seconds } from "./stripe.ts";
+import { requireSendable } from "./stripe-limits.ts";
+import { syncPayer, tableOf, toStripeAddress } from "./sync-payer.ts";
 
-interface Payer {
-  readonly id: string;
-  readonly name: string;
-  readonly email: string | null;
-  readonly stripe_customer_id: string | null;
-}
-
-/** The Stripe customer who pays: made with the first invoice where none is connected yet. */
+/**
+ * The Stripe customer who pays, in step with ours: made with the first invoice where none is connected yet.
+ *
+ * @throws {ApiError} `UNPROCESSABLE` where Stripe is known to refuse the invoice or the payer, or his Stripe customer does
+ * not exist for this account. Nothing was made in Stripe then.
+ */
 export async function payingCustomer(sending: Sending, invoice: InvoiceRow): Promise<string> {
   const { services, api, environment } = sending;
-  const { db } = services;
-  const table = invoice.customer_id === null ? "environments" : "customers";
-  const payer = onlyRow(
-    invoice.customer_id === null
-      ? await db.query<Payer>(
-          "SELECT id, $2::text AS name, NULL AS email, stripe_customer_id FROM environments WHERE id = $1",
-          [environment.id, environment.account.name],
-        )
-      : await db.query<Payer>(
-          "SELECT id, name, email, stripe_customer_id FROM customers WHERE environment_id = $1 AND id = $2",
-          [environment.id, invoice.customer_id],
-        ),
-  );
-  if (payer.stripe_customer_id !== null) {
-    await requireOwnCustomer(sending, payer.stripe_customer_id);
-    return payer.stripe_customer_id;
+  for (;;) {
+    const stored = await readPayer(services.db, environment.id, invoice.customer_id);
+    requireSendable(invoice, stored);
+    const payer = await syncPayer({ services, api, accountId: environment.account.id }, stored);
+    if (payer.missing) throw isMissingInStripe(payer);
+    if (payer.email === null && invoice.collection === "send_invoice") throw hasNoEmail(payer);
+    if (payer.address?.country === undefined && invoice.automatic_tax) throw hasNoCountry(payer);
+    if (payer.stripeCustomerId !== null) return payer.stripeCustomerId;
+    await connect(sending, payer, await makeCustomer(sending, payer));
+    // What was changed here since, or since an earlier try made it, is unsent: the next round sends it.
   }
-  const customer = await makeInStripe(services, {
+}
+
+function connect({ services, environment }: Sending, payer: Payer, customer: Stripe.Customer): Promise<void> {
+  const { db, newId, now } = services;
+  const table = tableOf(payer);
+  return db.transaction(async (tx) => {
+    const connected = await tx.query(
+      `UPDATE ${table} SET stripe_customer_id = $2, stripe_unsent = '{name,email,address,taxId}'
+       WHERE id = $1 AND stripe_customer_id IS NULL AND stripe_generation = $3 RETURNING id`,
+      [payer.id, customer.id, payer.generation],
+    );
+    if (connected.length === 0) return;
+    const operation = "customer.connected";
+    const resourceIds = [payer.customerId ?? environment.account.id];
+    await recordSystemChange(
+      tx,
+      { environmentId: environment.id, actor: "stripe", operation, resourceIds },
+      { newId, now: now() },
+    );
+  });
+}
+
+/** A payer who was taken off his Stripe customer is made anew: what was made before is neither repeated nor found. */
+function makeCustomer({ services, api, environment }: Sending, payer: Payer): Promise<Stripe.Customer> {
+  const generation = String(payer.generation);
+  return makeInStripe(services, {
     subjectId: payer.id,
-    step: "customer",
+    step: payer.generation === 0 ? "customer" : `customer:${generation}`,
     find: async (since) => {
       const list = api.customers.list({ created: { gte: seconds(since) }, limit: 100 });
-      for await (const one of list) if (one.metadata["licentric_payer_id"] === payer.id) return one;
+      for await (const { metadata, ...one } of list) {
+        const same = (metadata["licentric_payer_generation"] ?? "0") === generation;
+        if (same && metadata["licentric_payer_id"] === payer.id) return { metadata, ...one };
+      }
       return null;
     },
     make: (idempotencyKey) =>
@@ -46,39 +69,56 @@ export async function payingCustomer(sending: Sending, invoice: InvoiceRow): Pro
         {
           name: payer.name,
           ...(payer.email === null ? {} : { email: payer.email }),
-          metadata: { licentric_account_id: environment.account.id, licentric_payer_id: payer.id },
+          ...(payer.address === null ? {} : { address: toStripeAddress(payer.address) }),
+          ...(payer.taxId === null ? {} : { tax_id_data: [payer.taxId] }),
+          metadata: {
+            licentric_account_id: environment.account.id,
+            licentric_payer_id: payer.id,
+            ...(payer.generation === 0 ? {} : { licentric_payer_generation: generation }),
+          },
         },
         { idempotencyKey },
       ),
   });
-  await db.transaction(async (tx) => {
-    const connected = await tx.query(
-      `UPDATE ${table} SET stripe_customer_id = $2 WHERE id = $1 AND stripe_customer_id IS NULL RETURNING id`,
-      [payer.id, customer.id],
-    );
-    if (connected.length === 0) return;
-    const { newId, now } = services;
-    const operation = "customer.connected";
-    await recordSystemChange(
-      tx,
-      { environmentId: environment.id, actor: "stripe", operation, resourceIds: [payer.id] },
-      { newId, now: now() },
-    );
-  });
-  return customer.id;
 }
 
-/** An account names its customers' Stripe ids itself: one that was made for another account is not its to bill. */
-async function requireOwnCustomer({ api, environment }: Sending, stripeCustomerId: string): Promise<void> {
-  const customer = await api.customers.retrieve(stripeCustomerId).catch((error: unknown) => {
-    if (isMissing(error)) return null;
-    throw error;
-  });
-  const owner = customer === null || customer.deleted ? null : customer.metadata["licentric_account_id"];
-  if (owner === undefined || owner === environment.account.id) return;
-  throw new ApiError(
+/** Whom an error is about, and how he is changed. */
+function namesOf({ customerId, name }: Payer) {
+  return customerId === null
+    ? { who: `The account "${name}"`, how: "the account (`licentric account update`, PATCH /api/v1/account)" }
+    : {
+        who: `The customer "${name}"`,
+        how: `the customer (\`licentric customers update ${customerId}\`, PATCH /api/v1/customers/${customerId})`,
+      };
+}
+
+function hasNoEmail(payer: Payer): ApiError {
+  const { who, how } = namesOf(payer);
+  return new ApiError(
     "UNPROCESSABLE",
-    `The Stripe customer "${stripeCustomerId}" does not exist for this account. Correct the customer's stripeCustomerId.`,
-    { stripeCustomerId },
+    `${who} has no e-mail address, and Stripe sends no invoice without one. Nothing was sent. Give ${how} one and repeat.`,
+    { payer: { customerId: payer.customerId, name: payer.name }, rule: "email_required" },
+  );
+}
+
+function hasNoCountry(payer: Payer): ApiError {
+  const { who, how } = namesOf(payer);
+  return new ApiError(
+    "UNPROCESSABLE",
+    `${who} has no address with a country, by which Stripe computes the tax. Nothing was sent. Give ${how} one and repeat, or set automaticTax to false.`,
+    { payer: { customerId: payer.customerId, name: payer.name }, rule: "tax_location_required" },
+  );
+}
+
+function isMissingInStripe(payer: Payer): ApiError {
+  const { who, how } = namesOf(payer);
+  return new ApiError(
+    "UNPROCESSABLE",
+    `${who} is the Stripe customer "${payer.stripeCustomerId}", which does not exist for this account. Nothing was sent. Set stripeCustomerId of ${how} to another one, or to null to have one made anew, and repeat.`,
+    {
+      payer: { customerId: payer.customerId, name: payer.name },
+      rule: "stripe_customer_missing",
+      stripeCustomerId: payer.stripeCustomerId,
+    },
   );
 }

@@ -16,14 +16,19 @@ interface PeriodRow {
   ends_at: Date;
   closed_at: Date | null;
   created_at: Date;
+  currency: string;
+  time_zone: string;
   totals: { meterName: string; quantity: string; eventCount: number }[];
 }
 
 // The totals are kept as events arrive, so reading them costs the same whatever the number of events. Quantities are
 // carried as text: together, agents may have used more than a number holds.
 const SELECT_PERIOD = `
-SELECT p.id, p.status, p.starts_at, p.ends_at, p.closed_at, p.created_at, coalesce(t.totals, '[]'::jsonb) AS totals
+SELECT p.id, p.status, p.starts_at, p.ends_at, p.closed_at, p.created_at, coalesce(t.totals, '[]'::jsonb) AS totals,
+  coalesce(p.currency, e.currency, a.currency) AS currency, coalesce(p.time_zone, e.time_zone, a.time_zone) AS time_zone
 FROM periods p
+JOIN environments e ON e.id = p.environment_id
+JOIN accounts a ON a.id = e.account_id
 LEFT JOIN LATERAL (
   SELECT jsonb_agg(
     jsonb_build_object('meterName', m.name, 'quantity', t.quantity::text, 'eventCount', t.event_count) ORDER BY m.name
@@ -41,6 +46,8 @@ function toPeriod(row: PeriodRow): BillingPeriod {
     startsAt: row.starts_at.toISOString(),
     endsAt: row.ends_at.toISOString(),
     closedAt: row.closed_at?.toISOString() ?? null,
+    currency: row.currency,
+    timeZone: row.time_zone,
     totals: row.totals.map(({ meterName, quantity, eventCount }) => ({
       meterName,
       ...summedQuantity(quantity),
@@ -80,6 +87,29 @@ export async function getPeriod(db: Queryable, environmentId: string, id: string
   ]);
   if (rows.length === 0) throw notFound("billing period", id);
   return toPeriod(onlyRow(rows));
+}
+
+/**
+ * A period's first and last day, `YYYY-MM-DD`, by the database's own time zone data: that is what its bounds were made
+ * with. It ends before the first moment that no longer belongs to it.
+ */
+export async function daysOfPeriod(
+  db: Queryable,
+  environmentId: string,
+  id: string,
+): Promise<{ first: string; last: string }> {
+  return onlyRow(
+    await db.query<{ first: string; last: string }>(
+      `SELECT (p.starts_at AT TIME ZONE zone.name)::date AS first,
+              (greatest(p.starts_at, p.ends_at - interval '1 millisecond') AT TIME ZONE zone.name)::date AS last
+       FROM periods p
+       JOIN environments e ON e.id = p.environment_id
+       JOIN accounts a ON a.id = e.account_id
+       CROSS JOIN LATERAL (SELECT coalesce(p.time_zone, e.time_zone, a.time_zone) AS name) zone
+       WHERE p.environment_id = $1 AND p.id = $2`,
+      [environmentId, uuidParam(id)],
+    ),
+  );
 }
 
 /** Lists periods, newest first. */

@@ -1,18 +1,16 @@
-import { type Mode, routes } from "@licentric/contract";
+import { routes } from "@licentric/contract";
 import { getEnvironment } from "../accounts/accounts.ts";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
-import type { Services } from "../services.ts";
+import { checkPeriod } from "./check-period.ts";
+import { ensureInvoices, sendInvoices } from "./create-invoices.ts";
 import { listCreditNotes, storeCreditNote } from "./credit-notes.ts";
 import { announceInvoice, ensureInvoice, getInvoice, listInvoices, toInvoice } from "./invoices.ts";
 import { closePeriod, getCurrentPeriod, getPeriod, listPeriods } from "./periods.ts";
 import { sendCreditNote } from "./send-credit-note.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
+import { stripeFor } from "./stripe.ts";
+import { listUninvoiced, restOf } from "./uninvoiced.ts";
 import { paidAlready, voidInvoice } from "./void-invoice.ts";
-
-/** The wall between test and live: a key of Stripe's serves the mode that it is for. */
-function stripeFor(mode: Mode, { stripe }: Pick<Services, "stripe">) {
-  return stripe?.mode === mode ? stripe : null;
-}
 
 /** Billing periods, invoices and credit notes. */
 export const billingRoutes: RouteRegistration[] = [
@@ -37,14 +35,39 @@ export const billingRoutes: RouteRegistration[] = [
       if (stripeFor(caller.mode, services) === null) await announceInvoice(tx, invoice, { newId, now });
       return toInvoice(invoice);
     },
-    async (invoice, { caller }, services) => {
-      const row = await getInvoice(services.db, caller.environmentId, invoice.id);
+    async (invoice, { caller, now }, services) => {
+      const { db } = services;
+      const row = await getInvoice(db, caller.environmentId, invoice.id);
       const stripe = stripeFor(caller.mode, services);
-      if (stripe === null) return toInvoice(row);
-      const environment = await getEnvironment(services.db, caller.environmentId);
-      return toInvoice(await sendToStripe(services, stripe, environment, row));
+      const environment = await getEnvironment(db, caller.environmentId);
+      const made = toInvoice(stripe === null ? row : await sendToStripe(services, stripe, environment, row));
+      const making = { now, stripeConnected: stripe !== null };
+      const uninvoiced = await restOf(db, caller.environmentId, made, making);
+      return uninvoiced === undefined ? made : { ...made, uninvoiced };
     },
   ),
+  onChange(
+    routes.billing.createInvoices,
+    async ({ caller, params, body, now }, tx, services) => {
+      const environment = await getEnvironment(tx, caller.environmentId);
+      const stripeConnected = stripeFor(caller.mode, services) !== null;
+      const making = { newId: services.newId, now, stripeConnected };
+      return ensureInvoices(tx, environment, params.periodId, body, making);
+    },
+    async (made, { caller }, services) => {
+      const environment = await getEnvironment(services.db, caller.environmentId);
+      return sendInvoices(services, stripeFor(caller.mode, services), environment, made);
+    },
+  ),
+  onRoute(routes.billing.listUninvoiced, ({ caller, query, now }, services) => {
+    const stripeConnected = stripeFor(caller.mode, services) !== null;
+    return listUninvoiced(services.db, caller.environmentId, query, { now, stripeConnected });
+  }),
+  onRoute(routes.billing.checkPeriod, async ({ caller, params, query }, services) => {
+    const environment = await getEnvironment(services.db, caller.environmentId);
+    const stripe = stripeFor(caller.mode, services);
+    return checkPeriod(services, stripe, environment, params.periodId, query);
+  }),
   onRoute(routes.billing.getInvoice, async ({ caller, params }, { db }) =>
     toInvoice(await getInvoice(db, caller.environmentId, params.invoiceId)),
   ),

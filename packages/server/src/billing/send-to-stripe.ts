@@ -1,4 +1,4 @@
-import type { InvoiceLine } from "@licentric/contract";
+import type { BillingPeriod, InvoiceLine } from "@licentric/contract";
 import type Stripe from "stripe";
 import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
@@ -9,10 +9,9 @@ import { shownQuantity } from "./invoice-lines.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer } from "./paying-customer.ts";
-import { sumAmounts } from "./pricing.ts";
+import { getPeriod } from "./periods.ts";
 import { isMissing, type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
 
-const DAYS_UNTIL_DUE = 30;
 const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
 
 /** What the steps of one invoice work with. */
@@ -28,7 +27,8 @@ export interface Sending {
  * it stopped, and nothing is made twice. An invoice without usage is not sent: there is nothing to put on it.
  *
  * @throws {ApiError} `UPSTREAM_ERROR` when Stripe refuses or cannot be reached; what was done so far is kept.
- * `UNPROCESSABLE` when the Stripe customer is another account's. `CONFLICT` when it is voided meanwhile, or was
+ * `UNPROCESSABLE` when the payer has no e-mail address or his Stripe customer is gone or another account's, and when
+ * Stripe refuses for good. `CONFLICT` when it is voided meanwhile, or was
  * credited before Stripe was connected.
  */
 export async function sendToStripe(
@@ -47,28 +47,16 @@ export async function sendToStripe(
     );
   }
   if (invoice.lines.length === 0) return finish(services, invoice, null);
-  refuseInexact(invoice);
 
   const sending: Sending = { services, api, environment };
   try {
-    const withCustomer = await ensureCustomer(sending, invoice);
+    const withCustomer = await ensureCustomer(sending, await withoutLostDraft(sending, invoice));
     const { draft, stripeInvoiceId } = await ensureDraft(sending, withCustomer);
     const complete = await ensureItems(sending, draft, stripeInvoiceId);
     return await finish(services, complete, await finalize(sending, complete, stripeInvoiceId));
   } catch (error) {
     throw stripeFailure(error, "finish the invoice", { invoiceId: invoice.id });
   }
-}
-
-/** Stripe takes numbers alone, and what no number holds is far beyond what it charges. Asked before it is sent anything. */
-function refuseInexact({ lines, total, currency }: InvoiceRow): void {
-  const large = lines.find(({ amountMinor }) => !Number.isSafeInteger(amountMinor));
-  if (large === undefined && Number.isSafeInteger(sumAmounts(lines, currency).amountMinor)) return;
-  const what = large === undefined ? "The invoice" : `The invoice's line "${large.description}"`;
-  throw new ApiError(
-    "UNPROCESSABLE",
-    `${what} of ${large?.amount ?? total} ${currency} is more than Stripe takes, so nothing was sent. Void the invoice, correct the meter's price for the period, and create it again.`,
-  );
 }
 
 /** Records a step; an invoice that was voided meanwhile takes none. */
@@ -88,9 +76,45 @@ async function record(
 }
 
 async function ensureCustomer(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
-  if (invoice.stripe_customer_id !== null) return invoice;
   const customer = await payingCustomer(sending, invoice);
-  return record(sending.services.db, invoice, "stripe_customer_id = $2", [customer]);
+  if (invoice.stripe_customer_id === customer) return invoice;
+  const fresh = invoice.stripe_customer_id === null ? invoice : await startOver(sending, invoice);
+  return record(sending.services.db, fresh, "stripe_customer_id = $2", [customer]);
+}
+
+/** A draft that was deleted in Stripe, alone or with all test data, is made anew. */
+async function withoutLostDraft(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
+  if (invoice.stripe_invoice_id === null) return invoice;
+  const found = await sending.api.invoices.retrieve(invoice.stripe_invoice_id).catch((error: unknown) => {
+    if (isMissing(error)) return null;
+    throw error;
+  });
+  return found === null || found.deleted ? startOver(sending, invoice) : invoice;
+}
+
+/**
+ * Forgets what was made in Stripe of an invoice that is not finalized, and removes it there. One of several processes
+ * decides it; all of them go on with idempotency keys that were not used before.
+ */
+async function startOver({ services, api }: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
+  const { db, now } = services;
+  const draft = invoice.stripe_invoice_id ?? (await findStripeInvoice(api, invoice, invoice.created_at))?.id;
+  if (draft !== undefined) await deleteDraft(api, draft);
+  await db.transaction(async (tx) => {
+    const forgotten = await tx.query(
+      `UPDATE invoices SET status = 'computed', stripe_customer_id = NULL, stripe_invoice_id = NULL, stripe_items = '{}'
+       WHERE id = $1 AND status IN ('computed', 'draft') AND stripe_customer_id IS NOT DISTINCT FROM $2
+         AND stripe_invoice_id IS NOT DISTINCT FROM $3 RETURNING id`,
+      [invoice.id, invoice.stripe_customer_id, invoice.stripe_invoice_id],
+    );
+    if (forgotten.length === 0) return;
+    await tx.query(
+      `UPDATE stripe_steps SET attempt = attempt + 1, first_started_at = $2, started_at = $2, spent = false
+       WHERE subject_id = $1`,
+      [invoice.id, now()],
+    );
+  });
+  return getInvoice(db, invoice.environment_id, invoice.id);
 }
 
 async function ensureDraft({ services, api }: Sending, invoice: InvoiceRow) {
@@ -100,19 +124,7 @@ async function ensureDraft({ services, api }: Sending, invoice: InvoiceRow) {
     subjectId: invoice.id,
     step: "invoice",
     find: (since) => findStripeInvoice(api, invoice, since),
-    make: (idempotencyKey) =>
-      api.invoices.create(
-        {
-          customer: invoice.stripe_customer_id ?? "",
-          currency: invoice.currency,
-          auto_advance: false,
-          collection_method: "send_invoice",
-          days_until_due: DAYS_UNTIL_DUE,
-          pending_invoice_items_behavior: "exclude",
-          metadata: { licentric_invoice_id: invoice.id, licentric_period_id: invoice.period_id },
-        },
-        { idempotencyKey },
-      ),
+    make: (idempotencyKey) => api.invoices.create(draftOf(invoice), { idempotencyKey }),
   });
   try {
     const draft = await record(services.db, invoice, "stripe_invoice_id = $2, status = 'draft'", [made.id]);
@@ -150,6 +162,7 @@ async function ensureItems(
   stripeInvoiceId: string,
 ): Promise<InvoiceRow> {
   let current = invoice;
+  const period = await getPeriod(services.db, invoice.environment_id, invoice.period_id);
   for (const line of invoice.lines) {
     if (current.stripe_items.includes(line.meterName)) continue;
     await makeInStripe(services, {
@@ -157,18 +170,7 @@ async function ensureItems(
       step: `item:${line.meterName}`,
       find: () => findItem(api, stripeInvoiceId, line),
       make: (idempotencyKey) =>
-        api.invoiceItems.create(
-          {
-            customer: invoice.stripe_customer_id ?? "",
-            invoice: stripeInvoiceId,
-            currency: invoice.currency,
-            amount: stripeAmount(line.amountMinor, invoice.currency),
-            description: `${line.description} × ${shownQuantity(line)}`,
-            discountable: true,
-            metadata: { licentric_meter: line.meterName, licentric_quantity: shownQuantity(line) },
-          },
-          { idempotencyKey },
-        ),
+        api.invoiceItems.create(itemOf(invoice, stripeInvoiceId, line, period), { idempotencyKey }),
     });
     current = await record(
       services.db,
@@ -178,6 +180,42 @@ async function ensureItems(
     );
   }
   return current;
+}
+
+function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
+  const { collection, memo, metadata } = invoice;
+  return {
+    customer: invoice.stripe_customer_id ?? "",
+    currency: invoice.currency,
+    auto_advance: false,
+    collection_method: collection,
+    ...(collection === "send_invoice" && { days_until_due: invoice.days_until_due }),
+    ...(invoice.automatic_tax && { automatic_tax: { enabled: true } }),
+    ...(memo !== null && { description: memo }),
+    pending_invoice_items_behavior: "exclude",
+    metadata: { ...metadata, licentric_invoice_id: invoice.id, licentric_period_id: invoice.period_id },
+  };
+}
+
+function itemOf(
+  invoice: InvoiceRow,
+  stripeInvoiceId: string,
+  line: InvoiceLine,
+  period: BillingPeriod,
+): Stripe.InvoiceItemCreateParams {
+  const start = seconds(new Date(period.startsAt));
+  return {
+    customer: invoice.stripe_customer_id ?? "",
+    invoice: stripeInvoiceId,
+    currency: invoice.currency,
+    amount: stripeAmount(line.amountMinor, invoice.currency),
+    description: `${line.description} × ${shownQuantity(line)}`,
+    // Stripe shows the day of each: the last second of the period is in its last day.
+    period: { start, end: Math.max(start, seconds(new Date(period.endsAt)) - 1) },
+    discountable: true,
+    ...(invoice.automatic_tax && { tax_behavior: "exclusive" }),
+    metadata: { licentric_meter: line.meterName, licentric_quantity: shownQuantity(line) },
+  };
 }
 
 async function findItem(api: Stripe, stripeInvoiceId: string, line: InvoiceLine) {
@@ -212,7 +250,12 @@ async function finalize(
       return found.status === "draft" ? null : found;
     },
     make: (idempotencyKey) =>
-      api.invoices.finalizeInvoice(stripeInvoiceId, { auto_advance: false }, { idempotencyKey }),
+      api.invoices.finalizeInvoice(
+        stripeInvoiceId,
+        // What is to be charged is charged by Stripe itself; what is to be sent is passed on by its address.
+        { auto_advance: invoice.collection === "charge_automatically" },
+        { idempotencyKey },
+      ),
   });
 }
 

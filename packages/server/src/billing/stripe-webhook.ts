@@ -1,15 +1,21 @@
 import Stripe from "stripe";
+import { getEnvironment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { RouteRegistration } from "../http/on-route.ts";
+import { payersOfStripeCustomer } from "../payers/payer.ts";
 import type { Services } from "../services.ts";
 import type { InvoiceStatus } from "./invoice-status.ts";
 import { followStripe } from "./invoices.ts";
-import type { StripeConnection } from "./stripe.ts";
+import { type StripeConnection, stripeFailure } from "./stripe.ts";
+import { syncPayer } from "./sync-payer.ts";
 
 /** Where Stripe sends its events. */
 export const STRIPE_WEBHOOK_PATH = "/webhooks/stripe";
 
 const TOLERANCE_SECONDS = 300;
+
+/** A time, and a signature of each scheme; `v1` is an HMAC-SHA256 in hex (https://docs.stripe.com/webhooks/signature). */
+const SIGNATURE = /^t=\d{1,12}(?=(?:,\w+=\w+)*,v1=)(?:,(?:v1=[0-9a-f]{64}|(?!v1=)\w+=\w+))+$/;
 
 /** What Stripe's events say of an invoice. Other events are none of ours. */
 const STATUS_OF: Readonly<Record<string, InvoiceStatus>> = {
@@ -19,6 +25,18 @@ const STATUS_OF: Readonly<Record<string, InvoiceStatus>> = {
   "invoice.marked_uncollectible": "uncollectible",
   "invoice.voided": "void",
 };
+
+/**
+ * What Stripe's events say of a customer is old already when it comes, so it is read from Stripe then: what is in step
+ * needs nothing, whichever side it was changed on, however late and often the news comes.
+ */
+const OF_CUSTOMERS: ReadonlySet<string> = new Set([
+  "customer.updated",
+  "customer.deleted",
+  "customer.tax_id.created",
+  "customer.tax_id.updated",
+  "customer.tax_id.deleted",
+]);
 
 /**
  * Takes Stripe's events. The body is checked as it arrived; an event counts once; one that comes late cannot take an
@@ -56,7 +74,9 @@ function verifiedEvent(
   signature: string | string[] | undefined,
   now: Date,
 ): Stripe.Event {
-  if (!Buffer.isBuffer(body) || typeof signature !== "string") throw notFromStripe();
+  if (!Buffer.isBuffer(body) || typeof signature !== "string" || !SIGNATURE.test(signature)) {
+    throw notFromStripe();
+  }
   try {
     const receivedAt = now.getTime();
     return api.webhooks.constructEvent(body, signature, secret, TOLERANCE_SECONDS, undefined, receivedAt);
@@ -76,20 +96,25 @@ function notFromStripe(): ApiError {
 
 /** Remembers the event and follows it, in one transaction. */
 async function takeEvent(
-  { db, now, newId }: Pick<Services, "db" | "now" | "newId">,
-  { mode }: StripeConnection,
+  services: Pick<Services, "db" | "now" | "newId">,
+  stripe: StripeConnection,
   event: Stripe.Event,
   requestId: string,
 ): Promise<void> {
+  const { db, now, newId } = services;
+  const { mode } = stripe;
   const status = STATUS_OF[event.type];
-  const invoice: unknown = event.data.object;
-  if (status === undefined || !isInvoice(invoice)) return;
+  const object: unknown = event.data.object;
+  const ofCustomer = OF_CUSTOMERS.has(event.type);
+  if ((status === undefined && !ofCustomer) || !isObject(object)) return;
   if (event.livemode !== (mode === "live")) {
     throw new ApiError(
       "VALIDATION_ERROR",
       `This server has a ${mode} key of Stripe's: the event is of the other mode.`,
     );
   }
+  if (status === undefined) return followCustomer(services, stripe, customerIdOf(object));
+  const invoice = object;
   const at = now();
   await db.transaction(async (tx) => {
     const first = await tx.query(
@@ -107,6 +132,27 @@ async function takeEvent(
   });
 }
 
-function isInvoice(object: unknown): object is { readonly id: string } {
+/** Brings every payer who is that Stripe customer in step with it. */
+async function followCustomer(
+  services: Pick<Services, "db" | "now" | "newId">,
+  { api, mode }: StripeConnection,
+  stripeCustomerId: string,
+): Promise<void> {
+  for (const payer of await payersOfStripeCustomer(services.db, stripeCustomerId, mode)) {
+    const { account } = await getEnvironment(services.db, payer.environmentId);
+    try {
+      await syncPayer({ services, api, accountId: account.id }, payer);
+    } catch (error) {
+      throw stripeFailure(error, "show the customer", { stripeCustomerId });
+    }
+  }
+}
+
+/** Of a tax id, the customer is a member. */
+function customerIdOf(object: { readonly id: string; readonly customer?: unknown }): string {
+  return typeof object.customer === "string" ? object.customer : object.id;
+}
+
+function isObject(object: unknown): object is { readonly id: string; readonly customer?: unknown } {
   return typeof object === "object" && object !== null && "id" in object && typeof object.id === "string";
 }

@@ -46,19 +46,52 @@ export function connectStripe({ apiKey, baseUrl, webhookSecret, timeout }: Strip
   return { mode, api, webhookSecret: webhookSecret ?? null };
 }
 
-/** What a caller is told of an error of Stripe's; any other error stays as it is. */
+/** The wall between test and live: a key of Stripe's serves the mode that it is for. */
+export function stripeFor(
+  mode: Mode,
+  { stripe }: { readonly stripe: StripeConnection | null },
+): StripeConnection | null {
+  return stripe?.mode === mode ? stripe : null;
+}
+
+/**
+ * What a caller is told of an error of Stripe's; any other error stays as it is. A request that Stripe finds wrong is
+ * refused again however often it is repeated, so it is not an outage of Stripe's.
+ */
 export function stripeFailure(error: unknown, what: string, details: Record<string, unknown>): unknown {
   if (!(error instanceof Stripe.errors.StripeError)) return error;
+  const reason = redact(error.message);
+  const told = { ...details, stripeCode: error.code ?? null, stripeRequestId: error.requestId ?? null };
+  if (isRefusal(error)) {
+    return new ApiError(
+      "UNPROCESSABLE",
+      `Stripe did not ${what}: ${reason} Repeating it as it is changes nothing: put right what Stripe names, and repeat it then. Nothing is lost.`,
+      { ...told, stripeParam: error.param ?? null },
+    );
+  }
+  if (error.statusCode === 401 || error.statusCode === 403) {
+    return new ApiError(
+      "UPSTREAM_ERROR",
+      `Stripe did not ${what}: it does not take the server's key for this (${reason}). Whoever runs the server checks STRIPE_API_KEY (\`licentric doctor\`); the same request goes on then.`,
+      told,
+    );
+  }
   return new ApiError(
     "UPSTREAM_ERROR",
-    `Stripe did not ${what} (${error.type}: ${redact(error.message)}). Nothing is lost: repeat the request and it goes on where it stopped.`,
-    { ...details, stripeCode: error.code ?? null, stripeRequestId: error.requestId ?? null },
+    `Stripe did not ${what} (${error.type}: ${reason}). Nothing is lost: repeat the request and it goes on where it stopped.`,
+    told,
   );
 }
 
 /** Stripe's own messages show keys, most of them masked; none of them is a caller's business. */
 function redact(message: string): string {
   return message.replace(/\b([sr]k|whsec)_[\w*]+/g, "$1_…");
+}
+
+/** Whether Stripe refused the request for good: it is wrong, or names what is not there. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return false;
+  return error.statusCode === 400 || error.statusCode === 404;
 }
 
 /** Whether Stripe answered that there is no such object. */

@@ -1,27 +1,40 @@
-import type { CreateCustomer, Customer, UpdateCustomer } from "@licentric/contract";
+import type { Address, CreateCustomer, Customer, TaxId, UpdateCustomer } from "@licentric/contract";
 import type { z } from "zod";
 import { notFound } from "../http/api-error.ts";
 import { type Page, type PageRequest, readPage } from "../http/page.ts";
+import { PAYER_ASSIGNMENTS, payerValues, stripeStatusOf } from "../payers/payer.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 
 interface CustomerRow {
   id: string;
   name: string;
   email: string | null;
+  address: Address | null;
+  tax_id: TaxId | null;
   stripe_customer_id: string | null;
+  stripe_unsent: string[];
+  stripe_missing: boolean;
   metadata: Customer["metadata"];
   created_at: Date;
   updated_at: Date;
 }
 
-const COLUMNS = "id, name, email, stripe_customer_id, metadata, created_at, updated_at";
+const COLUMNS = `id, name, email, address, tax_id, stripe_customer_id, stripe_unsent, stripe_missing, metadata,
+  created_at, updated_at`;
 
 function toCustomer(row: CustomerRow): Customer {
   return {
     id: row.id,
     name: row.name,
     email: row.email,
+    address: row.address,
+    taxId: row.tax_id,
     stripeCustomerId: row.stripe_customer_id,
+    stripeStatus: stripeStatusOf({
+      stripeCustomerId: row.stripe_customer_id,
+      unsent: row.stripe_unsent,
+      missing: row.stripe_missing,
+    }),
     metadata: row.metadata,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
@@ -32,13 +45,25 @@ function toCustomer(row: CustomerRow): Customer {
 export async function createCustomer(
   tx: Queryable,
   environmentId: string,
-  { name, email, stripeCustomerId, metadata = {} }: z.output<typeof CreateCustomer>,
+  { name, email, address, taxId, stripeCustomerId, metadata = {} }: z.output<typeof CreateCustomer>,
   { newId, now }: { newId: () => string; now: Date },
 ): Promise<Customer> {
   const rows = await tx.query<CustomerRow>(
-    `INSERT INTO customers (id, environment_id, name, email, stripe_customer_id, metadata, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $7) RETURNING ${COLUMNS}`,
-    [newId(), environmentId, name, email ?? null, stripeCustomerId ?? null, JSON.stringify(metadata), now],
+    `INSERT INTO customers
+       (id, environment_id, name, email, address, tax_id, stripe_customer_id, stripe_unsent, metadata, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, $9::jsonb, $10, $10) RETURNING ${COLUMNS}`,
+    [
+      newId(),
+      environmentId,
+      name,
+      email ?? null,
+      address === undefined ? null : JSON.stringify(address),
+      taxId === undefined ? null : JSON.stringify(taxId),
+      stripeCustomerId ?? null,
+      stripeCustomerId === undefined ? [] : ["link"],
+      JSON.stringify(metadata),
+      now,
+    ],
   );
   return toCustomer(onlyRow(rows));
 }
@@ -79,23 +104,16 @@ export async function updateCustomer(
   tx: Queryable,
   environmentId: string,
   id: string,
-  { name, email, stripeCustomerId, metadata }: z.output<typeof UpdateCustomer>,
+  { metadata, ...change }: z.output<typeof UpdateCustomer>,
   now: Date,
 ): Promise<Customer> {
   const rows = await tx.query<CustomerRow>(
-    `UPDATE customers SET name = coalesce($3, name),
-       email = CASE WHEN $4 THEN $5 ELSE email END,
-       stripe_customer_id = CASE WHEN $6 THEN $7 ELSE stripe_customer_id END,
-       metadata = coalesce($8::jsonb, metadata), updated_at = $9
+    `UPDATE customers SET ${PAYER_ASSIGNMENTS}, metadata = coalesce($13::jsonb, metadata), updated_at = $14
      WHERE environment_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     [
       environmentId,
       uuidParam(id),
-      name ?? null,
-      email !== undefined,
-      email ?? null,
-      stripeCustomerId !== undefined,
-      stripeCustomerId ?? null,
+      ...payerValues(change),
       metadata === undefined ? null : JSON.stringify(metadata),
       now,
     ],

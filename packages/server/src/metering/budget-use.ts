@@ -39,17 +39,18 @@ FROM (${source}) b
 JOIN meters m ON m.id = b.meter_id
 JOIN environments e ON e.id = b.environment_id
 JOIN accounts a ON a.id = e.account_id
-CROSS JOIN LATERAL (
-  SELECT ($1::timestamptz AT TIME ZONE a.time_zone)::date AS today,
-    (($1::timestamptz AT TIME ZONE a.time_zone)::date + 1)::timestamp AT TIME ZONE a.time_zone AS tomorrow,
-    (date_trunc('month', $1::timestamptz AT TIME ZONE a.time_zone) + interval '1 month') AT TIME ZONE a.time_zone
-      AS next_month
-) clock
 LEFT JOIN LATERAL (
-  SELECT p.id, p.ends_at FROM periods p
+  SELECT p.id, p.ends_at, p.time_zone FROM periods p
   WHERE p.environment_id = b.environment_id AND p.status = 'open' AND p.ends_at > $1
   ORDER BY p.starts_at LIMIT 1
 ) period ON true
+CROSS JOIN LATERAL (SELECT coalesce(period.time_zone, e.time_zone, a.time_zone) AS name) zone
+CROSS JOIN LATERAL (
+  SELECT ($1::timestamptz AT TIME ZONE zone.name)::date AS today,
+    (($1::timestamptz AT TIME ZONE zone.name)::date + 1)::timestamp AT TIME ZONE zone.name AS tomorrow,
+    (date_trunc('month', $1::timestamptz AT TIME ZONE zone.name) + interval '1 month') AT TIME ZONE zone.name
+      AS next_month
+) clock
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(t.quantity), 0) AS quantity FROM usage_totals t
   WHERE t.agent_id = b.agent_id AND t.meter_id = b.meter_id AND t.environment_id = b.environment_id

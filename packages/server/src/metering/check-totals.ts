@@ -31,10 +31,13 @@ interface DifferenceRow {
 const DIFFERENCES = `
 WITH computed AS (
   SELECT u.environment_id, u.period_id, u.agent_id, u.customer_id, u.meter_id,
-         (u.occurred_at AT TIME ZONE a.time_zone)::date AS day, sum(u.quantity) AS quantity, count(*) AS event_count
+         (u.occurred_at AT TIME ZONE coalesce(p.time_zone, e.time_zone, a.time_zone))::date AS day,
+         sum(u.quantity) AS quantity, count(*) AS event_count
   FROM usage_events u
+  LEFT JOIN periods p ON p.id = u.period_id
   JOIN environments e ON e.id = u.environment_id
   JOIN accounts a ON a.id = e.account_id
+  WHERE $1::uuid IS NULL OR u.environment_id = $1 AND u.period_id = $2
   GROUP BY 1, 2, 3, 4, 5, 6
 ),
 compared AS (
@@ -44,7 +47,7 @@ compared AS (
   FROM (
     SELECT environment_id, period_id, agent_id, customer_id, meter_id, day,
            quantity AS kept_quantity, event_count AS kept_count, 0 AS quantity, 0 AS event_count
-    FROM usage_totals
+    FROM usage_totals WHERE $1::uuid IS NULL OR environment_id = $1 AND period_id = $2
     UNION ALL
     SELECT environment_id, period_id, agent_id, customer_id, meter_id, day, 0, 0, quantity, event_count
     FROM computed
@@ -61,6 +64,7 @@ ORDER BY 1, 2, 3, 4, 5, 6`;
  * Sums all events up again and compares the sums with the totals that are kept as events arrive. It reads one
  * snapshot, so it can run while usage is being recorded; it reads every event, so it takes its time.
  *
+ * @param of one period alone; all of them by default.
  * @returns what differs: an empty list where all is well.
  *
  * @example
@@ -69,8 +73,14 @@ ORDER BY 1, 2, 3, 4, 5, 6`;
  * if (differences.length > 0) process.exitCode = 1;
  * ```
  */
-export async function checkTotals(db: Database): Promise<TotalsDifference[]> {
-  const rows = await db.transaction((tx) => tx.query<DifferenceRow>(DIFFERENCES), { queryTimeout: 0 });
+export async function checkTotals(
+  db: Database,
+  of: { readonly environmentId: string; readonly periodId: string } | null = null,
+): Promise<TotalsDifference[]> {
+  const rows = await db.transaction(
+    (tx) => tx.query<DifferenceRow>(DIFFERENCES, [of?.environmentId ?? null, of?.periodId ?? null]),
+    { queryTimeout: 0 },
+  );
   return rows.map((row) => ({
     environmentId: row.environment_id,
     periodId: row.period_id,

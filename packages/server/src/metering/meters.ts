@@ -9,6 +9,7 @@ import {
   type UpdateMeter,
 } from "@licentric/contract";
 import type { z } from "zod";
+import { periodAt, priceFrom, priceOfPeriod } from "../billing/price-of-period.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, type PageRequest, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
@@ -20,16 +21,21 @@ interface MeterRow {
   unit: string;
   price: Price | null;
   max_quantity_per_call: number;
+  next_price: Price | null;
+  next_from: Date;
   metadata: Record<string, string>;
   created_at: Date;
   updated_at: Date;
 }
 
 const SELECT_METER = `
-SELECT m.id, m.name, m.display_name, m.unit, m.max_quantity_per_call, m.metadata, m.created_at, m.updated_at,
-  (SELECT p.price FROM meter_prices p WHERE p.meter_id = m.id AND p.effective_from <= $2
-   ORDER BY p.effective_from DESC, p.id DESC LIMIT 1) AS price
-FROM meters m WHERE m.environment_id = $1`;
+SELECT m.id, m.name, m.display_name, m.unit, m.max_quantity_per_call, m.metadata, m.created_at, m.updated_at, billed.price,
+  CASE WHEN next.id IS DISTINCT FROM billed.id THEN next.price END AS next_price, running.ends_at AS next_from
+FROM meters m
+CROSS JOIN LATERAL ${periodAt("m.environment_id", "$2::timestamptz")} running
+LEFT JOIN LATERAL ${priceOfPeriod("m.id", "running.starts_at", "running.ends_at")} billed ON true
+LEFT JOIN LATERAL ${priceFrom("m.id", "running.ends_at")} next ON true
+WHERE m.environment_id = $1`;
 
 function toMeter(row: MeterRow): Meter {
   return {
@@ -39,6 +45,8 @@ function toMeter(row: MeterRow): Meter {
     unit: row.unit,
     price: row.price,
     maxQuantityPerCall: row.max_quantity_per_call,
+    nextPrice:
+      row.next_price === null ? null : { price: row.next_price, billedFrom: row.next_from.toISOString() },
     metadata: row.metadata,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
@@ -78,7 +86,7 @@ export async function createMeter(
   return getMeter(tx, environmentId, id, now);
 }
 
-/** Reads a meter with the price in effect. */
+/** Reads a meter with the price that the running period is billed by. */
 export async function getMeter(db: Queryable, environmentId: string, id: string, now: Date): Promise<Meter> {
   const rows = await db.query<MeterRow>(`${SELECT_METER} AND m.id = $3`, [environmentId, now, uuidParam(id)]);
   if (rows.length === 0) throw notFound("meter", id);
@@ -136,10 +144,18 @@ interface PriceRow {
   meter_id: string;
   price: Price;
   effective_from: Date;
+  billed_from: Date | null;
   created_at: Date;
 }
 
-const PRICE_COLUMNS = "id, meter_id, price, effective_from, created_at";
+const SELECT_PRICE = `
+SELECT p.id, p.meter_id, p.price, p.effective_from, p.created_at,
+  CASE WHEN billed.id = p.id THEN at.starts_at WHEN next.id = p.id THEN at.ends_at END AS billed_from
+FROM meter_prices p
+CROSS JOIN LATERAL ${periodAt("p.environment_id", "p.effective_from")} at
+LEFT JOIN LATERAL ${priceOfPeriod("p.meter_id", "at.starts_at", "at.ends_at")} billed ON true
+LEFT JOIN LATERAL ${priceFrom("p.meter_id", "at.ends_at")} next ON true
+WHERE p.environment_id = $1`;
 
 function toMeterPrice(row: PriceRow): MeterPrice {
   return {
@@ -147,6 +163,7 @@ function toMeterPrice(row: PriceRow): MeterPrice {
     meterId: row.meter_id,
     price: row.price,
     effectiveFrom: row.effective_from.toISOString(),
+    billedFrom: row.billed_from?.toISOString() ?? null,
     createdAt: row.created_at.toISOString(),
   };
 }
@@ -159,12 +176,13 @@ export async function setMeterPrice(
   { price, effectiveFrom }: z.output<typeof SetMeterPrice>,
   { newId, now }: Making,
 ): Promise<MeterPrice> {
-  const rows = await tx.query<PriceRow>(
+  const id = newId();
+  const set = await tx.query(
     `INSERT INTO meter_prices (id, environment_id, meter_id, price, effective_from, created_at)
      SELECT $1, m.environment_id, m.id, $4::jsonb, $5, $6 FROM meters m WHERE m.environment_id = $2 AND m.id = $3
-     RETURNING ${PRICE_COLUMNS}`,
+     RETURNING id`,
     [
-      newId(),
+      id,
       environmentId,
       uuidParam(meterId),
       JSON.stringify(price),
@@ -172,8 +190,10 @@ export async function setMeterPrice(
       now,
     ],
   );
-  if (rows.length === 0) throw notFound("meter", meterId);
-  return toMeterPrice(onlyRow(rows));
+  if (set.length === 0) throw notFound("meter", meterId);
+  return toMeterPrice(
+    onlyRow(await tx.query<PriceRow>(`${SELECT_PRICE} AND p.id = $2`, [environmentId, id])),
+  );
 }
 
 /** Lists a meter's prices, newest first. */
@@ -189,8 +209,7 @@ export async function listMeterPrices(
     page,
     (limit) =>
       db.query<PriceRow>(
-        `SELECT ${PRICE_COLUMNS} FROM meter_prices
-         WHERE environment_id = $1 AND meter_id = $2 AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4`,
+        `${SELECT_PRICE} AND p.meter_id = $2 AND ($3::uuid IS NULL OR p.id < $3) ORDER BY p.id DESC LIMIT $4`,
         [environmentId, meterId, page.cursor, limit],
       ),
     toMeterPrice,

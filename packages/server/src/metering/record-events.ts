@@ -51,7 +51,7 @@ export interface RecordRow {
  */
 const RECORD = `/* record-events */
 WITH open_period AS MATERIALIZED (
-  SELECT id, environment_id, starts_at, ends_at FROM periods
+  SELECT id, environment_id, starts_at, ends_at, time_zone FROM periods
   WHERE status = 'open' AND environment_id = ANY ($6::uuid[])
   ORDER BY id
   FOR SHARE
@@ -66,7 +66,7 @@ series AS MATERIALIZED (
            SELECT 1 FROM budgets b WHERE b.agent_id = agent.id AND b.meter_id = meter.id AND b.enforced
          ) ORDER BY s.ord) AS unchecked,
          array_agg(open.id ORDER BY s.ord) AS period_ids,
-         array_agg((s.occurred_at AT TIME ZONE account.time_zone)::date ORDER BY s.ord) AS days,
+         array_agg((s.occurred_at AT TIME ZONE coalesce(open.time_zone, e.time_zone, account.time_zone))::date ORDER BY s.ord) AS days,
          array_agg(s.occurred_at ORDER BY s.ord) AS times
   FROM unnest($6::uuid[], $7::uuid[], $8::text[], $9::timestamptz[])
     WITH ORDINALITY AS s (environment_id, agent_id, meter_name, occurred_at, ord)
@@ -75,7 +75,7 @@ series AS MATERIALIZED (
   LEFT JOIN agents agent ON agent.environment_id = s.environment_id AND agent.id = s.agent_id
   LEFT JOIN meters meter ON meter.environment_id = s.environment_id AND meter.name = s.meter_name
   LEFT JOIN LATERAL (
-    SELECT o.id FROM open_period o
+    SELECT o.id, o.time_zone FROM open_period o
     WHERE o.environment_id = s.environment_id AND o.ends_at > s.occurred_at
     ORDER BY o.starts_at LIMIT 1
   ) open ON true
@@ -97,12 +97,14 @@ counted AS (
   INSERT INTO usage_totals AS t
     (environment_id, period_id, agent_id, customer_id, meter_id, day, quantity, event_count)
   SELECT r.environment_id, r.period_id, r.agent_id, r.customer_id, r.meter_id,
-         (r.occurred_at AT TIME ZONE account.time_zone)::date, sum(r.quantity), sum(r.event_count)
+         (r.occurred_at AT TIME ZONE coalesce(period.time_zone, e.time_zone, account.time_zone))::date,
+         sum(r.quantity), sum(r.event_count)
   FROM (
     SELECT environment_id, period_id, agent_id, customer_id, meter_id, occurred_at,
            sum(quantity) AS quantity, count(*) AS event_count
     FROM recorded GROUP BY 1, 2, 3, 4, 5, 6
   ) r
+  JOIN periods period ON period.id = r.period_id
   JOIN environments e ON e.id = r.environment_id
   JOIN accounts account ON account.id = e.account_id
   GROUP BY 1, 2, 3, 4, 5, 6

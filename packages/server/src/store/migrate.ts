@@ -5,6 +5,8 @@ import { agentsBudgetsAudit } from "./migrations/0002-agents-budgets-audit.ts";
 import { invoicingAndWebhooks } from "./migrations/0003-invoicing-and-webhooks.ts";
 import { auditActors } from "./migrations/0004-audit-actors.ts";
 import { callLimitsAndEnforcedBudgets } from "./migrations/0005-call-limits-and-enforced-budgets.ts";
+import { payers } from "./migrations/0006-payers.ts";
+import { invoiceTerms } from "./migrations/0007-invoice-terms.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -13,6 +15,8 @@ export const migrations: readonly string[] = [
   invoicingAndWebhooks,
   auditActors,
   callLimitsAndEnforcedBudgets,
+  payers,
+  invoiceTerms,
 ];
 
 /**

@@ -90,7 +90,11 @@ export async function startTestApi(
     },
     call: (method, path, call = {}) => send(server.url, method, path, call),
     createAccount: async (account = {}) => {
-      const { id } = await createAccount(db, { name: "Acme", ...account }, { ...mint, now: now() });
+      const { id } = await createAccount(
+        db,
+        { name: "Acme", email: "books@acme.example", ...account },
+        { ...mint, now: now() },
+      );
       return { id, key: await makeKey(id, "test"), liveKey: await makeKey(id, "live") };
     },
     createKey: (account, mode, scopes) => makeKey(account.id, mode, scopes),

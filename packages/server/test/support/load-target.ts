@@ -32,7 +32,7 @@ export async function createLoadTarget(location: DatabaseLocation): Promise<Load
     const meters = await api.call("GET", "/api/v1/meters?name=api_calls", { token: key });
     const price = { model: "per_unit", unitPrice: "0.01" };
     await post(`/meters/${meters.body.data[0].id}/prices`, { price });
-    const { id: customerId } = await post("/customers", { name: "Payer" });
+    const { id: customerId } = await post("/customers", { name: "Payer", email: "payer@acme.example" });
     const expiresIn = 86_400;
     const paying = await createAuthorizedAgent(api, key, { expiresIn });
     await api.call("PATCH", `/api/v1/agents/${paying.agentId}`, { token: key, body: { customerId } });

@@ -29,3 +29,9 @@ export function deliverStripeEvent(
     headers: { "stripe-signature": `t=${timestamp},v1=${signature}` },
   });
 }
+
+/** News of a customer, as Stripe words them. */
+export function stripeCustomerEvent(type: string, object: { id: string }, livemode = false): object {
+  const id = `evt_${randomUUID().replaceAll("-", "")}`;
+  return { id, object: "event", type, livemode, data: { object } };
+}

@@ -1,31 +1,23 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-
-type Params = Record<string, string>;
-interface StripeObject {
-  id: string;
-  object: string;
-  created: number;
-  metadata: Params;
-  // biome-ignore lint/suspicious/noExplicitAny: an object of Stripe's has members of every shape.
-  [member: string]: any;
-}
+import { allOf, HANDLERS, type Params, type StripeObject, type StripeStore } from "./stripe-resources.ts";
+import { StripeFailure } from "./stripe-rules.ts";
 
 /** What goes wrong with the next request that matches. */
 export interface Fault {
   /** For example `POST /v1/invoices`; ids in the path are written `:id`. */
   readonly on: string;
   /**
-   * `500` and `402`: answered, kept under the key, no work done; `500-after`: the same after the work;
+   * `400`, `402` and `500`: answered, kept under the key, no work done; `500-after`: the same after the work;
    * `429`: refused before any work, not kept; `hang-after` and `close-after`: the work is done and no answer comes.
    */
-  readonly kind: "500" | "500-after" | "402" | "429" | "hang-after" | "close-after" | "close-before";
+  readonly kind: "400" | "500" | "500-after" | "402" | "429" | "hang-after" | "close-after" | "close-before";
   /** How many requests it hits. 1 by default. */
   readonly times?: number;
 }
 
-/** Stripe on loopback: as much of it as an invoice needs, with its rules for idempotency keys. */
+/** Stripe on loopback: as much of it as an invoice needs, with its rules (stripe-rules.ts) and those for idempotency keys. */
 export interface StripeStandIn {
   readonly url: string;
   readonly objects: Map<string, StripeObject>;
@@ -37,20 +29,14 @@ export interface StripeStandIn {
   clearFaults(): void;
   /** Forgets everything. */
   reset(): void;
+  /** As "Delete all test data" of its dashboard: every object goes, and what was answered to a key stays. */
+  deleteAllTestData(): void;
+  /** Deletes a customer, as its dashboard does. */
+  deleteCustomer(id: string): void;
   /** Moves its clock; keys older than 24 hours are forgotten. */
   setTime(time: Date | null): void;
   change(id: string, change: object): void;
   close(): Promise<void>;
-}
-
-class StripeFailure extends Error {
-  readonly status: number;
-  readonly body: object;
-  constructor(status: number, type: string, message: string, code?: string) {
-    super(message);
-    this.status = status;
-    this.body = { error: { type, message, ...(code && { code }) } };
-  }
 }
 
 const DAY = 86_400_000;
@@ -65,111 +51,24 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
   let frozen: number | null = null;
   const now = () => frozen ?? Date.now();
 
-  const all = (object: string) => [...objects.values()].filter((one) => one.object === object);
-  const find = (id: string, object: string) => {
-    const found = objects.get(id);
-    if (found?.object !== object)
-      throw new StripeFailure(404, "invalid_request_error", `No such ${object}: '${id}'`, "resource_missing");
-    return found;
-  };
-  const create = (object: string, prefix: string, secret: string, params: Params, rest: object) => {
-    const id = `${prefix}_${randomBytes(9).toString("hex")}`;
-    const made = {
-      id,
-      object,
-      created: Math.floor(now() / 1_000),
-      livemode: secret.includes("_live_"),
-      metadata: nested(params, "metadata"),
-      ...rest,
-    };
-    objects.set(id, made);
-    return made;
-  };
-  const itemsOf = (invoice: string) => all("invoiceitem").filter((item) => item["invoice"] === invoice);
-  const withTotal = (invoice: StripeObject) => {
-    const subtotal = itemsOf(invoice.id).reduce((sum, item) => sum + item["amount"], 0);
-    return Object.assign(invoice, { subtotal, total: subtotal, amount_due: subtotal });
-  };
-  const open = (invoice: StripeObject, allowed: string[]) => {
-    if (allowed.includes(invoice["status"])) return;
-    throw new StripeFailure(400, "invalid_request_error", `This invoice is ${invoice["status"]}.`);
-  };
+  const storeOf = (secret: string): StripeStore => ({
+    objects,
+    create: (object, prefix, _, rest) => {
+      const id = `${prefix}_${randomBytes(9).toString("hex")}`;
+      const created = Math.floor(now() / 1_000);
+      const made = { id, object, created, livemode: secret.includes("_live_"), metadata: {}, ...rest };
+      objects.set(id, made);
+      return made;
+    },
+  });
 
-  const handlers: Record<string, (id: string, params: Params, secret: string) => object> = {
-    "POST /v1/customers": (_, params, secret) =>
-      create("customer", "cus", secret, params, { name: params["name"], email: params["email"] ?? null }),
-    "GET /v1/customers": (_, params) => list(all("customer"), params),
-    "GET /v1/customers/:id": (id) => find(id, "customer"),
-    "POST /v1/invoices": (_, params, secret) => {
-      find(params["customer"] ?? "", "customer");
-      return create("invoice", "in", secret, params, {
-        customer: params["customer"],
-        currency: params["currency"],
-        status: "draft",
-        subtotal: 0,
-        total: 0,
-        auto_advance: params["auto_advance"] === "true",
-        collection_method: params["collection_method"],
-        hosted_invoice_url: null,
-      });
-    },
-    "GET /v1/invoices": (_, params) =>
-      list(
-        all("invoice").filter((one) => one["customer"] === params["customer"]),
-        params,
-      ),
-    "GET /v1/invoices/:id": (id) => withTotal(find(id, "invoice")),
-    "DELETE /v1/invoices/:id": (id) => {
-      open(find(id, "invoice"), ["draft"]);
-      for (const item of itemsOf(id)) objects.delete(item.id);
-      objects.delete(id);
-      return { id, object: "invoice", deleted: true };
-    },
-    "POST /v1/invoices/:id/finalize": (id) => {
-      const invoice = withTotal(find(id, "invoice"));
-      open(invoice, ["draft"]);
-      return Object.assign(invoice, {
-        status: invoice["total"] === 0 ? "paid" : "open",
-        hosted_invoice_url: `https://invoice.stripe.com/i/${id}`,
-      });
-    },
-    "POST /v1/invoices/:id/void": (id) => {
-      const invoice = find(id, "invoice");
-      open(invoice, ["open", "uncollectible"]);
-      return Object.assign(invoice, { status: "void" });
-    },
-    "POST /v1/invoiceitems": (_, params, secret) => {
-      const invoice = find(params["invoice"] ?? "", "invoice");
-      open(invoice, ["draft"]);
-      const amount = Number(params["amount"]);
-      if (!Number.isSafeInteger(amount))
-        throw new StripeFailure(400, "invalid_request_error", `Invalid integer: ${params["amount"]}`);
-      return create("invoiceitem", "ii", secret, params, {
-        invoice: invoice.id,
-        customer: params["customer"],
-        currency: params["currency"],
-        amount,
-        description: params["description"],
-      });
-    },
-    "GET /v1/invoiceitems": (_, params) => list(itemsOf(params["invoice"] ?? ""), params),
-    "POST /v1/credit_notes": (_, params, secret) => {
-      const invoice = withTotal(find(params["invoice"] ?? "", "invoice"));
-      open(invoice, ["open", "paid", "uncollectible"]);
-      const amount = Number(params["amount"]);
-      const before = all("credit_note").filter((note) => note["invoice"] === invoice.id);
-      if (before.reduce((sum, note) => sum + note["amount"], amount) > invoice["total"])
-        throw new StripeFailure(400, "invalid_request_error", "The credit note is more than the invoice.");
-      return create("credit_note", "cn", secret, params, { ...params, invoice: invoice.id, amount });
-    },
-    "GET /v1/credit_notes": (_, params) =>
-      list(
-        all("credit_note").filter((note) => note["invoice"] === params["invoice"]),
-        params,
-      ),
-  };
-
-  function answer(call: string, id: string, params: Params, secret: string, key: string | null) {
+  function answer(
+    call: string,
+    ids: readonly [string, string],
+    params: Params,
+    secret: string,
+    key: string | null,
+  ) {
     const fault = faults.find((one) => one.on === call && one.left > 0);
     if (fault) fault.left -= 1;
     const kind = fault?.kind;
@@ -177,10 +76,10 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
     if (kind === "429") return { status: 429, body: failure("rate_limit_error", "Too many requests") };
     if (kind === "close-before") return "close" as const;
 
-    const handler = handlers[call];
+    const handler = HANDLERS[call];
     if (handler === undefined)
       return { status: 404, body: failure("invalid_request_error", `Unrecognized request URL (${call})`) };
-    const fingerprint = JSON.stringify([call, id, params]);
+    const fingerprint = JSON.stringify([call, ids, params]);
     const kept = key === null ? undefined : keys.get(scope);
     if (kept !== undefined && now() - kept.at < DAY) {
       if (kept.fingerprint !== fingerprint) {
@@ -191,9 +90,15 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
     }
     const outcome = (() => {
       if (kind === "500") return { status: 500, body: failure("api_error", "Something went wrong") };
+      if (kind === "400") {
+        return {
+          status: 400,
+          body: failure("invalid_request_error", "It is not as it must be.", "of_today"),
+        };
+      }
       if (kind === "402") return { status: 402, body: failure("card_error", "It was declined") };
       try {
-        const body = structuredClone(handler(id, params, secret));
+        const body = structuredClone(handler(ids, params, storeOf(secret)));
         return kind === "500-after"
           ? { status: 500, body: failure("api_error", "Something went wrong") }
           : { status: 200, body };
@@ -209,14 +114,14 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
   }
 
   const server = createServer(async (request, response) => {
-    const { call, id, params, secret, key } = await read(request);
+    const { call, ids, params, secret, key } = await read(request);
     requests.push({ call, key, secret });
     const scope = `${secret}:${key}`;
     if (key !== null && underWay.has(scope)) {
       return send(response, 409, failure("idempotency_error", "in use", "idempotency_key_in_use"));
     }
     underWay.add(scope);
-    const outcome = answer(call, id, params, secret, key);
+    const outcome = answer(call, ids, params, secret, key);
     underWay.delete(scope);
     if (outcome === "close") return request.socket.destroy();
     if (outcome === "hang") return undefined;
@@ -229,7 +134,7 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
     url: `http://127.0.0.1:${port}`,
     objects,
     requests,
-    all,
+    all: (object) => allOf({ objects }, object),
     addFault: ({ on, kind, times = 1 }) => faults.push({ on, kind, left: times }),
     clearFaults: () => {
       faults = [];
@@ -240,6 +145,10 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
       requests.length = 0;
       faults = [];
       frozen = null;
+    },
+    deleteAllTestData: () => objects.clear(),
+    deleteCustomer: (id) => {
+      Object.assign(objects.get(id) ?? {}, { deleted: true });
     },
     setTime: (time) => {
       frozen = time?.getTime() ?? null;
@@ -258,43 +167,21 @@ function failure(type: string, message: string, code?: string): object {
   return { error: { type, message, ...(code && { code }) } };
 }
 
-/** The members of a form such as `metadata[a]=1`. */
-function nested(params: Params, name: string): Params {
-  const entries = Object.entries(params).flatMap(([key, value]) => {
-    const member = /^(\w+)\[(\w+)\]$/.exec(key);
-    return member?.[1] === name && member[2] !== undefined ? [[member[2], value] as const] : [];
-  });
-  return Object.fromEntries(entries);
-}
-
-function list(found: StripeObject[], params: Params) {
-  const since = Number(params["created[gte]"] ?? 0);
-  const newestFirst = found.filter((one) => one.created >= since).reverse();
-  const after = params["starting_after"];
-  const from = after === undefined ? 0 : newestFirst.findIndex((one) => one.id === after) + 1;
-  const limit = Number(params["limit"] ?? 10);
-  return {
-    object: "list",
-    url: "/v1",
-    data: newestFirst.slice(from, from + limit),
-    has_more: newestFirst.length > from + limit,
-  };
-}
-
 async function read(request: IncomingMessage) {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk);
   const url = new URL(request.url ?? "/", "http://stripe");
   const form = request.method === "GET" ? url.search.slice(1) : Buffer.concat(chunks).toString();
-  let id = "";
-  const path = url.pathname.replace(/\/((?:cus|in|ii|cn)_\w+)/, (_, found: string) => {
-    id = found;
+  const found: string[] = [];
+  const path = url.pathname.replace(/\/((?:cus|in|ii|cn|txi)_\w+)/g, (_, id: string) => {
+    found.push(id);
     return "/:id";
   });
+  const [first = "", second = ""] = found;
   const header = request.headers["idempotency-key"];
   return {
     call: `${request.method} ${path}`,
-    id,
+    ids: [first, second] as const,
     params: Object.fromEntries(new URLSearchParams(form)),
     // stripe-node makes a key by itself for retries of POST where none is given.
     key: typeof header === "string" ? header : null,

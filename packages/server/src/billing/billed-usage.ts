@@ -1,0 +1,41 @@
+import type { Price } from "@licentric/contract";
+import type { Queryable } from "../store/database.ts";
+import type { BilledUsage } from "./invoice-lines.ts";
+import { priceOfPeriod } from "./price-of-period.ts";
+
+interface UsageRow {
+  customer_id: string | null;
+  meter_name: string;
+  display_name: string;
+  quantity: string;
+  price: Price | null;
+}
+
+/**
+ * What the payers of a period used, with its prices; of one payer alone where one is named (null: the account itself).
+ */
+export async function selectBilledUsage(
+  tx: Queryable,
+  periodId: string,
+  payer?: string | null,
+): Promise<Map<string | null, BilledUsage[]>> {
+  const rows = await tx.query<UsageRow>(
+    `SELECT t.customer_id, m.name AS meter_name, m.display_name, t.quantity, price.price
+     FROM (
+       SELECT customer_id, meter_id, sum(quantity)::text AS quantity FROM usage_totals
+       WHERE period_id = $1 AND (NOT $2 OR customer_id IS NOT DISTINCT FROM $3::uuid) GROUP BY customer_id, meter_id
+     ) t
+     JOIN meters m ON m.id = t.meter_id
+     JOIN periods p ON p.id = $1
+     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", "greatest(p.ends_at, p.closed_at)")} price ON true
+     ORDER BY m.name`,
+    [periodId, payer !== undefined, payer ?? null],
+  );
+  const byPayer = new Map<string | null, BilledUsage[]>();
+  for (const { customer_id, meter_name, display_name, quantity, price } of rows) {
+    const usage = byPayer.get(customer_id) ?? [];
+    usage.push({ meterName: meter_name, displayName: display_name, quantity, price });
+    byPayer.set(customer_id, usage);
+  }
+  return byPayer;
+}

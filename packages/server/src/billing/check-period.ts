@@ -1,0 +1,201 @@
+import type { CheckPeriodQuery, PeriodCheck, PeriodDifference } from "@licentric/contract";
+import type Stripe from "stripe";
+import type { z } from "zod";
+import type { Environment } from "../accounts/accounts.ts";
+import { checkTotals } from "../metering/check-totals.ts";
+import type { Services } from "../services.ts";
+import { type Database, type Queryable, uuidParam } from "../store/database.ts";
+import { shownQuantity } from "./invoice-lines.ts";
+import { type InvoiceRow, invoicesOfPeriod, requireClosedPeriod } from "./invoices.ts";
+import { sumAmounts } from "./pricing.ts";
+import { stripeAmount } from "./send-to-stripe.ts";
+import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
+
+/** Payers of one request: each is two requests to Stripe. */
+const PAYERS_AT_ONCE = 25;
+
+interface PayerTotals {
+  readonly customer_id: string | null;
+  readonly quantities: Readonly<Record<string, string>>;
+}
+
+/**
+ * Proves a closed period's books: the events add up to the totals, the totals are what the invoices' lines say, and the
+ * lines are what is in Stripe. Events and totals are compared with the first payers; then it goes on payer by payer.
+ *
+ * @throws {ApiError} `NOT_FOUND`, `CONFLICT` while the period is open, `UPSTREAM_ERROR` where Stripe does not answer.
+ */
+export async function checkPeriod(
+  { db }: Pick<Services, "db">,
+  stripe: StripeConnection | null,
+  environment: Environment,
+  periodId: string,
+  { cursor }: z.output<typeof CheckPeriodQuery>,
+): Promise<PeriodCheck> {
+  const period = await requireClosedPeriod(db, environment.id, periodId);
+  const differences =
+    cursor === undefined
+      ? await compareEvents(db, { environmentId: environment.id, periodId: period.id })
+      : [];
+  const payers = await selectTotals(db, period.id, cursor);
+  const page = payers.slice(0, PAYERS_AT_ONCE);
+  let checked = 0;
+  const ids = page.map((payer) => payer.customer_id);
+  const invoices = await invoicesOfPeriod(db, period.id, ids);
+  for (const payer of page) {
+    const invoice = invoices.find(({ customer_id }) => customer_id === payer.customer_id);
+    differences.push(...compareLines(payer, invoice));
+    if (invoice === undefined) continue;
+    checked += 1;
+    differences.push(...(await compareWithStripe(stripe, invoice)));
+  }
+  const more = payers.length > PAYERS_AT_ONCE;
+  return {
+    periodId: period.id,
+    invoices: checked,
+    differences,
+    nextCursor: more ? (page.at(-1)?.customer_id ?? null) : null,
+  };
+}
+
+async function compareEvents(
+  db: Database,
+  of: { environmentId: string; periodId: string },
+): Promise<PeriodDifference[]> {
+  return (await checkTotals(db, of)).map(({ customerId, meterName, agentId, day, kept, computed }) => ({
+    kind: "events",
+    customerId,
+    invoiceId: null,
+    meterName,
+    what: `agent ${agentId} on ${day}`,
+    expected: `${computed.quantity} in ${computed.eventCount} events`,
+    found: `${kept.quantity} in ${kept.eventCount} events`,
+  }));
+}
+
+function selectTotals(db: Queryable, periodId: string, cursor: string | undefined): Promise<PayerTotals[]> {
+  return db.query<PayerTotals>(
+    `SELECT t.customer_id, jsonb_object_agg(m.name, t.quantity::text) AS quantities
+     FROM (
+       SELECT customer_id, meter_id, sum(quantity) AS quantity FROM usage_totals
+       WHERE period_id = $1 AND ($2::uuid IS NULL OR customer_id IS NULL OR customer_id > $2)
+       GROUP BY customer_id, meter_id
+     ) t JOIN meters m ON m.id = t.meter_id
+     GROUP BY t.customer_id ORDER BY t.customer_id NULLS LAST LIMIT $3`,
+    [periodId, cursor === undefined ? null : uuidParam(cursor), PAYERS_AT_ONCE + 1],
+  );
+}
+
+function compareLines(payer: PayerTotals, invoice: InvoiceRow | undefined): PeriodDifference[] {
+  const { customer_id: customerId, quantities } = payer;
+  if (invoice === undefined) {
+    const used = Object.entries(quantities).map(([meterName, quantity]) => `${quantity} ${meterName}`);
+    return [
+      {
+        kind: "uninvoiced",
+        customerId,
+        invoiceId: null,
+        meterName: null,
+        what: "usage without an invoice",
+        expected: used.join(", "),
+        found: "0",
+      },
+    ];
+  }
+  const billed = new Map(invoice.lines.map((line) => [line.meterName, shownQuantity(line)]));
+  const lines = [...new Set([...billed.keys(), ...Object.keys(quantities)])].flatMap((meterName) => {
+    const [expected, found] = [quantities[meterName] ?? "0", billed.get(meterName) ?? "0"];
+    return expected === found ? [] : [differenceOf(invoice, "lines", meterName, "quantity", expected, found)];
+  });
+  const sum = sumAmounts(invoice.lines, invoice.currency).amount;
+  return sum === invoice.total
+    ? lines
+    : [...lines, differenceOf(invoice, "lines", null, "total", sum, invoice.total)];
+}
+
+function differenceOf(
+  { id, customer_id }: InvoiceRow,
+  kind: PeriodDifference["kind"],
+  meterName: string | null,
+  what: string,
+  expected: string | number,
+  found: string | number,
+): PeriodDifference {
+  return {
+    kind,
+    customerId: customer_id,
+    invoiceId: id,
+    meterName,
+    what,
+    expected: String(expected),
+    found: String(found),
+  };
+}
+
+/** An invoice that is not sent is a difference where Stripe is connected: nobody is asked to pay it. */
+async function compareWithStripe(
+  stripe: StripeConnection | null,
+  invoice: InvoiceRow,
+): Promise<PeriodDifference[]> {
+  const { stripe_invoice_id: stripeInvoiceId } = invoice;
+  if (stripe === null) {
+    return stripeInvoiceId === null
+      ? []
+      : [
+          differenceOf(
+            invoice,
+            "stripe",
+            null,
+            "connection",
+            stripeInvoiceId,
+            "no Stripe key on this server",
+          ),
+        ];
+  }
+  if (stripeInvoiceId === null || invoice.status === "draft") {
+    return [differenceOf(invoice, "stripe", null, "status", "sent", "not sent")];
+  }
+  try {
+    const found = await stripe.api.invoices.retrieve(stripeInvoiceId);
+    return [...compareStatus(invoice, found), ...(await compareItems(stripe.api, invoice, stripeInvoiceId))];
+  } catch (error) {
+    if (isMissing(error)) {
+      return [differenceOf(invoice, "stripe", null, "invoice", stripeInvoiceId, "deleted in Stripe")];
+    }
+    throw stripeFailure(error, "show the invoice", { invoiceId: invoice.id });
+  }
+}
+
+function compareStatus(invoice: InvoiceRow, found: Stripe.Invoice): PeriodDifference[] {
+  const theirs = found.status ?? "none";
+  // Of a payment that failed, Stripe says that the invoice is open.
+  const ours = invoice.status === "payment_failed" ? "open" : invoice.status;
+  return ours === theirs ? [] : [differenceOf(invoice, "stripe", null, "status", ours, theirs)];
+}
+
+async function compareItems(
+  api: Stripe,
+  invoice: InvoiceRow,
+  stripeInvoiceId: string,
+): Promise<PeriodDifference[]> {
+  const left = new Map(
+    invoice.lines.map(({ meterName, amountMinor }) => [
+      meterName,
+      stripeAmount(amountMinor, invoice.currency),
+    ]),
+  );
+  const differences: PeriodDifference[] = [];
+  for await (const item of api.invoiceItems.list({ invoice: stripeInvoiceId, limit: 100 })) {
+    const meterName = item.metadata?.["licentric_meter"] ?? null;
+    const expected = meterName === null ? undefined : left.get(meterName);
+    if (meterName !== null) left.delete(meterName);
+    if (expected === item.amount) continue;
+    differences.push(
+      differenceOf(invoice, "stripe", meterName, `item ${item.id}`, expected ?? "none", item.amount),
+    );
+  }
+  for (const [meterName, expected] of left) {
+    differences.push(differenceOf(invoice, "stripe", meterName, "item", expected, "none"));
+  }
+  return differences;
+}

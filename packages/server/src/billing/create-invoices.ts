@@ -1,0 +1,135 @@
+import type { CreateInvoices, InvoicingOutcome, InvoicingResult } from "@licentric/contract";
+import type { z } from "zod";
+import type { Environment } from "../accounts/accounts.ts";
+import { InexactNumberError } from "../exact-integer.ts";
+import { ApiError } from "../http/api-error.ts";
+import type { Services } from "../services.ts";
+import { type Queryable, uuidParam } from "../store/database.ts";
+import { announceInvoice, ensureInvoice, getInvoice, requireClosedPeriod, toInvoice } from "./invoices.ts";
+import { sendToStripe } from "./send-to-stripe.ts";
+import type { StripeConnection } from "./stripe.ts";
+
+/** Payers of one request: more would keep its caller waiting. */
+const PAYERS_AT_ONCE = 25;
+/** Milliseconds after which a request goes on with no other payer. */
+const TIME_AT_ONCE = 10_000;
+/** So many payers in a row whom Stripe does not answer are no payer's fault. */
+const OUTAGE = 3;
+
+interface PayerRow {
+  readonly customer_id: string | null;
+  readonly name: string;
+}
+
+/**
+ * Computes and stores the invoices of a closed period's next payers, customers first and the account's own last. One
+ * payer's fault is among the outcomes, and holds up no other.
+ *
+ * @throws {ApiError} `NOT_FOUND`, or `CONFLICT` while the period is open.
+ */
+export async function ensureInvoices(
+  tx: Queryable,
+  environment: Environment,
+  periodId: string,
+  { cursor, ...details }: z.output<typeof CreateInvoices>,
+  making: { newId: () => string; now: Date; stripeConnected: boolean },
+): Promise<InvoicingResult> {
+  const period = await requireClosedPeriod(tx, environment.id, periodId);
+  const payers = await listPayers(tx, period.id, cursor);
+  const outcomes: InvoicingOutcome[] = [];
+  for (const { customer_id: customerId, name } of payers.slice(0, PAYERS_AT_ONCE)) {
+    const of = { customerId, name };
+    outcomes.push(
+      await outcomeOf(of, async () => {
+        const body = customerId === null ? details : { ...details, customerId };
+        const invoice = await ensureInvoice(tx, environment, period.id, body, making);
+        if (!making.stripeConnected) await announceInvoice(tx, invoice, making);
+        return invoice;
+      }),
+    );
+  }
+  return {
+    periodId: period.id,
+    outcomes,
+    nextCursor: payers.length > PAYERS_AT_ONCE ? (outcomes.at(-1)?.customerId ?? null) : null,
+  };
+}
+
+/** Every payer who has usage in the period, from the cursor on. */
+function listPayers(tx: Queryable, periodId: string, cursor: string | undefined): Promise<PayerRow[]> {
+  return tx.query<PayerRow>(
+    `SELECT t.customer_id, coalesce(c.name, e.name, a.name) AS name
+     FROM (
+       SELECT DISTINCT environment_id, customer_id FROM usage_totals
+       WHERE period_id = $1 AND ($2::uuid IS NULL OR customer_id IS NULL OR customer_id > $2)
+     ) t
+     JOIN environments e ON e.id = t.environment_id
+     JOIN accounts a ON a.id = e.account_id
+     LEFT JOIN customers c ON c.id = t.customer_id
+     ORDER BY t.customer_id NULLS LAST LIMIT $3`,
+    [periodId, cursor === undefined ? null : uuidParam(cursor), PAYERS_AT_ONCE + 1],
+  );
+}
+
+/**
+ * Brings the invoices to Stripe. After a while it leaves the rest to the next request, which `nextCursor` names.
+ *
+ * @throws {ApiError} `UPSTREAM_ERROR` where Stripe answers for no payer. What was done is kept.
+ */
+export async function sendInvoices(
+  services: Pick<Services, "db" | "now" | "newId">,
+  stripe: StripeConnection | null,
+  environment: Environment,
+  made: InvoicingResult,
+): Promise<InvoicingResult> {
+  const started = performance.now();
+  const outcomes: InvoicingOutcome[] = [];
+  let outages = 0;
+  for (const outcome of made.outcomes) {
+    const { customerId, name } = outcome;
+    if (outcome.status === "failed") outcomes.push(outcome);
+    else {
+      const sent = await outcomeOf({ customerId, name }, async () => {
+        const row = await getInvoice(services.db, environment.id, outcome.invoice.id);
+        return stripe === null ? row : sendToStripe(services, stripe, environment, row);
+      });
+      outcomes.push(sent);
+      outages = sent.status === "failed" && sent.code === "UPSTREAM_ERROR" ? outages + 1 : 0;
+      if (sent.status === "failed" && outages === OUTAGE) {
+        throw new ApiError(
+          "UPSTREAM_ERROR",
+          `${sent.error} The same came of the payers before; nobody else was tried.`,
+          sent.details,
+        );
+      }
+    }
+    if (performance.now() - started < TIME_AT_ONCE || outcomes.length === made.outcomes.length) continue;
+    // The account's own comes last, so whoever stands before it is a customer.
+    return { ...made, outcomes, nextCursor: customerId };
+  }
+  return { ...made, outcomes };
+}
+
+/** What became of one payer: only what is no payer's fault is thrown. */
+async function outcomeOf(
+  payer: Pick<InvoicingOutcome, "customerId" | "name">,
+  invoice: () => Promise<Parameters<typeof toInvoice>[0]>,
+): Promise<InvoicingOutcome> {
+  try {
+    return { ...payer, status: "invoiced", invoice: toInvoice(await invoice()) };
+  } catch (error) {
+    const fault = faultOf(error);
+    if (fault === null) throw error;
+    const { message, code, details } = fault;
+    return { ...payer, status: "failed", error: message, code, ...(details && { details }) };
+  }
+}
+
+function faultOf(error: unknown): ApiError | null {
+  if (error instanceof ApiError) return error;
+  if (!(error instanceof InexactNumberError)) return null;
+  return new ApiError(
+    "UNPROCESSABLE",
+    `A sum or an amount of this payer passes ${Number.MAX_SAFE_INTEGER}, the most that JSON carries exactly. Correct the price, or the usage.`,
+  );
+}

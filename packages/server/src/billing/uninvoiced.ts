@@ -1,0 +1,92 @@
+import type { UninvoicedQuery, UninvoicedRest, UninvoicedUsage } from "@licentric/contract";
+import Big from "big.js";
+import type { z } from "zod";
+import { ApiError } from "../http/api-error.ts";
+import { type Queryable, uuidParam } from "../store/database.ts";
+import { selectBilledUsage } from "./billed-usage.ts";
+import { currencyRule } from "./currency.ts";
+import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
+import { sumAmounts } from "./pricing.ts";
+
+const MAX_ROWS = 10_000;
+
+interface UninvoicedRow {
+  period_id: string;
+  period_status: "open" | "closed";
+  starts_at: Date;
+  ends_at: Date;
+  currency: string;
+  customer_id: string | null;
+  name: string;
+  invoice_id: string | null;
+}
+
+/**
+ * The payers of periods that are over, or closed, whose usage stands on no invoice yet. A void invoice is none, and with
+ * Stripe one that is not sent is none either.
+ *
+ * @throws {ApiError} `UNPROCESSABLE` when there are more than 10,000.
+ */
+export async function listUninvoiced(
+  db: Queryable,
+  environmentId: string,
+  { periodId }: z.output<typeof UninvoicedQuery>,
+  { now, stripeConnected }: { now: Date; stripeConnected: boolean },
+): Promise<UninvoicedUsage[]> {
+  const rows = await db.query<UninvoicedRow>(
+    `SELECT p.id AS period_id, p.status AS period_status, p.starts_at, p.ends_at,
+       coalesce(p.currency, e.currency, a.currency) AS currency, t.customer_id,
+       coalesce(c.name, e.name, a.name) AS name, i.id AS invoice_id
+     FROM periods p
+     JOIN environments e ON e.id = p.environment_id
+     JOIN accounts a ON a.id = e.account_id
+     CROSS JOIN LATERAL (SELECT DISTINCT customer_id FROM usage_totals WHERE period_id = p.id) t
+     LEFT JOIN customers c ON c.id = t.customer_id
+     LEFT JOIN invoices i ON i.period_id = p.id AND i.customer_id IS NOT DISTINCT FROM t.customer_id
+       AND i.status <> 'void'
+     WHERE p.environment_id = $1 AND ($2::uuid IS NULL OR p.id = $2) AND (p.status = 'closed' OR p.ends_at <= $3)
+       AND (i.id IS NULL OR $4 AND i.status IN ('computed', 'draft'))
+     ORDER BY p.starts_at, t.customer_id NULLS LAST LIMIT $5`,
+    [environmentId, periodId === undefined ? null : uuidParam(periodId), now, stripeConnected, MAX_ROWS + 1],
+  );
+  if (rows.length > MAX_ROWS) {
+    throw new ApiError(
+      "UNPROCESSABLE",
+      `There are more than ${MAX_ROWS} payers without an invoice. Ask for one period (periodId).`,
+    );
+  }
+  const usage = new Map<string, ReadonlyMap<string | null, readonly BilledUsage[]>>();
+  for (const id of new Set(rows.map((row) => row.period_id))) usage.set(id, await selectBilledUsage(db, id));
+  return rows.map((row) => {
+    const own = usage.get(row.period_id)?.get(row.customer_id) ?? [];
+    return {
+      periodId: row.period_id,
+      periodStatus: row.period_status,
+      startsAt: row.starts_at.toISOString(),
+      endsAt: row.ends_at.toISOString(),
+      customerId: row.customer_id,
+      name: row.name,
+      invoiceId: row.invoice_id,
+      currency: row.currency,
+      total: sumAmounts(invoiceLines(own, row.currency), row.currency).amount,
+      totalUsage: Object.fromEntries(own.map(({ meterName, quantity }) => [meterName, Number(quantity)])),
+    };
+  });
+}
+
+/** What of a period other payers' invoices do not hold yet; undefined where nothing is left. */
+export async function restOf(
+  db: Queryable,
+  environmentId: string,
+  invoice: { readonly periodId: string; readonly customerId: string | null },
+  making: { now: Date; stripeConnected: boolean },
+): Promise<UninvoicedRest | undefined> {
+  const all = await listUninvoiced(db, environmentId, { periodId: invoice.periodId }, making);
+  const rest = all.filter(({ customerId }) => customerId !== invoice.customerId);
+  const [first] = rest;
+  if (first === undefined) return undefined;
+  const { currency } = first;
+  const { digits } = currencyRule(currency);
+  const total = rest.reduce((sum, each) => sum.plus(each.total), new Big(0));
+  return { payers: rest.length, currency, total: total.toFixed(digits) };
+}

@@ -1,0 +1,263 @@
+import {
+  LARGEST_AMOUNT,
+  LEAST_CHARGE,
+  MOST_ITEMS,
+  noSuch,
+  STRIPE_RULES as RULES,
+  refusalOf,
+} from "./stripe-rules.ts";
+
+/** A form as it was sent: `address[city]` is one key. */
+export type Params = Record<string, string>;
+
+/** An object of Stripe's. */
+export interface StripeObject {
+  id: string;
+  object: string;
+  created: number;
+  metadata: Params;
+  // biome-ignore lint/suspicious/noExplicitAny: an object of Stripe's has members of every shape.
+  [member: string]: any;
+}
+
+/** What the resources are kept in. */
+export interface StripeStore {
+  readonly objects: Map<string, StripeObject>;
+  create(object: string, prefix: string, params: Params, rest: object): StripeObject;
+}
+
+/** Answers one call. The ids are those of the path, in their order. */
+export type Handler = (ids: readonly [string, string], params: Params, store: StripeStore) => object;
+
+/** Live objects of a kind, oldest first. */
+export function allOf({ objects }: Pick<StripeStore, "objects">, object: string): StripeObject[] {
+  return [...objects.values()].filter((one) => one.object === object && one["deleted"] !== true);
+}
+
+const find = ({ objects }: StripeStore, id: string, object: string) => {
+  const found = objects.get(id);
+  if (found?.object !== object || found["deleted"] === true) throw noSuch(object, id);
+  return found;
+};
+/** Of an id in the body, not in the path. */
+const referTo = ({ objects }: StripeStore, id: string, object: string) => {
+  const found = objects.get(id);
+  if (found?.object !== object || found["deleted"] === true) throw noSuch(object, id, 400);
+  return found;
+};
+const itemsOf = (store: StripeStore, invoice: string) =>
+  allOf(store, "invoiceitem").filter((item) => item["invoice"] === invoice);
+const withTotal = (store: StripeStore, invoice: StripeObject) => {
+  const subtotal = itemsOf(store, invoice.id).reduce((sum, item) => sum + item["amount"], 0);
+  return Object.assign(invoice, { subtotal, total: subtotal, amount_due: subtotal });
+};
+const allow = (invoice: StripeObject, statuses: string[]) => {
+  if (!statuses.includes(invoice["status"])) throw refusalOf(RULES.draftsOnly);
+};
+
+/** The members of a form such as `metadata[a]=1`. */
+export function nested(params: Params, name: string): Params {
+  const entries = Object.entries(params).flatMap(([key, value]) => {
+    const member = new RegExp(`^${name}\\[(.+)\\]$`).exec(key)?.[1];
+    return member === undefined ? [] : [[member, value] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
+function metadataOf(params: Params): Params {
+  const metadata = nested(params, "metadata");
+  const entries = Object.entries(metadata);
+  if (entries.some(([key]) => /[[\]]/.test(key))) throw refusalOf(RULES.metadataKey);
+  if (entries.length > 50 || entries.some(([key, value]) => key.length > 40 || value.length > 500)) {
+    throw refusalOf(RULES.metadata);
+  }
+  return metadata;
+}
+
+/** The members of a customer that a form sets: an empty text takes one away. */
+function customerMembers(params: Params): object {
+  const { name, email } = params;
+  if (email !== undefined && email !== "" && !/^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(email)) {
+    throw refusalOf(RULES.email);
+  }
+  const lines = Object.entries(nested(params, "address")).map(([line, text]) => [line, text || null]);
+  return {
+    ...(name !== undefined && { name: name || null }),
+    ...(email !== undefined && { email: email || null }),
+    ...(params["address"] === "" && { address: null }),
+    ...(lines.length > 0 && { address: Object.fromEntries(lines) }),
+  };
+}
+
+function addTaxId(store: StripeStore, customer: string, params: Params): StripeObject {
+  const { type, value = "" } = params;
+  if (type === "eu_vat" && !/^[A-Z]{2}\w{2,12}$/.test(value)) throw refusalOf(RULES.taxId);
+  return store.create("tax_id", "txi", {}, { type, value, customer });
+}
+
+const taxIdsOf = (store: StripeStore, customer: string) =>
+  allOf(store, "tax_id")
+    .filter((one) => one["customer"] === customer)
+    .reverse();
+
+function finalize(store: StripeStore, invoice: StripeObject, params: Params): StripeObject {
+  allow(invoice, ["draft"]);
+  const { total, currency, customer } = withTotal(store, invoice);
+  if (total > LARGEST_AMOUNT) throw refusalOf(RULES.largestTotal);
+  if (invoice["automatic_tax"]?.enabled && !store.objects.get(customer)?.["address"]?.country) {
+    throw refusalOf(RULES.taxLocation);
+  }
+  const carried = total < (LEAST_CHARGE[currency] ?? 0);
+  if (carried) {
+    const payer = find(store, customer, "customer");
+    payer["balance"] = (payer["balance"] ?? 0) + total;
+  }
+  return Object.assign(invoice, {
+    status: carried ? "paid" : "open",
+    auto_advance: params["auto_advance"] === "true",
+    hosted_invoice_url: `https://invoice.stripe.com/i/${invoice.id}`,
+  });
+}
+
+function createInvoice(store: StripeStore, params: Params): StripeObject {
+  const { customer = "", collection_method = "charge_automatically", days_until_due } = params;
+  const payer = referTo(store, customer, "customer");
+  if (collection_method === "send_invoice") {
+    if (!payer["email"]) throw refusalOf(RULES.emailForSending);
+    if (days_until_due === undefined) throw refusalOf(RULES.dueDateForSending);
+  } else if (days_until_due !== undefined) throw refusalOf(RULES.daysUntilDue);
+  return store.create("invoice", "in", params, {
+    metadata: metadataOf(params),
+    customer,
+    currency: params["currency"],
+    status: "draft",
+    subtotal: 0,
+    total: 0,
+    auto_advance: params["auto_advance"] === "true",
+    collection_method,
+    days_until_due: days_until_due === undefined ? null : Number(days_until_due),
+    description: params["description"] ?? null,
+    automatic_tax: { enabled: params["automatic_tax[enabled]"] === "true" },
+    hosted_invoice_url: null,
+  });
+}
+
+function createItem(store: StripeStore, params: Params): StripeObject {
+  const invoice = referTo(store, params["invoice"] ?? "", "invoice");
+  allow(invoice, ["draft"]);
+  const amount = Number(params["amount"]);
+  if (!Number.isSafeInteger(amount) || Math.abs(amount) > LARGEST_AMOUNT)
+    throw refusalOf(RULES.largestAmount);
+  if (itemsOf(store, invoice.id).length >= MOST_ITEMS) throw refusalOf(RULES.items);
+  if (invoice["automatic_tax"].enabled && params["tax_behavior"] === undefined)
+    throw refusalOf(RULES.taxBehavior);
+  const period = nested(params, "period");
+  return store.create("invoiceitem", "ii", params, {
+    metadata: metadataOf(params),
+    invoice: invoice.id,
+    customer: params["customer"],
+    currency: params["currency"],
+    amount,
+    description: params["description"],
+    period: { start: Number(period["start"] ?? 0), end: Number(period["end"] ?? 0) },
+  });
+}
+
+/** As much of Stripe as an invoice needs. */
+export const HANDLERS: Readonly<Record<string, Handler>> = {
+  "POST /v1/customers": (_, params, store) => {
+    const made = store.create("customer", "cus", params, {
+      metadata: metadataOf(params),
+      name: null,
+      email: null,
+      address: null,
+      balance: 0,
+      ...customerMembers(params),
+    });
+    if (params["tax_id_data[0][type]"] !== undefined) {
+      addTaxId(store, made.id, {
+        type: params["tax_id_data[0][type]"],
+        value: params["tax_id_data[0][value]"] ?? "",
+      });
+    }
+    return made;
+  },
+  "GET /v1/customers": (_, params, store) => list(allOf(store, "customer"), params),
+  "GET /v1/customers/:id": ([id], params, store) => {
+    const found = store.objects.get(id);
+    if (found?.["deleted"] === true) return { id, object: "customer", deleted: true };
+    const customer = find(store, id, "customer");
+    return Object.values(nested(params, "expand")).includes("tax_ids")
+      ? { ...customer, tax_ids: { object: "list", data: taxIdsOf(store, id), has_more: false } }
+      : customer;
+  },
+  "POST /v1/customers/:id": ([id], params, store) =>
+    Object.assign(find(store, id, "customer"), customerMembers(params)),
+  "DELETE /v1/customers/:id": ([id], _, store) => {
+    Object.assign(find(store, id, "customer"), { deleted: true });
+    return { id, object: "customer", deleted: true };
+  },
+  "POST /v1/customers/:id/tax_ids": ([id], params, store) =>
+    addTaxId(store, find(store, id, "customer").id, params),
+  "DELETE /v1/customers/:id/tax_ids/:id": ([, id], _, store) => {
+    find(store, id, "tax_id");
+    store.objects.delete(id);
+    return { id, object: "tax_id", deleted: true };
+  },
+  "POST /v1/invoices": (_, params, store) => createInvoice(store, params),
+  "GET /v1/invoices": (_, params, store) =>
+    list(
+      allOf(store, "invoice").filter((one) => one["customer"] === params["customer"]),
+      params,
+    ),
+  "GET /v1/invoices/:id": ([id], _, store) => withTotal(store, find(store, id, "invoice")),
+  "DELETE /v1/invoices/:id": ([id], _, store) => {
+    allow(find(store, id, "invoice"), ["draft"]);
+    for (const item of itemsOf(store, id)) store.objects.delete(item.id);
+    store.objects.delete(id);
+    return { id, object: "invoice", deleted: true };
+  },
+  "POST /v1/invoices/:id/finalize": ([id], params, store) =>
+    finalize(store, find(store, id, "invoice"), params),
+  "POST /v1/invoices/:id/void": ([id], _, store) => {
+    const invoice = find(store, id, "invoice");
+    allow(invoice, ["open", "uncollectible"]);
+    return Object.assign(invoice, { status: "void" });
+  },
+  "POST /v1/invoiceitems": (_, params, store) => createItem(store, params),
+  "GET /v1/invoiceitems": (_, params, store) => list(itemsOf(store, params["invoice"] ?? ""), params),
+  "POST /v1/credit_notes": (_, params, store) => {
+    const invoice = withTotal(store, referTo(store, params["invoice"] ?? "", "invoice"));
+    allow(invoice, ["open", "paid", "uncollectible"]);
+    const amount = Number(params["amount"]);
+    const before = allOf(store, "credit_note").filter((note) => note["invoice"] === invoice.id);
+    const credited = before.reduce((sum, note) => sum + note["amount"], amount);
+    if (credited > invoice["total"])
+      throw refusalOf({ ...RULES.draftsOnly, message: "The credit note is more than the invoice." });
+    return store.create("credit_note", "cn", params, {
+      ...params,
+      metadata: metadataOf(params),
+      invoice: invoice.id,
+      amount,
+    });
+  },
+  "GET /v1/credit_notes": (_, params, store) =>
+    list(
+      allOf(store, "credit_note").filter((note) => note["invoice"] === params["invoice"]),
+      params,
+    ),
+};
+
+function list(found: StripeObject[], params: Params) {
+  const since = Number(params["created[gte]"] ?? 0);
+  const newestFirst = found.filter((one) => one.created >= since).reverse();
+  const after = params["starting_after"];
+  const from = after === undefined ? 0 : newestFirst.findIndex((one) => one.id === after) + 1;
+  const limit = Number(params["limit"] ?? 10);
+  return {
+    object: "list",
+    url: "/v1",
+    data: newestFirst.slice(from, from + limit),
+    has_more: newestFirst.length > from + limit,
+  };
+}
