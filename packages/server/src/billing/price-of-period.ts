@@ -20,8 +20,8 @@ export const priceFrom = (meterId: string, moment: string) => `(
 
 /** The period that a moment is in, or will be once it opens, as a subquery: `starts_at` and `ends_at`. */
 export const periodAt = (environmentId: string, moment: string) => `(
-  SELECT coalesce(p.starts_at, greatest(month.starts_at, past.ends_at)) AS starts_at,
-         coalesce(p.ends_at, month.ends_at) AS ends_at
+  SELECT coalesce(own.starts_at, greatest(month.starts_at, past.ends_at)) AS starts_at,
+         coalesce(own.ends_at, month.ends_at) AS ends_at
   FROM (
     SELECT date_trunc('month', ${moment}, zone.name) AS starts_at,
       (date_trunc('month', ${moment} AT TIME ZONE zone.name) + interval '1 month') AT TIME ZONE zone.name AS ends_at
@@ -34,7 +34,7 @@ export const periodAt = (environmentId: string, moment: string) => `(
     SELECT o.starts_at, o.ends_at FROM periods o
     WHERE o.environment_id = ${environmentId} AND o.starts_at <= ${moment} AND o.ends_at > ${moment}
     ORDER BY o.starts_at LIMIT 1
-  ) p ON true
+  ) own ON true
   LEFT JOIN LATERAL (
     SELECT max(o.ends_at) AS ends_at FROM periods o
     WHERE o.environment_id = ${environmentId} AND o.ends_at <= ${moment}
