@@ -135,6 +135,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "webhooks/outbox.ts: webhook_deliveries": "memory",
   "maintenance.ts: rate_limits, stripe_events, webhook_deliveries": "memory",
   "store/migrate.ts: schema_version": "memory",
+  "store/write-durably.ts: schema_version": "nothing is changed",
   "audit/audit-events.ts: audit_events": "the log itself",
   // Entries of calls, written in one place (http/on-route.ts), or beside the change where no key made it.
   "accounts/account.ts: environments, periods": "account.update",

@@ -2,7 +2,7 @@ import { DEFAULT_METER_NAME, type ErrorCode } from "@licentric/contract";
 import { hashSecret } from "../accounts/secrets.ts";
 import { createBatcher } from "../batcher.ts";
 import type { Services } from "../services.ts";
-import { onlyRow } from "../store/database.ts";
+import { writeDurably } from "../store/write-durably.ts";
 import { within } from "../within.ts";
 import { ApiError } from "./api-error.ts";
 
@@ -27,7 +27,7 @@ const NO_TOKEN = "AGT-nobody";
 export function createReadinessCheck(
   services: Pick<Services, "db" | "now" | "newId" | "agents" | "record">,
 ): () => Promise<Readiness> {
-  const { agents, record, newId } = services;
+  const { db, now, newId, agents, record } = services;
   const event = {
     environmentId: NOBODY,
     agentId: NOBODY,
@@ -39,12 +39,12 @@ export function createReadinessCheck(
     byAgent: true,
   };
   const look = async (): Promise<Readiness> => {
-    const [clockSkew] = await Promise.all([
-      write(services),
+    const [at] = await Promise.all([
+      writeDurably(db),
       refused("UNAUTHORIZED", agents.authenticate({ secret: NO_TOKEN, hash: hashSecret(NO_TOKEN) })),
       refused("NOT_FOUND", record({ ...event, id: newId() })),
     ]);
-    return { clockSkew };
+    return { clockSkew: now().getTime() - at.getTime() };
   };
 
   // One look at a time, for all who ask meanwhile.
@@ -59,15 +59,6 @@ export function createReadinessCheck(
     within(LIMIT, ask(null), () => {
       throw new Error(`no answer within ${LIMIT / 1_000} s`);
     });
-}
-
-async function write({ db, now }: Pick<Services, "db" | "now">): Promise<number> {
-  const { at } = onlyRow(
-    await db.query<{ at: Date }>(
-      "/* check-write */ UPDATE schema_version SET version = version RETURNING clock_timestamp() AS at",
-    ),
-  );
-  return now().getTime() - at.getTime();
 }
 
 async function refused(code: ErrorCode, asked: Promise<unknown>): Promise<void> {
