@@ -173,3 +173,16 @@ describe("a data directory with a damaged page", () => {
     await db.close();
   });
 });
+
+it("a data directory does not grow by the log of what is long in its files", async () => {
+  await usedDatabase();
+  const db = await openDatabase({ dataDirectory });
+  for (let count = 0; count < 24; count += 1) {
+    await db.query("UPDATE kept SET n = n + 1 WHERE n < 10");
+    await db.query("SELECT pg_switch_wal()");
+  }
+  // Closing it would clear the log, too.
+  const log = await readdir(join(dataDirectory, "pgdata", "pg_wal"));
+  await db.close();
+  expect(log.filter((name) => /^[0-9A-F]{24}$/.test(name)).length).toBeLessThan(16);
+});

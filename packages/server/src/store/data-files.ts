@@ -16,10 +16,12 @@ interface OpenFile {
 /** What of a file is changed beside its content. */
 interface Attributes {
   readonly mode?: number;
+  readonly size?: number;
 }
 
 /** What emscripten's file system over Node's is made of, as far as it is changed here. */
 interface NodeFiles {
+  realPath(node: unknown): string;
   readonly node_ops: {
     mknod(parent: unknown, name: string, mode: number, device: unknown): unknown;
     setattr(node: unknown, attributes: Attributes): void;
@@ -27,6 +29,7 @@ interface NodeFiles {
   readonly stream_ops: {
     setattr(file: OpenFile, attributes: Attributes): void;
     open(file: OpenFile): void;
+    write(file: OpenFile, ...what: readonly unknown[]): number;
     /** Missing in emscripten's own: its `fsync` then answers that all is well and does nothing. */
     fsync?: (file: OpenFile) => void;
   };
@@ -52,7 +55,17 @@ export class DataFiles extends NodeFS {
   segments = 0;
 
   #segment = "";
+  /** Files that are on the disk as they are, by inode: PostgreSQL syncs each of a thousand twice after a crash. */
+  readonly #synced: Set<bigint>;
+  /** Inodes by descriptor. */
+  readonly #inodes = new Map<number, bigint>();
   #module: PostgresModule | null = null;
+
+  /** @param synced are the inodes of files that have been synced and not written to since. */
+  constructor(directory: string, synced: ReadonlySet<bigint> = new Set()) {
+    super(directory);
+    this.#synced = new Set(synced);
+  }
 
   override async init(...[pg, options]: Parameters<Init>): ReturnType<Init> {
     const { emscriptenOpts } = await super.init(pg, options);
@@ -72,19 +85,10 @@ export class DataFiles extends NodeFS {
     this.#module = module;
     const files: NodeFiles = module.NODEFS;
     const { convertNodeCode } = files;
-    const { open } = files.stream_ops;
     closeToOthers(files);
-    files.stream_ops.open = (file) => {
-      open(file);
-      this.#opened(basename(file.path));
-    };
+    this.#noteChanges(files);
     files.stream_ops.fsync = (file) =>
-      files.tryFSOperation(() => {
-        if (file.nfd === undefined) return;
-        if (!module.FS.isDir(file.node.mode)) fs.fdatasyncSync(file.nfd);
-        // Windows has no such call, and needs none.
-        else if (process.platform !== "win32") fs.fsyncSync(file.nfd);
-      });
+      files.tryFSOperation(() => this.#sync(file, module.FS.isDir(file.node.mode)));
     // To PostgreSQL a quota that is used up is any error; a full disk is one that passes.
     files.convertNodeCode = (error) => {
       this.isFull ||= error.code === "ENOSPC" || error.code === "EDQUOT";
@@ -92,7 +96,54 @@ export class DataFiles extends NodeFS {
     };
   }
 
-  #opened(name: string): void {
+  /** Whatever changes a file's content passes here, or makes the file. */
+  #noteChanges(files: NodeFiles): void {
+    const { node_ops: nodes, stream_ops: streams } = files;
+    const { mknod, setattr: setNode } = nodes;
+    const { open, write, setattr: setFile } = streams;
+    const changed = (file: OpenFile) => this.#synced.delete(this.#inodes.get(file.nfd ?? -1) ?? -1n);
+    const changedAt = (path: string) => this.#synced.delete(fs.lstatSync(path, { bigint: true }).ino);
+    streams.open = (file) => {
+      open(file);
+      if (file.nfd === undefined) return;
+      this.#inodes.set(file.nfd, fs.fstatSync(file.nfd, { bigint: true }).ino);
+      this.#countSegment(basename(file.path));
+    };
+    streams.write = (file, ...what) => {
+      changed(file);
+      return write(file, ...what);
+    };
+    streams.setattr = (file, attributes) => {
+      if (attributes.size !== undefined) changed(file);
+      setFile(file, attributes);
+    };
+    nodes.setattr = (node, attributes) => {
+      if (attributes.size !== undefined) files.tryFSOperation(() => changedAt(files.realPath(node)));
+      setNode(node, attributes);
+    };
+    nodes.mknod = (parent, name, mode, device) => {
+      const node = mknod(parent, name, mode, device);
+      files.tryFSOperation(() => changedAt(files.realPath(node)));
+      return node;
+    };
+  }
+
+  #sync({ nfd, path }: OpenFile, isDirectory: boolean): void {
+    if (nfd === undefined) return;
+    if (isDirectory) {
+      // Windows has no such call, and needs none.
+      if (process.platform !== "win32") fs.fsyncSync(nfd);
+      return;
+    }
+    const inode = this.#inodes.get(nfd);
+    if (inode !== undefined && this.#synced.has(inode)) return;
+    // Files of the log are made with their full size, which leaves nothing of them to sync but their content.
+    if (WAL_SEGMENT.test(basename(path))) fs.fdatasyncSync(nfd);
+    else fs.fsyncSync(nfd);
+    if (inode !== undefined) this.#synced.add(inode);
+  }
+
+  #countSegment(name: string): void {
     if (!WAL_SEGMENT.test(name) || name === this.#segment) return;
     this.#segment = name;
     this.segments += 1;
