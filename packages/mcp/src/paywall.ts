@@ -136,6 +136,18 @@ export interface Paywall {
    */
   on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
   /**
+   * Delivers what is journalled at once, without waiting for the next interval or the pause after a failure: when the
+   * API is back after an outage, or before the process is frozen. Resolves when all of it is delivered, and at once
+   * where the paywall keeps no journal.
+   *
+   * @throws Error where something could not be delivered: it stays on disk and is sent again later
+   * @example
+   * ```ts
+   * await paywall.flush();
+   * ```
+   */
+  flush(): Promise<void>;
+  /**
    * Delivers what is journalled, within `timeout` milliseconds (5,000 by default), and closes the connections to the
    * API. Calls that come later are refused. What could not be delivered stays on disk for the next process.
    */
@@ -276,6 +288,7 @@ export function buildPaywall(
     verifier: (verifierOptions = {}) => createVerifier(identify, verifierOptions),
     door: (doorOptions) => createDoor(identify, links, doorOptions),
     on: emitter.on,
+    flush: async () => journal?.flush(),
     async close({ timeout: closeTimeout = 5_000 } = {}) {
       isClosed = true;
       const end = now() + closeTimeout;
