@@ -20,7 +20,10 @@ export interface PaywallOptions {
    * for what it has to tell afterwards; 5,000 by default. A billing service that hangs never hangs a call.
    */
   readonly timeout?: number;
-  /** Where a call's token is, when it is not in the usual places; asked first, undefined leaves it to them. */
+  /**
+   * Where a call's token is, when it is not in the usual places; asked first, undefined leaves it to them. A function
+   * that throws, rejects or answers something else refuses the call as `misconfigured`.
+   */
   readonly token?: TokenSource;
   /** Your links for agents and people who were refused. */
   readonly links?: Links;

@@ -1,6 +1,6 @@
 import type { Caller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
-import { findToken, type TokenSource } from "../http/token.ts";
+import { findToken, type TokenSource, TokenSourceError } from "../http/token.ts";
 import { type Links, type Refusal, refuse } from "../refusal.ts";
 import { type RequestContext, readRequestContext } from "../server/request-context.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
@@ -8,6 +8,7 @@ import { type Call, toCall } from "./call.ts";
 import { type Admission, type Charge, isRefusal, type Outcome } from "./charge.ts";
 import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
 import type { Policy } from "./policy.ts";
+import { Refused } from "./refused.ts";
 import type { Ending, Replays, Slot } from "./replays.ts";
 import type { UnderWay } from "./under-way.ts";
 
@@ -85,8 +86,21 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   const scopes = new WeakMap<AbortSignal, RequestScope>();
   const passed = new WeakMap<AbortSignal, Passed>();
 
-  const findTokenOf = (request: RequestContext) =>
-    findToken(request, dependencies.tokenSource, dependencies.environment);
+  async function findTokenOf(request: RequestContext, gate?: Gate): Promise<string | undefined> {
+    try {
+      return await findToken(request, dependencies.tokenSource, dependencies.environment);
+    } catch (error) {
+      if (!(error instanceof TokenSourceError)) throw error;
+      const { kind, name } = gate ?? {};
+      emitter.emit("failed", {
+        reason: error.message,
+        error: error.cause ?? error,
+        ...(kind !== undefined && { kind }),
+        ...(name !== undefined && { name }),
+      });
+      throw new Refused(refuse("misconfigured", links));
+    }
+  }
 
   return {
     pass: (...passing) => underWay.run(() => pass(...passing)),
@@ -125,7 +139,8 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     if (before !== undefined && (scope !== undefined || before.admission.resume())) {
       return finish(gate, request, before, scope, trace, run);
     }
-    const token = await findTokenOf(request);
+    const token = await findTokenOf(request, gate).catch((error: unknown) => refusalOf(error, gate));
+    if (typeof token === "object") return { refusal: token };
     const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
     const slot = typeof call.agentKey === "string" ? replays.enter(call, call.agentKey) : undefined;
     if (slot === "conflict") {
@@ -147,6 +162,13 @@ export function createPassages(dependencies: PassageDependencies): Passages {
       passed.set(signal, { caller: admission.caller, running: running.set(gate.id, now) });
     }
     return finish(gate, request, now, scope, trace, run);
+  }
+
+  /** The refusal that something left by, told to the listeners. */
+  function refusalOf(error: unknown, { kind, name }: Gate): Refusal {
+    if (!(error instanceof Refused)) throw error;
+    emitter.emit("denied", { kind, name, refusal: error.refusal, agentId: undefined });
+    return error.refusal;
   }
 
   async function admit(call: Call, gate: Gate, slot: Slot | undefined): Promise<Admission | Refusal> {

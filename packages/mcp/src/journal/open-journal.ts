@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { tell } from "../util/tell.ts";
 import { timerDelay } from "../util/timer-delay.ts";
 import { DiskError, deliverAll } from "./delivery.ts";
 import type { Journal, JournalOptions, JournalState } from "./journal.ts";
@@ -245,14 +246,10 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   return { append, flush, close, state };
 }
 
-/** A listener whose own error is a warning of the process: it must neither stop delivery nor vanish. */
+/** A listener that can neither stop delivery nor end the process. */
 function guarded<T>(listener: ((value: T) => void) | undefined): (value: T) => void {
   return (value) => {
-    try {
-      listener?.(value);
-    } catch (error) {
-      process.emitWarning(`a listener of the usage journal threw: ${messageOf(error)}`);
-    }
+    if (listener !== undefined) tell(listener, value, "a listener of the usage journal");
   };
 }
 
