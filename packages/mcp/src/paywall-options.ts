@@ -21,7 +21,8 @@ export interface PaywallOptions {
    */
   readonly timeout?: number;
   /**
-   * Where a call's token is, when it is not in the usual places; asked first, undefined leaves it to them. A function
+   * Where a call's token is, when it is not in the usual places: the door's `authInfo`, the `Authorization` header, and
+   * `LICENTRIC_AGENT_TOKEN` for calls that are known to be local. Asked first; undefined leaves it to them. A function
    * that throws, rejects or answers something else refuses the call as `misconfigured`.
    */
   readonly token?: TokenSource;

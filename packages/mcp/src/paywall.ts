@@ -100,7 +100,7 @@ export interface Paywall {
   /**
    * Who called, for a handler: what the API said of the caller's credential.
    *
-   * @param context - the handler's last argument
+   * @param context - the handler's last argument; nothing where a framework hands none over
    * @throws TypeError outside of a charged call
    * @example
    * ```ts
@@ -109,7 +109,7 @@ export interface Paywall {
    * }));
    * ```
    */
-  caller(context: unknown): Caller;
+  caller(context?: unknown): Caller;
   /**
    * The verifier for `requireBearerAuth` of both SDKs, so that a request with a bad token is answered 401 before it
    * reaches MCP. It asks the API once a minute for each token; every call is verified again where it is billed.

@@ -430,8 +430,11 @@ it.each<[string, ChargeOptions, PaywallOptions]>([
 it("does not wait for a call whose result was given once more", async () => {
   const paywall = createPaywall({ baseUrl: api.url, token: () => token });
   const handler = paywall.tool({ meterName: "api_calls" }, async (_extra: object) => text("ran"));
-  const again = { _meta: { [IDEMPOTENCY_META_KEY]: "k1" } };
-  for (let call = 0; call < 2; call++) expect(await handler(again)).toEqual(text("ran"));
+  const again = () => ({
+    signal: new AbortController().signal,
+    _meta: { [IDEMPOTENCY_META_KEY]: "k1" },
+  });
+  for (let call = 0; call < 2; call++) expect(await handler(again())).toEqual(text("ran"));
   await paywall.close({ timeout: 60_000 });
   expect(api.ledger.usage).toHaveLength(1);
 });

@@ -1,8 +1,9 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Caller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
-import { findToken, type TokenSource, TokenSourceError } from "../http/token.ts";
+import { findToken, TOKEN_VARIABLE, type TokenSource, TokenSourceError } from "../http/token.ts";
 import { type Links, type Refusal, refuse } from "../refusal.ts";
-import { type RequestContext, readRequestContext } from "../server/request-context.ts";
+import { type RequestContext, readRequestContext, signalIn } from "../server/request-context.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
 import { type Call, toCall } from "./call.ts";
 import { type Admission, type Charge, isRefusal, type Outcome } from "./charge.ts";
@@ -85,10 +86,15 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
   const passed = new WeakMap<AbortSignal, Passed>();
+  /** Who called the handler that is running: some frameworks give it no context that names the request, or none. */
+  let hasWarned = false;
+  const callers = new AsyncLocalStorage<Caller>();
 
   async function findTokenOf(request: RequestContext, gate?: Gate): Promise<string | undefined> {
     try {
-      return await findToken(request, dependencies.tokenSource, dependencies.environment);
+      const token = await findToken(request, dependencies.tokenSource, dependencies.environment);
+      if (token === undefined && dependencies.environment[TOKEN_VARIABLE]) warnOfVariable();
+      return token;
     } catch (error) {
       if (!(error instanceof TokenSourceError)) throw error;
       const { kind, name } = gate ?? {};
@@ -111,8 +117,8 @@ export function createPassages(dependencies: PassageDependencies): Passages {
       return underWay.run(run);
     },
     callerOf(context) {
-      const { signal } = readRequestContext(context);
-      return signal === undefined ? undefined : passed.get(signal)?.caller;
+      const signal = signalIn(context);
+      return (signal && passed.get(signal)?.caller) ?? callers.getStore();
     },
   };
 
@@ -137,7 +143,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
     const before = signal && passed.get(signal)?.running.get(gate.id);
     if (before !== undefined && (scope !== undefined || before.admission.resume())) {
-      return finish(gate, request, before, scope, trace, run);
+      return finish(gate, request, before, scope, trace, calledBy(before.admission.caller, run));
     }
     const token = await findTokenOf(request, gate).catch((error: unknown) => refusalOf(error, gate));
     if (typeof token === "object") return { refusal: token };
@@ -161,7 +167,20 @@ export function createPassages(dependencies: PassageDependencies): Passages {
       const running = passed.get(signal)?.running ?? new Map<string, Running>();
       passed.set(signal, { caller: admission.caller, running: running.set(gate.id, now) });
     }
-    return finish(gate, request, now, scope, trace, run);
+    return finish(gate, request, now, scope, trace, calledBy(admission.caller, run));
+  }
+
+  /** Says once that the environment's token was not used, and what to do. */
+  function warnOfVariable(): void {
+    if (hasWarned) return;
+    hasWarned = true;
+    process.emitWarning(VARIABLE_UNUSED, "LicentricWarning");
+    emitter.emit("failed", { reason: VARIABLE_UNUSED, error: undefined });
+  }
+
+  /** Runs a handler so that it can be said who called it. */
+  function calledBy(caller: Caller, run: () => unknown): () => unknown {
+    return () => callers.run(caller, run);
   }
 
   /** The refusal that something left by, told to the listeners. */
@@ -187,6 +206,8 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     }
   }
 }
+
+const VARIABLE_UNUSED = `${TOKEN_VARIABLE} is set and was not used for a call without a token: nothing shows that the call came from the agent that started this process. If nobody else can call this server (stdio through a framework, or tools that are wrapped one by one and called in memory), say so: createPaywall({ token: () => process.env["${TOKEN_VARIABLE}"] }). If it serves HTTP, each agent has to send its own token: unset the variable`;
 
 /** Says who calls, and bills nothing. */
 const VERIFY_ONLY: Policy = { charge: "call", scopes: [], enforceBudget: false, warnAgent: false };

@@ -23,8 +23,8 @@ export class TokenSourceError extends Error {
 }
 
 /**
- * The token of a call: of the owner's own source, else of the HTTP door, else of the `Authorization` header, else,
- * where there is neither HTTP nor a session, of the environment.
+ * The token of a call: of the owner's own source, else of the HTTP door, else of the `Authorization` header, else, of
+ * a call that is known to be local, of the environment.
  *
  * @throws TokenSourceError where the owner's own source cannot be used
  */
@@ -38,7 +38,8 @@ export async function findToken(
   if (context.authToken !== undefined) return context.authToken;
   if (context.authorization !== undefined) return bearerToken(context.authorization);
   // Set and empty is how a shell or a compose file says that it has none.
-  return (context.local && environment[TOKEN_VARIABLE]) || undefined;
+  const ofProcess = environment[TOKEN_VARIABLE] || undefined;
+  return ofProcess !== undefined && context.isLocal() ? ofProcess : undefined;
 }
 
 async function askSource(source: TokenSource, context: RequestContext): Promise<string | undefined> {

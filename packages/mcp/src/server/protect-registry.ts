@@ -2,8 +2,9 @@ import type { Gate } from "../charging/gate.ts";
 import type { Policy } from "../charging/policy.ts";
 import { RefusedError, toToolResult } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
-import { type AnyHandler, argsOf, guardedOf } from "./handler.ts";
+import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
+import { argsOf, contextOf } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */
@@ -238,7 +239,7 @@ function guardFunction(
     };
     if (policy === false || (await rejects(kind, entry, params))) return run();
     const gate: Gate = { kind, name: name.current, id: `${kind} ${name.current}`, policy };
-    const passage = await plan.passages.pass(gate, argsOf(params), params.at(-1), run);
+    const passage = await plan.passages.pass(gate, argsOf(params), contextOf(params), run);
     if ("result" in passage) return passage.result;
     if (refusals === "throw") throw new RefusedError(passage.refusal);
     return toToolResult(passage.refusal);

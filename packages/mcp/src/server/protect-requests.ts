@@ -4,8 +4,10 @@ import type { RequestScope } from "../charging/passages.ts";
 import { type Refusal, RefusedError, toToolResult } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
 import { annotateTools } from "./list-tools.ts";
+import { noteTransport } from "./local-calls.ts";
 import { notGuardable } from "./not-guardable.ts";
 import type { BuiltIn } from "./protect-registry.ts";
+import { signalIn } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** A request handler as the SDKs keep it: it gets the whole JSON-RPC request. */
@@ -35,11 +37,15 @@ export function guardRequests(
     if (method === "tools/list") return annotateTools(run, plan, builtIn);
     if (!isCharged(method)) return handler;
     const { kind } = CHARGED[method];
-    if (isBuiltIn(kind)) return settleAround(method, run, plan);
-    const guarded = guardOwn(method, run, plan);
+    const guarded = isBuiltIn(kind) ? settleAround(method, run, plan) : guardOwn(method, run, plan);
+    const noted: RequestHandler = (request, context) => {
+      noteTransport(signalIn(context), server["transport"]);
+      return guarded(request, context);
+    };
+    if (isBuiltIn(kind)) return noted;
     // Both SDKs reject a malformed call before any handler sees it: it is not billed, and the error is theirs.
     return (request: unknown, context: unknown) =>
-      method === "tools/call" && isMalformedCall(request) ? run(request, context) : guarded(request, context);
+      method === "tools/call" && isMalformedCall(request) ? run(request, context) : noted(request, context);
   };
   for (const [method, handler] of handlers) {
     handlers.set(
