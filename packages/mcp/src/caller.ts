@@ -25,3 +25,11 @@ export function toCaller({ accountId, agentId, scopes, expiresAt, budget }: Veri
     budget,
   };
 }
+
+/**
+ * Names an agent. What binds a call is bound to this and not to a token: the same agent may come with another one, as
+ * when its credential is rotated.
+ */
+export function agentNameOf({ accountId, agentId }: Pick<Caller, "accountId" | "agentId">): string {
+  return JSON.stringify([accountId, agentId]);
+}

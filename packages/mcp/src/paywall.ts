@@ -21,6 +21,7 @@ import { type Refusal, refuse } from "./refusal.ts";
 import { type AnyHandler, guardHandler } from "./server/handler.ts";
 import { guardServer } from "./server/protect.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
+import { createTaskOwners } from "./server/tasks.ts";
 import { createTelemetry } from "./telemetry.ts";
 import { digest } from "./util/digest.ts";
 import { createVerificationCache } from "./verification-cache.ts";
@@ -228,6 +229,8 @@ export function buildPaywall(
     tokenSource: options.token,
     environment: process.env,
   });
+  const tasks = createTaskOwners();
+  const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
   /** Calls that are under way go on to their end; no other begins. */
   async function refuseAsClosed({ kind, name }: Call): Promise<Refusal> {
     const refusal = refuse("billing_unavailable", links, {
@@ -266,9 +269,11 @@ export function buildPaywall(
           refusals,
           hideUncallable,
           scopeStepUp: options.scopeStepUp ?? false,
+          tasks,
+          identify: identifyCaller,
           scopesOf: async (context) => {
             try {
-              return (await identify(await passages.tokenOf(context))).scopes;
+              return (await identifyCaller(context)).scopes;
             } catch (error) {
               if (!(error instanceof Refused)) throw error;
               return error.refusal.status === 401 ? "none" : undefined;

@@ -2,6 +2,7 @@ import type { Gate } from "../charging/gate.ts";
 import type { Passages } from "../charging/passages.ts";
 import type { Policy } from "../charging/policy.ts";
 import { RefusedError, toToolResult } from "../refusal.ts";
+import { asPrivate } from "./private-result.ts";
 import { argsOf, contextOf } from "./request-context.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a handler of either SDK, with or without arguments; users see its own type
@@ -36,8 +37,10 @@ export function guardHandler(passages: Passages, gate: Gate, handler: AnyHandler
     );
   }
   const made = async (...params: unknown[]) => {
-    const passage = await passages.pass(gate, argsOf(params), contextOf(params), () => handler(...params));
-    if ("result" in passage) return passage.result;
+    const context = contextOf(params);
+    const passage = await passages.pass(gate, argsOf(params), context, () => handler(...params));
+    if ("result" in passage)
+      return gate.kind === "resource" ? asPrivate(passage.result, context) : passage.result;
     if (gate.kind === "tool") return toToolResult(passage.refusal);
     throw new RefusedError(passage.refusal);
   };
