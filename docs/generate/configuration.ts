@@ -31,7 +31,11 @@ has a default. What is wrong is named at start, all of it at once, and never wit
           "client, paywall, command line",
           "the API's origin; `https://www.licentric.com` by default",
         ],
-        ["`LICENTRIC_AGENT_TOKEN`", "paywall", "the token of the agent that a stdio server was started for"],
+        [
+          "`LICENTRIC_AGENT_TOKEN`",
+          "paywall",
+          "the token of the agent that a stdio server was started for; read for local calls alone",
+        ],
         ["`LICENTRIC_JOURNAL_DIR`", "paywall", 'where usage is journalled with `metering: "background"`'],
         ["`NO_COLOR`", "command line", "no colours, also on a terminal"],
         ["`FORCE_COLOR`", "command line", "`1`: colours, also elsewhere and with `NO_COLOR`; `0`: none"],

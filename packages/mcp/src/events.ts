@@ -1,5 +1,6 @@
 import type { BudgetState } from "@licentric/sdk";
 import type { Refusal } from "./refusal.ts";
+import { tell } from "./util/tell.ts";
 
 /** What an event is about. */
 export interface CallSubject {
@@ -46,7 +47,7 @@ export interface PaywallEvents {
   };
 }
 
-/** Hears one kind of event. */
+/** Hears one kind of event. What it throws or rejects with becomes a process warning, and nothing else. */
 export type PaywallListener<Type extends keyof PaywallEvents> = (event: PaywallEvents[Type]) => void;
 
 /** Tells listeners, in the order in which they came. */
@@ -55,7 +56,7 @@ export interface Emitter {
   emit<Type extends keyof PaywallEvents>(type: Type, event: PaywallEvents[Type]): void;
 }
 
-/** Makes an emitter. A listener that throws becomes a process warning: it must not cost a caller its answer. */
+/** Makes an emitter. */
 export function createEmitter(): Emitter {
   const listeners: { [Type in keyof PaywallEvents]: Set<PaywallListener<Type>> } = {
     verified: new Set(),
@@ -71,14 +72,7 @@ export function createEmitter(): Emitter {
     },
     emit(type, event) {
       for (const listener of listeners[type]) {
-        try {
-          listener(event);
-        } catch (error) {
-          process.emitWarning(
-            `a "${type}" listener of the paywall threw: ${String(error)}`,
-            "LicentricWarning",
-          );
-        }
+        tell(listener, event, `a "${type}" listener of the paywall`);
       }
     },
   };

@@ -21,6 +21,7 @@ import { type Refusal, refuse } from "./refusal.ts";
 import { type AnyHandler, guardHandler } from "./server/handler.ts";
 import { guardServer } from "./server/protect.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
+import { createTaskOwners } from "./server/tasks.ts";
 import { createTelemetry } from "./telemetry.ts";
 import { digest } from "./util/digest.ts";
 import { createVerificationCache } from "./verification-cache.ts";
@@ -100,7 +101,7 @@ export interface Paywall {
   /**
    * Who called, for a handler: what the API said of the caller's credential.
    *
-   * @param context - the handler's last argument
+   * @param context - the handler's last argument; nothing where a framework hands none over
    * @throws TypeError outside of a charged call
    * @example
    * ```ts
@@ -109,7 +110,7 @@ export interface Paywall {
    * }));
    * ```
    */
-  caller(context: unknown): Caller;
+  caller(context?: unknown): Caller;
   /**
    * The verifier for `requireBearerAuth` of both SDKs, so that a request with a bad token is answered 401 before it
    * reaches MCP. It asks the API once a minute for each token; every call is verified again where it is billed.
@@ -135,6 +136,18 @@ export interface Paywall {
    * ```
    */
   on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
+  /**
+   * Delivers what is journalled at once, without waiting for the next interval or the pause after a failure: when the
+   * API is back after an outage, or before the process is frozen. Resolves when all of it is delivered, and at once
+   * where the paywall keeps no journal.
+   *
+   * @throws Error where something could not be delivered: it stays on disk and is sent again later
+   * @example
+   * ```ts
+   * await paywall.flush();
+   * ```
+   */
+  flush(): Promise<void>;
   /**
    * Delivers what is journalled, within `timeout` milliseconds (5,000 by default), and closes the connections to the
    * API. Calls that come later are refused. What could not be delivered stays on disk for the next process.
@@ -226,6 +239,8 @@ export function buildPaywall(
     tokenSource: options.token,
     environment: process.env,
   });
+  const tasks = createTaskOwners();
+  const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
   /** Calls that are under way go on to their end; no other begins. */
   async function refuseAsClosed({ kind, name }: Call): Promise<Refusal> {
     const refusal = refuse("billing_unavailable", links, {
@@ -264,9 +279,11 @@ export function buildPaywall(
           refusals,
           hideUncallable,
           scopeStepUp: options.scopeStepUp ?? false,
+          tasks,
+          identify: identifyCaller,
           scopesOf: async (context) => {
             try {
-              return (await identify(await passages.tokenOf(context))).scopes;
+              return (await identifyCaller(context)).scopes;
             } catch (error) {
               if (!(error instanceof Refused)) throw error;
               return error.refusal.status === 401 ? "none" : undefined;
@@ -286,6 +303,7 @@ export function buildPaywall(
     verifier: (verifierOptions = {}) => createVerifier(identify, verifierOptions),
     door: (doorOptions) => createDoor(identify, links, doorOptions),
     on: emitter.on,
+    flush: async () => journal?.flush(),
     async close({ timeout: closeTimeout = 5_000 } = {}) {
       isClosed = true;
       const end = now() + closeTimeout;

@@ -142,7 +142,9 @@ export function createTestLedger(): TestLedger {
       const first = recordedUnder(usage);
       if (first !== undefined && (first.meterName !== meterName || first.quantity !== quantity))
         return refused("idempotency_conflict");
-      return answered({ ...verified(agent, meterName), event: record(usage) });
+      const event = record(usage);
+      // As of the API: the budget has this usage in it.
+      return answered({ ...verified(agent, meterName), event });
     },
     async reserve(token, request, { idempotencyKey }): Promise<Answer<Reserved>> {
       requests.push("reserve");

@@ -75,10 +75,13 @@ it("keeps nothing of results that are too large to repeat", async () => {
   const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (_extra: object) => ({
     content: ["x".repeat(2_000_000)],
   }));
-  const extra = { _meta: { "com.licentric/idempotencyKey": "k" } };
-  await handler(extra);
+  const extra = () => ({
+    signal: new AbortController().signal,
+    _meta: { "com.licentric/idempotencyKey": "k" },
+  });
+  await handler(extra());
   // The result is gone, so a repetition cannot be answered; it is not run for nothing either.
-  expect(await handler(extra)).toMatchObject({
+  expect(await handler(extra())).toMatchObject({
     _meta: { "com.licentric/refusal": { code: "idempotency_replay" } },
   });
   paywall.expectBilled({ quantity: 1 });

@@ -18,10 +18,13 @@ afterEach(async () => {
   await api.close();
 });
 
+/** A context is known by its signal: whatever could have been sent is arguments. */
+const contextWith = (token: string) => ({ signal: new AbortController().signal, _meta: token });
+
 type Call = (token: string) => Promise<object>;
 const charged = (charge: Partial<ChargeOptions> = {}): Call => {
   const handler = paywall.tool({ meterName: "api_calls", ...charge }, async (_extra: object) => text("ran"));
-  return (token) => handler({ _meta: token });
+  return (token) => handler(contextWith(token));
 };
 
 const isServed = (result: object) => refusalOf(result) === undefined;
@@ -82,7 +85,7 @@ it.each(["success", "reserve"] as const)(
       return text("ran");
     });
     api.work = 15;
-    const results = await Promise.all(Array.from({ length: 160 }, () => handler({ _meta: token })));
+    const results = await Promise.all(Array.from({ length: 160 }, () => handler(contextWith(token))));
     expect(results.filter(isServed)).toHaveLength(runs);
     expect(api.ledger.usage).toHaveLength(runs);
     expect(failed).toEqual([]);

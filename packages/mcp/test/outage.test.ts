@@ -343,6 +343,22 @@ describe('metering: "background"', () => {
     expect(api.ledger.usage).toHaveLength(6);
   });
 
+  it("flushes what waits for an API that asked for a day and is back at once", async () => {
+    const { call, paywall } = await serve({ ...background, journal: { directory, flushInterval: 60_000 } });
+    await call();
+    const busy = { status: 429, headers: { "retry-after": "86400" } };
+    api.faults.push(busy);
+    await expect(paywall.flush()).rejects.toThrow(/1 usage events wait/);
+    expect(api.ledger.usage).toHaveLength(0);
+    await paywall.flush();
+    expect(api.ledger.usage).toHaveLength(1);
+  });
+
+  it("has nothing to flush where no journal is kept", async () => {
+    const { paywall } = await serve();
+    await expect(paywall.flush()).resolves.toBeUndefined();
+  });
+
   it("shares one request among concurrent calls of one agent", async () => {
     const { call } = await serve(background);
     api.delay = 30;
@@ -414,8 +430,11 @@ it.each<[string, ChargeOptions, PaywallOptions]>([
 it("does not wait for a call whose result was given once more", async () => {
   const paywall = createPaywall({ baseUrl: api.url, token: () => token });
   const handler = paywall.tool({ meterName: "api_calls" }, async (_extra: object) => text("ran"));
-  const again = { _meta: { [IDEMPOTENCY_META_KEY]: "k1" } };
-  for (let call = 0; call < 2; call++) expect(await handler(again)).toEqual(text("ran"));
+  const again = () => ({
+    signal: new AbortController().signal,
+    _meta: { [IDEMPOTENCY_META_KEY]: "k1" },
+  });
+  for (let call = 0; call < 2; call++) expect(await handler(again())).toEqual(text("ran"));
   await paywall.close({ timeout: 60_000 });
   expect(api.ledger.usage).toHaveLength(1);
 });

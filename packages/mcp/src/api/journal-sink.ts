@@ -27,6 +27,12 @@ export interface JournalOptions {
 /** A journal that opens by itself. */
 export interface JournalSink {
   open(): Promise<Journal>;
+  /**
+   * Delivers everything that was journalled so far, at once.
+   *
+   * @throws the journal's error where it cannot be opened or something is left
+   */
+  flush(): Promise<void>;
   /** Delivers what it can in the time given, in milliseconds, and lets go of the directory. */
   close(timeout: number): Promise<void>;
 }
@@ -81,6 +87,7 @@ export function createJournalSink(
   );
   return {
     open,
+    flush: async () => (await open()).flush(),
     async close(timeout) {
       const journal = await opening?.catch(() => undefined);
       const left = await journal?.close({ timeout });

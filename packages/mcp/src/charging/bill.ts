@@ -1,4 +1,5 @@
 import type { Caller } from "../caller.ts";
+import { member } from "../util/record.ts";
 import { isMeterName, isQuantity, MAX_QUANTITY, type Policy } from "./policy.ts";
 
 /** What a call costs. */
@@ -55,23 +56,31 @@ export async function computeBill(
   identify: () => Promise<Caller>,
 ): Promise<Bill | undefined> {
   if (policy.meterName === undefined) return undefined;
+  // Its result will be too late: the handler has run by then.
+  if (isAsync(policy.resultQuantity)) throw promiseError("resultQuantity");
   const read = (caller: Caller) => ({
-    meterName: typeof policy.meterName === "function" ? policy.meterName(args, caller) : policy.meterName,
-    quantity: typeof policy.quantity === "function" ? policy.quantity(args, caller) : (policy.quantity ?? 1),
+    meterName:
+      typeof policy.meterName === "function"
+        ? atOnce("meterName", policy.meterName(args, caller))
+        : policy.meterName,
+    quantity:
+      typeof policy.quantity === "function"
+        ? atOnce("quantity", policy.quantity(args, caller))
+        : (policy.quantity ?? 1),
   });
   let bill: ReturnType<typeof read> | undefined;
   const unknown = unknownCaller();
   try {
     bill = read(unknown.caller);
   } catch (error) {
-    if (!unknown.wasRead()) throw new BillError("meterName or quantity threw", { cause: error });
+    if (!unknown.wasRead()) throw asBillError(error);
   }
   if (bill === undefined || unknown.wasRead()) {
     const caller = await identify();
     try {
       bill = read(caller);
     } catch (error) {
-      throw new BillError("meterName or quantity threw", { cause: error });
+      throw asBillError(error);
     }
   }
   const { meterName, quantity } = bill;
@@ -94,12 +103,35 @@ export function computeResultQuantity(
 ): number {
   let quantity: unknown;
   try {
-    quantity = resultQuantity(result, args, caller);
+    quantity = atOnce("resultQuantity", resultQuantity(result, args, caller));
   } catch (error) {
-    throw new BillError("resultQuantity threw", { cause: error });
+    throw asBillError(error, "resultQuantity");
   }
   if (!isQuantity(quantity)) throw quantityError("resultQuantity", quantity);
   return quantity;
+}
+
+function asBillError(error: unknown, name = "meterName or quantity"): BillError {
+  return error instanceof BillError ? error : new BillError(`${name} threw`, { cause: error });
+}
+
+/**
+ * What an owner's function answered.
+ *
+ * @throws BillError where that is a promise: nobody waits for it, and what it rejects with must not end the process
+ */
+function atOnce<Value>(name: string, value: Value): Value {
+  if (typeof member(value, "then") !== "function") return value;
+  Promise.resolve(value).catch(() => undefined);
+  throw promiseError(name);
+}
+
+function promiseError(name: string): BillError {
+  return new BillError(`${name} answered a promise; it has to answer at once, so it cannot be async`);
+}
+
+function isAsync(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === "[object AsyncFunction]";
 }
 
 function quantityError(name: string, value: unknown): BillError {

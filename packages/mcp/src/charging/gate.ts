@@ -13,8 +13,11 @@ export interface Gate extends CallSubject {
   /** Tells this gate from every other, across requests and restarts. */
   readonly id: string;
   readonly policy: Policy;
-  /** Stands before what a server serves, and so before what a request can ask for; else around a single handler. */
-  readonly isServed?: true;
+  /**
+   * The owner's policy of what a server serves, where this stands before that and so before what a request can ask for;
+   * undefined around a single handler. One call passes gates of the same policy as one.
+   */
+  readonly serves?: Policy;
 }
 
 /** What passing a gate gives: the handler's result, or why there is none. */

@@ -1,15 +1,16 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Caller } from "../caller.ts";
 import type { Emitter } from "../events.ts";
-import { findToken, type TokenSource } from "../http/token.ts";
+import type { TokenSource } from "../http/token.ts";
 import type { Links, Refusal } from "../refusal.ts";
-import { type RequestContext, readRequestContext } from "../server/request-context.ts";
+import { type RequestContext, readRequestContext, signalIn } from "../server/request-context.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
 import type { Admission, Outcome, Settlement } from "./admission.ts";
 import { type Call, toCall } from "./call.ts";
+import { createFindCallToken } from "./call-token.ts";
 import { type Charge, isRefusal } from "./charge.ts";
 import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
-import type { Policy } from "./policy.ts";
+import { Refused } from "./refused.ts";
 import { createRepetitions, endSlot } from "./repetitions.ts";
 import type { Ending, Replays, Slot } from "./replays.ts";
 import type { UnderWay } from "./under-way.ts";
@@ -22,7 +23,10 @@ export interface RequestScope {
   /** The protected server that is asked. */
   readonly server: object;
   readonly kind: Gate["kind"];
-  /** What the client asked for: the gate of this name is settled with the request, any other one by itself. */
+  /**
+   * What the client asked for, by the name that it is registered with: the gate of this name is settled with the
+   * request, any other one by itself.
+   */
   readonly name: string | undefined;
   /** Arguments as the client sent them: a schema's defaults must not make one call look like two. */
   readonly sentArgs: unknown;
@@ -45,7 +49,7 @@ export interface Pending {
 
 /** A call that was let in. */
 export interface Running {
-  readonly policy: Policy;
+  readonly gate: Gate;
   readonly admission: Admission;
   readonly slot: Slot | undefined;
 }
@@ -96,19 +100,19 @@ interface Passed {
 /** Makes the passages of one paywall. */
 export function createPassages(dependencies: PassageDependencies): Passages {
   const { charge, underWay, replays, emitter, links, trace } = dependencies;
+  const findToken = createFindCallToken(dependencies);
   const repetitions = createRepetitions(charge, replays, emitter, links);
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
   const passed = new WeakMap<AbortSignal, Passed>();
   // What wraps a handler may hand it a context with another signal, and runs it in its own time all the same.
   const around = new AsyncLocalStorage<{ readonly scope: RequestScope; readonly requestId: unknown }>();
-
-  const findTokenOf = (request: RequestContext) =>
-    findToken(request, dependencies.tokenSource, dependencies.environment);
+  // Some frameworks give a handler no context that names its request, or none.
+  const callers = new AsyncLocalStorage<Caller>();
 
   return {
     pass: (...passing) => underWay.run(() => pass(...passing)),
-    tokenOf: (context) => findTokenOf(readRequestContext(context)),
+    tokenOf: (context) => findToken(readRequestContext(context)),
     async within(context, scope, run) {
       const { signal, requestId } = readRequestContext(context);
       if (signal !== undefined) scopes.set(signal, scope);
@@ -119,33 +123,47 @@ export function createPassages(dependencies: PassageDependencies): Passages {
       }
     },
     isWithin(context, { server, kind, name }) {
-      const { signal, requestId } = readRequestContext(context);
-      const outer = around.getStore();
-      const scope =
-        (signal && scopes.get(signal)) ??
-        (outer !== undefined && requestId !== undefined && outer.requestId === requestId
-          ? outer.scope
-          : undefined);
+      const request = readRequestContext(context);
+      const { signal } = request;
+      const scope = (signal && scopes.get(signal)) ?? scopeAround(request);
       if (scope === undefined || scope.isOver) return false;
       if (scope.server !== server || scope.kind !== kind || scope.name !== name) return false;
       if (signal !== undefined) scopes.set(signal, scope);
       return true;
     },
     callerOf(context) {
-      const { signal } = readRequestContext(context);
-      return signal === undefined ? undefined : passed.get(signal)?.caller;
+      const signal = signalIn(context);
+      return (signal && passed.get(signal)?.caller) ?? callers.getStore();
     },
   };
 
   async function pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage> {
     const request = readRequestContext(context);
-    const opened = request.signal === undefined ? undefined : scopes.get(request.signal);
+    const opened = scopeFor(request, gate);
     const scope = opened !== undefined && isAskedFor(gate, opened) ? opened : undefined;
     // Whatever the handler of a billed request calls is in its price.
     if (scope === undefined && opened?.running?.admission.isBilled) return { result: await run() };
     const passage = await passIn(scope, request, gate, args, run);
     if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
     return passage;
+  }
+
+  /** The scope of the request in whose time this runs, where it has the same id. */
+  function scopeAround({ requestId }: RequestContext): RequestScope | undefined {
+    const outer = around.getStore();
+    return requestId !== undefined && outer?.requestId === requestId ? outer.scope : undefined;
+  }
+
+  /** The scope that a gate's call runs in. */
+  function scopeFor(request: RequestContext, gate: Gate): RequestScope | undefined {
+    const { signal } = request;
+    const own = signal && scopes.get(signal);
+    if (own !== undefined) return own;
+    const outer = scopeAround(request);
+    // A client may choose the same id for another call: only what was asked for is known to be the same one.
+    if (outer === undefined || !isAskedFor(gate, outer)) return undefined;
+    if (signal !== undefined) scopes.set(signal, outer);
+    return outer;
   }
 
   async function passIn(
@@ -158,16 +176,29 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     const before = runningBefore(scope, request, gate);
     if (before !== undefined) {
       remember(request, gate, before);
-      return finish(gate, before, scope, trace, run);
+      return finish(gate, before, scope, trace, calledBy(before.admission.caller, run));
     }
-    const token = await findTokenOf(request);
+    const token = await findToken(request, gate).catch((error: unknown) => refusalOf(error, gate));
+    if (typeof token === "object") return { refusal: token };
     const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
     const admitted = await repetitions.admit(call, gate, () => admit(call, gate));
     if (!("admission" in admitted)) return admitted;
-    const now = { policy: gate.policy, ...admitted };
+    const now = { gate, ...admitted };
     if (scope !== undefined) scope.running = now;
     remember(request, gate, now);
-    return finish(gate, now, scope, trace, run);
+    return finish(gate, now, scope, trace, calledBy(now.admission.caller, run));
+  }
+
+  /** Runs a handler so that it can be said who called it. */
+  function calledBy(caller: Caller, run: () => unknown): () => unknown {
+    return () => callers.run(caller, run);
+  }
+
+  /** The refusal that something left by, told to the listeners. */
+  function refusalOf(error: unknown, { kind, name }: Gate): Refusal {
+    if (!(error instanceof Refused)) throw error;
+    emitter.emit("denied", { kind, name, refusal: error.refusal, agentId: undefined });
+    return error.refusal;
   }
 
   /** What lets a gate's call in again: that something else let it in already, or that it was paid for with its rounds. */
@@ -179,7 +210,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     if (scope !== undefined) return scope.running;
     // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
     const before = signal && passed.get(signal)?.running.get(gate.id);
-    return before?.policy === gate.policy && before.admission.resume() ? before : undefined;
+    return before?.gate.policy === gate.policy && before.admission.resume() ? before : undefined;
   }
 
   function remember({ signal }: RequestContext, gate: Gate, running: Running): void {
@@ -200,8 +231,8 @@ export function createPassages(dependencies: PassageDependencies): Passages {
 
 /** Whether a gate stands before what a request asked for. */
 function isAskedFor(gate: Gate, { kind, name, running, isOver }: RequestScope): boolean {
-  if (isOver || !gate.isServed || gate.kind !== kind || gate.name !== name) return false;
-  return running === undefined || running.policy === gate.policy;
+  if (isOver || gate.serves === undefined || gate.kind !== kind || gate.name !== name) return false;
+  return running === undefined || running.gate.serves === gate.serves;
 }
 
 function describeAdmission(admission: Admission | Refusal): SpanAttributes {

@@ -13,13 +13,14 @@ export interface ChargeOptions<Args = unknown, Result = unknown> {
   /**
    * How many units a call bills: a whole number from 0 to 1 000 000 000, or a function of the arguments and the
    * caller; 1 by default, and 0 bills nothing. With `charge: "reserve"` it is the most that the call can cost.
-   * A function that answers anything else refuses the call before its handler runs.
+   * A function that answers anything else, a promise too, refuses the call before its handler runs.
    */
   readonly quantity?: number | ((args: Args, caller: Caller) => number);
   /**
    * How many units were really used, read from the handler's result. Needs `charge: "success"` (the default where
    * this is given) or `"reserve"`. A function that throws or answers no whole number bills `quantity`, and a
-   * `failed` event says so; in reserve mode no more is ever billed than was held.
+   * `failed` event says so; an async function refuses the call before its handler runs. In reserve mode no more is
+   * ever billed than was held.
    */
   readonly resultQuantity?: (result: Result, args: Args, caller: Caller) => number;
   /**

@@ -1,3 +1,5 @@
+import { timerDelay } from "../util/timer-delay.ts";
+
 /** What has begun and not ended yet. */
 export interface UnderWay {
   /** Runs something that {@link UnderWay.end} waits for. */
@@ -28,7 +30,7 @@ export function createUnderWay(): UnderWay {
           waiting.delete(tell);
           resolve();
         };
-        const tooLong = setTimeout(tell, timeout);
+        const tooLong = setTimeout(tell, timerDelay(timeout));
         waiting.add(tell);
       });
     },

@@ -15,21 +15,44 @@ export interface TokenRequest {
 /** Says which token a call came with; undefined leaves it to the usual places. */
 export type TokenSource = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
 
+/** An owner's token function that cannot be used: it threw, or answered something that is no token. */
+export class TokenSourceError extends Error {
+  static {
+    TokenSourceError.prototype.name = "TokenSourceError";
+  }
+}
+
 /**
- * The token of a call: of the owner's own source, else of the HTTP door, else of the `Authorization` header, else,
- * where there is neither HTTP nor a session, of the environment.
+ * The token of a call: of the owner's own source, else of the HTTP door, else of the `Authorization` header, else, of
+ * a call that is known to be local, of the environment.
+ *
+ * @throws TokenSourceError where the owner's own source cannot be used
  */
 export async function findToken(
   context: RequestContext,
   source: TokenSource | undefined,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string | undefined> {
-  const own = await source?.({ header: context.header, meta: context.meta });
+  const own = source && (await askSource(source, context));
   if (own !== undefined) return own;
   if (context.authToken !== undefined) return context.authToken;
   if (context.authorization !== undefined) return bearerToken(context.authorization);
   // Set and empty is how a shell or a compose file says that it has none.
-  return (context.local && environment[TOKEN_VARIABLE]) || undefined;
+  const ofProcess = environment[TOKEN_VARIABLE] || undefined;
+  return ofProcess !== undefined && context.isLocal() ? ofProcess : undefined;
+}
+
+async function askSource(source: TokenSource, context: RequestContext): Promise<string | undefined> {
+  let own: unknown;
+  try {
+    own = await source({ header: context.header, meta: context.meta });
+  } catch (error) {
+    throw new TokenSourceError("token threw", { cause: error });
+  }
+  // A program without types answers what `Headers.get` does.
+  if (typeof own === "string" || own === undefined) return own;
+  if (own === null) return undefined;
+  throw new TokenSourceError(`token answered a value of type ${typeof own}, not a text or undefined`);
 }
 
 /** The token of an `Authorization: Bearer …` header, the scheme in any case; "" where it is another scheme. */

@@ -32,7 +32,10 @@ export interface JournalOptions {
   readonly deliveryTimeout?: number;
   /** The first and the longest pause after a failed request: they double from one to the other. 250 and 30 000. */
   readonly retryDelay?: { readonly first?: number; readonly longest?: number };
-  /** The pause that an error asks for (`Retry-After`), in milliseconds; the backoff's own where it is longer. */
+  /**
+   * The pause that an error asks for (`Retry-After`), in milliseconds; the backoff's own where it is longer. Five
+   * minutes at most are waited, whatever is asked: `flush()` tries at once.
+   */
   readonly retryAfter?: (error: unknown) => number | undefined;
   /** How often to look for what dead processes left; 15 000 by default. */
   readonly adoptInterval?: number;

@@ -257,6 +257,35 @@ describe("an outage", () => {
     expect(pauses).toEqual([5000]);
   });
 
+  test.each([
+    ["more than a timer can hold", 3_000_000_000],
+    ["a day", 86_400_000],
+    ["for ever", Number.POSITIVE_INFINITY],
+  ])("a pause of %s is waited for five minutes, and is over with the next flush", async (_, retryAfter) => {
+    const api = fakeApi();
+    const pauses: number[] = [];
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const journal = await open({
+      deliver: (events) => (pauses.length === 0 ? Promise.reject(new Error("429")) : api.deliver(events)),
+      retryAfter: () => retryAfter,
+      onFailed: (failure) => failure.reason === "unavailable" && pauses.push(failure.retryIn),
+    });
+    await journal.append(event());
+    await expect(journal.flush()).rejects.toThrow("429");
+    expect(pauses).toEqual([300_000]);
+    expect(Math.max(...timers.mock.calls.map(([, delay = 0]) => delay))).toBeLessThan(2 ** 31);
+    await journal.flush();
+    expect(api.recorded.size).toBe(1);
+    expect(journal.state().failedAttempts).toBe(0);
+  });
+
+  test("a flushInterval longer than a timer can hold does not deliver at once", async () => {
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const journal = await open({ deliver: fakeApi().deliver, flushInterval: 3_000_000_000 });
+    await journal.append(event());
+    expect(timers.mock.calls.map(([, delay]) => delay)).toContain(2 ** 31 - 1);
+  });
+
   test("a delivery that never ends is given up after its time limit", async () => {
     const signals: AbortSignal[] = [];
     const journal = await open({

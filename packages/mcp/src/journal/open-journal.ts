@@ -1,4 +1,6 @@
 import { resolve } from "node:path";
+import { tell } from "../util/tell.ts";
+import { timerDelay } from "../util/timer-delay.ts";
 import { DiskError, deliverAll } from "./delivery.ts";
 import type { Journal, JournalOptions, JournalState } from "./journal.ts";
 import { JournalError, messageOf } from "./journal-error.ts";
@@ -16,6 +18,9 @@ import {
 
 /** A request's body stays well under the 1 MiB that servers commonly take. */
 const BATCH_BYTES = 512 * 1024;
+
+/** The longest pause that the API may ask for: it may be back long before, and nobody else would notice. */
+const LONGEST_RETRY_AFTER = 300_000;
 
 /**
  * Opens a journal: usage is appended to a local file before it is billed, and delivered in batches, so that neither
@@ -126,7 +131,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     clearTimeout(timer);
     dueAt = at;
     // A failure was reported, and the next attempt planned, by failed().
-    timer = setTimeout(() => run().catch(() => undefined), delay).unref();
+    timer = setTimeout(() => run().catch(() => undefined), timerDelay(delay)).unref();
   }
 
   function run(): Promise<void> {
@@ -159,7 +164,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   /** Half of it fixed, so that it never spins; half by chance, so that processes do not return in step. */
   function pauseAfter(error: unknown): number {
     const ceiling = Math.min(longest, first * 2 ** Math.min(failedAttempts - 1, 30));
-    return Math.max(ceiling * (0.5 + random() / 2), options.retryAfter?.(error) ?? 0);
+    const asked = Math.min(options.retryAfter?.(error) ?? 0, LONGEST_RETRY_AFTER);
+    return Math.max(ceiling * (0.5 + random() / 2), asked);
   }
 
   function state(): JournalState {
@@ -220,7 +226,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     await writer.idle();
     const deadline = setTimeout(() => {
       stopped.abort(new JournalError("JOURNAL_CLOSED", `the journal was closed within ${timeout} ms`));
-    }, timeout);
+    }, timerDelay(timeout));
     while (!stopped.signal.aborted && state().pendingBytes > 0) {
       try {
         await flush();
@@ -240,14 +246,10 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   return { append, flush, close, state };
 }
 
-/** A listener whose own error is a warning of the process: it must neither stop delivery nor vanish. */
+/** A listener that can neither stop delivery nor end the process. */
 function guarded<T>(listener: ((value: T) => void) | undefined): (value: T) => void {
   return (value) => {
-    try {
-      listener?.(value);
-    } catch (error) {
-      process.emitWarning(`a listener of the usage journal threw: ${messageOf(error)}`);
-    }
+    if (listener !== undefined) tell(listener, value, "a listener of the usage journal");
   };
 }
 

@@ -2,6 +2,8 @@ import type { Gate } from "../charging/gate.ts";
 import type { Passages } from "../charging/passages.ts";
 import type { Policy } from "../charging/policy.ts";
 import { RefusedError, toToolResult } from "../refusal.ts";
+import { asPrivate } from "./private-result.ts";
+import { argsOf, contextOf } from "./request-context.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a handler of either SDK, with or without arguments; users see its own type
 export type AnyHandler = (...params: any[]) => unknown;
@@ -22,11 +24,6 @@ export function guardedOf(handler: unknown): GuardedHandler | undefined {
   return typeof handler === "function" ? guarded.get(handler) : undefined;
 }
 
-/** The arguments among a handler's parameters: the last one is the context, and a handler without arguments has no other. */
-export function argsOf(params: readonly unknown[]): unknown {
-  return params.length > 1 ? params[0] : undefined;
-}
-
 /**
  * A handler that lets its caller through first. A refused tool call answers an error result; a refused prompt or
  * resource, which have none, throws a {@link RefusedError}.
@@ -40,8 +37,10 @@ export function guardHandler(passages: Passages, gate: Gate, handler: AnyHandler
     );
   }
   const made = async (...params: unknown[]) => {
-    const passage = await passages.pass(gate, argsOf(params), params.at(-1), () => handler(...params));
-    if ("result" in passage) return passage.result;
+    const context = contextOf(params);
+    const passage = await passages.pass(gate, argsOf(params), context, () => handler(...params));
+    if ("result" in passage)
+      return gate.kind === "resource" ? asPrivate(passage.result, context) : passage.result;
     if (gate.kind === "tool") return toToolResult(passage.refusal);
     throw new RefusedError(passage.refusal);
   };

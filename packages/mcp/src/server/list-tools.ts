@@ -1,6 +1,7 @@
 import type { Policy } from "../charging/policy.ts";
 import { META_PREFIX } from "../refusal.ts";
 import { isRecord, member } from "../util/record.ts";
+import { asPrivate } from "./private-result.ts";
 import type { BuiltIn } from "./protect-registry.ts";
 import type { RequestHandler } from "./protect-requests.ts";
 import type { ServerPlan } from "./server-plan.ts";
@@ -19,7 +20,7 @@ export interface ChargeInfo {
 
 /** Adds to each listed tool what it costs, and leaves out what the caller may not call where the owner wants that. */
 export function annotateTools(run: RequestHandler, plan: ServerPlan, builtIn?: BuiltIn): RequestHandler {
-  const policyOf = (name: string) => builtIn?.ownPolicy("tool", name) ?? plan.policyFor("tool", [name]);
+  const policyOf = (name: string) => builtIn?.find("tool", name)?.ownPolicy ?? plan.policyFor("tool", [name]);
   return async (request, context) => {
     const listed = await run(request, context);
     const tools = member(listed, "tools");
@@ -37,7 +38,9 @@ export function annotateTools(run: RequestHandler, plan: ServerPlan, builtIn?: B
       const meta = isRecord(tool["_meta"]) ? tool["_meta"] : {};
       return [{ ...tool, _meta: { ...meta, [CHARGE_META_KEY]: chargeInfo(policy) } }];
     });
-    return { ...listed, tools: annotated };
+    const result = { ...listed, tools: annotated };
+    // What is left out depends on who asks.
+    return plan.hideUncallable ? asPrivate(result, context) : result;
   };
 }
 

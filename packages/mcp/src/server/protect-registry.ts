@@ -1,24 +1,44 @@
 import type { Gate } from "../charging/gate.ts";
 import type { Policy } from "../charging/policy.ts";
 import { RefusedError, toToolResult } from "../refusal.ts";
-import { isRecord, member, textMember } from "../util/record.ts";
-import { type AnyHandler, argsOf, guardedOf } from "./handler.ts";
+import { isRecord, member } from "../util/record.ts";
+import { deliver } from "./deliver.ts";
+import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
-import { findRegistered, REGISTRIES } from "./registries.ts";
+import { acceptedArgs, findEntry, namesOf, type Registered } from "./registered.ts";
+import { argsOf, contextOf } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
-/** What is known of the request handlers that an `McpServer` installs by itself. */
+/** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */
+const REGISTRIES = [
+  {
+    kind: "tool",
+    registry: "_registeredTools",
+    install: "setToolRequestHandlers",
+  },
+  {
+    kind: "prompt",
+    registry: "_registeredPrompts",
+    install: "setPromptRequestHandlers",
+  },
+  {
+    kind: "resource",
+    registry: "_registeredResources",
+    install: "setResourceRequestHandlers",
+  },
+  {
+    kind: "resource",
+    registry: "_registeredResourceTemplates",
+    install: "setResourceRequestHandlers",
+  },
+] as const;
+
+/** What is known of an `McpServer` and of the request handlers that it installs by itself. */
 export interface BuiltIn {
   /** Whether it is installing handlers of a kind at this moment. */
   installing(kind: Gate["kind"]): boolean;
-  /** Whether it ever installed handlers of a kind. */
-  installed(kind: Gate["kind"]): boolean;
-  /** The policy that a registered thing's handler brings itself, wrapped by `paywall.tool` and its like. */
-  ownPolicy(kind: Gate["kind"], name: string): Policy | undefined;
-  /** The policy of what a request for this name finds in the registries; false where it is free, undefined where nothing. */
-  policyFor(kind: Gate["kind"], asked: string): Policy | false | undefined;
-  /** Whether running `probe` made it look a name up in its registry. */
-  looksUp(kind: Gate["kind"], name: string, probe: () => void): boolean;
+  /** What is registered under the name that a request asks for. */
+  find(kind: Gate["kind"], asked: string): Registered | undefined;
 }
 
 /**
@@ -29,8 +49,6 @@ export interface BuiltIn {
  */
 export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
   const installing = new Set<Gate["kind"]>();
-  const lookups = new Set<string>();
-  let watching = false;
   for (const { kind, registry, install } of REGISTRIES) {
     const entries = member(server, registry);
     const installer = member(server, install);
@@ -38,10 +56,6 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
       throw notGuardable(`it has no ${registry} or no ${install}`);
     for (const [key, entry] of Object.entries(entries)) guardEntry(kind, key, entry, plan);
     const watched = new Proxy(entries, {
-      get(target, key, receiver) {
-        if (watching && typeof key === "string") lookups.add(`${kind} ${key}`);
-        return Reflect.get(target, key, receiver);
-      },
       set(target, key, entry) {
         if (typeof key === "string") guardEntry(kind, key, entry, plan);
         return Reflect.set(target, key, entry);
@@ -67,29 +81,19 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
   }
   return {
     installing: (kind) => installing.has(kind),
-    installed: (kind) =>
-      REGISTRIES.some((known) => known.kind === kind && member(server, known.initialized) === true),
-    ownPolicy(kind, name) {
-      for (const known of REGISTRIES) {
-        const entry = known.kind === kind ? member(member(server, known.registry), name) : undefined;
-        if (isRecord(entry)) return ownPolicies.get(entry);
-      }
-      return undefined;
-    },
-    policyFor(kind, asked) {
-      const entry = findRegistered(server, kind, asked);
-      const name = entry && keys.get(entry);
-      return name && (ownPolicies.get(entry) ?? plan.policyFor(kind, namesOf(name, entry)));
-    },
-    looksUp(kind, name, probe) {
-      lookups.clear();
-      watching = true;
-      try {
-        probe();
-      } finally {
-        watching = false;
-      }
-      return lookups.has(`${kind} ${name}`);
+    find(kind, asked) {
+      const registries = REGISTRIES.filter((known) => known.kind === kind).map(({ registry }) =>
+        member(server, registry),
+      );
+      const found = findEntry(kind, registries.filter(isRecord), asked);
+      return (
+        found && {
+          name: found.name,
+          names: namesOf(found),
+          ownPolicy: ownPolicies.get(found.entry),
+          accept: (params) => acceptedArgs(server, found, params),
+        }
+      );
     },
   };
 }
@@ -152,7 +156,7 @@ function scopeChallenge(
 ) {
   return (request: unknown) => {
     const granted = member(member(request, "authInfo"), "scopes");
-    const policy = ownPolicies.get(entry) ?? plan.policyFor(kind, namesOf(name, entry));
+    const policy = ownPolicies.get(entry) ?? plan.policyFor(kind, namesOf({ name: name.current, entry }));
     if (policy === false || !Array.isArray(granted)) return undefined;
     return policy.scopes.every((scope) => granted.includes(scope)) ? undefined : { scopes: policy.scopes };
   };
@@ -183,7 +187,7 @@ function guardOriginal(
   if (!isRecord(original) || !isFunction(createTask)) {
     throw notGuardable(`the ${kind} "${name.current}" has a handler that is no function`);
   }
-  const policy = plan.policyFor(kind, namesOf(name, entry));
+  const policy = plan.policyFor(kind, namesOf({ name: name.current, entry }));
   if (policy !== false && policy.charge !== "call") {
     throw new TypeError(
       `the tool "${name.current}" runs as a task and cannot be charged by "${policy.charge}": its result is known only after the call; set charge: "call"`,
@@ -221,7 +225,7 @@ function guardFunction(
       `the ${kind} "${name.current}" is wrapped by another paywall than the one that protects its server, and every call would be billed by both: use one paywall`,
     );
   }
-  if (wrapped !== undefined && plan.isNamed(kind, namesOf(name, entry))) {
+  if (wrapped !== undefined && plan.isNamed(kind, namesOf({ name: name.current, entry }))) {
     throw new TypeError(
       `the ${kind} "${name.current}" is wrapped in paywall.${kind} and named in paywall.protect: keep one of the two, so that it is clear what it costs`,
     );
@@ -229,7 +233,7 @@ function guardFunction(
   if (wrapped === undefined) ownPolicies.delete(entry);
   else ownPolicies.set(entry, wrapped.policy);
   return async (...params: unknown[]) => {
-    const policy = wrapped?.policy ?? plan.policyFor(kind, namesOf(name, entry));
+    const policy = wrapped?.policy ?? plan.policyFor(kind, namesOf({ name: name.current, entry }));
     const run = () => {
       if (wrapped === undefined) return original(...params);
       // v2 hands both parameters to what it calls, and leaves the arguments out for a handler without a schema.
@@ -237,22 +241,15 @@ function guardFunction(
         ? wrapped.handler(params.at(-1))
         : wrapped.handler(...params);
     };
-    if (policy === false || (await rejects(kind, entry, params))) return run();
-    const gate: Gate = { kind, name: name.current, id: `${kind} ${name.current}`, policy, isServed: true };
-    const passage = await plan.passages.pass(gate, argsOf(params), params.at(-1), run);
-    if ("result" in passage) return passage.result;
+    const context = contextOf(params);
+    if (policy === false) return deliver(plan, kind, policy, await run(), context);
+    if (await rejects(kind, entry, params)) return run();
+    const gate: Gate = { kind, name: name.current, id: `${kind} ${name.current}`, policy, serves: policy };
+    const passage = await plan.passages.pass(gate, argsOf(params), context, run);
+    if ("result" in passage) return deliver(plan, kind, policy, passage.result, context);
     if (refusals === "throw") throw new RefusedError(passage.refusal);
     return toToolResult(passage.refusal);
   };
-}
-
-/** Names under which an owner may have a policy for this: of a resource its URI and its registered name. */
-function namesOf(name: { readonly current: string }, entry: Record<PropertyKey, unknown>): readonly string[] {
-  const registered = textMember(entry, "name");
-  const template = member(member(entry, "resourceTemplate"), "uriTemplate");
-  return [name.current, registered, template === undefined ? undefined : String(template)].filter(
-    (text) => text !== undefined,
-  );
 }
 
 /**

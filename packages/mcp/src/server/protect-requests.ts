@@ -1,12 +1,20 @@
 import type { Gate } from "../charging/gate.ts";
 import { outcomeOf } from "../charging/gate.ts";
 import type { RequestScope } from "../charging/passages.ts";
+import type { Policy } from "../charging/policy.ts";
 import { type Refusal, RefusedError, toToolResult } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
+import { deliver } from "./deliver.ts";
+import { invalidParams } from "./invalid-params.ts";
 import { annotateTools } from "./list-tools.ts";
+import { fitsListed } from "./listed-schemas.ts";
+import { noteTransport } from "./local-calls.ts";
 import { notGuardable } from "./not-guardable.ts";
 import type { BuiltIn } from "./protect-registry.ts";
+import type { Registered } from "./registered.ts";
+import { signalIn } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
+import { guardTasks, isTaskMethod } from "./tasks.ts";
 
 /** A request handler as the SDKs keep it: it gets the whole JSON-RPC request. */
 export type RequestHandler = (request: unknown, context: unknown) => unknown;
@@ -20,8 +28,9 @@ const CHARGED = {
 
 /**
  * Guards a low-level server's requests, those installed already and those that will be. Around the handlers that an
- * `McpServer` installs, the guards sit at what is registered, behind the SDK's checks of name and arguments, and only
- * settling happens here, behind its checks of the result. Any other handler is the owner's own and is guarded here.
+ * `McpServer` is seen to install, the guards sit at what is registered, behind the SDK's checks of name and arguments,
+ * and only settling happens here, behind its checks of the result. Any other handler may be the owner's own, and is
+ * guarded here.
  */
 export function guardRequests(
   server: Record<PropertyKey, unknown>,
@@ -29,49 +38,82 @@ export function guardRequests(
   builtIn: BuiltIn | undefined,
   plan: ServerPlan,
 ): void {
-  const wrap = (method: unknown, handler: unknown, isBuiltIn: (kind: Gate["kind"]) => boolean): unknown => {
+  const serving: Serving = { server, builtIn, plan, listTools: undefined };
+  const wrap = (method: unknown, handler: unknown, isOwn: boolean): unknown => {
     if (typeof handler !== "function") throw notGuardable(`its handler of ${String(method)} is no function`);
     const run: RequestHandler = (request, context) => Reflect.apply(handler, server, [request, context]);
-    if (method === "tools/list") return annotateTools(run, plan, builtIn);
-    if (!isCharged(method)) return handler;
-    const { kind } = CHARGED[method];
-    if (isBuiltIn(kind)) return settleAround(method, run, plan);
-    const guarded = guardOwn(method, run, plan, builtIn);
-    // Both SDKs reject a malformed call before any handler sees it: it is not billed, and the error is theirs.
-    return (request: unknown, context: unknown) =>
-      method === "tools/call" && isMalformedCall(request) ? run(request, context) : guarded(request, context);
+    if (method === "tools/list") serving.listTools = run;
+    return guardRequest(method, run, serving, isOwn) ?? handler;
   };
-  for (const [method, handler] of handlers) {
-    handlers.set(
-      method,
-      wrap(method, handler, (kind) => builtIn !== undefined && wasBuiltIn(method, kind, handler, builtIn)),
-    );
-  }
+  // Nothing tells one that an `McpServer` had installed from one that replaced it, but calling it.
+  const areOwn = builtIn === undefined;
+  for (const [method, handler] of handlers) handlers.set(method, wrap(method, handler, areOwn));
   const set = handlers.set.bind(handlers);
   Object.defineProperty(handlers, "set", {
     configurable: false,
-    value: (method: unknown, handler: unknown) =>
-      set(
-        method,
-        wrap(method, handler, (kind) => builtIn?.installing(kind) ?? false),
-      ),
+    value: (method: unknown, handler: unknown) => set(method, wrap(method, handler, true)),
   });
-  guardFallback(server, plan);
+  guardFallback(serving);
+}
+
+/** What a request is served by. */
+interface Serving {
+  readonly server: Record<PropertyKey, unknown>;
+  readonly builtIn: BuiltIn | undefined;
+  readonly plan: ServerPlan;
+  /** The handler of `tools/list`, without what the paywall adds. */
+  listTools: RequestHandler | undefined;
+}
+
+/**
+ * Guards a request; undefined where nothing is charged for it.
+ *
+ * @param isOwn - whether the handler is the owner's for sure, where it is none that an `McpServer` is seen to install
+ */
+function guardRequest(
+  method: unknown,
+  run: RequestHandler,
+  serving: Serving,
+  isOwn: boolean,
+): RequestHandler | undefined {
+  const guarded = guardOf(method, run, serving, isOwn);
+  if (guarded === undefined) return undefined;
+  return (request, context) => {
+    noteTransport(signalIn(context), serving.server["transport"]);
+    return guarded(request, context);
+  };
+}
+
+function guardOf(
+  method: unknown,
+  run: RequestHandler,
+  serving: Serving,
+  isOwn: boolean,
+): RequestHandler | undefined {
+  const { plan, builtIn } = serving;
+  if (method === "tools/list") return annotateTools(run, plan, builtIn);
+  if (isTaskMethod(method)) return guardTasks(method, run, plan);
+  if (!isCharged(method)) return undefined;
+  const { kind } = CHARGED[method];
+  if (!builtIn?.installing(kind)) return guardOwn(method, run, serving, isOwn);
+  return (request, context) => {
+    const asked = targetOf(method, request);
+    const name = (asked && builtIn.find(kind, asked)?.name) ?? asked;
+    return settleAround({ server: plan, kind, name }, plan, run)(request, context);
+  };
 }
 
 /** A handler for requests that no other handler takes can serve tools, too. */
-function guardFallback(server: Record<PropertyKey, unknown>, plan: ServerPlan): void {
+function guardFallback(serving: Serving): void {
+  const { server } = serving;
   let fallback = server["fallbackRequestHandler"];
   let guarded: unknown;
   const guard = () => {
     if (typeof fallback !== "function") return fallback;
     const original = fallback;
     const run: RequestHandler = (request, context) => Reflect.apply(original, server, [request, context]);
-    return (request: unknown, context: unknown) => {
-      const method = textMember(request, "method");
-      if (method === "tools/list") return annotateTools(run, plan)(request, context);
-      return isCharged(method) ? guardOwn(method, run, plan)(request, context) : run(request, context);
-    };
+    return (request: unknown, context: unknown) =>
+      (guardRequest(textMember(request, "method"), run, serving, true) ?? run)(request, context);
   };
   guarded = guard();
   Object.defineProperty(server, "fallbackRequestHandler", {
@@ -86,57 +128,24 @@ function guardFallback(server: Record<PropertyKey, unknown>, plan: ServerPlan): 
   });
 }
 
-function isMalformedCall(request: unknown): boolean {
-  const params = member(request, "params");
-  const args = member(params, "arguments");
-  return (
-    textMember(params, "name") === undefined ||
-    (args !== undefined && (!isRecord(args) || Array.isArray(args)))
-  );
-}
-
 function isCharged(method: unknown): method is keyof typeof CHARGED {
   return typeof method === "string" && Object.hasOwn(CHARGED, method);
-}
-
-/**
- * Whether a handler that was there before is the one that the `McpServer` installed: it looks names up in the
- * server's registry. Asked with a name that nothing has, which a handler of the owner's answers as an unknown one.
- */
-function wasBuiltIn(method: unknown, kind: Gate["kind"], handler: unknown, builtIn: BuiltIn): boolean {
-  if (!isCharged(method) || typeof handler !== "function" || !builtIn.installed(kind)) return false;
-  const name = `licentric-probe:${crypto.randomUUID()}`;
-  const { signal } = new AbortController();
-  const request = {
-    jsonrpc: "2.0",
-    id: name,
-    method,
-    params: { [CHARGED[method].parameter]: name, arguments: {} },
-  };
-  const context = {
-    signal,
-    requestId: name,
-    mcpReq: { id: name, method, signal, requestState: () => undefined },
-  };
-  return builtIn.looksUp(kind, name, () => {
-    // It answers "not found", which nobody is waiting for.
-    Promise.resolve(Reflect.apply(handler, undefined, [request, context])).catch(() => undefined);
-  });
 }
 
 /**
  * Settles what ran inside of a request by the answer that the client gets. Where something wraps the handler and was
  * guarded, too, the outermost does.
  */
-function settleAround(method: keyof typeof CHARGED, run: RequestHandler, plan: ServerPlan): RequestHandler {
-  const { kind, parameter } = CHARGED[method];
+function settleAround(
+  asked: Pick<RequestScope, "server" | "kind" | "name">,
+  plan: ServerPlan,
+  run: RequestHandler,
+): RequestHandler {
   return (request, context) => {
-    const name = textMember(member(request, "params"), parameter);
-    const asked = { server: plan, kind, name };
     if (plan.passages.isWithin(context, asked)) return run(request, context);
     const scope: RequestScope = {
       ...asked,
-      sentArgs: sentArgsOf(request),
+      sentArgs: member(member(request, "params"), "arguments"),
       running: undefined,
       pending: undefined,
       refusal: undefined,
@@ -163,34 +172,90 @@ function settleAround(method: keyof typeof CHARGED, run: RequestHandler, plan: S
 }
 
 /**
- * Guards a request handler of the owner's own: it is all there is. Where it goes on to a guarded one of the server's,
- * it is the same call.
+ * Guards a request handler that may be the owner's own: it gets nothing whose caller was not let in. It may as well be
+ * an `McpServer`'s, or go on to a guarded one: the gate there is then the same as the one here, and passed once.
  */
 function guardOwn(
   method: keyof typeof CHARGED,
   run: RequestHandler,
-  plan: ServerPlan,
-  builtIn?: BuiltIn,
+  serving: Serving,
+  isOwn: boolean,
 ): RequestHandler {
-  const { kind, parameter } = CHARGED[method];
-  const guarded: RequestHandler = async (request, context) => {
-    const params = member(request, "params");
-    const name = textMember(params, parameter);
-    // The owner's code may read a name where the paywall sees none: ["forecast"] finds a tool as "forecast" does.
-    if (name === undefined) throw invalidParams(`${method} needs a ${parameter} that is a text`);
-    const policy = builtIn?.policyFor(kind, name) ?? plan.policyFor(kind, [name]);
-    if (policy === false) return run(request, context);
-    const gate: Gate = { kind, name, id: `${kind} ${name}`, policy, isServed: true };
-    const args = kind === "resource" ? name : (member(params, "arguments") ?? {});
-    const passage = await plan.passages.pass(gate, args, context, () => run(request, context));
-    return "result" in passage ? passage.result : answer(request, passage.refusal, plan);
+  const { builtIn, plan } = serving;
+  const { kind } = CHARGED[method];
+  return async (request, context) => {
+    refuseMalformed(method, request);
+    const asked = targetOf(method, request) ?? "";
+    const registered = builtIn?.find(kind, asked);
+    const { name, names } = registered ?? { name: asked, names: [asked] };
+    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names);
+    if (policy === false) return deliver(plan, kind, policy, await run(request, context), context);
+    const target = { kind, asked, registered, policy, isOwn };
+    const gated: RequestHandler = async () => {
+      const { args, willRun } = await checkArgs(target, request, context, serving);
+      // What is refused by whoever checks it first has not run: it is billed only if it does all the same.
+      const asRun: Policy = willRun || policy.charge !== "call" ? policy : { ...policy, charge: "success" };
+      const gate: Gate = { kind, name, id: `${kind} ${name}`, policy: asRun, serves: policy };
+      const passage = await plan.passages.pass(gate, args, context, () => run(request, context));
+      return "result" in passage ? passage.result : answer(request, passage.refusal, plan);
+    };
+    const final = await settleAround({ server: plan, kind, name }, plan, gated)(request, context);
+    return deliver(plan, kind, policy, final, context);
   };
-  return settleAround(method, guarded, plan);
 }
 
-/** The JSON-RPC error of a request that cannot be understood. */
-function invalidParams(message: string): Error {
-  return Object.assign(new Error(message), { code: -32_602 });
+/** What is asked for, and what it costs. */
+interface Target {
+  readonly kind: Gate["kind"];
+  readonly asked: string;
+  readonly registered: Registered | undefined;
+  readonly policy: Policy;
+  readonly isOwn: boolean;
+}
+
+/** The arguments of a request, and whether its handler will run with them as far as that is known. */
+async function checkArgs(
+  { kind, asked, registered, policy, isOwn }: Target,
+  request: unknown,
+  context: unknown,
+  { server, listTools }: Serving,
+): Promise<{ readonly args: unknown; readonly willRun: boolean }> {
+  const params = member(request, "params");
+  const sent = kind === "resource" ? asked : (member(params, "arguments") ?? {});
+  if (registered !== undefined) {
+    const accepted = await registered.accept(params);
+    return { args: accepted === undefined ? sent : accepted.args, willRun: accepted !== undefined };
+  }
+  const isBilledFirst = policy.meterName !== undefined && policy.charge === "call";
+  if (!isBilledFirst) return { args: sent, willRun: true };
+  if (kind !== "tool" || listTools === undefined) return { args: sent, willRun: isOwn };
+  const willRun = await fitsListed(
+    listTools,
+    server["_jsonSchemaValidator"],
+    { name: asked, args: sent },
+    context,
+  );
+  return { args: sent, willRun };
+}
+
+/** The text that names what a request asks for. */
+function targetOf(method: keyof typeof CHARGED, request: unknown): string | undefined {
+  return textMember(member(request, "params"), CHARGED[method].parameter);
+}
+
+/**
+ * The SDKs refuse a malformed request before any handler that was set by their own methods. One that was put there by
+ * hand sees it, and may find a tool where the paywall finds none: `["forecast"]` is "forecast" to a look-up.
+ *
+ * @throws Error with the JSON-RPC code for invalid parameters
+ */
+function refuseMalformed(method: keyof typeof CHARGED, request: unknown): void {
+  const { parameter } = CHARGED[method];
+  if (targetOf(method, request) === undefined)
+    throw invalidParams(`Invalid ${method} request: it needs a ${parameter} that is a text`);
+  const args = member(member(request, "params"), "arguments");
+  if (args !== undefined && (!isRecord(args) || Array.isArray(args)))
+    throw invalidParams(`Invalid ${method} request: its arguments must be an object`);
 }
 
 /** A refusal in the form that this request's client can take. */
@@ -200,8 +265,4 @@ function answer(request: unknown, refusal: Refusal, plan: ServerPlan): unknown {
   if (textMember(request, "method") !== "tools/call" || plan.refusals === "error" || isTask)
     throw new RefusedError(refusal);
   return toToolResult(refusal);
-}
-
-function sentArgsOf(request: unknown): unknown {
-  return member(member(request, "params"), "arguments");
 }

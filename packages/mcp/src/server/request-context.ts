@@ -1,6 +1,7 @@
 import { isRecord, member, textMember } from "../util/record.ts";
+import { isKnownLocal } from "./local-calls.ts";
 
-/** What the paywall reads of a handler's last argument: v1's `extra` or v2's `ctx`. */
+/** What the paywall reads of a handler's context: v1's `extra` or v2's `ctx`. */
 export interface RequestContext {
   /** Names the request inside its process: every request has a signal of its own, and no client can choose it. */
   readonly signal: AbortSignal | undefined;
@@ -8,8 +9,6 @@ export interface RequestContext {
   readonly authToken: string | undefined;
   /** The `Authorization` header. */
   readonly authorization: string | undefined;
-  /** Neither HTTP nor a session: stdio, or in memory. */
-  readonly local: boolean;
   readonly meta: unknown;
   /** The JSON-RPC id, which names the request inside its connection alone. */
   readonly requestId: unknown;
@@ -17,6 +16,37 @@ export interface RequestContext {
   readonly continuation: unknown;
   /** Any HTTP header, by name. */
   header(name: string): string | undefined;
+  /** Whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
+  isLocal(): boolean;
+}
+
+/**
+ * The context among a handler's parameters: the last one, unless it could have come off the wire. Frameworks call
+ * handlers with arguments alone, or with `_meta` behind them, and a client can write `authInfo` into either.
+ */
+export function contextOf(params: readonly unknown[]): unknown {
+  const last = params.at(-1);
+  return cannotBeSent(last) ? last : undefined;
+}
+
+/** The arguments among a handler's parameters: the first one, where it is not the context. */
+export function argsOf(params: readonly unknown[]): unknown {
+  return params.length > 1 || contextOf(params) === undefined ? params[0] : undefined;
+}
+
+/** JSON has neither signals nor functions, and every context of an SDK or a framework has one or the other. */
+function cannotBeSent(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  if (signalIn(value) !== undefined) return true;
+  // By descriptor: a getter of a context may not want to be read yet.
+  return Object.values(Object.getOwnPropertyDescriptors(value)).some(
+    ({ value: own, get }) => typeof own === "function" || get !== undefined,
+  );
+}
+
+/** The signal that names a context's request. */
+export function signalIn(context: unknown): AbortSignal | undefined {
+  return signalOf(member(context, "mcpReq")) ?? signalOf(context);
 }
 
 /** Reads `extra` (SDK v1) or `ctx` (SDK v2). Anything else is a request that says nothing of itself. */
@@ -26,22 +56,27 @@ export function readRequestContext(context: unknown): RequestContext {
 }
 
 function readV1(extra: unknown): RequestContext {
-  const headers = member(member(extra, "requestInfo"), "headers");
+  const requestInfo = member(extra, "requestInfo");
+  const headers = member(requestInfo, "headers");
   const header = (name: string) => {
     const value = member(headers, name.toLowerCase());
     const first = Array.isArray(value) ? value[0] : value;
     return typeof first === "string" ? first : undefined;
   };
+  const signal = signalOf(extra);
   return {
-    signal: signalOf(extra),
+    signal,
     authToken: textMember(member(extra, "authInfo"), "token"),
     authorization: header("authorization"),
-    local: isLocal(extra, headers),
     meta: member(extra, "_meta"),
     requestId: member(extra, "requestId"),
     // Never in v1's own, and always at the top in the contexts that frameworks make of v2's (xmcp, mcp-use).
     continuation: continuationOf(extra),
     header,
+    isLocal: () =>
+      requestInfo === undefined &&
+      hasAll(extra, "sendRequest", "sendNotification") &&
+      isLocal(extra, "requestInfo", signal),
   };
 }
 
@@ -50,15 +85,16 @@ function readV2(ctx: unknown, mcpReq: Record<PropertyKey, unknown>): RequestCont
   const headers = member(member(http, "req"), "headers");
   const header = (name: string) =>
     headers instanceof Headers ? (headers.get(name) ?? undefined) : undefined;
+  const signal = signalOf(mcpReq);
   return {
-    signal: signalOf(mcpReq),
+    signal,
     authToken: textMember(member(http, "authInfo"), "token"),
     authorization: header("authorization"),
-    local: isLocal(ctx, http),
     meta: mcpReq["_meta"],
     requestId: mcpReq["id"],
     continuation: continuationOf(mcpReq),
     header,
+    isLocal: () => http === undefined && hasAll(mcpReq, "send", "notify") && isLocal(ctx, "http", signal),
   };
 }
 
@@ -74,11 +110,21 @@ function signalOf(holder: unknown): AbortSignal | undefined {
   return signal instanceof AbortSignal ? signal : undefined;
 }
 
-/** A transport of somebody's own may tell no headers and still serve strangers; a session gives it away. */
-function isLocal(context: unknown, http: unknown): boolean {
+/**
+ * Whether an official SDK made a context, which always says where it would tell of HTTP (`slot`), and it is known to
+ * be nobody else's. A framework's own context may just leave out what it does not know.
+ */
+function isLocal(context: unknown, slot: string, signal: AbortSignal | undefined): boolean {
   return (
-    http === undefined &&
-    member(context, "authInfo") === undefined &&
-    member(context, "sessionId") === undefined
+    signal !== undefined &&
+    isRecord(context) &&
+    slot in context &&
+    context["authInfo"] === undefined &&
+    context["sessionId"] === undefined &&
+    isKnownLocal(signal)
   );
+}
+
+function hasAll(value: unknown, ...functions: readonly string[]): boolean {
+  return functions.every((name) => typeof member(value, name) === "function");
 }

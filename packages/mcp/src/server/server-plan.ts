@@ -1,6 +1,8 @@
 import type { Gate } from "../charging/gate.ts";
 import type { Passages } from "../charging/passages.ts";
 import { type ChargeOptions, type Policy, toPolicy } from "../charging/policy.ts";
+import type { VerifiedCaller } from "../verification-cache.ts";
+import type { TaskOwners } from "./tasks.ts";
 
 /** What something costs: its options, or false where it is free. */
 // biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read
@@ -37,6 +39,14 @@ export interface ServerPlan {
   policyFor(kind: Gate["kind"], names: readonly string[]): Policy | false;
   /** Whether the owner named one of these. */
   isNamed(kind: Gate["kind"], names: readonly string[]): boolean;
+  /** Whose tasks are whose, on every server that is made. */
+  readonly tasks: TaskOwners;
+  /**
+   * Says who asks; the API is asked at most once in a while.
+   *
+   * @throws Refused where that cannot be said
+   */
+  identify(context: unknown): Promise<VerifiedCaller>;
   /** The scopes of whoever asks: "none" without a valid credential, undefined where it could not be found out. */
   scopesOf(context: unknown): Promise<readonly string[] | "none" | undefined>;
 }

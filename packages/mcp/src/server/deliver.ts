@@ -1,0 +1,20 @@
+import type { Gate } from "../charging/gate.ts";
+import type { Policy } from "../charging/policy.ts";
+import { asPrivate } from "./private-result.ts";
+import type { ServerPlan } from "./server-plan.ts";
+
+/**
+ * Lets a result go out to the caller who was let in for it and to nobody else: no cache shares it, and no other agent
+ * reads the task that it starts. What is free for everybody, and let nobody in on its way, stays everybody's.
+ */
+export function deliver(
+  plan: ServerPlan,
+  kind: Gate["kind"],
+  policy: Policy | false,
+  result: unknown,
+  context: unknown,
+): unknown {
+  const owner = plan.passages.callerOf(context) ?? (policy === false ? "everybody" : undefined);
+  if (owner !== undefined) plan.tasks.note(result, owner);
+  return kind === "resource" && owner !== "everybody" ? asPrivate(result, context) : result;
+}

@@ -1,0 +1,64 @@
+import { createExpiringMap } from "../util/expiring-map.ts";
+import { isRecord, member } from "../util/record.ts";
+import type { RequestHandler } from "./protect-requests.ts";
+
+/** Compiled schemas by their text: servers may be made for each request, and compiling takes milliseconds. */
+const compiled = createExpiringMap<(value: unknown) => unknown>({
+  limit: 1_000,
+  ttl: 3_600_000,
+  now: () => performance.now(),
+});
+
+/** Pages of a list that are looked through. */
+const MAX_PAGES = 10;
+
+/**
+ * Whether a call of a tool is known to fit what the server says of it in `tools/list`. A request handler of the owner's
+ * checks its arguments by itself, and where it refuses them nothing has run.
+ *
+ * @param listTools - the handler of `tools/list`
+ * @param validator - the server's own JSON Schema validator
+ */
+export async function fitsListed(
+  listTools: RequestHandler,
+  validator: unknown,
+  { name, args }: { readonly name: string; readonly args: unknown },
+  context: unknown,
+): Promise<boolean> {
+  try {
+    const schema = await listedSchema(listTools, name, context);
+    return isRecord(schema) && member(compile(schema, validator)(args), "valid") === true;
+  } catch {
+    // The owner's list is not for this caller, or its schema for no validator: nothing is known then.
+    return false;
+  }
+}
+
+function compile(schema: object, validator: unknown): (value: unknown) => unknown {
+  const text = JSON.stringify(schema);
+  const known = compiled.get(text);
+  if (known !== undefined) return known;
+  const getValidator = member(validator, "getValidator");
+  if (typeof getValidator !== "function") throw new TypeError("this server has no JSON Schema validator");
+  const made: unknown = Reflect.apply(getValidator, validator, [schema]);
+  if (typeof made !== "function") throw new TypeError("its JSON Schema validator makes no functions");
+  const validate = (value: unknown): unknown => made(value);
+  compiled.set(text, validate);
+  return validate;
+}
+
+async function listedSchema(listTools: RequestHandler, name: string, context: unknown): Promise<unknown> {
+  let cursor: unknown;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const params = cursor === undefined ? {} : { cursor };
+    const listed = await listTools({ jsonrpc: "2.0", id: 0, method: "tools/list", params }, context);
+    const tools = member(listed, "tools");
+    const tool = Array.isArray(tools)
+      ? tools.find((one: unknown) => member(one, "name") === name)
+      : undefined;
+    if (tool !== undefined) return member(tool, "inputSchema");
+    cursor = member(listed, "nextCursor");
+    if (cursor === undefined) break;
+  }
+  return undefined;
+}

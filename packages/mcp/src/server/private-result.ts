@@ -1,0 +1,13 @@
+import { isRecord, member } from "../util/record.ts";
+
+/**
+ * A result that no cache may share: it is for the caller who was let in. Clients and proxies keep what goes out as
+ * `public` and give it to others, who are asked for no credential then.
+ *
+ * Results have a cache scope since protocol 2026-07-28, whose requests come in an envelope; before it nothing is added.
+ */
+export function asPrivate(result: unknown, context: unknown): unknown {
+  if (!isRecord(result)) return result;
+  const isModern = member(member(context, "mcpReq"), "envelope") !== undefined;
+  return isModern || "cacheScope" in result ? { ...result, cacheScope: "private" } : result;
+}

@@ -1,0 +1,98 @@
+import type { Gate } from "../charging/gate.ts";
+import type { Policy } from "../charging/policy.ts";
+import { isRecord, member, textMember } from "../util/record.ts";
+
+/** Something that is registered with an `McpServer`, as a request asks for it. */
+export interface Registered {
+  /** The name in events: a template's is the one that it is registered with. */
+  readonly name: string;
+  /** Names under which an owner may have a policy for it. */
+  readonly names: readonly string[];
+  /** The policy that its handler brings itself, wrapped by `paywall.tool` and its like. */
+  readonly ownPolicy: Policy | undefined;
+  /**
+   * The arguments as its handler gets them; undefined where the SDK's own handler refuses the request before it gets
+   * there.
+   */
+  accept(params: unknown): Promise<{ readonly args: unknown } | undefined>;
+}
+
+/** A registered thing where an `McpServer` keeps it, under the name that it is registered with. */
+export interface Entry {
+  readonly kind: Gate["kind"];
+  readonly name: string;
+  readonly entry: Readonly<Record<PropertyKey, unknown>>;
+}
+
+/** Names under which an owner may have a policy for this: of a resource its URI and its registered name. */
+export function namesOf({ name, entry }: Omit<Entry, "kind">): readonly string[] {
+  const registered = textMember(entry, "name");
+  const template = member(member(entry, "resourceTemplate"), "uriTemplate");
+  return [name, registered, template === undefined ? undefined : String(template)].filter(
+    (text) => text !== undefined,
+  );
+}
+
+/** Finds what a request asks for among the entries of its kind, as both SDKs do. */
+export function findEntry(
+  kind: Gate["kind"],
+  registries: readonly Readonly<Record<PropertyKey, unknown>>[],
+  asked: string,
+): Entry | undefined {
+  const isUrl = kind === "resource" && URL.canParse(asked);
+  const name = isUrl ? new URL(asked).href : asked;
+  for (const entries of registries) {
+    const exact = Object.hasOwn(entries, name) ? entries[name] : undefined;
+    if (isRecord(exact) && !("resourceTemplate" in exact)) return { kind, name, entry: exact };
+  }
+  if (!isUrl) return undefined;
+  for (const entries of registries) {
+    for (const [key, entry] of Object.entries(entries)) {
+      if (isRecord(entry) && matches(entry, name)) return { kind, name: key, entry };
+    }
+  }
+  return undefined;
+}
+
+function matches(entry: Readonly<Record<PropertyKey, unknown>>, uri: string): boolean {
+  const template = member(member(entry, "resourceTemplate"), "uriTemplate");
+  const match = member(template, "match");
+  return typeof match === "function" && Boolean(Reflect.apply(match, template, [uri]));
+}
+
+/**
+ * Checks a request as the SDK's own handler does before it calls what is registered.
+ *
+ * @returns the arguments that it would be called with; undefined where it would not be
+ */
+export async function acceptedArgs(
+  server: object,
+  { kind, name, entry }: Entry,
+  params: unknown,
+): Promise<{ readonly args: unknown } | undefined> {
+  if (entry["enabled"] === false) return undefined;
+  if (kind === "resource") {
+    const uri = textMember(params, "uri") ?? "";
+    return URL.canParse(uri) ? { args: new URL(uri) } : undefined;
+  }
+  const sent = member(params, "arguments");
+  if (kind === "prompt") return validated(entry["argsSchema"], "callback" in entry ? sent : (sent ?? {}));
+  const needsTask = member(entry["execution"], "taskSupport") === "required";
+  if (needsTask && member(params, "task") === undefined) return undefined;
+  const validate = member(server, "validateToolInput");
+  if (typeof validate !== "function") return validated(entry["inputSchema"], sent ?? {});
+  try {
+    return { args: await Reflect.apply(validate, server, [entry, sent, name]) };
+  } catch {
+    // It throws for arguments that it refuses, and says so once more to the client.
+    return undefined;
+  }
+}
+
+async function validated(schema: unknown, value: unknown): Promise<{ readonly args: unknown } | undefined> {
+  if (schema === undefined) return { args: undefined };
+  const validate = member(member(schema, "~standard"), "validate");
+  if (typeof validate !== "function") return undefined;
+  const checked: unknown = await validate(value);
+  return member(checked, "issues") === undefined ? { args: member(checked, "value") } : undefined;
+}
