@@ -1,8 +1,11 @@
 import { connect } from "node:net";
 import { Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { DatabaseUnavailableError } from "../src/store/database.ts";
+import { openDatabase } from "../src/store/open-database.ts";
 import { createAuthorizedAgent, startTestApi } from "./support/api.ts";
-import { describeOnEachDatabase } from "./support/databases.ts";
+import { describeOnEachDatabase, describeOnPostgres } from "./support/databases.ts";
 
 describeOnEachDatabase("limits on $name", (database) => {
   it("answer a request whose work does not come to an end, and say that the server is not ready", async () => {
@@ -59,5 +62,31 @@ describeOnEachDatabase("limits on $name", (database) => {
     expect(performance.now() - started).toBeLessThan(10_000);
     expect(log).toContain("within 0.5 s");
     await ended;
+  });
+});
+
+describeOnPostgres("a transaction on $name", (database) => {
+  // Longer than a statement may take, as in a process that is held up, or a large migration.
+  const pause = async (limits?: { queryTimeout: number }) => {
+    const { location, remove } = await database.create();
+    const db = await openDatabase({ ...location, queryTimeout: 200 });
+    try {
+      return await db.transaction(async (tx) => {
+        await tx.query("SELECT 1");
+        await sleep(600);
+        return tx.query<{ done: boolean }>("SELECT true AS done");
+      }, limits);
+    } finally {
+      await db.close();
+      await remove();
+    }
+  };
+
+  it("is ended when it does nothing for longer than a statement may take", async () => {
+    await expect(pause()).rejects.toThrow(DatabaseUnavailableError);
+  });
+
+  it("that has no limit may do nothing for a while", async () => {
+    expect(await pause({ queryTimeout: 0 })).toEqual([{ done: true }]);
   });
 });

@@ -28,7 +28,7 @@ export function createStatements(
         const tx: Queryable = { query: (text, values = []) => run(client, text, values, limit) };
         await tx.query("BEGIN");
         try {
-          if (limit !== queryTimeout) await tx.query(`SET LOCAL statement_timeout = ${Math.trunc(limit)}`);
+          if (limit !== queryTimeout) for (const setting of limitsOf(limit)) await tx.query(setting);
           const result = await work(tx);
           await tx.query("COMMIT");
           return result;
@@ -44,6 +44,12 @@ export function createStatements(
       await connections.use((client) => run(client, text, [], 0));
     },
   };
+}
+
+/** What gives a transaction another limit: for each statement, and for what its process does between two of them. */
+function limitsOf(limit: number): string[] {
+  const settings = ["statement_timeout", "idle_in_transaction_session_timeout"];
+  return settings.map((setting) => `SET LOCAL ${setting} = ${Math.trunc(limit)}`);
 }
 
 type Run = <Row>(
