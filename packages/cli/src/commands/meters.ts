@@ -186,7 +186,7 @@ function billing({ billedFrom }: MeterPrice): string {
   if (billedFrom === undefined) return "";
   return billedFrom === null
     ? "No period is billed by it: another price takes over before one begins.\n"
-    : `A period has one price: the first that is billed by this one begins ${shownTime(billedFrom)}.\n`;
+    : `A period has one price; this one is billed from the period that begins ${shownTime(billedFrom)}.\n`;
 }
 
 function meterView(meter: Meter): string {
