@@ -40,7 +40,7 @@ it("runs a server with an API and a token, and bills the month for what it was u
     (await promisify(execFile)(process.execPath, [...command, "month-end", ...args], { cwd: root, env }))
       .stdout;
   const [, periodId = ""] = /early, add (\S+)\.$/m.exec(await monthEnd()) ?? [];
-  expect(await monthEnd(periodId)).toMatch(/no customer: 0\.07 USD/);
+  expect(await monthEnd(periodId)).toMatch(/Examples: 0\.07 USD \(computed\)/);
 });
 
 it("says which examples there are", { timeout: 60_000 }, async () => {

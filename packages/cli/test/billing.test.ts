@@ -44,7 +44,9 @@ describe("licentric meters", SLOW, () => {
       unit: "byte",
       maxQuantityPerCall: 1_000_000_000,
     });
-    expect((await api.run("meters", "list")).stdout).toMatch(/^bytes +Bytes read +byte +- +- +1,000,000,000 +/m);
+    expect((await api.run("meters", "list")).stdout).toMatch(
+      /^bytes +Bytes read +byte +- +- +1,000,000,000 +/m,
+    );
     expect((await api.run("meters", "update", "bytes", "--unit", "B")).stdout).toMatch(
       /^most in a call +1,000,000,000$/m,
     );
