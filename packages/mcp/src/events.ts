@@ -71,7 +71,8 @@ export function createEmitter(): Emitter {
       return () => listeners[type].delete(listener);
     },
     emit(type, event) {
-      for (const listener of listeners[type]) {
+      // Those that there are now: a listener may add others.
+      for (const listener of [...listeners[type]]) {
         tell(listener, event, `a "${type}" listener of the paywall`);
       }
     },

@@ -115,3 +115,73 @@ it.each(MODES)(
     paywall.expectBilled({ meterName: "api_calls" }, { meterName: "rows", quantity: 7 });
   },
 );
+
+describe.each(MODES)("a free tool that calls a charged one several times, charge %s", (charge) => {
+  const paid: ChargeOptions<{ n: number }> = { meterName: "rows", quantity: ({ n }) => n, charge };
+  const charges = { tools: { batch: false, paid } } as const;
+  const items = z.object({ items: z.array(z.number()) });
+  const item = z.object({ n: z.number() });
+
+  it.each([
+    [
+      [0, 100, 1_000],
+      [100, 1_000],
+    ],
+    [
+      [5, 0, 5],
+      [5, 5],
+    ],
+  ])("v1: bills each by its own arguments: %j", async (sent, billed) => {
+    const paywall = createTestPaywall();
+    const server = new McpServerV1(info);
+    const tool = server.registerTool("paid", { inputSchema: item.shape }, () => text("ran"));
+    server.registerTool("batch", { inputSchema: items.shape }, async ({ items }, extra) => {
+      for (const n of items) expect(await callable(tool.handler)({ n }, extra)).toEqual(text("ran"));
+      return text("done");
+    });
+    paywall.protect(server, charges);
+    const client = await connectV1(server);
+    expect(await client.callTool({ name: "batch", arguments: { items: sent } })).toEqual(text("done"));
+    paywall.expectBilled(...billed.map((quantity) => ({ meterName: "rows", quantity })));
+  });
+
+  it("v2: bills each by its own arguments", async () => {
+    const paywall = createTestPaywall();
+    const server = new McpServerV2(info);
+    const tool = server.registerTool("paid", { inputSchema: item }, () => text("ran"));
+    server.registerTool("batch", { inputSchema: items }, async ({ items }, ctx) => {
+      for (const n of items) expect(await callable(tool.handler)({ n }, ctx)).toEqual(text("ran"));
+      return text("done");
+    });
+    paywall.protect(server, charges);
+    const client = await connectV2(server);
+    const called = await client.callTool({ name: "batch", arguments: { items: [0, 100, 1_000] } });
+    expect(called).toMatchObject(text("done"));
+    paywall.expectBilled({ quantity: 100 }, { quantity: 1_000 });
+  });
+
+  it("bills a tool that costs nothing and calls itself with more", async () => {
+    const paywall = createTestPaywall();
+    const server = new McpServerV1(info);
+    let itself: unknown;
+    const run = async (n: number, extra: unknown) => {
+      if (n === 0) expect(await callable(itself)({ n: 100 }, extra)).toEqual(text("ran"));
+      return text("ran");
+    };
+    const tool = server.registerTool("paid", { inputSchema: item.shape }, ({ n }, extra) => run(n, extra));
+    paywall.protect(server, charges);
+    itself = tool.handler;
+    const client = await connectV1(server);
+    expect(await client.callTool({ name: "paid", arguments: { n: 0 } })).toEqual(text("ran"));
+    paywall.expectBilled({ quantity: 100 });
+  });
+});
+
+it("lets nobody in by a call of another that has the same signal", async () => {
+  const paywall = createTestPaywall();
+  const { signal } = new AbortController();
+  const handler = paywall.tool({ name: "t" }, async (_: object) => text("ran"));
+  expect(await handler({ signal, requestId: 1 })).toEqual(text("ran"));
+  paywall.actAs(null);
+  expect(await handler({ signal, requestId: 2 })).toMatchObject({ isError: true });
+});

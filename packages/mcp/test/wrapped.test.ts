@@ -62,6 +62,20 @@ const limitTime: Wrap = (server) => {
   });
 };
 
+/** The same, by a context of its own that has nothing but what a handler is known to need (v1). */
+const limitBarely: Wrap = (server) => {
+  if (!(server instanceof McpServerV1)) return limitTime(server);
+  const original = handlerOf(server, "tools/call");
+  handlersOf(server).set("tools/call", (request, context) => {
+    if (typeof context !== "object" || context === null) throw new Error("a request has a context");
+    const [signal, authInfo, meta] = ["signal", "authInfo", "_meta"].map((name) =>
+      Reflect.get(context, name),
+    );
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(60_000)]);
+    return original(request, { signal: limited, authInfo, _meta: meta });
+  });
+};
+
 const protectWith = (paywall: TestPaywall, charge: ChargeOptions): Wrap => {
   return (server) => void paywall.protect(server, { tools: { t: charge } });
 };
@@ -71,6 +85,8 @@ const ORDERS: readonly (readonly [string, Order])[] = [
   ["nothing else", ["protect"]],
   ["an instrument after", ["protect", instrument]],
   ["an instrument before", [instrument, "protect"]],
+  ["a context of its own after", ["protect", limitBarely]],
+  ["a context of its own before", [limitBarely, "protect"]],
   ["setRequestHandler after", ["protect", setRequestHandler]],
   ["setRequestHandler before", [setRequestHandler, "protect"]],
   ["a time limit after", ["protect", limitTime]],

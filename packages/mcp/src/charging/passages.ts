@@ -5,6 +5,7 @@ import type { TokenSource } from "../http/token.ts";
 import type { Links, Refusal } from "../refusal.ts";
 import { type RequestContext, readRequestContext, signalIn } from "../server/request-context.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
+import { digest } from "../util/digest.ts";
 import type { Admission, Outcome, Settlement } from "./admission.ts";
 import { type Call, toCall } from "./call.ts";
 import { createFindCallToken } from "./call-token.ts";
@@ -50,6 +51,9 @@ export interface Pending {
 /** A call that was let in. */
 export interface Running {
   readonly gate: Gate;
+  /** What its gate was passed with. */
+  readonly args: unknown;
+  readonly requestId: unknown;
   readonly admission: Admission;
   readonly slot: Slot | undefined;
 }
@@ -139,8 +143,8 @@ export function createPassages(dependencies: PassageDependencies): Passages {
 
   async function pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage> {
     const request = readRequestContext(context);
-    const opened = scopeFor(request, gate);
-    const scope = opened !== undefined && isAskedFor(gate, opened) ? opened : undefined;
+    const opened = scopeFor(request, gate, args);
+    const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
     // Whatever the handler of a billed request calls is in its price.
     if (scope === undefined && opened?.running?.admission.isBilled) return { result: await run() };
     const passage = await passIn(scope, request, gate, args, run);
@@ -148,20 +152,20 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     return passage;
   }
 
-  /** The scope of the request in whose time this runs, where it has the same id. */
+  /** The scope of the request in whose time this runs, where it has the same id; what wraps a handler may leave it out. */
   function scopeAround({ requestId }: RequestContext): RequestScope | undefined {
     const outer = around.getStore();
-    return requestId !== undefined && outer?.requestId === requestId ? outer.scope : undefined;
+    return requestId === undefined || outer?.requestId === requestId ? outer?.scope : undefined;
   }
 
   /** The scope that a gate's call runs in. */
-  function scopeFor(request: RequestContext, gate: Gate): RequestScope | undefined {
+  function scopeFor(request: RequestContext, gate: Gate, args: unknown): RequestScope | undefined {
     const { signal } = request;
     const own = signal && scopes.get(signal);
     if (own !== undefined) return own;
     const outer = scopeAround(request);
     // A client may choose the same id for another call: only what was asked for is known to be the same one.
-    if (outer === undefined || !isAskedFor(gate, outer)) return undefined;
+    if (outer === undefined || !isAskedFor(gate, outer, args)) return undefined;
     if (signal !== undefined) scopes.set(signal, outer);
     return outer;
   }
@@ -173,7 +177,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     args: unknown,
     run: () => unknown,
   ): Promise<Passage> {
-    const before = runningBefore(scope, request, gate);
+    const before = runningBefore(scope, request, gate, args);
     if (before !== undefined) {
       remember(request, gate, before);
       return finish(gate, before, scope, trace, calledBy(before.admission.caller, run));
@@ -183,7 +187,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
     const admitted = await repetitions.admit(call, gate, () => admit(call, gate));
     if (!("admission" in admitted)) return admitted;
-    const now = { gate, ...admitted };
+    const now = { gate, args, requestId: request.requestId, ...admitted };
     if (scope !== undefined) scope.running = now;
     remember(request, gate, now);
     return finish(gate, now, scope, trace, calledBy(now.admission.caller, run));
@@ -204,13 +208,16 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   /** What lets a gate's call in again: that something else let it in already, or that it was paid for with its rounds. */
   function runningBefore(
     scope: RequestScope | undefined,
-    { signal }: RequestContext,
+    { signal, requestId }: RequestContext,
     gate: Gate,
+    args: unknown,
   ): Running | undefined {
     if (scope !== undefined) return scope.running;
     // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
     const before = signal && passed.get(signal)?.running.get(gate.id);
-    return before?.gate.policy === gate.policy && before.admission.resume() ? before : undefined;
+    if (before === undefined || before.gate.policy !== gate.policy || before.requestId !== requestId)
+      return undefined;
+    return isSameArgs(before.args, args) && before.admission.resume() ? before : undefined;
   }
 
   function remember({ signal }: RequestContext, gate: Gate, running: Running): void {
@@ -230,9 +237,17 @@ export function createPassages(dependencies: PassageDependencies): Passages {
 }
 
 /** Whether a gate stands before what a request asked for. */
-function isAskedFor(gate: Gate, { kind, name, running, isOver }: RequestScope): boolean {
+function isAskedFor(gate: Gate, scope: RequestScope, args: unknown): boolean {
+  const { kind, name, running, isOver } = scope;
   if (isOver || gate.serves === undefined || gate.kind !== kind || gate.name !== name) return false;
-  return running === undefined || running.gate.serves === gate.serves;
+  if (running === undefined) return true;
+  if (running.gate.serves !== gate.serves) return false;
+  // What costs nothing with its own arguments pays for no others: the handler has called itself.
+  return running.admission.isBilled || isSameArgs(running.args, args);
+}
+
+function isSameArgs(before: unknown, now: unknown): boolean {
+  return before === now || digest(before) === digest(now);
 }
 
 function describeAdmission(admission: Admission | Refusal): SpanAttributes {
