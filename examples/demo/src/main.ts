@@ -125,6 +125,8 @@ async function closeAndInvoice(licentric: Licentric): Promise<void> {
     ...closed.totals.map((total) => [total.meterName, String(total.quantity), String(total.eventCount)]),
   ]);
 
+  // Where Stripe takes an invoice to, if it is connected.
+  await licentric.account.update({ email: "billing@weather.example" });
   const invoice = await licentric.billing.createInvoice(closed.id);
   say(`\n   stripeConfigured: ${invoice.stripeConfigured}`);
   table([

@@ -91,7 +91,9 @@ export const InvoiceStatus = z.enum([
 export const UninvoicedRest = z.object({
   payers: z.int().min(1),
   currency: Currency,
-  total: Money,
+  total: Money.optional().meta({
+    description: "Left out where there are more than 1,000 payers: `billing.listUninvoiced` has it by payer.",
+  }),
 });
 
 /** What other payers owe of an invoice's period, which no invoice holds yet. */

@@ -166,6 +166,43 @@ describeOnEachDatabase("the end of a month on $name", (database) => {
     expect(stripe.all("invoice")).toHaveLength(3);
   }, 60_000);
 
+  it("makes one payer's invoice however many others there are, and says how many", async () => {
+    const [usage] = await api.db.query<{ environment_id: string }>(
+      "SELECT environment_id FROM usage_totals WHERE period_id = $1 LIMIT 1",
+      [periodId],
+    );
+    await api.db.query(
+      `WITH many AS (
+         INSERT INTO customers (id, environment_id, name, metadata, created_at, updated_at)
+         SELECT gen_random_uuid(), $2, 'Many', '{}', now(), now() FROM generate_series(1, 10001) RETURNING id
+       )
+       INSERT INTO usage_totals (environment_id, period_id, agent_id, customer_id, meter_id, day, quantity, event_count)
+       SELECT $2, $1, one.agent_id, many.id, one.meter_id, one.day, 1, 1
+       FROM many, (SELECT agent_id, meter_id, day FROM usage_totals WHERE period_id = $1 LIMIT 1) one`,
+      [periodId, usage?.environment_id ?? ""],
+    );
+    await patch("account", { email: "pay@owner.example" });
+    const made = await post(`billing/periods/${periodId}/invoice`);
+    expect(made).toMatchObject({ status: 201, body: { data: { total: "2.60", status: "open" } } });
+    expect(made.body.data.uninvoiced).toEqual({ payers: 10_003, currency: "usd" });
+    expect(await get(`billing/uninvoiced?periodId=${periodId}`)).toMatchObject({
+      status: 422,
+      body: { error: expect.stringContaining("Make their invoices first") },
+    });
+  }, 60_000);
+
+  it("goes on behind payers whose drafts somebody changed in Stripe", async () => {
+    await patch(`customers/${zeta}`, { email: "pay@zeta.example" });
+    stripe.addFault({ on: "POST /v1/invoices/:id/finalize", kind: "400", times: 3 });
+    await createInvoices();
+    for (const item of stripe.all("invoiceitem")) stripe.change(item.id, { amount: 1 });
+    const done = await createInvoices();
+    expect(done).toMatchObject({ status: 200, body: { data: { nextCursor: null } } });
+    for (const outcome of done.body.data.outcomes)
+      expect(outcome).toMatchObject({ status: "failed", code: "CONFLICT" });
+    expect(done.body.data.outcomes).toHaveLength(3);
+  }, 60_000);
+
   it("proves that events, totals, lines and Stripe say the same, and says where they do not", async () => {
     await patch(`customers/${zeta}`, { email: "pay@zeta.example" });
     const { outcomes } = (await createInvoices()).body.data;

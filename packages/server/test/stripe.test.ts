@@ -182,7 +182,7 @@ describeOnEachDatabase("invoices on Stripe, on $name", (database) => {
     const [item] = stripe.all("invoiceitem");
     stripe.change(item?.id ?? "", { amount: 1 });
     const answer = await invoice(account.key, periodId);
-    expect(answer).toMatchObject({ status: 502, body: { code: "UPSTREAM_ERROR" } });
+    expect(answer).toMatchObject({ status: 409, body: { code: "CONFLICT" } });
     expect(answer.body.error).toContain("does not add up");
     expect(stripe.all("invoice").map(({ status }) => status)).toEqual(["draft"]);
   });

@@ -29,7 +29,7 @@ export function invoiceView(invoice: Invoice): string {
   const rest =
     uninvoiced === undefined
       ? ""
-      : `\nNot the whole period: ${shownMoney(uninvoiced.total, uninvoiced.currency)} of ${uninvoiced.payers} other ${uninvoiced.payers === 1 ? "payer is" : "payers are"} not invoiced yet.\nNext: licentric invoice create ${invoice.periodId}\n`;
+      : `\nNot the whole period: ${shownMoney(uninvoiced.total ?? "the usage", uninvoiced.currency)} of ${uninvoiced.payers} other ${uninvoiced.payers === 1 ? "payer is" : "payers are"} not invoiced yet.\nNext: licentric invoice create ${invoice.periodId}\n`;
   const computed = stripeConfigured
     ? ""
     : "\nStripe is not connected: this is what the payer owes, and nothing was sent.\n";

@@ -236,7 +236,7 @@ async function finalize(
   const expected = invoice.lines.reduce((sum, line) => sum + line.amountMinor, 0);
   if (draft.subtotal !== stripeAmount(expected, invoice.currency)) {
     throw new ApiError(
-      "UPSTREAM_ERROR",
+      "CONFLICT",
       "The draft in Stripe does not add up to this invoice: somebody changed it there. Nothing was finalized. " +
         "Put the draft right, or void this invoice and create it again.",
       { invoiceId: invoice.id, stripeInvoiceId, total: invoice.total },
