@@ -47,11 +47,19 @@ export async function startTransactionPooler(databaseUrl: string): Promise<Trans
       server ??= idle.shift() ?? (await new Promise<ServerConnection>((resolve) => waiting.push(resolve)));
       return server;
     };
-    client.on("close", () => {
-      if (server !== undefined) giveBack(server);
-    });
     let asked: Buffer[] = [];
     let handling: Promise<void> = Promise.resolve();
+    // As a pooler does: what a client leaves open is ended before another one has the connection.
+    const leave = async () => {
+      if (server === undefined) return;
+      const left = server;
+      server = undefined;
+      await left.ask(message("Q", "ROLLBACK\0"), () => {});
+      giveBack(left);
+    };
+    client.on("close", () => {
+      handling = handling.then(leave);
+    });
     const handle = async ({ type, bytes }: Message) => {
       if (type === "X") return void client.end();
       asked.push(bytes);
