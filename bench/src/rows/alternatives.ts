@@ -152,7 +152,7 @@ const Mcpay = z.object({ withX402: z.custom<WithX402>((value) => typeof value ==
 
 /** The stub believes the payment as it is; the cost of signing one is the agent's. */
 async function callMcpay(facilitator: string): Promise<Call> {
-  const file = new URL("../mcpay/node_modules/mcpay/dist/handler.js", import.meta.url);
+  const file = new URL("../../mcpay/node_modules/mcpay/dist/handler.js", import.meta.url);
   const { withX402 } = Mcpay.parse(await import(fileURLToPath(file)));
   const [payer, recipient] = [`0x${"1".repeat(40)}`, `0x${"3".repeat(40)}`];
   const authorization = {
