@@ -1,7 +1,5 @@
 export type { JournalOptions } from "./api/journal-sink.ts";
 export type { Caller } from "./caller.ts";
-export { IDEMPOTENCY_META_KEY } from "./charging/call.ts";
-export { BUDGET_META_KEY } from "./charging/gate.ts";
 export type { ChargeMode, ChargeOptions } from "./charging/policy.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
 export {
@@ -21,7 +19,10 @@ export {
   type Paywall,
   type WrapHandler,
 } from "./paywall.ts";
-export type { PaywallOptions } from "./paywall-options.ts";
-export { type Links, REFUSAL_META_KEY, type Refusal, type RefusalCode, RefusedError } from "./refusal.ts";
+export type { Links, Refusal, RefusalCode } from "./refusal.ts";
 export { CHARGE_META_KEY, type ChargeInfo } from "./server/list-tools.ts";
+export type { PaywallOptions } from "./server/mcp-options.ts";
+export { BUDGET_META_KEY } from "./server/outcome.ts";
+export { REFUSAL_META_KEY, RefusedError } from "./server/refusal-result.ts";
 export type { Charges, ProtectOptions } from "./server/server-plan.ts";
+export { IDEMPOTENCY_META_KEY } from "./server/to-call.ts";

@@ -30,16 +30,6 @@ export interface PaywallOptions {
   readonly token?: TokenSource;
   /** Your links for agents and people who were refused. */
   readonly links?: Links;
-  /** How refused tool calls look: an error result (default), or a JSON-RPC error, for which `protect` is needed. */
-  readonly refusals?: "result" | "error";
-  /** Leave out of `tools/list` what the caller's credential does not allow; false by default. Costs a request. */
-  readonly hideUncallable?: boolean;
-  /**
-   * Answer HTTP 403 with `WWW-Authenticate` to a call whose credential lacks a tool's scope, as the MCP authorization
-   * specification asks of clients that can obtain more scopes, in place of an error result; false by default. Works
-   * on protected servers of SDK v2 whose requests come through a verifying door; elsewhere the result says it.
-   */
-  readonly scopeStepUp?: boolean;
   /**
    * How a caller's token is verified when nothing is billed in the same request. `cacheTtl`: milliseconds for which
    * a verified token is trusted without asking; 0 by default. A token that is revoked works on for that long.
@@ -71,9 +61,6 @@ const OPTION_NAMES = new Set<string>([
   "timeout",
   "token",
   "links",
-  "refusals",
-  "hideUncallable",
-  "scopeStepUp",
   "verification",
   "metering",
   "onUnavailable",
@@ -84,21 +71,20 @@ const OPTION_NAMES = new Set<string>([
 /**
  * Checks a paywall's own options.
  *
+ * @param further - names of options that whoever asks knows besides
  * @throws TypeError saying what is wrong and what to do
  */
-export function checkPaywallOptions(options: PaywallOptions): void {
-  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.has(name));
+export function checkPaywallOptions(options: PaywallOptions, further: readonly string[] = []): void {
+  const names = [...OPTION_NAMES, ...further];
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new TypeError(
-      `createPaywall: there is no option "${unknown}"; the options are ${[...OPTION_NAMES].join(", ")}`,
+      `createPaywall: there is no option "${unknown}"; the options are ${names.join(", ")}`,
     );
   }
-  const { timeout, refusals } = options;
+  const { timeout } = options;
   if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0)) {
     throw new TypeError("createPaywall: timeout is a number of milliseconds, more than 0");
-  }
-  if (refusals !== undefined && refusals !== "result" && refusals !== "error") {
-    throw new TypeError('createPaywall: refusals is "result" or "error"');
   }
   const { metering, onUnavailable, verification } = options;
   if (metering !== undefined && metering !== "request" && metering !== "background") {

@@ -1,11 +1,5 @@
 import type { BudgetState } from "@licentric/sdk";
 
-/** Prefix of every `_meta` key that the paywall reads or writes. */
-export const META_PREFIX = "com.licentric/";
-
-/** `_meta` key of a refusal, in results and in JSON-RPC errors. */
-export const REFUSAL_META_KEY = `${META_PREFIX}refusal`;
-
 /** Why a call was refused. Stable: agents and owners may branch on it. */
 export type RefusalCode =
   /** No credential came with the call. */
@@ -59,22 +53,17 @@ export interface Links {
   readonly budget?: string;
 }
 
-/**
- * The HTTP status that means the same as each code, and the code of the JSON-RPC error. That is neither reserved by
- * JSON-RPC nor like a status: clients (MCP Inspector) sign in where "401" stands anywhere in an error's message.
- */
-export const REFUSALS: Readonly<
-  Record<RefusalCode, { readonly status: number; readonly errorCode: number }>
-> = {
-  missing_token: { status: 401, errorCode: 6001 },
-  invalid_token: { status: 401, errorCode: 6002 },
-  insufficient_scope: { status: 403, errorCode: 6003 },
-  budget_exceeded: { status: 402, errorCode: 6004 },
-  rate_limited: { status: 429, errorCode: 6005 },
-  billing_unavailable: { status: 503, errorCode: 6006 },
-  idempotency_replay: { status: 409, errorCode: 6007 },
-  idempotency_conflict: { status: 409, errorCode: 6008 },
-  misconfigured: { status: 500, errorCode: 6009 },
+/** The HTTP status that means the same as each code. */
+export const STATUS: Readonly<Record<RefusalCode, number>> = {
+  missing_token: 401,
+  invalid_token: 401,
+  insufficient_scope: 403,
+  budget_exceeded: 402,
+  rate_limited: 429,
+  billing_unavailable: 503,
+  idempotency_replay: 409,
+  idempotency_conflict: 409,
+  misconfigured: 500,
 };
 
 /** What is known of a refusal besides its code. */
@@ -98,7 +87,7 @@ export function refuse(code: RefusalCode, links: Links = {}, details: RefusalDet
     message: [details.message ?? sentence(code, details), link === undefined ? [] : `See ${link}`]
       .flat()
       .join(" "),
-    status: REFUSALS[code].status,
+    status: STATUS[code],
     retryable: code === "rate_limited" || code === "billing_unavailable" || resetsAt !== null,
     ...(retryAfter !== undefined && { retryAfter }),
     ...(budget !== undefined && { budget, resetsAt }),
@@ -141,45 +130,5 @@ function sentence(code: RefusalCode, details: RefusalDetails): string {
       return "This idempotency key was used for a call with other arguments. Send a new key or none. Nothing was run or charged.";
     case "misconfigured":
       return "This server cannot bill this call as it is set up, so it was not run. The fault is this server's and no other credential will help; please tell its owner. Nothing was charged.";
-  }
-}
-
-/** A refusal as a tool result: the one shape that every official client hands to the agent, whatever the tool's output schema is. */
-export interface RefusalResult {
-  [key: string]: unknown;
-  content: { type: "text"; text: string }[];
-  isError: true;
-  _meta: Record<string, unknown>;
-}
-
-/** The refusal as a tool result. No `structuredContent`: clients would hold it against the tool's output schema. */
-export function toToolResult(refusal: Refusal): RefusalResult {
-  return {
-    content: [{ type: "text", text: refusal.message }],
-    isError: true,
-    _meta: { [REFUSAL_META_KEY]: refusal },
-  };
-}
-
-/**
- * A refusal as a JSON-RPC error: `code` is one of 6001 to 6009, and `data` the {@link Refusal}, where `code` names the
- * reason and `status` is the HTTP status that means the same. Thrown for prompts and resources, which have no error result, and for
- * tools where `refusals: "error"` says so.
- */
-export class RefusedError extends Error {
-  /** The JSON-RPC error code: 6001 to 6009, one for each {@link RefusalCode} in its order. */
-  readonly code: number;
-  /** The refusal. */
-  readonly data: Refusal;
-
-  static {
-    RefusedError.prototype.name = "RefusedError";
-  }
-
-  /** @param refusal - why the call was refused */
-  constructor(refusal: Refusal) {
-    super(refusal.message);
-    this.code = REFUSALS[refusal.code].errorCode;
-    this.data = refusal;
   }
 }

@@ -1,7 +1,12 @@
 import type { CallSubject, Emitter } from "../events.ts";
-import { findToken, TOKEN_VARIABLE, type TokenSource, TokenSourceError } from "../http/token.ts";
+import {
+  type CredentialRequest,
+  findToken,
+  TOKEN_VARIABLE,
+  type TokenSource,
+  TokenSourceError,
+} from "../http/token.ts";
 import { type Links, refuse } from "../refusal.ts";
-import type { RequestContext } from "../server/request-context.ts";
 import { Refused } from "./refused.ts";
 
 /**
@@ -9,7 +14,7 @@ import { Refused } from "./refused.ts";
  *
  * The function throws {@link Refused} where the owner's own token function cannot be used.
  */
-export type FindCallToken = (request: RequestContext, call?: CallSubject) => Promise<string | undefined>;
+export type FindCallToken = (request: CredentialRequest, call?: CallSubject) => Promise<string | undefined>;
 
 /** Makes the function that finds tokens, and tells the owner of what is in the way. */
 export function createFindCallToken(options: {

@@ -1,5 +1,4 @@
 import { hash } from "node:crypto";
-import type { RequestContext } from "../server/request-context.ts";
 
 /** The environment variable that holds the agent's token for stdio servers. */
 export const TOKEN_VARIABLE = "LICENTRIC_AGENT_TOKEN";
@@ -10,6 +9,16 @@ export interface TokenRequest {
   header(name: string): string | undefined;
   /** The request's `_meta`. */
   readonly meta: unknown;
+}
+
+/** What is known of how a call came, where its token is looked for. */
+export interface CredentialRequest extends TokenRequest {
+  /** The token that `requireBearerAuth` has verified. */
+  readonly authToken: string | undefined;
+  /** The `Authorization` header. */
+  readonly authorization: string | undefined;
+  /** Whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
+  isLocal(): boolean;
 }
 
 /** Says which token a call came with; undefined leaves it to the usual places. */
@@ -29,7 +38,7 @@ export class TokenSourceError extends Error {
  * @throws TokenSourceError where the owner's own source cannot be used
  */
 export async function findToken(
-  context: RequestContext,
+  context: CredentialRequest,
   source: TokenSource | undefined,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string | undefined> {
@@ -42,7 +51,7 @@ export async function findToken(
   return ofProcess !== undefined && context.isLocal() ? ofProcess : undefined;
 }
 
-async function askSource(source: TokenSource, context: RequestContext): Promise<string | undefined> {
+async function askSource(source: TokenSource, context: CredentialRequest): Promise<string | undefined> {
   let own: unknown;
   try {
     own = await source({ header: context.header, meta: context.meta });

@@ -1,6 +1,6 @@
 import type { Policy } from "../charging/policy.ts";
-import { META_PREFIX } from "../refusal.ts";
 import { isRecord, member } from "../util/record.ts";
+import { META_PREFIX } from "./meta.ts";
 import { asPrivate } from "./private-result.ts";
 import type { BuiltIn } from "./protect-registry.ts";
 import type { RequestHandler } from "./protect-requests.ts";

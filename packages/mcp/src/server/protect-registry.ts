@@ -1,10 +1,11 @@
 import type { Gate } from "../charging/gate.ts";
 import type { Policy } from "../charging/policy.ts";
-import { RefusedError, toToolResult } from "../refusal.ts";
 import { isRecord, member } from "../util/record.ts";
 import { deliver } from "./deliver.ts";
 import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
+import type { ServedGate } from "./passages.ts";
+import { RefusedError, toToolResult } from "./refusal-result.ts";
 import { acceptedArgs, findEntry, namesOf, type Registered } from "./registered.ts";
 import { argsOf, contextOf } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
@@ -244,7 +245,13 @@ function guardFunction(
     const context = contextOf(params);
     if (policy === false) return deliver(plan, kind, policy, await run(), context);
     if (await rejects(kind, entry, params)) return run();
-    const gate: Gate = { kind, name: name.current, id: `${kind} ${name.current}`, policy, serves: policy };
+    const gate: ServedGate = {
+      kind,
+      name: name.current,
+      id: `${kind} ${name.current}`,
+      policy,
+      serves: policy,
+    };
     const passage = await plan.passages.pass(gate, argsOf(params), context, run);
     if ("result" in passage) return deliver(plan, kind, policy, passage.result, context);
     if (refusals === "throw") throw new RefusedError(passage.refusal);

@@ -1,8 +1,6 @@
 import type { Gate } from "../charging/gate.ts";
-import { outcomeOf } from "../charging/gate.ts";
-import type { RequestScope } from "../charging/passages.ts";
 import type { Policy } from "../charging/policy.ts";
-import { type Refusal, RefusedError, toToolResult } from "../refusal.ts";
+import type { Refusal } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
 import { deliver } from "./deliver.ts";
 import { invalidParams } from "./invalid-params.ts";
@@ -10,7 +8,10 @@ import { annotateTools } from "./list-tools.ts";
 import { fitsListed } from "./listed-schemas.ts";
 import { noteTransport } from "./local-calls.ts";
 import { notGuardable } from "./not-guardable.ts";
+import { outcomeOf } from "./outcome.ts";
+import type { RequestScope, ServedGate } from "./passages.ts";
 import type { BuiltIn } from "./protect-registry.ts";
+import { RefusedError, toToolResult } from "./refusal-result.ts";
 import type { Registered } from "./registered.ts";
 import { signalIn } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
@@ -195,7 +196,7 @@ function guardOwn(
       const { args, willRun } = await checkArgs(target, request, context, serving);
       // What is refused by whoever checks it first has not run: it is billed only if it does all the same.
       const asRun: Policy = willRun || policy.charge !== "call" ? policy : { ...policy, charge: "success" };
-      const gate: Gate = { kind, name, id: `${kind} ${name}`, policy: asRun, serves: policy };
+      const gate: ServedGate = { kind, name, id: `${kind} ${name}`, policy: asRun, serves: policy };
       const passage = await plan.passages.pass(gate, args, context, () => run(request, context));
       return "result" in passage ? passage.result : answer(request, passage.refusal, plan);
     };

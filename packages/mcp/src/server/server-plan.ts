@@ -1,7 +1,7 @@
 import type { Gate } from "../charging/gate.ts";
-import type { Passages } from "../charging/passages.ts";
 import { type ChargeOptions, type Policy, toPolicy } from "../charging/policy.ts";
 import type { VerifiedCaller } from "../verification-cache.ts";
+import type { Passages } from "./passages.ts";
 import type { TaskOwners } from "./tasks.ts";
 
 /** What something costs: its options, or false where it is free. */

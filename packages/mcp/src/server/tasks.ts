@@ -1,9 +1,9 @@
 import { agentNameOf, type Caller } from "../caller.ts";
 import { Refused } from "../charging/refused.ts";
-import { RefusedError } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
 import { invalidParams } from "./invalid-params.ts";
 import type { RequestHandler } from "./protect-requests.ts";
+import { RefusedError } from "./refusal-result.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** The requests about tasks that a client can send (protocol 2025-11-25). */

@@ -1,20 +1,20 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Caller } from "../caller.ts";
-import type { Emitter } from "../events.ts";
-import type { TokenSource } from "../http/token.ts";
-import type { Links, Refusal } from "../refusal.ts";
-import { type RequestContext, readRequestContext, signalIn } from "../server/request-context.ts";
+import type { Admission, Outcome, Settlement } from "../charging/admission.ts";
+import type { Call } from "../charging/call.ts";
+import { isRefusal } from "../charging/charge.ts";
+import type { Gate, Passage } from "../charging/gate.ts";
+import type { Policy } from "../charging/policy.ts";
+import { Refused } from "../charging/refused.ts";
+import { createRepetitions, endSlot } from "../charging/repetitions.ts";
+import type { Ending, Slot } from "../charging/replays.ts";
+import type { PaywallCore } from "../core.ts";
+import type { Refusal } from "../refusal.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
 import { digest } from "../util/digest.ts";
-import type { Admission, Outcome, Settlement } from "./admission.ts";
-import { type Call, toCall } from "./call.ts";
-import { createFindCallToken } from "./call-token.ts";
-import { type Charge, isRefusal } from "./charge.ts";
-import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
-import { Refused } from "./refused.ts";
-import { createRepetitions, endSlot } from "./repetitions.ts";
-import type { Ending, Replays, Slot } from "./replays.ts";
-import type { UnderWay } from "./under-way.ts";
+import { outcomeOf, withWarning } from "./outcome.ts";
+import { type RequestContext, readRequestContext, signalIn } from "./request-context.ts";
+import { toCall } from "./to-call.ts";
 
 /**
  * A request whose outcome is known only further out than its handlers: after the SDK has checked the result, and after
@@ -48,27 +48,23 @@ export interface Pending {
   settle(outcome: Outcome): Promise<Settlement>;
 }
 
+/** Something that a server serves, behind its policy. */
+export interface ServedGate extends Gate {
+  /**
+   * The owner's policy of what a server serves, where this stands before that and so before what a request can ask for;
+   * undefined around a single handler. One call passes gates of the same policy as one.
+   */
+  readonly serves?: Policy;
+}
+
 /** A call that was let in. */
 export interface Running {
-  readonly gate: Gate;
+  readonly gate: ServedGate;
   /** What its gate was passed with. */
   readonly args: unknown;
   readonly requestId: unknown;
   readonly admission: Admission;
   readonly slot: Slot | undefined;
-}
-
-/** What passages need. */
-export interface PassageDependencies {
-  readonly charge: Charge;
-  /** Told of everything that may still have to be billed. */
-  readonly underWay: UnderWay;
-  readonly replays: Replays;
-  readonly emitter: Emitter;
-  readonly links: Links;
-  readonly trace: Trace;
-  readonly tokenSource: TokenSource | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
 /** Lets calls through gates. */
@@ -79,7 +75,7 @@ export interface Passages {
    * @param context - the handler's last argument
    * @throws what the handler throws, unchanged; the signal's reason where the call was cancelled and not billed
    */
-  pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage>;
+  pass(gate: ServedGate, args: unknown, context: unknown, run: () => unknown): Promise<Passage>;
   /** Runs a request in a scope of its own, which whoever opens it settles before `run` ends. */
   within<Value>(context: unknown, scope: RequestScope, run: () => Promise<Value>): Promise<Value>;
   /**
@@ -102,9 +98,8 @@ interface Passed {
 }
 
 /** Makes the passages of one paywall. */
-export function createPassages(dependencies: PassageDependencies): Passages {
-  const { charge, underWay, replays, emitter, links, trace } = dependencies;
-  const findToken = createFindCallToken(dependencies);
+export function createPassages(core: PaywallCore): Passages {
+  const { charge, underWay, replays, emitter, links, trace, findToken } = core;
   const repetitions = createRepetitions(charge, replays, emitter, links);
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
@@ -141,7 +136,12 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     },
   };
 
-  async function pass(gate: Gate, args: unknown, context: unknown, run: () => unknown): Promise<Passage> {
+  async function pass(
+    gate: ServedGate,
+    args: unknown,
+    context: unknown,
+    run: () => unknown,
+  ): Promise<Passage> {
     const request = readRequestContext(context);
     const opened = scopeFor(request, gate, args);
     const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
@@ -159,7 +159,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   }
 
   /** The scope that a gate's call runs in. */
-  function scopeFor(request: RequestContext, gate: Gate, args: unknown): RequestScope | undefined {
+  function scopeFor(request: RequestContext, gate: ServedGate, args: unknown): RequestScope | undefined {
     const { signal } = request;
     const own = signal && scopes.get(signal);
     if (own !== undefined) return own;
@@ -173,7 +173,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   async function passIn(
     scope: RequestScope | undefined,
     request: RequestContext,
-    gate: Gate,
+    gate: ServedGate,
     args: unknown,
     run: () => unknown,
   ): Promise<Passage> {
@@ -209,7 +209,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
   function runningBefore(
     scope: RequestScope | undefined,
     { signal, requestId }: RequestContext,
-    gate: Gate,
+    gate: ServedGate,
     args: unknown,
   ): Running | undefined {
     if (scope !== undefined) return scope.running;
@@ -220,13 +220,13 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     return isSameArgs(before.args, args) && before.admission.resume() ? before : undefined;
   }
 
-  function remember({ signal }: RequestContext, gate: Gate, running: Running): void {
+  function remember({ signal }: RequestContext, gate: ServedGate, running: Running): void {
     if (signal === undefined) return;
     const all = passed.get(signal)?.running ?? new Map<string, Running>();
     passed.set(signal, { caller: running.admission.caller, running: all.set(gate.id, running) });
   }
 
-  function admit(call: Call, gate: Gate): Promise<Admission | Refusal> {
+  function admit(call: Call, gate: ServedGate): Promise<Admission | Refusal> {
     return trace(
       "licentric.admit",
       { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.charge": gate.policy.charge },
@@ -237,7 +237,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
 }
 
 /** Whether a gate stands before what a request asked for. */
-function isAskedFor(gate: Gate, scope: RequestScope, args: unknown): boolean {
+function isAskedFor(gate: ServedGate, scope: RequestScope, args: unknown): boolean {
   const { kind, name, running, isOver } = scope;
   if (isOver || gate.serves === undefined || gate.kind !== kind || gate.name !== name) return false;
   if (running === undefined) return true;
@@ -257,7 +257,7 @@ function describeAdmission(admission: Admission | Refusal): SpanAttributes {
 }
 
 async function finish(
-  gate: Gate,
+  gate: ServedGate,
   { admission, slot }: Running,
   scope: RequestScope | undefined,
   trace: Trace,
