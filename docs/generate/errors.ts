@@ -87,7 +87,7 @@ function refusalCodes(project: ProjectReflection): [RefusalCode, string][] {
   });
 }
 
-const isRefusalCode = (name: string): name is RefusalCode => Object.hasOwn(REFUSALS, name);
+const isRefusalCode = (name: string): name is RefusalCode => Object.hasOwn(STATUS, name);
 
 function moduleOf(project: ProjectReflection, name: string): DeclarationReflection {
   const module = project.children?.find((each) => each.name === name);
