@@ -6,8 +6,8 @@ import {
   ReflectionKind,
   UnionType,
 } from "typedoc";
-import { type RefusalCode, refuse, STATUS } from "../../packages/mcp/src/refusal.ts";
 import { RefusedError } from "../../packages/mcp/src/server/refusal-result.ts";
+import { type RefusalCode, refuse, STATUS } from "../../packages/paywall/src/refusal.ts";
 import { code, document, table } from "./markdown.ts";
 import { expectSame, readmeTable } from "./readme-table.ts";
 

@@ -1,16 +1,28 @@
-export type { JournalOptions } from "./api/journal-sink.ts";
-export type { Caller } from "./caller.ts";
-export type { ChargeMode, ChargeOptions } from "./charging/policy.ts";
-export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
+export type {
+  Caller,
+  CallSubject,
+  ChargeMode,
+  ChargeOptions,
+  JournalOptions,
+  Links,
+  PaywallEvents,
+  PaywallListener,
+  Refusal,
+  RefusalCode,
+  TokenVerifier,
+  VerifiedAuth,
+  VerifierOptions,
+} from "@licentric/paywall/adapter";
 export {
   type Door,
   type DoorOptions,
   type ProtectedResourceMetadata,
   protectedResourceMetadata,
   protectedResourceMetadataUrl,
-} from "./http/door.ts";
-export { TOKEN_VARIABLE, type TokenRequest, type TokenSource } from "./http/token.ts";
-export type { TokenVerifier, VerifiedAuth, VerifierOptions } from "./http/verifier.ts";
+  TOKEN_VARIABLE,
+  type TokenRequest,
+  type TokenSource,
+} from "@licentric/paywall/adapter";
 export {
   type ArgsOf,
   createPaywall,
@@ -19,7 +31,6 @@ export {
   type Paywall,
   type WrapHandler,
 } from "./paywall.ts";
-export type { Links, Refusal, RefusalCode } from "./refusal.ts";
 export { CHARGE_META_KEY, type ChargeInfo } from "./server/list-tools.ts";
 export type { PaywallOptions } from "./server/mcp-options.ts";
 export { BUDGET_META_KEY } from "./server/outcome.ts";

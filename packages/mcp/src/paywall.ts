@@ -1,18 +1,25 @@
-import type { Caller } from "./caller.ts";
-import type { Gate } from "./charging/gate.ts";
-import { type ChargeOptions, type Policy, toPolicy } from "./charging/policy.ts";
-import { Refused } from "./charging/refused.ts";
-import { createCore, type PaywallCore } from "./core.ts";
-import type { PaywallEvents, PaywallListener } from "./events.ts";
-import { createDoor, type Door, type DoorOptions } from "./http/door.ts";
-import { createVerifier, type TokenVerifier, type VerifierOptions } from "./http/verifier.ts";
+import type { Caller, Gate, PaywallEvents, PaywallListener } from "@licentric/paywall/adapter";
+import {
+  type ChargeOptions,
+  createCore,
+  createDoor,
+  createVerifier,
+  type Door,
+  type DoorOptions,
+  digest,
+  type PaywallCore,
+  type Policy,
+  Refused,
+  type TokenVerifier,
+  toPolicy,
+  type VerifierOptions,
+} from "@licentric/paywall/adapter";
 import { type AnyHandler, guardHandler } from "./server/handler.ts";
 import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
 import { createPassages } from "./server/passages.ts";
 import { guardServer } from "./server/protect.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
 import { createTaskOwners } from "./server/tasks.ts";
-import { digest } from "./util/digest.ts";
 
 /** What a single handler costs. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {

@@ -1,11 +1,11 @@
 import { AssertionError } from "node:assert";
-import { buildCore } from "./core.ts";
+import type { RefusalCode, RefusalDetails } from "@licentric/paywall/adapter";
+import { buildCore } from "@licentric/paywall/adapter";
+import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "@licentric/paywall/testing";
 import { buildPaywall, type Paywall } from "./paywall.ts";
-import type { RefusalCode, RefusalDetails } from "./refusal.ts";
 import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
-import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "./test-ledger.ts";
 
-export type { RecordedUsage, TestAgentOptions } from "./test-ledger.ts";
+export type { RecordedUsage, TestAgentOptions } from "@licentric/paywall/testing";
 
 /** What is expected to have been billed; what is left out may be anything. */
 export interface ExpectedUsage {

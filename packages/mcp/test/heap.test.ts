@@ -1,10 +1,9 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { buildCore, toPolicy } from "@licentric/paywall/adapter";
+import { createTestLedger } from "@licentric/paywall/testing";
 import { expect, it } from "vitest";
-import { toPolicy } from "../src/charging/policy.ts";
-import { buildCore } from "../src/core.ts";
 import { createPassages } from "../src/server/passages.ts";
-import { createTestLedger } from "../src/test-ledger.ts";
 import { createTestPaywall } from "../src/testing.ts";
 
 it("leaves the heap where it was after 100,000 calls of 20,000 agents", { timeout: 120_000 }, async () => {

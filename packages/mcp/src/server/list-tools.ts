@@ -1,5 +1,5 @@
-import type { Policy } from "../charging/policy.ts";
-import { isRecord, member } from "../util/record.ts";
+import type { Policy } from "@licentric/paywall/adapter";
+import { isRecord, member } from "@licentric/paywall/adapter";
 import { META_PREFIX } from "./meta.ts";
 import { asPrivate } from "./private-result.ts";
 import type { BuiltIn } from "./protect-registry.ts";

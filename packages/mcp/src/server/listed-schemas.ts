@@ -1,5 +1,4 @@
-import { createExpiringMap } from "../util/expiring-map.ts";
-import { isRecord, member } from "../util/record.ts";
+import { createExpiringMap, isRecord, member } from "@licentric/paywall/adapter";
 import type { RequestHandler } from "./protect-requests.ts";
 
 /** Compiled schemas by their text: servers may be made for each request, and compiling takes milliseconds. */

@@ -1,4 +1,4 @@
-import { type PaywallOptions as CoreOptions, checkPaywallOptions } from "../paywall-options.ts";
+import { type PaywallOptions as CoreOptions, checkPaywallOptions } from "@licentric/paywall/adapter";
 
 /** How a paywall for MCP servers is made. */
 export interface PaywallOptions extends CoreOptions {

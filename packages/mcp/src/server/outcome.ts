@@ -1,7 +1,6 @@
+import type { Outcome, Policy } from "@licentric/paywall/adapter";
+import { isRecord, member } from "@licentric/paywall/adapter";
 import type { BudgetState } from "@licentric/sdk";
-import type { Outcome } from "../charging/admission.ts";
-import type { Policy } from "../charging/policy.ts";
-import { isRecord, member } from "../util/record.ts";
 import { META_PREFIX } from "./meta.ts";
 
 /** `_meta` key of the budget, where `warnAgent` is on and the budget is nearly used up. */

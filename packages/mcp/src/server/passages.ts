@@ -1,17 +1,21 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Caller } from "../caller.ts";
-import type { Admission, Outcome, Settlement } from "../charging/admission.ts";
-import type { Call } from "../charging/call.ts";
-import { isRefusal } from "../charging/charge.ts";
-import type { Gate, Passage } from "../charging/gate.ts";
-import type { Policy } from "../charging/policy.ts";
-import { Refused } from "../charging/refused.ts";
-import { createRepetitions, endSlot } from "../charging/repetitions.ts";
-import type { Ending, Slot } from "../charging/replays.ts";
-import type { PaywallCore } from "../core.ts";
-import type { Refusal } from "../refusal.ts";
-import type { SpanAttributes, Trace } from "../telemetry.ts";
-import { digest } from "../util/digest.ts";
+import type {
+  Admission,
+  Call,
+  Caller,
+  Ending,
+  Gate,
+  Outcome,
+  Passage,
+  PaywallCore,
+  Policy,
+  Refusal,
+  Settlement,
+  Slot,
+  SpanAttributes,
+  Trace,
+} from "@licentric/paywall/adapter";
+import { createRepetitions, digest, endSlot, isRefusal, Refused } from "@licentric/paywall/adapter";
 import { outcomeOf, withWarning } from "./outcome.ts";
 import { type RequestContext, readRequestContext, signalIn } from "./request-context.ts";
 import { toCall } from "./to-call.ts";

@@ -1,6 +1,5 @@
-import type { Gate } from "../charging/gate.ts";
-import type { Policy } from "../charging/policy.ts";
-import { isRecord, member } from "../util/record.ts";
+import type { Gate, Policy } from "@licentric/paywall/adapter";
+import { isRecord, member } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
 import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";

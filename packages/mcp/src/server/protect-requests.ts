@@ -1,7 +1,5 @@
-import type { Gate } from "../charging/gate.ts";
-import type { Policy } from "../charging/policy.ts";
-import type { Refusal } from "../refusal.ts";
-import { isRecord, member, textMember } from "../util/record.ts";
+import type { Gate, Policy, Refusal } from "@licentric/paywall/adapter";
+import { isRecord, member, textMember } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
 import { invalidParams } from "./invalid-params.ts";
 import { annotateTools } from "./list-tools.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
+import { type RefusalCode, refuse, STATUS } from "@licentric/paywall/adapter";
 import { describe, expect, it } from "vitest";
-import { type RefusalCode, refuse, STATUS } from "../refusal.ts";
 import { RefusedError } from "./refusal-result.ts";
 
 const isCode = (code: string): code is RefusalCode => code in STATUS;

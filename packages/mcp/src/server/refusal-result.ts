@@ -1,4 +1,4 @@
-import type { Refusal, RefusalCode } from "../refusal.ts";
+import type { Refusal, RefusalCode } from "@licentric/paywall/adapter";
 import { META_PREFIX } from "./meta.ts";
 
 /** `_meta` key of a refusal, in results and in JSON-RPC errors. */

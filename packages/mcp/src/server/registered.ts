@@ -1,6 +1,5 @@
-import type { Gate } from "../charging/gate.ts";
-import type { Policy } from "../charging/policy.ts";
-import { isRecord, member, textMember } from "../util/record.ts";
+import type { Gate, Policy } from "@licentric/paywall/adapter";
+import { isRecord, member, textMember } from "@licentric/paywall/adapter";
 
 /** Something that is registered with an `McpServer`, as a request asks for it. */
 export interface Registered {

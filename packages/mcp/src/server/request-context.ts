@@ -1,5 +1,5 @@
-import type { CredentialRequest } from "../http/token.ts";
-import { isRecord, member, textMember } from "../util/record.ts";
+import type { CredentialRequest } from "@licentric/paywall/adapter";
+import { isRecord, member, textMember } from "@licentric/paywall/adapter";
 import { isKnownLocal } from "./local-calls.ts";
 
 /** What the paywall reads of a handler's context: v1's `extra` or v2's `ctx`. */

@@ -1,6 +1,5 @@
-import type { Gate } from "../charging/gate.ts";
-import { type ChargeOptions, type Policy, toPolicy } from "../charging/policy.ts";
-import type { VerifiedCaller } from "../verification-cache.ts";
+import type { Gate, VerifiedCaller } from "@licentric/paywall/adapter";
+import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
 import type { Passages } from "./passages.ts";
 import type { TaskOwners } from "./tasks.ts";
 

@@ -1,6 +1,4 @@
-import { agentNameOf, type Caller } from "../caller.ts";
-import { Refused } from "../charging/refused.ts";
-import { isRecord, member, textMember } from "../util/record.ts";
+import { agentNameOf, type Caller, isRecord, member, Refused, textMember } from "@licentric/paywall/adapter";
 import { invalidParams } from "./invalid-params.ts";
 import type { RequestHandler } from "./protect-requests.ts";
 import { RefusedError } from "./refusal-result.ts";

@@ -1,8 +1,5 @@
-import type { Call } from "../charging/call.ts";
-import type { Gate } from "../charging/gate.ts";
-import { hashToken } from "../http/token.ts";
-import { digest } from "../util/digest.ts";
-import { isRecord, member } from "../util/record.ts";
+import type { Call, Gate } from "@licentric/paywall/adapter";
+import { digest, hashToken, isRecord, member } from "@licentric/paywall/adapter";
 import { META_PREFIX } from "./meta.ts";
 import type { RequestContext } from "./request-context.ts";
 
