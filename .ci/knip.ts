@@ -16,14 +16,15 @@ const config: KnipConfig = {
       ignoreDependencies: ["@arethetypeswrong/cli", "publint"],
     },
     "packages/*": {
-      // Besides what is published, tests, and programs that tests start by their names.
-      entry: ["src/**/*.test.ts", "test/consumer/*", "test/support/run-server.ts"],
+      // Besides what is published, tests, and what these start or compile by its name.
+      entry: ["src/**/*.test.ts", "test/consumer/*", "test/example-names.ts", "test/support/run-server.ts"],
       project: ["*.ts", "src/**/*.ts", "test/**/*.{ts,mts,cts,mjs,cjs}"],
     },
     "packages/mcp": {
       entry: [
         "src/**/*.test.ts",
         "test/consumer/*",
+        "test/example-names.ts",
         "test/{background-process,journal-crash-child,stdio-tools,stdio-v1,stdio-v2}.ts",
       ],
       project: ["*.ts", "src/**/*.ts", "test/**/*.{ts,mts,cts,mjs,cjs}"],

@@ -1,4 +1,8 @@
 // What the examples in doc comments take for granted.
-declare const server: import("@modelcontextprotocol/server").McpServer;
-declare const paywall: import("@licentric/mcp").Paywall;
-declare const z: typeof import("zod").z;
+import type { Paywall } from "@licentric/mcp";
+import type { McpServer } from "@modelcontextprotocol/server";
+import { z } from "zod";
+
+export { z };
+export declare const server: McpServer;
+export declare const paywall: Paywall;

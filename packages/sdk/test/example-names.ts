@@ -1,8 +1,10 @@
 // What the examples in doc comments take for granted.
-declare const client: import("@licentric/sdk").Licentric;
-declare const token: import("@licentric/sdk").AgentToken;
-declare const vault: { put(name: string, secret: string): Promise<void> };
-declare function show(...values: unknown[]): void;
-declare function send(token: string): void;
-declare function generate(): Promise<number>;
-declare function report(...values: unknown[]): void;
+import type { AgentToken, Licentric } from "@licentric/sdk";
+
+export declare const client: Licentric;
+export declare const token: AgentToken;
+export declare const vault: { put(name: string, secret: string): Promise<void> };
+export declare function show(...values: unknown[]): void;
+export declare function send(token: string): void;
+export declare function generate(): Promise<number>;
+export declare function report(...values: unknown[]): void;
