@@ -29,6 +29,8 @@ export interface ProtectOptions {
 /** What a protected server does with each thing that it serves. */
 export interface ServerPlan {
   readonly passages: Passages;
+  /** Milliseconds that something of the owner's may take which is asked on the way to a call. */
+  readonly timeout: number;
   /** How refused tool calls look. */
   readonly refusals: "result" | "error";
   /** Leave out of `tools/list` what the caller may not call. */
