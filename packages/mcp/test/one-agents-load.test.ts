@@ -14,8 +14,9 @@ beforeEach(async () => {
   paywall.on("failed", (event) => failed.push(event));
 });
 afterEach(async () => {
-  await paywall.close({ timeout: 100 });
+  // What it has not answered ends with it.
   await api.close();
+  await paywall.close({ timeout: 100 });
 });
 
 /** A context is known by its signal: whatever could have been sent is arguments. */
@@ -66,8 +67,7 @@ describe("an API that answers 25 requests in a second", () => {
 function hold(isHeld: (token: string) => boolean): void {
   const { gateway } = api.ledger;
   const { verify } = gateway;
-  gateway.verify = async (token, ...rest) =>
-    isHeld(token) ? new Promise(() => {}) : verify(token, ...rest);
+  gateway.verify = async (token, ...rest) => (isHeld(token) ? new Promise(() => {}) : verify(token, ...rest));
 }
 
 /** Sends calls all at once; answers what came of them so far. */

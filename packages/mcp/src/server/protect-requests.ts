@@ -188,8 +188,8 @@ function guardOwn(
     refuseMalformed(method, request);
     const asked = targetOf(method, request) ?? "";
     const registered = builtIn?.find(kind, asked);
-    const { name, names } = registered ?? { name: asked, names: [asked] };
-    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names);
+    const { name, names, asked: read } = registered ?? { name: asked, names: [asked], asked };
+    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names, read);
     if (policy === false) return deliver(plan, kind, policy, await run(request, context), context);
     const target = { kind, asked, registered, policy, isOwn };
     const gated: RequestHandler = async () => {

@@ -12,7 +12,10 @@ export class TimeLimitError extends Error {
  *
  * @throws TimeLimitError where it does not come in time; else what the answer is rejected with
  */
-export async function withTimeLimit<Value>(answer: Value | PromiseLike<Value>, milliseconds: number): Promise<Value> {
+export async function withTimeLimit<Value>(
+  answer: Value | PromiseLike<Value>,
+  milliseconds: number,
+): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(
