@@ -238,6 +238,7 @@ export function buildPaywall(
     links,
     tokenSource: options.token,
     environment: process.env,
+    timeout,
   });
   const tasks = createTaskOwners();
   const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
@@ -276,6 +277,7 @@ export function buildPaywall(
         server,
         toServerPlan(charges, defaults, {
           passages,
+          timeout,
           refusals,
           hideUncallable,
           scopeStepUp: options.scopeStepUp ?? false,

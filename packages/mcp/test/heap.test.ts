@@ -43,6 +43,7 @@ it("leaves the heap where it was after 100,000 calls of 20,000 agents", { timeou
     trace: (_name, _attributes, run) => run(),
     tokenSource: ({ header }) => header("token"),
     environment: {},
+    timeout: 1_000,
   });
   const policy = toPolicy({ meterName: "api_calls" }, "test");
   const gate = { kind: "tool", name: "t", id: "tool t", policy } as const;

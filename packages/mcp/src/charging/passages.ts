@@ -69,6 +69,8 @@ export interface PassageDependencies {
   readonly trace: Trace;
   readonly tokenSource: TokenSource | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds that the owner's own token function may take. */
+  readonly timeout: number;
 }
 
 /** Lets calls through gates. */
