@@ -31,14 +31,28 @@ for (const name of Object.keys(process.env)) {
   if (/^(LICENTRIC_(?!TEST_|FUZZ_)|STRIPE_|DATABASE_URL$)/.test(name)) delete process.env[name];
 }
 
-// One project per package, so that `vitest --project sdk` runs one of them alone.
+/** The tests beside the sources, which start no process and use no database: those that do are in `test` folders. */
+const unit = {
+  test: {
+    name: "unit",
+    include: ["packages/*/src/**/*.test.ts", "scripts/unit-tests/*.test.ts"],
+    setupFiles: ["scripts/unit-tests/forbid.ts"],
+  },
+};
+
+// The unit tests, and one project for the others of each package: `vitest --project sdk` runs one of them alone.
 export default defineConfig({
   test: {
     // Most of these tests start processes and databases of their own: one file on each core keeps it busy, and more
     // make each of them wait for the others until its time is over.
     maxWorkers: "100%",
     sequence: { sequencer: LongestFirst },
-    projects: ["packages/*/vitest.config.ts", "examples/*/vitest.config.ts", "scripts/vitest.config.ts"],
+    projects: [
+      unit,
+      "packages/*/vitest.config.ts",
+      "examples/*/vitest.config.ts",
+      "scripts/vitest.config.ts",
+    ],
     reporters: TEST_RESULTS ? ["default", ["json", { outputFile: TEST_RESULTS }]] : ["default"],
   },
 });

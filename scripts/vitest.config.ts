@@ -1,3 +1,5 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { name: "scripts", include: ["**/*.test.ts"] } });
+export default defineConfig({
+  test: { name: "scripts", include: ["**/*.test.ts"], exclude: [...configDefaults.exclude, "unit-tests/**"] },
+});

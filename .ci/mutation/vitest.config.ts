@@ -2,5 +2,11 @@ import { defineConfig } from "vitest/config";
 
 // The tests of the rules alone, which need no database: each mutation runs those that reach it.
 export default defineConfig({
-  test: { include: ["src/billing/pricing.test.ts", "src/metering/budget-rules.test.ts"] },
+  test: {
+    include: [
+      "src/billing/currency.test.ts",
+      "src/billing/pricing.test.ts",
+      "src/metering/budget-rules.test.ts",
+    ],
+  },
 });

@@ -21,7 +21,7 @@ export interface Effort {
 }
 
 /** The middle of some numbers, and their ends. */
-export function spread(values: readonly number[]): { median: number; min: number; max: number } {
+function spread(values: readonly number[]): { median: number; min: number; max: number } {
   const sorted = [...values].sort((left, right) => left - right);
   const [min, max] = [sorted[0], sorted.at(-1)];
   const median = sorted[Math.floor(sorted.length / 2)];

@@ -21,7 +21,7 @@ interface Leaf {
 }
 
 /** Every command that can be run, in the order of `--help`; those that only hold others are left out. */
-export function leaves(command: Command, before = ""): Leaf[] {
+function leaves(command: Command, before = ""): Leaf[] {
   const path = `${before} ${command.name()}`.trim();
   const children = command
     .createHelp()

@@ -52,7 +52,7 @@ Branch on the status first and on the code second: unknown codes may come.`,
  *
  * @throws Error where the contract's README has other codes or statuses than the contract
  */
-export function apiCodes(): string {
+function apiCodes(): string {
   const { text, names } = readmeTable("contract", "Errors");
   expectSame("error codes", names, Object.keys(ERROR_STATUS));
   for (const [name, status] of Object.entries(ERROR_STATUS)) {

@@ -16,10 +16,8 @@ export interface CompileExamples {
   /** Folder whose `node_modules` the examples' imports resolve from. */
   readonly root: string;
   readonly examples: readonly Example[];
-  /** A declaration file with what examples take for granted. */
-  readonly globals?: string;
-  /** A module whose exports an example may leave out of its imports, with its names. */
-  readonly implied?: { readonly module: string; readonly names: readonly string[] };
+  /** Modules whose exports an example may leave out of its imports, with the names of these. */
+  readonly implied?: readonly { readonly module: string; readonly names: readonly string[] }[];
   /** Whether an example may use what earlier ones of its file import and declare: of each name, the first. */
   readonly continued?: boolean;
 }
@@ -42,8 +40,7 @@ export function examplesOf(path: string, root: string): Example[] {
 export function compileExamples({
   root,
   examples,
-  globals,
-  implied,
+  implied = [],
   continued = false,
 }: CompileExamples): Record<string, string[]> {
   const modules = new Map<string, { readonly example: Example; readonly text: string }>();
@@ -53,8 +50,8 @@ export function compileExamples({
     const own = topLevelNames(text);
     const imports: string[] = [];
     const lacks = (name: string) => !own.includes(name) && new RegExp(`\\b${name}\\b`).test(text);
-    for (const name of implied?.names.filter(lacks) ?? [])
-      imports.push(`import { ${name} } from "${implied?.module}";`);
+    for (const { module, names } of implied)
+      for (const name of names.filter(lacks)) imports.push(`import { ${name} } from "${module}";`);
     for (const { name, module } of earlier.filter((each) => each.file === file && lacks(each.name)))
       imports.push(`import { ${name} } from "./${module}";`);
 
@@ -82,7 +79,7 @@ export function compileExamples({
     return example ? ts.createSourceFile(path, example.text, rest[0]) : getSourceFile(path, ...rest);
   };
 
-  const program = ts.createProgram([...(globals ? [globals] : []), ...modules.keys()], options, host);
+  const program = ts.createProgram([...modules.keys()], options, host);
   // Only what is wrong with the examples themselves: the sources that they import are checked with all others.
   const problems: Record<string, string[]> = {};
   for (const [path, { example }] of modules) {
@@ -95,6 +92,12 @@ export function compileExamples({
     });
   }
   return problems;
+}
+
+/** The module, beside the examples, with what they take for granted, and its names. */
+export function takenForGranted(folder: string) {
+  const file = "example-names.ts";
+  return { module: `./${file}`, names: topLevelNames(readFileSync(join(folder, file), "utf8")) };
 }
 
 /** The values that a module imports and declares, types left out. */

@@ -54,7 +54,7 @@ export async function startPackedRegistry(packed: PackedPackages): Promise<Packe
 }
 
 /** The manifest in a tarball, which is not the one in the workspace: `publishConfig` and versions are filled in. */
-export async function packedManifest(tarball: string): Promise<PackedManifest> {
+async function packedManifest(tarball: string): Promise<PackedManifest> {
   const { stdout } = await run("tar", ["-xOzf", tarball, "package/package.json"]);
   return JSON.parse(stdout);
 }

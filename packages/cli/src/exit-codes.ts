@@ -8,7 +8,7 @@ export const EXIT = {
   /** No credential, a bad one, or one that may not do this. */
   denied: 3,
   notFound: 4,
-  /** No answer came from the API or from the database. */
+  /** No answer came from the API or from the database; something else may have answered in the API's place. */
   unreachable: 5,
   /** The resource is in another state: a closed period, a paid invoice. */
   conflict: 6,

@@ -30,6 +30,14 @@ describe("explain", () => {
     [2, new ValidationError("x")],
     [2, new ConfigError("x")],
     [3, new AuthenticationError("x")],
+    [3, new AuthenticationError("x", { status: 401, answeredByApi: true })],
+    [5, new AuthenticationError("x", { status: 401 })],
+    [5, new PermissionDeniedError("x", { status: 403 })],
+    [5, new NotFoundError("x", { status: 404 })],
+    [5, new ConflictError("x", { status: 409 })],
+    [5, new LicentricError("x", { status: 302 })],
+    [7, new RateLimitError("x", { status: 429 })],
+    [7, new InternalServerError("x", { status: 502 })],
     [3, new PermissionDeniedError("x")],
     [4, new NotFoundError("x")],
     [5, new TimeoutError("x")],
@@ -49,6 +57,7 @@ describe("explain", () => {
       status: 404,
       code: "NOT_FOUND",
       requestId: "01ABC",
+      answeredByApi: true,
     });
     expect(explain(error)).toMatchObject({
       text: "licentric: There is no agent. (request 01ABC)",

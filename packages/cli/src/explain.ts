@@ -70,13 +70,26 @@ function explainApi(error: LicentricError): Explanation {
   };
 }
 
+/** Whether something else answered in the API's place: its status says nothing of a key or a resource. */
+function isForeign({ status, answeredByApi }: LicentricError): boolean {
+  return status !== undefined && status >= 300 && !answeredByApi;
+}
+
 function adviceFor(error: LicentricError): string | undefined {
+  if (isForeign(error)) {
+    return `What answered ${error.status} at this address is not the API, so it says nothing of your key. Check that LICENTRIC_BASE_URL is the API's origin, and look at the proxy, firewall or sign-in page before it; \`licentric doctor\` looks, too.`;
+  }
   if (error instanceof ConnectionError) return "`licentric doctor` looks for the cause.";
   if (error instanceof AuthenticationError) return "`licentric doctor` checks the key.";
   return undefined;
 }
 
 function exitCodeOf(error: LicentricError): ExitCode {
+  // A proxy's own trouble may pass by itself; the API was not reached by whatever else it says.
+  if (isForeign(error)) {
+    const mayPass = error instanceof RateLimitError || error instanceof InternalServerError;
+    return mayPass ? EXIT.unavailable : EXIT.unreachable;
+  }
   if (error instanceof ValidationError) return EXIT.usage;
   if (error instanceof AuthenticationError || error instanceof PermissionDeniedError) return EXIT.denied;
   if (error instanceof NotFoundError) return EXIT.notFound;

@@ -10,6 +10,6 @@ export async function requireExists(read: PromiseLike<unknown>): Promise<void> {
   try {
     await read;
   } catch (error) {
-    if (!(error instanceof PermissionDeniedError)) throw error;
+    if (!(error instanceof PermissionDeniedError && error.answeredByApi)) throw error;
   }
 }

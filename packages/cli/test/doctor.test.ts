@@ -1,7 +1,11 @@
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type RequestListener, request } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
 import { startApi, type TestApi } from "./support/api.ts";
 import { killRunning, licentric } from "./support/licentric.ts";
 
@@ -141,6 +145,35 @@ describe("licentric doctor", { timeout: 120_000 }, () => {
     });
   });
 
+  it.each([
+    [401, 5],
+    [403, 5],
+    [404, 5],
+    [502, 7],
+  ])(
+    "does not take a proxy's page (%d) for what the API says, nor does any other command",
+    async (status, exitCode) => {
+      const proxy = await serve((_, response) =>
+        response
+          .writeHead(status, { "content-type": "text/html", "www-authenticate": 'Basic realm="Intranet"' })
+          .end(`<html><h1>${status} of a proxy</h1></html>`),
+      );
+      const env = { ...api.env, LICENTRIC_BASE_URL: proxy.url };
+      const { code, found, statuses } = await doctor(env);
+      const ended = await licentric(["agents", "list"], env).ended();
+      proxy.close();
+      expect(code).toBe(1);
+      expect(statuses).toMatchObject({ reachability: "failed", key: "skipped", clock: "skipped" });
+      expect(found["reachability"]?.message).toMatch(
+        new RegExp(`^${proxy.url} answers ${status}, and not as the API does: .*${status} of a proxy`),
+      );
+      expect(found["reachability"]?.advice).toMatch(/LICENTRIC_BASE_URL.*proxy/);
+      expect(ended.code).toBe(exitCode);
+      expect(ended.stderr).toContain(`What answered ${status} at this address is not the API`);
+      expect(ended.stderr).not.toMatch(/checks the key/);
+    },
+  );
+
   it("looks at the database without changing it", async () => {
     const open = await doctor({ ...api.env, LICENTRIC_DATA_DIR: api.dataDirectory });
     expect(open.found["database"]).toMatchObject({
@@ -156,6 +189,29 @@ describe("licentric doctor", { timeout: 120_000 }, () => {
     });
     expect(stdout).not.toContain("hunter2");
   });
+
+  // PostgreSQL takes CET for the abbreviation, one hour ahead all year; to Node it is a zone with summer time.
+  it.each([
+    ["Europe/Berlin", "ok", "agree on when the accounts' months begin", 0],
+    ["CET", "failed", "In CET the database begins 20", 1],
+  ])(
+    "compares when months begin in %s for the database and for itself",
+    async (timeZone, status, words, code) => {
+      const directory = await mkdtemp(join(tmpdir(), "licentric-doctor-"));
+      const LICENTRIC_DATA_DIR = join(directory, "data");
+      await prepareDatabase(LICENTRIC_DATA_DIR);
+      const made = await licentric(["keys", "create", "--time-zone", timeZone, "--json"], {
+        LICENTRIC_DATA_DIR,
+      }).ended();
+      expect(made).toMatchObject({ code: 0 });
+      const report = await doctor({ ...api.env, LICENTRIC_DATA_DIR });
+      await rm(directory, { recursive: true, force: true });
+      expect(report.statuses).toMatchObject({ database: "ok", "time zones": status });
+      expect(report.found["time zones"]?.message).toContain(words);
+      if (code === 1) expect(report.found["time zones"]?.advice).toContain("tzdata");
+      expect(report.code).toBe(code);
+    },
+  );
 
   it("names what is wrong with the server's configuration", async () => {
     const { found, code } = await doctor({ ...api.env, STRIPE_API_KEY: "pk_test_x" });

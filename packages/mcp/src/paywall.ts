@@ -170,7 +170,7 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
 
 /** Puts a paywall for MCP together. */
 export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywall {
-  const { defaults = {}, refusals = "result", hideUncallable = false } = options;
+  const { timeout = 5_000, defaults = {}, refusals = "result", hideUncallable = false } = options;
   const { emitter, links, identify } = core;
   const passages = createPassages(core);
   const tasks = createTaskOwners();
@@ -202,6 +202,7 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
         server,
         toServerPlan(charges, defaults, {
           passages,
+          timeout,
           refusals,
           hideUncallable,
           scopeStepUp: options.scopeStepUp ?? false,

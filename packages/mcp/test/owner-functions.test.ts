@@ -1,5 +1,7 @@
 import { setImmediate } from "node:timers/promises";
+import { Server as LowServerV1 } from "@modelcontextprotocol/sdk/server/index.js";
 import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { CallToolRequestSchema, ListToolsRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { McpServer as McpServerV2 } from "@modelcontextprotocol/server";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PaywallEvents, ProtectOptions } from "../src/index.ts";
@@ -111,11 +113,43 @@ describe.each(["v1", "v2"])("on SDK %s", (sdk) => {
     expect(denied).toMatchObject([{ name: "t", refusal: { code: "misconfigured" } }]);
   });
 
+  it("a call is refused within the paywall's timeout where token never answers", async () => {
+    const never = () => new Promise(() => {});
+    const options = { token: never, timeout: 20, hideUncallable: true };
+    const { paywall, failed, runs, client } = await serve(sdk, { meterName: "rows" }, options);
+    expect(refusalOf(await client.callTool({ name: "t" }))).toMatchObject({ code: "misconfigured" });
+    expect((await client.listTools()).tools).toHaveLength(1);
+    expect(runs()).toBe(0);
+    paywall.expectBilled();
+    const reason = expect.stringMatching(/^token did not answer within 20 ms: .*createPaywall/);
+    expect(failed).toMatchObject([{ name: "t", reason }, { reason }]);
+  });
+
+  it("a token function that rejects when its call is refused already ends no process", async () => {
+    let reject = (_: Error) => {};
+    const token = () => new Promise((_, rejected) => (reject = rejected));
+    const { client } = await serve(sdk, { meterName: "rows" }, { token, timeout: 20 });
+    expect(refusalOf(await client.callTool({ name: "t" }))).toMatchObject({ code: "misconfigured" });
+    reject(new Error("too late"));
+    await setImmediate();
+  });
+
   it("tools are listed where token rejects", async () => {
     const { client, failed } = await serve(sdk, {}, { token: broken, hideUncallable: true });
     expect((await client.listTools()).tools).toHaveLength(1);
     expect(failed).toMatchObject([{ reason: "token threw" }]);
   });
+});
+
+it("a call of an own handler waits no longer than the paywall's timeout for a list that never comes", async () => {
+  const options = { timeout: 20 };
+  const paywall = createTestPaywall(options as TestPaywallOptions);
+  const server = new LowServerV1(info, { capabilities: { tools: {} } });
+  paywall.protect(server, { tools: { t: { meterName: "rows" } } });
+  server.setRequestHandler(ListToolsRequestSchema, () => new Promise<never>(() => {}));
+  server.setRequestHandler(CallToolRequestSchema, () => text("ran"));
+  expect(await (await connectV1(server)).callTool({ name: "t" })).toMatchObject(text("ran"));
+  paywall.expectBilled({ quantity: 1 });
 });
 
 describe("a listener", () => {
@@ -145,5 +179,23 @@ describe("a listener", () => {
       expect.stringMatching(/^a "failed" listener of the paywall threw: /),
       expect.stringMatching(/^a "denied" listener of the paywall threw: /),
     ]);
+  });
+
+  it("that removes and adds itself while it is told is told once, and so is whoever it adds from the next event on", async () => {
+    const { client, paywall } = await serve("v1", { meterName: "rows" });
+    const told: string[] = [];
+    let stop = () => {};
+    const listener = () => {
+      told.push("itself");
+      stop();
+      stop = paywall.on("metered", listener);
+      if (told.length === 1) paywall.on("metered", () => told.push("another"));
+    };
+    stop = paywall.on("metered", listener);
+    await client.callTool({ name: "t" });
+    expect(told).toEqual(["itself"]);
+    await client.callTool({ name: "t" });
+    // It was added again before the other one.
+    expect(told).toEqual(["itself", "itself", "another"]);
   });
 });

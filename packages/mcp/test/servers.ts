@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Paywall, ProtectOptions } from "../src/index.ts";
 
 /** What the test server's tools cost. */
-export const CHARGES: ProtectOptions = {
+const CHARGES: ProtectOptions = {
   tools: {
     call: { meterName: "api_calls", scopes: ["mcp:invoke"] },
     success: { meterName: "api_calls", charge: "success", scopes: ["mcp:invoke"] },
@@ -26,7 +26,7 @@ export const CHARGES: ProtectOptions = {
 const runs = new Map<string, number>();
 
 /** How often a tool's handler ran in this process. */
-export function runsOf(name: string): number {
+function runsOf(name: string): number {
   return runs.get(name) ?? 0;
 }
 

@@ -1,4 +1,5 @@
 // What an adapter to a protocol or a framework is built of: `@licentric/mcp` is one.
+export type { BudgetState } from "@licentric/sdk";
 export { agentNameOf, type Caller } from "./billing/caller.ts";
 export type { Answer, Recorded } from "./billing/gateway.ts";
 export type { JournalOptions } from "./billing/journal-sink.ts";
@@ -48,3 +49,4 @@ export type { SpanAttributes, Trace } from "./telemetry.ts";
 export { digest } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
 export { isRecord, member, textMember } from "./util/record.ts";
+export { withTimeLimit } from "./util/time-limit.ts";

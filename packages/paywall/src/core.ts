@@ -119,6 +119,7 @@ export function buildCore(
     findToken: createFindCallToken({
       tokenSource: options.token,
       environment: process.env,
+      timeout,
       emitter,
       links,
     }),

@@ -25,7 +25,7 @@ export interface PaywallOptions {
   /**
    * Where a call's token is, when it is not in the usual places: the door's `authInfo`, the `Authorization` header, and
    * `LICENTRIC_AGENT_TOKEN` for calls that are known to be local. Asked first; undefined leaves it to them. A function
-   * that throws, rejects or answers something else refuses the call as `misconfigured`.
+   * that throws, rejects, answers something else, or nothing within `timeout`, refuses the call as `misconfigured`.
    */
   readonly token?: TokenSource;
   /** Your links for agents and people who were refused. */

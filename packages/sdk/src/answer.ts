@@ -1,12 +1,37 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { redactSecrets } from "@licentric/contract";
-import type { APIResponse, RateLimit } from "./api-promise.ts";
 
 /** What HTTP said, before anything is made of it. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** How many tries it took, this one included. */
+  readonly attempts: number;
+}
+
+/** How many requests the credential may still make, from the `X-RateLimit-*` headers. */
+export interface RateLimit {
+  /** Requests per window. */
+  readonly limit: number;
+  /** Requests left in this window. */
+  readonly remaining: number;
+  /** When the window starts again. */
+  readonly reset: Date;
+}
+
+/** A parsed answer with what HTTP says around it. */
+export interface APIResponse<Data> {
+  /** The same as awaiting the call gives. */
+  readonly data: Data;
+  /** HTTP status. */
+  readonly status: number;
+  /** HTTP headers of the answer. */
+  readonly headers: Headers;
+  /** Names the request in the server's log. */
+  readonly requestId: string | undefined;
+  /** How many requests are left; undefined where the server does not say. */
+  readonly rateLimit: RateLimit | undefined;
+  /** How many tries it took; 1 where the first one succeeded. */
   readonly attempts: number;
 }
 

@@ -1,30 +1,4 @@
-import { type Answer, toResponse } from "./answer.ts";
-
-/** How many requests the credential may still make, from the `X-RateLimit-*` headers. */
-export interface RateLimit {
-  /** Requests per window. */
-  readonly limit: number;
-  /** Requests left in this window. */
-  readonly remaining: number;
-  /** When the window starts again. */
-  readonly reset: Date;
-}
-
-/** A parsed answer with what HTTP says around it. */
-export interface APIResponse<Data> {
-  /** The same as awaiting the call gives. */
-  readonly data: Data;
-  /** HTTP status. */
-  readonly status: number;
-  /** HTTP headers of the answer. */
-  readonly headers: Headers;
-  /** Names the request in the server's log. */
-  readonly requestId: string | undefined;
-  /** How many requests are left; undefined where the server does not say. */
-  readonly rateLimit: RateLimit | undefined;
-  /** How many tries it took; 1 where the first one succeeded. */
-  readonly attempts: number;
-}
+import { type Answer, type APIResponse, toResponse } from "./answer.ts";
 
 /** Parsed data and the answer that it came in. */
 export interface Parsed<Data> {

@@ -9,7 +9,8 @@ export {
   type ValidationIssue,
   type WebhookEvent,
 } from "@licentric/contract";
-export { APIPromise, type APIResponse, type RateLimit } from "./api-promise.ts";
+export type { APIResponse, RateLimit } from "./answer.ts";
+export { APIPromise } from "./api-promise.ts";
 export {
   type ConstructEventOptions,
   constructEvent,

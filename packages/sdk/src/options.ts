@@ -88,7 +88,7 @@ export interface ClientConfig {
 }
 
 /** The hosted service. */
-export const DEFAULT_BASE_URL = "https://www.licentric.com";
+const DEFAULT_BASE_URL = "https://www.licentric.com";
 
 /** Milliseconds that one try may take, as the hosted service documents it. */
 export const DEFAULT_TIMEOUT = 30_000;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { compileExamples, examplesOf } from "../../../scripts/documents/compile-examples.ts";
+import { compileExamples, examplesOf, takenForGranted } from "../../../scripts/documents/compile-examples.ts";
 import * as sdk from "../src/index.ts";
 
 // Every fenced ts block in a doc comment is compiled against the sources.
@@ -16,9 +16,9 @@ const examples = sources.flatMap((path) => examplesOf(path, root));
 
 describe("the examples", () => {
   it("compile, each of them", { timeout: 60_000 }, () => {
-    const globals = join(root, "test/example-globals.d.ts");
-    const implied = { module: "@licentric/sdk", names: Object.keys(sdk) };
-    expect(compileExamples({ root: join(root, "test"), examples, globals, implied })).toEqual({});
+    const folder = join(root, "test");
+    const implied = [{ module: "@licentric/sdk", names: Object.keys(sdk) }, takenForGranted(folder)];
+    expect(compileExamples({ root: folder, examples, implied })).toEqual({});
     expect(examples.length).toBeGreaterThan(40);
   });
 

@@ -6,7 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type DatabaseLocation, openDatabase } from "../src/store/open-database.ts";
-import { createLoadTarget, type LoadTarget } from "./support/load-target.ts";
+import type { LoadTarget } from "./support/load.ts";
+import { createLoadTarget } from "./support/load-target.ts";
 import { type ServerProcess, startServerProcess } from "./support/server-process.ts";
 
 const MIB = 1_024 * 1_024;

@@ -5,12 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkTotals } from "../src/metering/check-totals.ts";
 import { DatabaseSetupError } from "../src/store/database.ts";
 import { type DatabaseLocation, openDatabase } from "../src/store/open-database.ts";
-import { type Load, startLoad } from "./support/load.ts";
-import {
-  createLoadTarget,
-  expectAcknowledgedRecordedAndBilled,
-  type LoadTarget,
-} from "./support/load-target.ts";
+import { type Load, type LoadTarget, startLoad } from "./support/load.ts";
+import { createLoadTarget, expectAcknowledgedRecordedAndBilled } from "./support/load-target.ts";
 import type { Step } from "./support/power-cut/journal.ts";
 import { type Machine, machines } from "./support/power-cut/machine.ts";
 

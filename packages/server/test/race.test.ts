@@ -5,12 +5,8 @@ import { checkTotals } from "../src/metering/check-totals.ts";
 import { migrations } from "../src/store/migrate.ts";
 import { type DatabaseLocation, openDatabase } from "../src/store/open-database.ts";
 import { describeOnEachDatabase, describeOnPostgres } from "./support/databases.ts";
-import { startLoad } from "./support/load.ts";
-import {
-  createLoadTarget,
-  expectAcknowledgedRecordedAndBilled,
-  type LoadTarget,
-} from "./support/load-target.ts";
+import { type LoadTarget, startLoad } from "./support/load.ts";
+import { createLoadTarget, expectAcknowledgedRecordedAndBilled } from "./support/load-target.ts";
 import { type ServerProcess, startServerProcess } from "./support/server-process.ts";
 import { type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
 

@@ -26,7 +26,7 @@ export async function checkApi(env: NodeJS.ProcessEnv): Promise<Check[]> {
     return [
       await checkReachability(client.baseUrl, asked),
       hasKey ? checkKey(env, asked) : NO_KEY,
-      checkClock(asked.headers, now, await askClockSkew(client.baseUrl)),
+      checkClock(isFromApi(asked) ? asked.headers : undefined, now, await askClockSkew(client.baseUrl)),
     ];
   } catch (error) {
     // The key or the URL cannot be right: the client says so before it asks.
@@ -50,6 +50,11 @@ const NO_KEY: Check = {
 interface Asked {
   readonly headers: Headers | undefined;
   readonly error: LicentricError | undefined;
+}
+
+/** Whether it was the API that answered, if only to refuse: a proxy's page says nothing of a key or a clock. */
+function isFromApi({ error }: Asked): boolean {
+  return error === undefined || error.answeredByApi;
 }
 
 async function ask(client: Licentric, hasKey: boolean): Promise<Asked> {
@@ -79,14 +84,24 @@ async function askClockSkew(baseUrl: string): Promise<number | undefined> {
   }
 }
 
-async function checkReachability(baseUrl: string, { error, headers }: Asked): Promise<Check> {
+async function checkReachability(baseUrl: string, asked: Asked): Promise<Check> {
   const name = "reachability";
+  const { error, headers } = asked;
   if (error instanceof ConnectionError) {
     return {
       name,
       status: "failed",
       message: error.message,
       advice: `Start the API (\`licentric dev\`), or set LICENTRIC_BASE_URL, which names ${baseUrl} now.`,
+    };
+  }
+  if (error?.status !== undefined && !isFromApi(asked)) {
+    return {
+      name,
+      status: "failed",
+      message: `${baseUrl} answers ${error.status}, and not as the API does: ${error.message}`,
+      advice:
+        "Check that LICENTRIC_BASE_URL is the origin of a Licentric API, and look at the proxy, firewall or sign-in page before it.",
     };
   }
   const refused = error instanceof AuthenticationError || error instanceof PermissionDeniedError;
@@ -111,8 +126,10 @@ async function checkReachability(baseUrl: string, { error, headers }: Asked): Pr
   return { name, status: "ok", message: `${baseUrl} answers${own}.` };
 }
 
-function checkKey(env: NodeJS.ProcessEnv, { error }: Asked): Check {
+function checkKey(env: NodeJS.ProcessEnv, asked: Asked): Check {
   const name = "key";
+  const { error } = asked;
+  if (!isFromApi(asked)) return { name, status: "skipped", message: "Not known: the API did not answer." };
   if (error instanceof AuthenticationError) {
     return {
       name,

@@ -25,7 +25,7 @@ export async function checkPayers(
     }
     return checksOf(unsendable, missing);
   } catch (error) {
-    if (!(error instanceof PermissionDeniedError)) throw error;
+    if (!(error instanceof PermissionDeniedError && error.answeredByApi)) throw error;
     return [
       {
         name,

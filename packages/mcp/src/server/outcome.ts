@@ -1,6 +1,5 @@
-import type { Outcome, Policy } from "@licentric/paywall/adapter";
+import type { BudgetState, Outcome, Policy } from "@licentric/paywall/adapter";
 import { isRecord, member } from "@licentric/paywall/adapter";
-import type { BudgetState } from "@licentric/sdk";
 import { META_PREFIX } from "./meta.ts";
 
 /** `_meta` key of the budget, where `warnAgent` is on and the budget is nearly used up. */

@@ -5,7 +5,7 @@ import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
 import type { ServedGate } from "./passages.ts";
 import { RefusedError, toToolResult } from "./refusal-result.ts";
-import { acceptedArgs, findEntry, namesOf, type Registered } from "./registered.ts";
+import { acceptedArgs, findEntry, isTemplate, namesOf, type Registered } from "./registered.ts";
 import { argsOf, contextOf } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
@@ -90,6 +90,8 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
         found && {
           name: found.name,
           names: namesOf(found),
+          // As its handler is given it.
+          asked: isTemplate(found.entry) ? new URL(asked).href : undefined,
           ownPolicy: ownPolicies.get(found.entry),
           accept: (params) => acceptedArgs(server, found, params),
         }
@@ -233,7 +235,8 @@ function guardFunction(
   if (wrapped === undefined) ownPolicies.delete(entry);
   else ownPolicies.set(entry, wrapped.policy);
   return async (...params: unknown[]) => {
-    const policy = wrapped?.policy ?? plan.policyFor(kind, namesOf({ name: name.current, entry }));
+    const asked = isTemplate(entry) && params[0] instanceof URL ? params[0].href : undefined;
+    const policy = wrapped?.policy ?? plan.policyFor(kind, namesOf({ name: name.current, entry }), asked);
     const run = () => {
       if (wrapped === undefined) return original(...params);
       // v2 hands both parameters to what it calls, and leaves the arguments out for a handler without a schema.

@@ -1,5 +1,5 @@
 import type { Gate, Policy, Refusal } from "@licentric/paywall/adapter";
-import { isRecord, member, textMember } from "@licentric/paywall/adapter";
+import { isRecord, member, textMember, withTimeLimit } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
 import { invalidParams } from "./invalid-params.ts";
 import { annotateTools } from "./list-tools.ts";
@@ -186,8 +186,8 @@ function guardOwn(
     refuseMalformed(method, request);
     const asked = targetOf(method, request) ?? "";
     const registered = builtIn?.find(kind, asked);
-    const { name, names } = registered ?? { name: asked, names: [asked] };
-    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names);
+    const { name, names, asked: read } = registered ?? { name: asked, names: [asked], asked };
+    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names, read);
     if (policy === false) return deliver(plan, kind, policy, await run(request, context), context);
     const target = { kind, asked, registered, policy, isOwn };
     const gated: RequestHandler = async () => {
@@ -217,7 +217,7 @@ async function checkArgs(
   { kind, asked, registered, policy, isOwn }: Target,
   request: unknown,
   context: unknown,
-  { server, listTools }: Serving,
+  { server, listTools, plan }: Serving,
 ): Promise<{ readonly args: unknown; readonly willRun: boolean }> {
   const params = member(request, "params");
   const sent = kind === "resource" ? asked : (member(params, "arguments") ?? {});
@@ -228,12 +228,9 @@ async function checkArgs(
   const isBilledFirst = policy.meterName !== undefined && policy.charge === "call";
   if (!isBilledFirst) return { args: sent, willRun: true };
   if (kind !== "tool" || listTools === undefined) return { args: sent, willRun: isOwn };
-  const willRun = await fitsListed(
-    listTools,
-    server["_jsonSchemaValidator"],
-    { name: asked, args: sent },
-    context,
-  );
+  const fits = fitsListed(listTools, server["_jsonSchemaValidator"], { name: asked, args: sent }, context);
+  // A list that does not come says as little as one that is not for this caller.
+  const willRun = await withTimeLimit(fits, plan.timeout).catch(() => false);
   return { args: sent, willRun };
 }
 

@@ -7,6 +7,8 @@ export interface Registered {
   readonly name: string;
   /** Names under which an owner may have a policy for it. */
   readonly names: readonly string[];
+  /** The URI that is asked for, where its handler reads it: a template's does. */
+  readonly asked: string | undefined;
   /** The policy that its handler brings itself, wrapped by `paywall.tool` and its like. */
   readonly ownPolicy: Policy | undefined;
   /**
@@ -32,6 +34,11 @@ export function namesOf({ name, entry }: Omit<Entry, "kind">): readonly string[]
   );
 }
 
+/** Whether a registered thing is a template, whose handler reads the URI that it is asked for. */
+export function isTemplate(entry: Entry["entry"]): boolean {
+  return "resourceTemplate" in entry;
+}
+
 /** Finds what a request asks for among the entries of its kind, as both SDKs do. */
 export function findEntry(
   kind: Gate["kind"],
@@ -42,7 +49,7 @@ export function findEntry(
   const name = isUrl ? new URL(asked).href : asked;
   for (const entries of registries) {
     const exact = Object.hasOwn(entries, name) ? entries[name] : undefined;
-    if (isRecord(exact) && !("resourceTemplate" in exact)) return { kind, name, entry: exact };
+    if (isRecord(exact) && !isTemplate(exact)) return { kind, name, entry: exact };
   }
   if (!isUrl) return undefined;
   for (const entries of registries) {

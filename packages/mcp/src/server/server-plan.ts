@@ -1,6 +1,7 @@
 import type { Gate, VerifiedCaller } from "@licentric/paywall/adapter";
 import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
 import type { Passages } from "./passages.ts";
+import { createResourceCharges } from "./resource-charges.ts";
 import type { TaskOwners } from "./tasks.ts";
 
 /** What something costs: its options, or false where it is free. */
@@ -14,8 +15,13 @@ export interface ProtectOptions {
   /** Prompts by name. Prompts are left alone where this is not given. */
   readonly prompts?: Charges;
   /**
-   * Resources by URI, in whichever spelling it is asked for, or by the name they are registered with, templates by
-   * name. Left alone where this is not given.
+   * Resources by URI, or by the name they are registered with, templates by name. Left alone where this is not given.
+   *
+   * Request handlers of your own and templates may take many spellings for one URI, so the price of a URI holds for
+   * each: in other escapes, another case of scheme and host, with its default port, dot segments or a slash at the
+   * end, and with another query or fragment, unless the longer URI is named as well. `false` holds for no other query
+   * or fragment, and only for spellings that are the same by RFC 3986. A URI that is named goes before a template's
+   * name. What is no URI and is not named goes by `default`.
    */
   readonly resources?: Charges;
   /**
@@ -28,14 +34,20 @@ export interface ProtectOptions {
 /** What a protected server does with each thing that it serves. */
 export interface ServerPlan {
   readonly passages: Passages;
+  /** Milliseconds that something of the owner's may take which is asked on the way to a call. */
+  readonly timeout: number;
   /** How refused tool calls look. */
   readonly refusals: "result" | "error";
   /** Leave out of `tools/list` what the caller may not call. */
   readonly hideUncallable: boolean;
   /** Whether missing scopes are answered with HTTP 403 where the SDK can. */
   readonly scopeStepUp: boolean;
-  /** The policy of something by its names, of which a resource has two; false where it is free. */
-  policyFor(kind: Gate["kind"], names: readonly string[]): Policy | false;
+  /**
+   * The policy of something by its names, of which a resource has two; false where it is free.
+   *
+   * @param asked - of a resource that is served by a handler which reads its URI, that URI as the client spelled it
+   */
+  policyFor(kind: Gate["kind"], names: readonly string[], asked?: string): Policy | false;
   /** Whether the owner named one of these. */
   isNamed(kind: Gate["kind"], names: readonly string[]): boolean;
   /** Whose tasks are whose, on every server that is made. */
@@ -79,8 +91,9 @@ export function toServerPlan(
   const policies: Readonly<Record<Gate["kind"], ReadonlyMap<string, Policy | false>>> = {
     tool: toMap(options.tools, "tools"),
     prompt: toMap(options.prompts, "prompts"),
-    resource: withNormalized(toMap(options.resources, "resources")),
+    resource: toMap(options.resources, "resources"),
   };
+  const resources = createResourceCharges(policies.resource);
   const otherwise =
     options.default === false
       ? false
@@ -91,25 +104,16 @@ export function toServerPlan(
     resource: options.resources === undefined ? false : otherwise,
   };
   const named = (kind: Gate["kind"], names: readonly string[]) => {
-    const isKnown = (name: string) => policies[kind].has(name);
-    return names.find(isKnown) ?? (kind === "resource" ? names.map(normalized).find(isKnown) : undefined);
+    const find = kind === "resource" ? resources.named : (name: string) => policies[kind].get(name);
+    return names.map(find).find((policy) => policy !== undefined);
   };
   return {
     ...rest,
-    policyFor(kind, names) {
-      const name = named(kind, names);
-      return (name === undefined ? undefined : policies[kind].get(name)) ?? unnamed[kind];
+    policyFor(kind, names, asked) {
+      if (kind !== "resource" || asked === undefined) return named(kind, names) ?? unnamed[kind];
+      const own = resources.named(asked) ?? resources.alike(asked);
+      return own ?? named(kind, names) ?? resources.within(asked) ?? unnamed[kind];
     },
     isNamed: (kind, names) => named(kind, names) !== undefined,
   };
-}
-
-/** Adds to each URI its normal spelling: whoever asks by another one asks for the same resource. */
-function withNormalized<Value>(charges: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> {
-  return new Map([...[...charges].map(([name, value]) => [normalized(name), value] as const), ...charges]);
-}
-
-/** A URI as a handler sees it that parses it. */
-function normalized(name: string): string {
-  return URL.canParse(name) ? new URL(name).href : name;
 }

@@ -6,7 +6,7 @@ import { noteTransport } from "./local-calls.ts";
 import { readRequestContext } from "./request-context.ts";
 
 const environment = { LICENTRIC_AGENT_TOKEN: "AGT-of-the-environment" };
-const find = (context: object) => findToken(readRequestContext(context), undefined, environment);
+const find = (context: object) => findToken(readRequestContext(context), undefined, environment, 1_000);
 const http = (headers: Record<string, string> = {}) => ({ req: { headers: new Headers(headers) } });
 
 /** A signal of a request that came from memory. */
@@ -79,7 +79,7 @@ describe.each([
 
   it("is none where the environment's is empty, as a shell or a compose file sets it", async () => {
     const empty = { LICENTRIC_AGENT_TOKEN: "" };
-    expect(await findToken(readRequestContext(contextWith()), undefined, empty)).toBeUndefined();
+    expect(await findToken(readRequestContext(contextWith()), undefined, empty, 1_000)).toBeUndefined();
   });
 });
 

@@ -1,9 +1,24 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { createFairQueue, QueueError, type Waiting } from "./fair-queue.ts";
+import { createFairQueue, type FairQueueLimits, QueueError, type Waiting } from "./fair-queue.ts";
 
-function setUp({ perCaller = 2, total = 3, waiting = 4 } = {}) {
-  const queue = createFairQueue({ perCaller, total, waiting, waitingFirst: 1 });
+interface Limits extends Partial<Omit<FairQueueLimits, "strangers">> {
+  readonly strangers?: Partial<FairQueueLimits["strangers"]>;
+  /** Callers that the API has vouched for: all of them by default. */
+  readonly known?: string;
+}
+
+function setUp({ strangers, known = "abc", ...limits }: Limits = {}) {
+  const queue = createFairQueue({
+    perCaller: 2,
+    total: 3,
+    waiting: 4,
+    waitingFirst: 1,
+    knownCallers: 10,
+    ...limits,
+    strangers: { total: 1, waiting: 2, ...strangers },
+  });
+  for (const caller of known) queue.trust(caller);
   const started: string[] = [];
   const ends = new Map<string, () => void>();
   const run = (name: string, how: Partial<Waiting> = {}) =>
@@ -94,5 +109,81 @@ describe("a fair queue", () => {
     const last = run("a1");
     await end("a1");
     expect(await last).toBe("a1");
+  });
+});
+
+describe("callers that nobody has vouched for", () => {
+  it("share a part of the total, and take turns in it", async () => {
+    const { run, end, started } = setUp({ known: "a" });
+    for (const name of ["x1", "x2", "y1", "a1", "a2", "a3"]) void run(name);
+    await setImmediate();
+    expect(started).toEqual(["x1", "a1", "a2"]);
+    await end("a1");
+    expect(started.slice(3)).toEqual(["a3"]);
+    await end("x1");
+    expect(started.slice(4)).toEqual(["x2"]);
+    await end("x2");
+    expect(started.slice(5)).toEqual(["y1"]);
+  });
+
+  it("share what may wait, whatever their number, and are refused at once beyond it", async () => {
+    const { run, started } = setUp({ known: "a" });
+    for (const name of ["x1", "y1", "z1"]) void run(name);
+    await expect(run("w1")).rejects.toMatchObject({ name: "QueueError", reason: "full" });
+    void run("a1");
+    await setImmediate();
+    expect(started).toEqual(["x1", "a1"]);
+  });
+
+  it("leave room to others like them when they have waited too long", async () => {
+    const { run, end, started } = setUp({ known: "" });
+    void run("x1");
+    const late = [run("y1", { patience: 5 }), run("z1", { patience: 5 })];
+    for (const call of late) await expect(call).rejects.toEqual(new QueueError("late"));
+    void run("y2");
+    void run("z2");
+    await end("x1", "y2", "z2");
+    expect(started).toEqual(["x1", "y2", "z2"]);
+  });
+
+  it("go on in a lane of their own as soon as they are vouched for, with what waits already", async () => {
+    const { queue, run, end, started } = setUp({ known: "" });
+    for (const name of ["x1", "x2", "y1"]) void run(name);
+    await setImmediate();
+    expect(started).toEqual(["x1"]);
+    queue.trust("x");
+    await setImmediate();
+    expect(started.slice(1).sort()).toEqual(["x2", "y1"]);
+    // Neither what runs of it nor what waited counts as a stranger's any more.
+    void run("z1");
+    void run("z2");
+    await end("y1", "z1", "z2");
+    expect(started.slice(3)).toEqual(["z1", "z2"]);
+  });
+
+  it("are those as well that were vouched for and are not any more", async () => {
+    const { queue, run, end, started } = setUp({ known: "ab" });
+    for (const name of ["a1", "b1"]) void run(name);
+    queue.distrust("a");
+    queue.distrust("b");
+    void run("a2");
+    await end("a1");
+    expect(started).toEqual(["a1", "b1"]);
+    await end("b1");
+    expect(started).toEqual(["a1", "b1", "a2"]);
+  });
+
+  it("are those as well that have not been seen for the longest, where too many are known", async () => {
+    const { run, started } = setUp({ known: "abc", knownCallers: 3, total: 9 });
+    void run("a1");
+    const { queue, ...next } = setUp({ known: "abcd", knownCallers: 3, total: 9 });
+    for (const name of ["a1", "a2", "b1", "c1", "d1"]) void next.run(name);
+    await setImmediate();
+    expect(started).toEqual(["a1"]);
+    // a was forgotten for d: one of a stranger's requests goes at a time.
+    expect(next.started).toEqual(["a1", "b1", "c1", "d1"]);
+    queue.trust("a");
+    await setImmediate();
+    expect(next.started.at(-1)).toBe("a2");
   });
 });

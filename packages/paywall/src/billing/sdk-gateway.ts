@@ -37,6 +37,15 @@ const IN_FLIGHT = 200;
 /** Requests with one token that wait at most. */
 const WAITING = 256;
 
+/**
+ * Requests in flight, and waiting, with tokens for which the API has answered nothing good yet: anybody can make up
+ * any number of them. An API that is well answers each at once, so that a new agent's first request is soon through.
+ */
+const STRANGERS = { total: 50, waiting: 1_024 };
+
+/** Tokens that the API has vouched for that are remembered, by their hashes. */
+const KNOWN_TOKENS = 10_000;
+
 /** How many times as many may wait, and as long, where the handler has run: its work would be lost. */
 const SETTLING = 4;
 
@@ -47,6 +56,8 @@ export function createSdkGateway(client: Licentric): Gateway {
     total: IN_FLIGHT,
     waiting: WAITING,
     waitingFirst: SETTLING * WAITING,
+    strangers: STRANGERS,
+    knownCallers: KNOWN_TOKENS,
   });
   const breaker = createBreaker({ kindOf });
 
@@ -59,10 +70,15 @@ export function createSdkGateway(client: Licentric): Gateway {
     const answersBefore = breaker.answers();
     const { deadline, settles = false } = options;
     const waiting = { patience: settles ? SETTLING * deadline : deadline, first: settles };
+    // Whose handler has run was let in, however long ago.
+    if (settles) queue.trust(caller);
     try {
-      return await queue.run(caller, waiting, () =>
+      const answer = await queue.run(caller, waiting, () =>
         tryTwice(options, (tries) => breaker.run(() => send(tries), caller)),
       );
+      if ("value" in answer) queue.trust(caller);
+      else if (answer.refusal.code === "invalid_token") queue.distrust(caller);
+      return answer;
     } catch (error) {
       if (!(error instanceof QueueError)) throw error;
       // Where nothing was answered in all that time, it is no matter of how many there are.

@@ -98,7 +98,7 @@ export function createReplays(now: () => number): Replays {
 }
 
 /** About how many characters a value has as JSON; stops counting at `limit`. */
-export function approximateSize(value: unknown, limit: number): number {
+function approximateSize(value: unknown, limit: number): number {
   let size = 0;
   const open: unknown[] = [value];
   while (open.length > 0 && size < limit) {

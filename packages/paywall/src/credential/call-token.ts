@@ -20,10 +20,12 @@ export type FindCallToken = (request: CredentialRequest, call?: CallSubject) => 
 export function createFindCallToken(options: {
   readonly tokenSource: TokenSource | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds that the owner's own token function may take. */
+  readonly timeout: number;
   readonly emitter: Emitter;
   readonly links: Links;
 }): FindCallToken {
-  const { tokenSource, environment, emitter, links } = options;
+  const { tokenSource, environment, timeout, emitter, links } = options;
   let hasWarned = false;
 
   /** Says once that the environment's token was not used, and what to do. */
@@ -36,7 +38,7 @@ export function createFindCallToken(options: {
 
   return async (request, call) => {
     try {
-      const token = await findToken(request, tokenSource, environment);
+      const token = await findToken(request, tokenSource, environment, timeout);
       if (token === undefined && environment[TOKEN_VARIABLE]) warnOfVariable();
       return token;
     } catch (error) {

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { TimeLimitError, withTimeLimit } from "../util/time-limit.ts";
 
 /** The environment variable that holds the agent's token for stdio servers. */
 export const TOKEN_VARIABLE = "LICENTRIC_AGENT_TOKEN";
@@ -24,7 +25,7 @@ export interface CredentialRequest extends TokenRequest {
 /** Says which token a call came with; undefined leaves it to the usual places. */
 export type TokenSource = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
 
-/** An owner's token function that cannot be used: it threw, or answered something that is no token. */
+/** An owner's token function that cannot be used: it threw, did not answer in time, or answered what is no token. */
 export class TokenSourceError extends Error {
   static {
     TokenSourceError.prototype.name = "TokenSourceError";
@@ -35,14 +36,16 @@ export class TokenSourceError extends Error {
  * The token of a call: of the owner's own source, else of the HTTP door, else of the `Authorization` header, else, of
  * a call that is known to be local, of the environment.
  *
+ * @param timeLimit - milliseconds that the owner's own source may take
  * @throws TokenSourceError where the owner's own source cannot be used
  */
 export async function findToken(
   context: CredentialRequest,
   source: TokenSource | undefined,
   environment: Readonly<Record<string, string | undefined>>,
+  timeLimit: number,
 ): Promise<string | undefined> {
-  const own = source && (await askSource(source, context));
+  const own = source && (await askSource(source, context, timeLimit));
   if (own !== undefined) return own;
   if (context.authToken !== undefined) return context.authToken;
   if (context.authorization !== undefined) return bearerToken(context.authorization);
@@ -51,11 +54,20 @@ export async function findToken(
   return ofProcess !== undefined && context.isLocal() ? ofProcess : undefined;
 }
 
-async function askSource(source: TokenSource, context: CredentialRequest): Promise<string | undefined> {
+async function askSource(
+  source: TokenSource,
+  context: CredentialRequest,
+  timeLimit: number,
+): Promise<string | undefined> {
   let own: unknown;
   try {
-    own = await source({ header: context.header, meta: context.meta });
+    own = await withTimeLimit(source({ header: context.header, meta: context.meta }), timeLimit);
   } catch (error) {
+    if (error instanceof TimeLimitError)
+      throw new TokenSourceError(
+        `token did not answer within ${timeLimit} ms: let the function that is given to createPaywall as token give up sooner, or raise timeout`,
+        { cause: error },
+      );
     throw new TokenSourceError("token threw", { cause: error });
   }
   // A program without types answers what `Headers.get` does.

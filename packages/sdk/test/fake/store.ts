@@ -33,8 +33,6 @@ export const number = (value: unknown, otherwise: number): number =>
 export const token = (prefix: string) => prefix + randomUUID().replaceAll("-", "");
 
 /** What the fake keeps, and how it is found and changed. */
-export type FakeStore = ReturnType<typeof createStore>;
-
 export function createStore() {
   const tables = new Map<string, Map<string, Row>>();
   const table = (name: string): Map<string, Row> => {

@@ -1,13 +1,21 @@
 import type Stripe from "stripe";
+import type { Environment } from "../accounts/accounts.ts";
 import { recordSystemChange } from "../audit/audit-events.ts";
 import { ApiError } from "../http/api-error.ts";
 import { type Payer, readPayer } from "../payers/payer.ts";
+import type { Services } from "../services.ts";
 import type { InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
-import type { Sending } from "./send-to-stripe.ts";
 import { seconds } from "./stripe.ts";
 import { requireSendable } from "./stripe-limits.ts";
 import { syncPayer, tableOf, toStripeAddress } from "./sync-payer.ts";
+
+/** What the steps of one invoice work with. */
+export interface Sending {
+  readonly services: Pick<Services, "db" | "now" | "newId">;
+  readonly api: Stripe;
+  readonly environment: Environment;
+}
 
 /**
  * The Stripe customer who pays, in step with ours: made with the first invoice where none is connected yet.

@@ -8,18 +8,11 @@ import { currencyRule } from "./currency.ts";
 import { shownQuantity } from "./invoice-lines.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
-import { payingCustomer } from "./paying-customer.ts";
+import { payingCustomer, type Sending } from "./paying-customer.ts";
 import { getPeriod } from "./periods.ts";
 import { isMissing, type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
 
 const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
-
-/** What the steps of one invoice work with. */
-export interface Sending {
-  readonly services: Pick<Services, "db" | "now" | "newId">;
-  readonly api: Stripe;
-  readonly environment: Environment;
-}
 
 /**
  * Brings an invoice to Stripe: customer, draft, one item per meter, finalize. Each step has an idempotency key of

@@ -1,8 +1,8 @@
+import type { InvoiceLine } from "@licentric/contract";
 import Big from "big.js";
 import { ApiError } from "../http/api-error.ts";
 import type { Payer } from "../payers/payer.ts";
 import { currencyRule } from "./currency.ts";
-import type { InvoiceRow } from "./invoices.ts";
 import { minorToDecimal, roundToCurrency } from "./pricing.ts";
 
 // https://docs.stripe.com/changelog/2016-02-22/no-more-than-250-invoice-items
@@ -40,12 +40,22 @@ const LEAST_CHARGE: Readonly<Record<string, number>> = {
   thb: 1_000,
 };
 
+/** What of a stored invoice Stripe's limits are about. */
+interface LimitedInvoice {
+  readonly id: string;
+  readonly currency: string;
+  readonly lines: readonly InvoiceLine[];
+  readonly total: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly stripe_configured: boolean;
+}
+
 /**
  * What is known to be refused by Stripe is refused here, before anything goes there.
  *
  * @throws {ApiError} `UNPROCESSABLE`, which names the payer, the rule and what to do.
  */
-export function requireSendable(invoice: InvoiceRow, { name, customerId }: Payer): void {
+export function requireSendable(invoice: LimitedInvoice, { name, customerId }: Payer): void {
   const { lines, currency, metadata } = invoice;
   const refuse = (rule: string, why: string) => {
     const who = customerId === null ? `The account "${name}"` : `The customer "${name}"`;
@@ -93,7 +103,7 @@ export function requireSendable(invoice: InvoiceRow, { name, customerId }: Payer
 }
 
 /** What a person should know of an invoice that Stripe treats in a way of its own. */
-export function noticeOf({ stripe_configured, currency, total }: InvoiceRow): string | undefined {
+export function noticeOf({ stripe_configured, currency, total }: LimitedInvoice): string | undefined {
   const least = LEAST_CHARGE[currency];
   const { amountMinor } = roundToCurrency(new Big(total), currency);
   if (!stripe_configured || least === undefined || amountMinor === 0 || amountMinor >= least)

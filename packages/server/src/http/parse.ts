@@ -20,7 +20,7 @@ export function parse<Schema extends z.ZodType>(
 }
 
 /** A zod error in the form in which the contract lists issues. */
-export function toIssues(error: z.ZodError, name?: string): ValidationIssue[] {
+function toIssues(error: z.ZodError, name?: string): ValidationIssue[] {
   return error.issues.map((issue) => ({
     path: [...(name === undefined ? [] : [name]), ...issue.path].join("."),
     message: issue.message,
@@ -29,7 +29,7 @@ export function toIssues(error: z.ZodError, name?: string): ValidationIssue[] {
 }
 
 /** One sentence for the first issue, and how many more there are. */
-export function summary(issues: readonly ValidationIssue[]): string {
+function summary(issues: readonly ValidationIssue[]): string {
   const [first] = issues;
   if (first === undefined) return "The request is not valid.";
   const place = first.path === "" ? "" : `${first.path}: `;

@@ -32,7 +32,7 @@ const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 
 /** Milliseconds from each failed attempt to the next, as Standard Webhooks advises: 75 hours in all. */
-export const RETRY_DELAYS: readonly number[] = [
+const RETRY_DELAYS: readonly number[] = [
   5 * SECOND,
   300 * SECOND,
   0.5 * HOUR,
@@ -44,7 +44,7 @@ export const RETRY_DELAYS: readonly number[] = [
   24 * HOUR,
 ];
 /** A webhook that has failed for this long, with nothing arriving in between, is disabled. */
-export const DISABLED_AFTER = 5 * 24 * HOUR;
+const DISABLED_AFTER = 5 * 24 * HOUR;
 
 const TIMEOUT = 15 * SECOND;
 // Until then an attempt belongs to the process that took it; of one that died, another takes it then.

@@ -18,7 +18,7 @@ export function isPublicAddress(text: string): boolean {
 }
 
 /** The host of a URL where it is an IP address, without brackets; else null. */
-export function literalAddress(url: URL): string | null {
+function literalAddress(url: URL): string | null {
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   return isIP(host) === 0 ? null : host;
 }

@@ -4,16 +4,7 @@ import { checkTotals } from "../../src/metering/check-totals.ts";
 import type { DatabaseLocation } from "../../src/store/open-database.ts";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./api.ts";
 import type { TestDatabase } from "./databases.ts";
-import type { Load } from "./load.ts";
-
-/** An account that load is put on. */
-export interface LoadTarget {
-  readonly environmentId: string;
-  readonly key: string;
-  readonly customerId: string;
-  /** The first belongs to the customer, the second has a budget. */
-  readonly agents: readonly { readonly agentId: string; readonly token: string }[];
-}
+import type { Load, LoadTarget } from "./load.ts";
 
 /** A database that is there already, and stays. */
 function existing(location: DatabaseLocation): TestDatabase {

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
-import type { LoadTarget } from "./load-target.ts";
 
 /** An event as the API acknowledged it. */
 export interface Acknowledged {
@@ -26,6 +25,15 @@ export interface Load {
   acknowledgedMore(events: number): Promise<void>;
   /** Begins nothing new, and waits until all that was begun is acknowledged. */
   stop(): Promise<void>;
+}
+
+/** An account that load is put on. */
+export interface LoadTarget {
+  readonly environmentId: string;
+  readonly key: string;
+  readonly customerId: string;
+  /** The first belongs to the customer, the second has a budget. */
+  readonly agents: readonly { readonly agentId: string; readonly token: string }[];
 }
 
 interface LoadOptions {

@@ -69,7 +69,7 @@ export function idMembers(value: Json | undefined, path = ""): string[] {
 }
 
 /** Whether a member holds the id of one of our resources. */
-export function isIdMember(name: string): boolean {
+function isIdMember(name: string): boolean {
   return name === "cursor" || (/Id$/.test(name) && !name.startsWith("stripe"));
 }
 

@@ -56,7 +56,7 @@ const allow = (invoice: StripeObject, statuses: string[]) => {
 };
 
 /** The members of a form such as `metadata[a]=1`. */
-export function nested(params: Params, name: string): Params {
+function nested(params: Params, name: string): Params {
   const entries = Object.entries(params).flatMap(([key, value]) => {
     const member = new RegExp(`^${name}\\[(.+)\\]$`).exec(key)?.[1];
     return member === undefined ? [] : [[member, value] as const];

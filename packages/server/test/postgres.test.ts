@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { afterEach, expect, it } from "vitest";
-import { DatabaseUnavailableError } from "./database.ts";
-import { openPostgres } from "./postgres.ts";
+import { DatabaseUnavailableError } from "../src/store/database.ts";
+import { openPostgres } from "../src/store/postgres.ts";
 
 /** A message of PostgreSQL's protocol. */
 function message(type: string, body: Buffer | string): Buffer {

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { prepareDatabase } from "../../test/support/prepared-database.ts";
-import { inspectDatabase } from "./inspect-database.ts";
-import { openDatabase } from "./open-database.ts";
+import { inspectDatabase } from "../src/store/inspect-database.ts";
+import { openDatabase } from "../src/store/open-database.ts";
+import { prepareDatabase } from "./support/prepared-database.ts";
 
 let directory: string;
 beforeEach(async () => {

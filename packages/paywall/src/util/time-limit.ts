@@ -1,0 +1,31 @@
+import { timerDelay } from "./timer-delay.ts";
+
+/** Milliseconds passed before something of the owner's answered. */
+export class TimeLimitError extends Error {
+  static {
+    TimeLimitError.prototype.name = "TimeLimitError";
+  }
+}
+
+/**
+ * Waits for an answer, but no longer than `milliseconds`. What comes later, an error too, is heard by nobody.
+ *
+ * @throws TimeLimitError where it does not come in time; else what the answer is rejected with
+ */
+export async function withTimeLimit<Value>(
+  answer: Value | PromiseLike<Value>,
+  milliseconds: number,
+): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new TimeLimitError(`no answer within ${milliseconds} ms`)),
+      timerDelay(milliseconds),
+    );
+  });
+  try {
+    return await Promise.race([answer, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
