@@ -19,7 +19,7 @@ import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
 import { createPassages } from "./server/passages.ts";
 import { guardServer } from "./server/protect.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
-import { createTaskOwners } from "./server/tasks.ts";
+import { createTaskOwners } from "./server/task-owners.ts";
 
 /** What a single handler costs. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {

@@ -1,5 +1,5 @@
 import { createExpiringMap, isRecord, member } from "@licentric/paywall/adapter";
-import type { RequestHandler } from "./protect-requests.ts";
+import type { RequestHandler } from "./request-handler.ts";
 
 /** Compiled schemas by their text: servers may be made for each request, and compiling takes milliseconds. */
 const compiled = createExpiringMap<(value: unknown) => unknown>({

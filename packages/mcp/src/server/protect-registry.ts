@@ -5,7 +5,7 @@ import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
 import type { ServedGate } from "./passages.ts";
 import { RefusedError, toToolResult } from "./refusal-result.ts";
-import { acceptedArgs, findEntry, isTemplate, namesOf, type Registered } from "./registered.ts";
+import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf } from "./registered.ts";
 import { argsOf, contextOf } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
@@ -32,14 +32,6 @@ const REGISTRIES = [
     install: "setResourceRequestHandlers",
   },
 ] as const;
-
-/** What is known of an `McpServer` and of the request handlers that it installs by itself. */
-export interface BuiltIn {
-  /** Whether it is installing handlers of a kind at this moment. */
-  installing(kind: Gate["kind"]): boolean;
-  /** What is registered under the name that a request asks for. */
-  find(kind: Gate["kind"], asked: string): Registered | undefined;
-}
 
 /**
  * Guards everything that is or will be registered with an `McpServer`. The registries are watched, and in each

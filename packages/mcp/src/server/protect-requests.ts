@@ -8,15 +8,12 @@ import { noteTransport } from "./local-calls.ts";
 import { notGuardable } from "./not-guardable.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { RequestScope, ServedGate } from "./passages.ts";
-import type { BuiltIn } from "./protect-registry.ts";
 import { RefusedError, toToolResult } from "./refusal-result.ts";
-import type { Registered } from "./registered.ts";
+import type { BuiltIn, Registered } from "./registered.ts";
 import { signalIn } from "./request-context.ts";
+import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { guardTasks, isTaskMethod } from "./tasks.ts";
-
-/** A request handler as the SDKs keep it: it gets the whole JSON-RPC request. */
-export type RequestHandler = (request: unknown, context: unknown) => unknown;
 
 /** The requests that are charged for, with the parameter that names what is asked for. */
 const CHARGED = {

@@ -18,6 +18,14 @@ export interface Registered {
   accept(params: unknown): Promise<{ readonly args: unknown } | undefined>;
 }
 
+/** What is known of an `McpServer` and of the request handlers that it installs by itself. */
+export interface BuiltIn {
+  /** Whether it is installing handlers of a kind at this moment. */
+  installing(kind: Gate["kind"]): boolean;
+  /** What is registered under the name that a request asks for. */
+  find(kind: Gate["kind"], asked: string): Registered | undefined;
+}
+
 /** A registered thing where an `McpServer` keeps it, under the name that it is registered with. */
 export interface Entry {
   readonly kind: Gate["kind"];

@@ -2,7 +2,7 @@ import type { Gate, VerifiedCaller } from "@licentric/paywall/adapter";
 import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
 import type { Passages } from "./passages.ts";
 import { createResourceCharges } from "./resource-charges.ts";
-import type { TaskOwners } from "./tasks.ts";
+import type { TaskOwners } from "./task-owners.ts";
 
 /** What something costs: its options, or false where it is free. */
 // biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read
