@@ -1,4 +1,4 @@
-import { agentNameOf, type Caller, isRecord, member, Refused, textMember } from "@licentric/paywall/adapter";
+import { isRecord, member, Refused, textMember } from "@licentric/paywall/adapter";
 import { invalidParams } from "./invalid-params.ts";
 import { RefusedError } from "./refusal-result.ts";
 import type { RequestHandler } from "./request-handler.ts";
