@@ -44,7 +44,7 @@ export function onRoute<R extends Route>(
 
 /**
  * Implements a row of the route table that changes something: `change` runs in one transaction, and a repetition
- * with the same `Idempotency-Key` gets the first result again. A change made with a management key is written to
+ * with the same `Idempotency-Key` gets the first result again; an agent's, with any of its credentials. A change made with a management key is written to
  * the audit log here, so that none can be forgotten.
  *
  * @param finish makes the answer out of the result where more is to be done outside the transaction. It runs for a
@@ -58,7 +58,8 @@ export function onChange<R extends Route>(
   return register(route, async (request, services, { secret, url, requestId, inTime }) => {
     const { db, newId, randomBytes } = services;
     const { caller, idempotencyKey: key, now, params } = request;
-    const principalId = caller.kind === "key" ? caller.keyId : caller.credentialId;
+    const [principalId, agentId] =
+      caller.kind === "key" ? [caller.keyId, null] : [caller.credentialId, caller.agentId];
     const fingerprinted = [route.method, url, request.body ?? null];
     const changed = db.transaction((tx) => {
       const work = async () => {
@@ -71,7 +72,7 @@ export function onChange<R extends Route>(
       };
       return key === null
         ? work()
-        : once(tx, { principalId, secret, key, request: fingerprinted, now, randomBytes }, work);
+        : once(tx, { principalId, agentId, secret, key, request: fingerprinted, now, randomBytes }, work);
     });
     const result = await inTime(
       changed.finally(() => {
