@@ -263,11 +263,13 @@ describeOnEachDatabase("invoices on Stripe, on $name", (database) => {
     const [foreign] = stripe.all("customer");
 
     const { key } = await api.createAccount();
-    const customer = await api.call("POST", "/api/v1/customers", {
-      token: key,
-      body: { name: "Mallory", stripeCustomerId: foreign?.id },
-    });
+    const customer = await api.call("POST", "/api/v1/customers", { token: key, body: { name: "Mallory" } });
     const customerId = customer.body.data.id;
+    // A server of before let it be named.
+    await api.db.query("UPDATE customers SET stripe_customer_id = $2 WHERE id = $1", [
+      customerId,
+      foreign?.id ?? "",
+    ]);
     const agent = await api.call("POST", "/api/v1/agents", { token: key, body: { name: "a", customerId } });
     const authorized = await api.call("POST", "/api/v1/mcp/authorize", {
       token: key,

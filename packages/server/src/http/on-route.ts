@@ -53,7 +53,32 @@ export function onRoute<R extends Route>(
 export function onChange<R extends Route>(
   route: R,
   change: (request: RouteRequest<R>, tx: Queryable, services: Services) => Promise<RouteAnswer<R>>,
-  finish?: (result: RouteAnswer<R>, request: RouteRequest<R>, services: Services) => Promise<RouteAnswer<R>>,
+  finish?: Finish<R>,
+): RouteRegistration {
+  return onPreparedChange(route, async () => undefined, change, finish);
+}
+
+type Finish<R extends Route> = (
+  result: RouteAnswer<R>,
+  request: RouteRequest<R>,
+  services: Services,
+) => Promise<RouteAnswer<R>>;
+
+/**
+ * Implements a row of the route table whose change depends on what others than the database say.
+ *
+ * @param prepare finds it out before the transaction, and decides nothing: of a repetition, it is not looked at.
+ */
+export function onPreparedChange<R extends Route, Facts>(
+  route: R,
+  prepare: (request: RouteRequest<R>, services: Services) => Promise<Facts>,
+  change: (
+    request: RouteRequest<R>,
+    tx: Queryable,
+    services: Services,
+    facts: Facts,
+  ) => Promise<RouteAnswer<R>>,
+  finish?: Finish<R>,
 ): RouteRegistration {
   return register(route, async (request, services, { secret, url, requestId, inTime }) => {
     const { db, newId, randomBytes } = services;
@@ -61,9 +86,10 @@ export function onChange<R extends Route>(
     const [principalId, agentId] =
       caller.kind === "key" ? [caller.keyId, null] : [caller.credentialId, caller.agentId];
     const fingerprinted = [route.method, url, request.body ?? null];
+    const facts = await prepare(request, services);
     const changed = db.transaction((tx) => {
       const work = async () => {
-        const answer = await change(request, tx, services);
+        const answer = await change(request, tx, services, facts);
         if (caller.kind === "key") {
           const { environmentId, keyId } = caller;
           await recordChange(tx, { environmentId, keyId, route, params, answer, requestId }, { newId, now });

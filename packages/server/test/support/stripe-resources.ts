@@ -64,6 +64,15 @@ export function nested(params: Params, name: string): Params {
   return Object.fromEntries(entries);
 }
 
+/** The metadata of an object that a form changes: entries are merged, and an empty text takes one away. */
+function mergedMetadata({ metadata }: StripeObject, params: Params): { metadata: Params } {
+  const entries = Object.entries({ ...metadata, ...nested(params, "metadata") });
+  return { metadata: metadataOf(toForm(entries.filter(([, value]) => value !== ""))) };
+}
+
+const toForm = (entries: readonly (readonly [string, string])[]): Params =>
+  Object.fromEntries(entries.map(([key, value]) => [`metadata[${key}]`, value]));
+
 function metadataOf(params: Params): Params {
   const metadata = nested(params, "metadata");
   const entries = Object.entries(metadata);
@@ -191,8 +200,10 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
       ? { ...customer, tax_ids: { object: "list", data: taxIdsOf(store, id), has_more: false } }
       : customer;
   },
-  "POST /v1/customers/:id": ([id], params, store) =>
-    Object.assign(find(store, id, "customer"), customerMembers(params)),
+  "POST /v1/customers/:id": ([id], params, store) => {
+    const customer = find(store, id, "customer");
+    return Object.assign(customer, customerMembers(params), mergedMetadata(customer, params));
+  },
   "DELETE /v1/customers/:id": ([id], _, store) => {
     Object.assign(find(store, id, "customer"), { deleted: true });
     return { id, object: "customer", deleted: true };
