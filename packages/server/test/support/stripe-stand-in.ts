@@ -55,6 +55,7 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
 
   const storeOf = (secret: string): StripeStore => ({
     objects,
+    now: () => Math.floor(now() / 1_000),
     create: (object, prefix, _, rest) => {
       const id = `${prefix}_${randomBytes(9).toString("hex")}`;
       const created = Math.floor(now() / 1_000);
