@@ -90,9 +90,10 @@ export const ReservationGrant = Verification.omit({ event: true }).extend({ rese
 
 /**
  * What `mcp.commit` takes: what was really used, up to the quantity held (all of it by default). Only the agent that
- * reserved can commit, with any of its credentials, also with one that has expired. A hold that has lapsed is recorded
- * all the same, over the budget if need be: the work was done. Only a budget that is marked as enforced refuses it.
- * Committing again with the same quantity answers the same event; with another, or after a release, it is a conflict.
+ * reserved can commit: with any of its credentials that is good, or with the one that reserved, also after that has
+ * expired. A hold that has lapsed is recorded all the same, over the budget if need be: the work was done. Only a budget
+ * that is marked as enforced refuses it. Committing again with the same quantity answers the same event; with another, or
+ * after a release, it is a conflict.
  */
 export const CommitRequest = z.strictObject({ quantity: Quantity.optional() });
 

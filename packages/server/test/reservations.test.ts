@@ -261,8 +261,16 @@ describeOnEachDatabase("reservations on $name", (database) => {
     expect(again.body.data.event).toMatchObject({ id: outcome.body.data.event.id, duplicate: true });
     expect((await post(`/reservations/${released}/release`, undefined, undefined, sibling)).status).toBe(200);
     expect(await commit(released)).toMatchObject({ status: 409 });
-    expect((await commit(own)).status).toBe(200);
-    expect(await total()).toMatchObject({ quantity: 2, eventCount: 2 });
+    // One that has ended settles what was begun with it, and nothing else.
+    const { token: ending, credentialId } = (
+      await manage("POST", "/mcp/authorize", { agentId, scopes: ["mcp:invoke"] })
+    ).body.data;
+    const begun = (await reserveAs(ending, "begun")).body.data.reservation.id;
+    await manage("POST", `/credentials/${credentialId}/revoke`);
+    expect((await commit(own, undefined, "settle-own")).status).toBe(200);
+    expect((await post(`/reservations/${own}/commit`, undefined, "settle-own", ending)).status).toBe(404);
+    expect((await post(`/reservations/${begun}/commit`, undefined, undefined, ending)).status).toBe(200);
+    expect(await total()).toMatchObject({ quantity: 3, eventCount: 3 });
   });
 
   it("are made once for a key of the agent's, with whichever of its credentials it is sent", async () => {

@@ -9,6 +9,8 @@ export interface OnceRequest {
   readonly principalId: string;
   /** The agent whose credential it is, whose other credentials have the same keys; null for a management key. */
   readonly agentId: string | null;
+  /** Whether the credential is good no more: then it is told nothing that another one was answered. */
+  readonly ended: boolean;
   /** The caller's bearer secret: the result of a management key's request can be read with it alone. */
   readonly secret: string;
   readonly key: string;
@@ -27,7 +29,7 @@ export interface OnceRequest {
  */
 export async function once<Result>(
   tx: Queryable,
-  { principalId, agentId, secret, key, request, now, randomBytes }: OnceRequest,
+  { principalId, agentId, ended, secret, key, request, now, randomBytes }: OnceRequest,
   work: () => Promise<Result>,
 ): Promise<Result> {
   const fingerprint = createHash("sha256").update(JSON.stringify(request)).digest("hex");
@@ -37,7 +39,7 @@ export async function once<Result>(
     "SELECT pg_advisory_xact_lock(hashtextextended(owner || ':' || $2, 0)) FROM unnest($1::text[]) AS owner",
     [owners, key],
   );
-  const first = await findFirst(tx, { principalId, agentId, key });
+  const first = await findFirst(tx, { principalId, agentId: ended ? null : agentId, key });
   if (first !== undefined) {
     if (first.fingerprint !== fingerprint) throw keyUsedOtherwise();
     if (first.result !== null) return JSON.parse(first.result);

@@ -83,8 +83,10 @@ export function onPreparedChange<R extends Route, Facts>(
   return register(route, async (request, services, { secret, url, requestId, inTime }) => {
     const { db, newId, randomBytes } = services;
     const { caller, idempotencyKey: key, now, params } = request;
-    const [principalId, agentId] =
-      caller.kind === "key" ? [caller.keyId, null] : [caller.credentialId, caller.agentId];
+    const principal =
+      caller.kind === "key"
+        ? { principalId: caller.keyId, agentId: null, ended: false }
+        : { principalId: caller.credentialId, agentId: caller.agentId, ended: caller.ended };
     const fingerprinted = [route.method, url, request.body ?? null];
     const facts = await prepare(request, services);
     const changed = db.transaction((tx) => {
@@ -98,7 +100,7 @@ export function onPreparedChange<R extends Route, Facts>(
       };
       return key === null
         ? work()
-        : once(tx, { principalId, agentId, secret, key, request: fingerprinted, now, randomBytes }, work);
+        : once(tx, { ...principal, secret, key, request: fingerprinted, now, randomBytes }, work);
     });
     const result = await inTime(
       changed.finally(() => {

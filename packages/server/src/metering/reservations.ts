@@ -214,7 +214,7 @@ export async function release(
 const SELECT = `
 SELECT r.id, m.name AS meter_name, r.quantity, r.status, r.committed_quantity, r.expires_at
 FROM reservations r JOIN meters m ON m.id = r.meter_id
-WHERE r.environment_id = $1 AND r.agent_id = $2 AND r.id = $3`;
+WHERE r.environment_id = $1 AND r.agent_id = $2 AND r.id = $3 AND (r.credential_id = $4 OR $5)`;
 
 /** Reads a reservation as it stands. */
 async function readReservation(
@@ -226,13 +226,22 @@ async function readReservation(
   return toReservation(await selectReservation(db, caller, id, SELECT), now);
 }
 
-/** Only the agent that reserved gets at the hold, with any of its credentials; to any other it does not exist. */
+/**
+ * Only the agent that reserved gets at the hold, with any of its credentials that is good; to any other it does not
+ * exist. One that has ended settles what was begun with it.
+ */
 function lockReservation(tx: Queryable, caller: AgentCaller, id: string): Promise<ReservationRow> {
   return selectReservation(tx, caller, id, `${SELECT} FOR NO KEY UPDATE OF r`);
 }
 
 async function selectReservation(db: Queryable, caller: AgentCaller, id: string, sql: string) {
-  const rows = await db.query<ReservationRow>(sql, [caller.environmentId, caller.agentId, uuidParam(id)]);
+  const rows = await db.query<ReservationRow>(sql, [
+    caller.environmentId,
+    caller.agentId,
+    uuidParam(id),
+    caller.credentialId,
+    !caller.ended,
+  ]);
   if (rows.length === 0) throw notFound("reservation", id);
   return onlyRow(rows);
 }
