@@ -7,7 +7,7 @@ import type { Call } from "./call.ts";
 import { type Charge, isRefusal } from "./charge.ts";
 import type { Gate, Passage } from "./gate.ts";
 import type { Policy } from "./policy.ts";
-import type { Ending, Replays, Slot } from "./replays.ts";
+import { AGENT_CALLS, type Ending, type Replays, type Slot } from "./replays.ts";
 
 /** A call that was let in, with the place for its ending. */
 export interface Admitted {
@@ -58,6 +58,7 @@ export function createRepetitions(
     for (;;) {
       const entered = replays.enter(call, caller);
       if (entered === "conflict") return denied(gate, refuse("idempotency_conflict", links), caller);
+      if (entered === "full") return denied(gate, refuse("rate_limited", links, TOO_MANY), caller);
       if (!(entered instanceof Promise)) return entered;
       const passage = await given(await entered, call, gate);
       if (passage !== undefined) return passage;
@@ -107,7 +108,7 @@ export function createRepetitions(
       const entered = admission.isBilled
         ? replays.enter(call, admission.caller)
         : await enter(call, gate, admission.caller);
-      if (entered === "conflict" || entered instanceof Promise) return { admission, slot: undefined };
+      if (typeof entered === "string" || entered instanceof Promise) return { admission, slot: undefined };
       return "end" in entered ? { admission, slot: entered } : entered;
     } finally {
       identifying.delete(name);
@@ -158,6 +159,11 @@ async function repeat(ending: Exclude<Ending, { status: "void" }>): Promise<Pass
     }
   }
 }
+
+/** Nothing of what an agent has under way can be forgotten: a repetition of it would run once more. */
+const TOO_MANY = {
+  message: `This agent has ${AGENT_CALLS} calls with an idempotency key that have not ended. Wait for one of them, then call again. Nothing was run or charged.`,
+};
 
 /** Refusals of a credential, which say nothing of another one that its agent has. */
 const OF_CREDENTIAL: readonly RefusalCode[] = ["invalid_token", "insufficient_scope"];
