@@ -145,8 +145,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     const request = readRequestContext(context);
     const opened = scopeFor(request, gate, args);
     const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
-    // Whatever the handler of a billed request calls is in its price.
-    if (scope === undefined && opened?.running?.admission.isBilled) return { result: await run() };
+    if (scope === undefined && opened?.running?.admission.coversCalls) return { result: await run() };
     const passage = await passIn(scope, request, gate, args, run);
     if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
     return passage;
@@ -263,15 +262,15 @@ async function finish(
   trace: Trace,
   run: () => unknown,
 ): Promise<Passage> {
-  const settle = async (outcome: Outcome, ending: Ending): Promise<Settlement> => {
+  const settle = async (outcome: Outcome, ending: Ending, by?: Call): Promise<Settlement> => {
     const settlement = await trace(
       "licentric.settle",
       { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.outcome": outcome.status },
-      () => admission.settle(outcome),
+      () => admission.settle(outcome, by),
       (settled): Record<string, string> =>
         settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
     );
-    if (slot !== undefined) endSlot(slot, ending, settlement, () => settle(outcome, ending));
+    if (slot !== undefined) endSlot(slot, ending, settlement, (again) => settle(outcome, ending, again));
     return settlement;
   };
   let result: unknown;

@@ -7,7 +7,7 @@ import type { Call } from "./call.ts";
 import { type Charge, isRefusal } from "./charge.ts";
 import type { Gate, Passage } from "./gate.ts";
 import type { Policy } from "./policy.ts";
-import { AGENT_CALLS, type Ending, type Replays, type Slot } from "./replays.ts";
+import { AGENT_CALLS, type Ending, type Replays, type SettleBy, type Slot } from "./replays.ts";
 
 /** A call that was let in, with the place for its ending. */
 export interface Admitted {
@@ -50,7 +50,7 @@ export function createRepetitions(
     if (ending.status === "void") return undefined;
     // A result is for whoever may have it now: the credential may have been revoked since it was paid for.
     const verified = await charge.admit(call, { ...VERIFY_ONLY, scopes: gate.policy.scopes });
-    return isRefusal(verified) ? { refusal: verified } : repeat(ending);
+    return isRefusal(verified) ? { refusal: verified } : repeat(ending, call);
   }
 
   /** A slot where a call is the agent's first with its key, or what its repetition gets. */
@@ -144,7 +144,7 @@ export function createRepetitions(
 const isReplay = ({ code }: Refusal) => code === "idempotency_replay";
 
 /** What a repetition gets of an ending; undefined where that came to nothing in the end. */
-async function repeat(ending: Exclude<Ending, { status: "void" }>): Promise<Passage | undefined> {
+async function repeat(ending: Exclude<Ending, { status: "void" }>, by: Call): Promise<Passage | undefined> {
   switch (ending.status) {
     case "returned":
       return { result: ending.result };
@@ -153,7 +153,7 @@ async function repeat(ending: Exclude<Ending, { status: "void" }>): Promise<Pass
     case "refused":
       return { refusal: ending.refusal };
     case "unsettled": {
-      const settlement = await ending.settle();
+      const settlement = await ending.settle(by);
       if (settlement.status === "refused") return { refusal: settlement.refusal };
       return settlement.status === "settled" ? { result: ending.result } : undefined;
     }
@@ -178,7 +178,7 @@ export function endSlot(
   slot: Slot,
   ending: Ending,
   settlement: Settlement,
-  settle: () => Promise<Settlement>,
+  settle: SettleBy,
 ): void {
   if (settlement.status === "cancelled") slot.end({ status: "void" }, false);
   else if (settlement.status !== "refused") slot.end(ending, settlement.status === "settled");

@@ -11,9 +11,12 @@ export type Ending =
   | { readonly status: "threw"; readonly error: unknown }
   | { readonly status: "refused"; readonly refusal: Refusal }
   /** It has a result that could not be billed yet: who wants it has it billed first. */
-  | { readonly status: "unsettled"; readonly result: unknown; settle(): Promise<Settlement> }
+  | { readonly status: "unsettled"; readonly result: unknown; readonly settle: SettleBy }
   /** It came to nothing that concerns another call: as if it had never been. */
   | { readonly status: "void" };
+
+/** Bills what was not billed yet, by the token of the repetition that has it billed. */
+export type SettleBy = (by: Call) => Promise<Settlement>;
 
 /** A place for a call's ending. */
 export interface Slot {
