@@ -94,7 +94,9 @@ describe("a call that has not ended", () => {
       return text("ran");
     });
     // Who calls has to be known for its calls to be counted before they are billed.
-    await paywall.tool({ name: "known" }, async (_context: object) => text("known"))(contextOf(mine, "known"));
+    await paywall.tool({ name: "known" }, async (_context: object) => text("known"))(
+      contextOf(mine, "known"),
+    );
     const pending = Array.from({ length: LIMIT }, (_, index) => handler(contextOf(mine, `k${index}`)));
     await expect.poll(() => runs).toBe(LIMIT);
     const refused = await handler(contextOf(mine, "one more"));

@@ -12,7 +12,7 @@ let metered: PaywallEvents["metered"][];
 beforeEach(async () => {
   api = await startStandIn();
   token = api.ledger.authorize("agt_1");
-  paywall = createPaywall({ baseUrl: api.url, token: () => token, timeout: 200 });
+  paywall = createPaywall({ baseUrl: api.url, token: () => token, timeout: 1_500 });
   metered = [];
   paywall.on("metered", (event) => metered.push(event));
 });

@@ -8,7 +8,7 @@ import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-
 import type { Order } from "./order.ts";
 import type { Policy } from "./policy.ts";
 import { Refused } from "./refused.ts";
-import type { Sender, Sent, Unserved } from "./unserved.ts";
+import type { Sent, Unserved } from "./unserved.ts";
 
 /** Usage that is held. */
 export interface Hold {
@@ -132,9 +132,10 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
     let tries: RecordTries | undefined;
     return async (later, quantity) => {
       const used = { ...bill, quantity };
-      const { at, until } = (tries ??= { key: id, at: now(), until: undefined });
+      tries ??= { key: id, at: now(), until: undefined };
+      const { at } = tries;
       try {
-        const duplicate = await commit(later, order.token, used, { key: id, at, until });
+        const duplicate = await commit(later, order.token, used, tries);
         metered(order, caller, used, id, { duplicate, pending: false });
       } catch (error) {
         tries = { key: id, at, until: now() };
@@ -166,7 +167,7 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
     const { event } = committed.value;
     const before = triesOf(at, committed.retried ? now() : until, now());
     if (agentBillingKey(later) !== undefined && isOfEarlierCall(event, before))
-      throw refused("idempotency_replay");
+      throw refused("idempotency_replay", { hasRun: later.settles });
     return event?.duplicate === true;
   }
 

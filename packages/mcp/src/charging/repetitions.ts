@@ -58,6 +58,8 @@ export function createRepetitions(
     for (;;) {
       const entered = replays.enter(call, caller);
       if (entered === "conflict") return denied(gate, refuse("idempotency_conflict", links), caller);
+      if (entered === "unknown")
+        return denied(gate, refuse("idempotency_replay", links, UNKNOWN_HANDLER), caller);
       if (entered === "full") return denied(gate, refuse("rate_limited", links, TOO_MANY), caller);
       if (!(entered instanceof Promise)) return entered;
       const passage = await given(await entered, call, gate);
@@ -88,7 +90,7 @@ export function createRepetitions(
 
   /** A call whose agent is learned by billing it. Its repetitions with the same token wait for that. */
   async function admitUnknown(call: Call, gate: Gate, admit: Admit): Promise<Admitted | Passage> {
-    const name = digest(call.tokenHash, call.agentKey, call.round());
+    const name = digest(call.tokenHash, call.agentKey, call.binding(), call.round());
     const other = identifying.get(name);
     if (other !== undefined) {
       const refusal = await other;
@@ -160,6 +162,12 @@ async function repeat(ending: Exclude<Ending, { status: "void" }>, by: Call): Pr
   }
 }
 
+/** Another handler of the same text and price has the key, or the same one on another instance of its server. */
+const UNKNOWN_HANDLER = {
+  message:
+    "This idempotency key was used for a call of a handler that this server cannot tell from the one called now. Send a new key or none. Nothing was run or charged.",
+};
+
 /** Nothing of what an agent has under way can be forgotten: a repetition of it would run once more. */
 const TOO_MANY = {
   message: `This agent has ${AGENT_CALLS} calls with an idempotency key that have not ended. Wait for one of them, then call again. Nothing was run or charged.`,
@@ -174,12 +182,7 @@ function endingOfRefusal(refusal: Refusal): Ending {
 }
 
 /** Tells repetitions what a call came to: its ending is kept where it was settled, or may be still. */
-export function endSlot(
-  slot: Slot,
-  ending: Ending,
-  settlement: Settlement,
-  settle: SettleBy,
-): void {
+export function endSlot(slot: Slot, ending: Ending, settlement: Settlement, settle: SettleBy): void {
   if (settlement.status === "cancelled") slot.end({ status: "void" }, false);
   else if (settlement.status !== "refused") slot.end(ending, settlement.status === "settled");
   else if (settlement.refusal.retryable && ending.status === "returned")

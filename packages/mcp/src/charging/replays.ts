@@ -32,10 +32,11 @@ export interface Slot {
 export interface Replays {
   /**
    * A slot to fill, where the call is the agent's first with its key; the ending to come, where it is a repetition;
-   * "conflict", where the key names another call; "full", where as many of the agent's calls are kept as can be, and
+   * "conflict", where the key names another call; "unknown", where it names one whose handler cannot be told to be the
+   * same; "full", where as many of the agent's calls are kept as can be, and
    * none of them can be forgotten.
    */
-  enter(call: Call, caller: Caller): Slot | Promise<Ending> | "conflict" | "full";
+  enter(call: Call, caller: Caller): Slot | Promise<Ending> | "conflict" | "unknown" | "full";
   /** The ending of the same call of the agent's, where there is one. */
   find(call: Call, caller: Caller): Promise<Ending> | undefined;
 }
@@ -44,6 +45,7 @@ interface Entry {
   readonly name: string;
   readonly agent: Agent;
   readonly binding: string;
+  readonly madeOf: string | undefined;
   ending: Promise<Ending>;
   /** Only what is settled may be forgotten before its time: a repetition of anything else would run, or be billed, again. */
   isSettled: boolean;
@@ -72,6 +74,11 @@ const TOTAL_SIZE = 32_000_000;
 /** What an entry counts for besides its result: no more than 10,000 are kept, however small they are. */
 const ENTRY_SIZE = TOTAL_SIZE / 10_000;
 
+/** Agents of like size that are compared, where one has to make way. */
+const COMPARED = 32;
+
+const magnitudeOf = (size: number) => Math.ceil(Math.log2(size + 1));
+
 /**
  * Makes a memory of keyed calls, each for ten minutes after its end. Each agent has its own room, and where the room for
  * all is used up, the agent that holds most makes way: no agent's calls push another one's out.
@@ -82,10 +89,19 @@ export function createReplays(now: () => number): Replays {
   const ended = new Set<Entry>();
   let total = 0;
 
+  /** Agents by the power of two that their size lies under, so that those that hold most are found at once. */
+  const bySize = Array.from({ length: 1 + magnitudeOf(TOTAL_SIZE) }, () => new Set<Agent>());
+
   function resize(entry: Entry, size: number): void {
-    entry.agent.size += size - entry.size;
+    const { agent } = entry;
+    const before = magnitudeOf(agent.size);
+    agent.size += size - entry.size;
     total += size - entry.size;
     entry.size = size;
+    const after = magnitudeOf(agent.size);
+    if (before === after) return;
+    bySize[before]?.delete(agent);
+    if (agent.size > 0) bySize[after]?.add(agent);
   }
 
   function remove(entry: Entry): void {
@@ -110,11 +126,17 @@ export function createReplays(now: () => number): Replays {
 
   /** The entry to forget for another one: of the agent that holds most, where it has one. */
   function nextToGo(): Entry | undefined {
-    let found: Entry | undefined;
-    for (const agent of agents.values()) {
-      if (found === undefined || agent.size > found.agent.size) found = oldestSettled(agent) ?? found;
+    for (const like of [...bySize].reverse()) {
+      let found: Entry | undefined;
+      let seen = 0;
+      for (const agent of like) {
+        if (found === undefined || agent.size > found.agent.size) found = oldestSettled(agent) ?? found;
+        // Where there are more of that size, none of them holds much.
+        if (++seen >= COMPARED && found !== undefined) break;
+      }
+      if (found !== undefined) return found;
     }
-    return found;
+    return undefined;
   }
 
   /** Makes room for an ending; false where there is none to be had. */
@@ -136,7 +158,10 @@ export function createReplays(now: () => number): Replays {
     entry.isSettled = false;
     resize(entry, 0);
     const size = "result" in ending ? approximateSize(ending.result, RESULT_SIZE) : 0;
-    if (size >= RESULT_SIZE || !fits(entry, size + ENTRY_SIZE)) return remove(entry);
+    if (size >= RESULT_SIZE || !fits(entry, size + ENTRY_SIZE)) {
+      remove(entry);
+      return;
+    }
     resize(entry, size + ENTRY_SIZE);
     entry.isSettled = ending.status !== "unsettled";
     entry.expiresAt = now() + TTL;
@@ -163,7 +188,7 @@ export function createReplays(now: () => number): Replays {
     find(call, caller) {
       forgetExpired();
       const known = agents.get(agentNameOf(caller))?.entries.get(nameOf(call));
-      return known?.binding === call.binding() ? known.ending : undefined;
+      return known !== undefined && compare(known, call) === "same" ? known.ending : undefined;
     },
     enter(call, caller) {
       forgetExpired();
@@ -171,7 +196,10 @@ export function createReplays(now: () => number): Replays {
       const agent = agents.get(agentName) ?? { name: agentName, entries: new Map(), size: 0 };
       const name = nameOf(call);
       const known = agent.entries.get(name);
-      if (known !== undefined) return known.binding === call.binding() ? known.ending : "conflict";
+      if (known !== undefined) {
+        const compared = compare(known, call);
+        return compared === "same" ? known.ending : compared;
+      }
       if (agent.entries.size >= AGENT_CALLS) {
         const oldest = oldestSettled(agent);
         if (oldest === undefined) return "full";
@@ -182,6 +210,7 @@ export function createReplays(now: () => number): Replays {
         name,
         agent,
         binding: call.binding(),
+        madeOf: call.madeOf,
         ending: new Promise((settle) => {
           resolve = settle;
         }),
@@ -194,6 +223,11 @@ export function createReplays(now: () => number): Replays {
       return slotOf(entry, resolve);
     },
   };
+}
+
+function compare({ binding, madeOf }: Entry, call: Call): "same" | "conflict" | "unknown" {
+  if (binding !== call.binding()) return "conflict";
+  return madeOf === call.madeOf ? "same" : "unknown";
 }
 
 /** About how many characters a value has as JSON; stops counting at `limit`. */

@@ -72,20 +72,27 @@ export function createTeller(options: TellerOptions): Teller {
     const { code, retryAfter, budget } = refusal;
     if (code === "invalid_token") cache.forget(order.call.tokenHash);
     // What an agent's key is sent as names its call and its price: it has paid for what another run of it used.
+    const hasRun = order.settles;
     if (code === "idempotency_conflict" && typeof order.call.agentKey === "string")
-      return refused("idempotency_replay");
+      return refused("idempotency_replay", { hasRun });
     const reason = reasonForOwner(answer);
     if (reason !== undefined) report(order, reason, cause);
     const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
-    const details = { retryAfter, budget, quantity: bill?.quantity, requiredScopes };
+    const details = { retryAfter, budget, quantity: bill?.quantity, requiredScopes, hasRun };
     return new Refused(refuse(code, links, details), unknown);
   }
 
   /** Lets a caller through that the API, or the cache, vouches for. */
-  function accept({ call, policy }: Order, caller: Caller, source: "api" | "cache", recorded: boolean): void {
+  function accept(
+    { call, policy, settles }: Order,
+    caller: Caller,
+    source: "api" | "cache",
+    recorded: boolean,
+  ): void {
     // A server that does not know `requiredScopes` has not looked.
     if (!policy.scopes.every((scope) => caller.scopes.includes(scope))) {
-      throw new Refused(refuse("insufficient_scope", links, { requiredScopes: policy.scopes }), recorded);
+      const details = { requiredScopes: policy.scopes, hasRun: settles };
+      throw new Refused(refuse("insufficient_scope", links, details), recorded);
     }
     const { accountId, agentId, budget } = caller;
     emitter.emit("verified", { kind: call.kind, name: call.name, accountId, agentId, source, budget });
@@ -150,7 +157,7 @@ export function createTeller(options: TellerOptions): Teller {
     const { event } = answer.value;
     const tries = triesOf(at, answer.retried ? now() : until, now());
     if (agentBillingKey(order) !== undefined && isOfEarlierCall(event, tries))
-      throw refused("idempotency_replay");
+      throw refused("idempotency_replay", { hasRun: order.settles });
     return { caller, duplicate: event?.duplicate === true };
   }
 
@@ -218,4 +225,3 @@ export function createTeller(options: TellerOptions): Teller {
     report,
   };
 }
-
