@@ -14,6 +14,11 @@ export interface Gate extends CallSubject {
   readonly id: string;
   readonly policy: Policy;
   /**
+   * Tells a handler without a name from others of equal text and price, in this process alone; undefined where a name
+   * tells it.
+   */
+  readonly madeOf?: string;
+  /**
    * The owner's policy of what a server serves, where this stands before that and so before what a request can ask for;
    * undefined around a single handler. One call passes gates of the same policy as one.
    */

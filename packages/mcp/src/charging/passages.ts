@@ -6,57 +6,17 @@ import type { Links, Refusal } from "../refusal.ts";
 import { type RequestContext, readRequestContext, signalIn } from "../server/request-context.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
 import { digest } from "../util/digest.ts";
-import type { Admission, Outcome, Settlement } from "./admission.ts";
+import type { Admission } from "./admission.ts";
 import { type Call, toCall } from "./call.ts";
 import { createFindCallToken } from "./call-token.ts";
 import { type Charge, isRefusal } from "./charge.ts";
-import { type Gate, outcomeOf, type Passage, withWarning } from "./gate.ts";
+import { finish, type RequestScope, type Running } from "./finish.ts";
+import type { Gate, Passage } from "./gate.ts";
+import { createInnerKeys, type KeyedCall } from "./inner-keys.ts";
 import { Refused } from "./refused.ts";
-import { createRepetitions, endSlot } from "./repetitions.ts";
-import type { Ending, Replays, Slot } from "./replays.ts";
+import { createRepetitions } from "./repetitions.ts";
+import type { Replays } from "./replays.ts";
 import type { UnderWay } from "./under-way.ts";
-
-/**
- * A request whose outcome is known only further out than its handlers: after the SDK has checked the result, and after
- * whatever else wraps it. Handlers that run inside of it are settled by whoever opened it.
- */
-export interface RequestScope {
-  /** The protected server that is asked. */
-  readonly server: object;
-  readonly kind: Gate["kind"];
-  /**
-   * What the client asked for, by the name that it is registered with: the gate of this name is settled with the
-   * request, any other one by itself.
-   */
-  readonly name: string | undefined;
-  /** Arguments as the client sent them: a schema's defaults must not make one call look like two. */
-  readonly sentArgs: unknown;
-  /** What was asked for, once it was let in: whoever else stands before it in this request lets it through. */
-  running: Running | undefined;
-  /** What was asked for, once it has run. */
-  pending: Pending | undefined;
-  /** Set where its gate refused. */
-  refusal: Refusal | undefined;
-  /** The request is answered: nobody settles any more what runs now. */
-  isOver: boolean;
-}
-
-/** A handler that has run and is not settled yet. */
-export interface Pending {
-  readonly result: unknown;
-  /** Bills what is billed afterwards, and says whether the result may be delivered. */
-  settle(outcome: Outcome): Promise<Settlement>;
-}
-
-/** A call that was let in. */
-export interface Running {
-  readonly gate: Gate;
-  /** What its gate was passed with. */
-  readonly args: unknown;
-  readonly requestId: unknown;
-  readonly admission: Admission;
-  readonly slot: Slot | undefined;
-}
 
 /** What passages need. */
 export interface PassageDependencies {
@@ -107,6 +67,7 @@ interface Passed {
 export function createPassages(dependencies: PassageDependencies): Passages {
   const { charge, underWay, replays, emitter, links, trace } = dependencies;
   const findToken = createFindCallToken(dependencies);
+  const innerKeys = createInnerKeys();
   const repetitions = createRepetitions(charge, replays, emitter, links);
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
@@ -147,9 +108,8 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     const request = readRequestContext(context);
     const opened = scopeFor(request, gate, args);
     const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
-    // Whatever the handler of a billed request calls is in its price.
-    if (scope === undefined && opened?.running?.admission.isBilled) return { result: await run() };
-    const passage = await passIn(scope, request, gate, args, run);
+    if (scope === undefined && opened?.running?.admission.coversCalls) return { result: await run() };
+    const passage = await passIn(scope, request, gate, args, run, opened);
     if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
     return passage;
   }
@@ -178,6 +138,7 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     gate: Gate,
     args: unknown,
     run: () => unknown,
+    opened: RequestScope | undefined,
   ): Promise<Passage> {
     const before = runningBefore(scope, request, gate, args);
     if (before !== undefined) {
@@ -186,13 +147,33 @@ export function createPassages(dependencies: PassageDependencies): Passages {
     }
     const token = await findToken(request, gate).catch((error: unknown) => refusalOf(error, gate));
     if (typeof token === "object") return { refusal: token };
-    const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
+    const made = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
+    const { call, giveBack } = scope === undefined ? keyedIn(made, request, opened) : asItIs(made);
+    const passage = await passAs(call, scope, request, run, { gate, args });
+    if ("refusal" in passage) giveBack();
+    return passage;
+  }
+
+  async function passAs(
+    call: Call,
+    scope: RequestScope | undefined,
+    request: RequestContext,
+    run: () => unknown,
+    { gate, args }: Pick<Running, "gate" | "args">,
+  ): Promise<Passage> {
     const admitted = await repetitions.admit(call, gate, () => admit(call, gate));
     if (!("admission" in admitted)) return admitted;
     const now = { gate, args, requestId: request.requestId, ...admitted };
     if (scope !== undefined) scope.running = now;
     remember(request, gate, now);
     return finish(gate, now, scope, trace, calledBy(now.admission.caller, run));
+  }
+
+  /** A call that is not what its request asked for, as far as that is known, by a key of its own. */
+  function keyedIn(call: Call, request: RequestContext, opened: RequestScope | undefined): KeyedCall {
+    const around = opened ?? scopeAround(request);
+    const scope = around?.isOver === false ? around : undefined;
+    return innerKeys.keyFor(call, scope ?? request.signal, scope !== undefined);
   }
 
   /** Runs a handler so that it can be said who called it. */
@@ -248,6 +229,10 @@ function isAskedFor(gate: Gate, scope: RequestScope, args: unknown): boolean {
   return running.admission.isBilled || isSameArgs(running.args, args);
 }
 
+function asItIs(call: Call): KeyedCall {
+  return { call, giveBack: () => undefined };
+}
+
 function isSameArgs(before: unknown, now: unknown): boolean {
   return before === now || digest(before) === digest(now);
 }
@@ -256,41 +241,4 @@ function describeAdmission(admission: Admission | Refusal): SpanAttributes {
   if (isRefusal(admission)) return { "licentric.refusal": admission.code };
   const { accountId, agentId } = admission.caller;
   return { "licentric.account_id": accountId, "licentric.agent_id": agentId };
-}
-
-async function finish(
-  gate: Gate,
-  { admission, slot }: Running,
-  scope: RequestScope | undefined,
-  trace: Trace,
-  run: () => unknown,
-): Promise<Passage> {
-  const settle = async (outcome: Outcome, ending: Ending): Promise<Settlement> => {
-    const settlement = await trace(
-      "licentric.settle",
-      { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.outcome": outcome.status },
-      () => admission.settle(outcome),
-      (settled): Record<string, string> =>
-        settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
-    );
-    if (slot !== undefined) endSlot(slot, ending, settlement, () => settle(outcome, ending));
-    return settlement;
-  };
-  let result: unknown;
-  try {
-    result = withWarning(await run(), gate.policy, admission.caller.budget);
-  } catch (error) {
-    const settleFailure = () => settle({ status: "failed" }, { status: "threw", error });
-    if (scope === undefined) await settleFailure();
-    else scope.pending = { result: undefined, settle: settleFailure };
-    throw error;
-  }
-  const ending: Ending = { status: "returned", result };
-  if (scope !== undefined) {
-    scope.pending = { result, settle: (outcome) => settle(outcome, ending) };
-    return { result };
-  }
-  const settlement = await settle(outcomeOf(result, result), ending);
-  if (settlement.status === "cancelled") throw settlement.reason;
-  return settlement.status === "refused" ? { refusal: settlement.refusal } : { result };
 }

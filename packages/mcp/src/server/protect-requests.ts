@@ -1,6 +1,6 @@
+import type { RequestScope } from "../charging/finish.ts";
 import type { Gate } from "../charging/gate.ts";
 import { outcomeOf } from "../charging/gate.ts";
-import type { RequestScope } from "../charging/passages.ts";
 import type { Policy } from "../charging/policy.ts";
 import { type Refusal, RefusedError, toToolResult } from "../refusal.ts";
 import { isRecord, member, textMember } from "../util/record.ts";
