@@ -210,7 +210,7 @@ const payer = {
   name: DisplayName,
 };
 
-/** What became of one payer's invoice. */
+/** What became of one payer's invoice, as it stands when the request is answered, also when it is a repeated one. */
 export const InvoicingOutcome = z.discriminatedUnion("status", [
   z.object({ status: z.literal("invoiced"), ...payer, invoice: Invoice }),
   z.object({

@@ -21,7 +21,8 @@ export type Customer = z.infer<typeof Customer>;
 
 /**
  * What `customers.create` takes. Without `stripeCustomerId`, one is made in Stripe with the first invoice. Of one that
- * is in Stripe already, Stripe's e-mail address, address and tax id count, and ours where Stripe has none.
+ * is in Stripe already, Stripe's e-mail address, address and tax id count, and ours where Stripe has none; one that
+ * another payer holds is refused.
  */
 export const CreateCustomer = z.strictObject({
   name: DisplayName,

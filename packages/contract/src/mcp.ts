@@ -89,10 +89,11 @@ export type Reservation = z.infer<typeof Reservation>;
 export const ReservationGrant = Verification.omit({ event: true }).extend({ reservation: Reservation });
 
 /**
- * What `mcp.commit` takes: what was really used, up to the quantity held (all of it by default). Only the credential
- * that reserved can commit, also after it has expired. A hold that has lapsed is recorded all the same, over the
- * budget if need be: the work was done. Only a budget that is marked as enforced refuses it. Committing again with the
- * same quantity answers the same event; with another, or after a release, it is a conflict.
+ * What `mcp.commit` takes: what was really used, up to the quantity held (all of it by default). Only the agent that
+ * reserved can commit: with any of its credentials that is good, or with the one that reserved, also after that has
+ * expired. A hold that has lapsed is recorded all the same, over the budget if need be: the work was done. Only a budget
+ * that is marked as enforced refuses it. Committing again with the same quantity answers the same event; with another, or
+ * after a release, it is a conflict.
  */
 export const CommitRequest = z.strictObject({ quantity: Quantity.optional() });
 

@@ -45,7 +45,7 @@ export type TaxId = z.infer<typeof TaxId>;
 /** How a payer stands with Stripe. */
 export const StripeStatus = z.enum(["none", "linked", "pending", "missing"]).meta({
   description:
-    "`none`: no Stripe customer yet, one is made with the first invoice; `linked`: in step with Stripe; `pending`: a change made here goes to Stripe before the next invoice; `missing`: Stripe has no such customer for this account. Set `stripeCustomerId` to another one, or to null to have one made anew.",
+    "`none`: no Stripe customer yet, one is made with the first invoice; `linked`: in step with Stripe; `pending`: a change made here goes to Stripe before the next invoice; `missing`: Stripe has no such customer for this account, or it is another payer's. Set `stripeCustomerId` to another one, or to null to have one made anew.",
 });
 
 /** How a payer stands with Stripe. */

@@ -15,6 +15,7 @@ import {
   type VerifierOptions,
 } from "@licentric/paywall/adapter";
 import { type AnyHandler, guardHandler } from "./server/handler.ts";
+import { identityOf } from "./server/identity.ts";
 import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
 import { createPassages } from "./server/passages.ts";
 import { guardServer } from "./server/protect.ts";
@@ -23,7 +24,15 @@ import { createTaskOwners } from "./server/task-owners.ts";
 
 /** What a single handler costs. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {
-  /** The name in events. A single handler is not told its own; `paywall.protect` knows them all. */
+  /**
+   * The name in events, and what tells this handler from others. A single handler is not told the name that it is
+   * registered with; `paywall.protect` knows them all.
+   *
+   * Without one, a handler is told by itself: by the very function, its text and its price. A repetition under an
+   * agent's idempotency key is then given the first result where it meets the same function again, and refused where it
+   * meets another one, such as that of a server that is made anew for each request. Name handlers that agents are to
+   * repeat calls of, each with a name of its own: handlers of one name are one to the paywall.
+   */
   readonly name?: string;
 }
 
@@ -181,12 +190,15 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
       const { name, ...charges } = options;
       const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
       const shown = name ?? (handler.name || kind);
-      // A handler is made anew with every server; its text and its price tell it from others all the same.
+      // A handler is made anew with every server; its text and its price tell it from most others all the same.
       const gate: Gate = {
         kind,
         name: shown,
         id: name === undefined ? digest(kind, String(handler), textOf(policy)) : `${kind} ${name}`,
         policy,
+        ...(name === undefined && {
+          madeOf: identityOf(handler, policy.meterName, policy.quantity, policy.resultQuantity),
+        }),
       };
       return guardHandler(passages, gate, handler);
     };

@@ -192,6 +192,72 @@ it("tells handlers of one text by their prices where they have no names", async 
   await paywall.close();
 });
 
+describe.each(MODES)("handlers of one text, one price and no name, charge $charge", (charge) => {
+  const keyed = (key = "k") => ({
+    signal: new AbortController().signal,
+    _meta: { [IDEMPOTENCY_META_KEY]: key },
+  });
+
+  it("are never given one another's results", async () => {
+    const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+    const make = (city: string) => paywall.tool(charge, async (_extra: object) => text(city));
+    const [rome, paris] = [make("Rome"), make("Paris")];
+    expect(await rome(keyed())).toEqual(text("Rome"));
+    expect(refusalOf(await paris(keyed()))).toMatchObject({
+      code: "idempotency_replay",
+      message: expect.stringMatching(/cannot tell.*new key/),
+    });
+    expect(await rome(keyed())).toEqual(text("Rome"));
+    expect(await paris(keyed("other"))).toEqual(text("Paris"));
+    expect(api.ledger.usage).toHaveLength(2);
+    await paywall.close();
+  });
+
+  it("are told to be the same where one function is wrapped again, as by a server for each request", async () => {
+    const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+    let count = 0;
+    const run = async (_extra: object) => text(`ran ${++count}`);
+    for (let request = 0; request < 3; request++)
+      expect(await paywall.tool(charge, run)(keyed())).toEqual(text("ran 1"));
+    expect(api.ledger.usage).toHaveLength(1);
+    await paywall.close();
+  });
+});
+
+it("tells handlers by the functions that price them where they have no names", async () => {
+  const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+  const run = async (_extra: object) => text("ran");
+  const sell = (quantity: number) => paywall.tool({ meterName: "api_calls", quantity: () => quantity }, run);
+  const keyed = () => ({
+    signal: new AbortController().signal,
+    _meta: { [IDEMPOTENCY_META_KEY]: "k" },
+  });
+  expect(await sell(1)(keyed())).toEqual(text("ran"));
+  expect(refusalOf(await sell(100)(keyed()))).toMatchObject({ code: "idempotency_replay" });
+  expect(api.ledger.usage).toHaveLength(1);
+  await paywall.close();
+});
+
+it("does not refuse a call with another one's refusal that has the same key at once", async () => {
+  const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+  const handler = paywall.tool(
+    { name: "t", meterName: "api_calls", quantity: ({ pages }: { pages: number }) => pages },
+    async ({ pages }: { pages: number }, _context: object) => text(`${pages}`),
+  );
+  const keyed = () => ({
+    signal: new AbortController().signal,
+    _meta: { [IDEMPOTENCY_META_KEY]: "k" },
+  });
+  const [refused, served] = await Promise.all([
+    handler({ pages: -1 }, keyed()),
+    handler({ pages: 2 }, keyed()),
+  ]);
+  expect(refusalOf(refused)).toMatchObject({ code: "misconfigured" });
+  expect(served).toEqual(text("2"));
+  expect(api.ledger.usage).toHaveLength(1);
+  await paywall.close();
+});
+
 it("does not let what a lost answer may have paid for be spent on what costs more", {
   timeout: 60_000,
 }, async () => {

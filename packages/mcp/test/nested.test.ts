@@ -2,8 +2,8 @@ import { McpServer as McpServerV1 } from "@modelcontextprotocol/sdk/server/mcp.j
 import { Server as LowServerV2, McpServer as McpServerV2 } from "@modelcontextprotocol/server";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import type { ChargeOptions } from "../src/index.ts";
-import { createTestPaywall } from "../src/testing.ts";
+import { type ChargeOptions, IDEMPOTENCY_META_KEY } from "../src/index.ts";
+import { createTestPaywall, type TestPaywall } from "../src/testing.ts";
 import { connectV1, connectV2, text } from "./connect.ts";
 
 // A handler that calls others: what costs nothing pays for nothing.
@@ -184,4 +184,99 @@ it("lets nobody in by a call of another that has the same signal", async () => {
   expect(await handler({ signal, requestId: 1 })).toEqual(text("ran"));
   paywall.actAs(null);
   expect(await handler({ signal, requestId: 2 })).toMatchObject({ isError: true });
+});
+
+describe.each(["success", "reserve"] as const)("a tool priced by its result, charge %s", (charge) => {
+  it.each([
+    ["nothing", 0, []],
+    ["something", 3, [{ meterName: "calls", quantity: 3 }]],
+  ])("pays for itself alone where that is %s", async (_, used, billed) => {
+    const paywall = createTestPaywall();
+    const server = new McpServerV1(info);
+    const tool = server.registerTool("paid", {}, () => text("ran"));
+    server.registerTool("outer", {}, async (extra) => {
+      await callable(tool.handler)(extra);
+      return text("done");
+    });
+    const outer = { meterName: "calls", charge, quantity: 9, resultQuantity: () => used };
+    paywall.protect(server, { tools: { outer, paid: { meterName: "rows", quantity: 7 } } });
+    expect(await (await connectV1(server)).callTool({ name: "outer" })).toEqual(text("done"));
+    paywall.expectBilled({ meterName: "rows", quantity: 7 }, ...billed);
+  });
+});
+
+describe.each(MODES)("a keyed call of a tool that calls a charged one, charge %s", (charge) => {
+  const paid: ChargeOptions<{ n: number }> = { meterName: "rows", quantity: ({ n }) => n, charge };
+  const item = z.object({ n: z.number() });
+  const keyed = { name: "batch", _meta: { [IDEMPOTENCY_META_KEY]: "k" } };
+
+  const protect = (paywall: TestPaywall, batch: ChargeOptions | false, sent: readonly number[]) => {
+    const server = new McpServerV1(info);
+    const runs = { paid: 0, batch: 0 };
+    const tool = server.registerTool("paid", { inputSchema: item.shape }, ({ n }) =>
+      text(`ran ${n} ${++runs.paid}`),
+    );
+    server.registerTool("batch", {}, async (extra) => {
+      runs.batch++;
+      const results = await Promise.all(sent.map((n) => callable(tool.handler)({ n }, extra)));
+      return text(JSON.stringify(results));
+    });
+    paywall.protect(server, { tools: { batch, paid } });
+    return { server, runs };
+  };
+
+  it.each<[string, ChargeOptions | false, number]>([
+    ["free for everybody", false, 2],
+    ["verified only", {}, 1],
+    ["charged 0", { meterName: "calls", quantity: 0 }, 1],
+  ])("bills each once, and its repetition nothing: %s", async (_, batch, batches) => {
+    const paywall = createTestPaywall();
+    const { server, runs } = protect(paywall, batch, [5, 6, 5]);
+    const client = await connectV1(server);
+    const first = await client.callTool(keyed);
+    expect(JSON.stringify(first)).toMatch(/ran 5 .*ran 6 .*ran 5 /);
+    expect(await client.callTool(keyed)).toEqual(first);
+    expect(runs).toEqual({ paid: 3, batch: batches });
+    const quantities = paywall.billed.map(({ quantity }) => quantity).sort();
+    expect(quantities).toEqual([5, 5, 6]);
+  });
+
+  it("bills each once where a wrapped handler calls others, and its repetition nothing", async () => {
+    const paywall = createTestPaywall();
+    let runs = 0;
+    const inner = paywall.tool({ ...paid, name: "paid" }, async ({ n }: { n: number }, _: object) =>
+      text(`ran ${n} ${++runs}`),
+    );
+    const batch = async (context: object) =>
+      text(JSON.stringify([await inner({ n: 5 }, context), await inner({ n: 6 }, context)]));
+    for (const [key, handler] of [
+      ["wrapped", paywall.tool({ name: "batch" }, batch)],
+      ["bare", batch],
+    ] as const) {
+      const context = () => ({
+        signal: new AbortController().signal,
+        _meta: { [IDEMPOTENCY_META_KEY]: key },
+      });
+      const first = await handler(context());
+      expect(await handler(context())).toEqual(first);
+    }
+    paywall.expectBilled({ quantity: 5 }, { quantity: 6 }, { quantity: 5 }, { quantity: 6 });
+    expect(runs).toBe(4);
+  });
+
+  it("lets what was refused be tried again by its own key", async () => {
+    const paywall = createTestPaywall();
+    const inner = paywall.tool({ ...paid, name: "paid" }, async (_args: { n: number }, _context: object) =>
+      text("ran"),
+    );
+    const batch = paywall.tool({ name: "batch" }, async (context: object) => {
+      paywall.refuseWith("rate_limited");
+      const refused = await inner({ n: 5 }, context);
+      paywall.refuseWith(undefined);
+      return { ...text("done"), refused, served: await inner({ n: 5 }, context) };
+    });
+    const context = { signal: new AbortController().signal, _meta: { [IDEMPOTENCY_META_KEY]: "k" } };
+    expect(await batch(context)).toMatchObject({ refused: { isError: true }, served: text("ran") });
+    paywall.expectBilled({ quantity: 5 });
+  });
 });

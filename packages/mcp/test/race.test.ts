@@ -76,12 +76,19 @@ it("does not bill a call whose token expired while its handler ran, and does not
 
 describe("one key at two processes at once", () => {
   /** Two processes whose handlers wait for each other and then use what they were told to. */
-  async function runBoth(charge: "call" | "success" | "reserve", uses: readonly [number, number]) {
+  async function runBoth(
+    charge: "call" | "success" | "reserve",
+    uses: readonly [number, number],
+    rotated: boolean,
+  ) {
     const { agentId, token } = await api.authorize();
+    const next = rotated
+      ? (await api.client.mcp.authorize(agentId, { scopes: ["mcp:invoke"] })).token.reveal()
+      : token;
     let goOn = () => {};
     const both = new Promise<void>((resolve) => (goOn = resolve));
     let running = 0;
-    const paywalls = uses.map(() => createPaywall({ baseUrl: api.url, token: () => token }));
+    const paywalls = [token, next].map((each) => createPaywall({ baseUrl: api.url, token: () => each }));
     const metered: number[] = [];
     const results = await Promise.all(
       uses.map(async (used, index) => {
@@ -111,17 +118,21 @@ describe("one key at two processes at once", () => {
     return { results, metered, billed: await api.billed(agentId, "tokens") };
   }
 
-  it.each([
-    ["call", [5, 5]],
-    ["success", [3, 5]],
-    ["success", [4, 4]],
-    ["reserve", [3, 5]],
-    ["reserve", [4, 4]],
-  ] as const)(
-    "is billed and delivered once, charge %s, using %j",
+  const races = (
+    [
+      ["call", [5, 5]],
+      ["success", [3, 5]],
+      ["success", [4, 4]],
+      ["reserve", [3, 5]],
+      ["reserve", [4, 4]],
+    ] as const
+  ).flatMap(([charge, uses]) => [false, true].map((rotated) => ({ charge, uses, rotated })));
+
+  it.each(races)(
+    "is billed and delivered once, charge $charge, using $uses, another credential: $rotated",
     { timeout: 60_000 },
-    async (charge, uses) => {
-      const { results, metered, billed } = await runBoth(charge, [...uses]);
+    async ({ charge, uses, rotated }) => {
+      const { results, metered, billed } = await runBoth(charge, uses, rotated);
       const delivered = results.filter((result) => refusalOf(result) === undefined);
       expect(delivered).toHaveLength(1);
       const refusals = results.map(refusalOf).filter((refusal) => refusal !== undefined);
@@ -166,7 +177,7 @@ describe("a credential that is rotated while both are good", () => {
     },
   );
 
-  it.each(["call", "success"] as const)(
+  it.each(["call", "success", "reserve"] as const)(
     "has them in another process, too, charge %s",
     { timeout: 60_000 },
     async (charge) => {

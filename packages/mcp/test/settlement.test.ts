@@ -366,3 +366,32 @@ it("a thrown result that was billed is thrown again, and one that was not is run
   }
   expect(total()).toBe(1);
 });
+
+it.each(["success", "reserve"] as const)(
+  "a call that is refused once it has run says so, whatever it is refused for: charge %s",
+  async (charge) => {
+    const answers = [
+      [402, "BUDGET_EXCEEDED", "budget_exceeded"],
+      [401, "UNAUTHORIZED", "invalid_token"],
+      [403, "INSUFFICIENT_SCOPE", "insufficient_scope"],
+      [422, "UNPROCESSABLE", "misconfigured"],
+      [503, "INTERNAL_ERROR", "billing_unavailable"],
+    ] as const;
+    for (const [status, code, refusal] of answers) {
+      const handler = newPaywall(100).tool(
+        { name: "t", meterName: "api_calls", charge },
+        async (_: object) => {
+          api.always = { status, body: JSON.stringify({ error: "Refused.", code }) };
+          return text("ran");
+        },
+      );
+      const refused = await handler({});
+      api.always = undefined;
+      expect(refusalOf(refused)).toMatchObject({
+        code: refusal,
+        message: expect.stringMatching(/its result is withheld/),
+      });
+      expect(JSON.stringify(refused)).not.toMatch(/[Nn]othing was run|was not run/);
+    }
+  },
+);

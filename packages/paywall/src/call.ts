@@ -11,9 +11,14 @@ export interface Call extends CallSubject {
   readonly signal: AbortSignal | undefined;
   /** The agent's own idempotency key; null where it sent something that is none. */
   readonly agentKey: string | null | undefined;
+  /** What tells its handler from others where its name does not, in this process alone. */
+  readonly madeOf: string | undefined;
   /** Whether the client says that this goes on with an earlier call. Only says: it proves nothing. */
   readonly continues: boolean;
-  /** Digest of what the call is and of its arguments: the same for every round of one call. */
+  /**
+   * Digest of what the call is and of its arguments: the same for every round of one call. Reads the arguments when it
+   * is first asked for, which is before anything is billed.
+   */
   binding(): string;
   /** Digest of the round: what the client answered to an `input_required` result. */
   round(): string;

@@ -21,7 +21,7 @@ export type RefusalCode =
   /** What the call costs cannot be computed, or the API does not take it: the server's owner has to act. */
   | "misconfigured";
 
-/** A refused call: nothing ran, nothing was delivered. */
+/** A refused call: nothing was delivered or charged, and nothing ran unless the message says so. */
 export interface Refusal {
   readonly code: RefusalCode;
   /** A sentence that a model can act on and a person can read. */
@@ -73,6 +73,8 @@ export interface RefusalDetails {
   /** What the call needs of the budget; 1 by default. */
   readonly quantity?: number | undefined;
   readonly requiredScopes?: readonly string[] | undefined;
+  /** Whether the call's handler has run: it was refused when it was to be billed. */
+  readonly hasRun?: boolean | undefined;
   /** Replaces the code's sentence. */
   readonly message?: string | undefined;
 }
@@ -108,27 +110,30 @@ function linkFor(code: RefusalCode, links: Links): string | undefined {
 }
 
 function sentence(code: RefusalCode, details: RefusalDetails): string {
-  const { retryAfter, budget, quantity = 1, requiredScopes = [] } = details;
+  const { retryAfter, budget, quantity = 1, requiredScopes = [], hasRun = false } = details;
+  const nothing = hasRun
+    ? "The call was run, and its result is withheld. Nothing was charged."
+    : "Nothing was run or charged.";
   switch (code) {
     case "missing_token":
-      return 'This call needs an agent credential and came without one. Send it as "Authorization: Bearer AGT-…" (to a stdio server as the environment variable LICENTRIC_AGENT_TOKEN). Nothing was run or charged.';
+      return `This call needs an agent credential and came without one. Send it as "Authorization: Bearer AGT-…" (to a stdio server as the environment variable LICENTRIC_AGENT_TOKEN). ${nothing}`;
     case "invalid_token":
-      return "The agent credential is not valid: unknown, revoked or expired. Get a new one and call again. Nothing was run or charged.";
+      return `The agent credential is not valid: unknown, revoked or expired. Get a new one and call again. ${nothing}`;
     case "insufficient_scope":
-      return `The agent credential does not allow this call.${requiredScopes.length === 0 ? "" : ` It needs the scope ${requiredScopes.map((scope) => `"${scope}"`).join(", ")}: get a credential that has it.`} Nothing was run or charged.`;
+      return `The agent credential does not allow this call.${requiredScopes.length === 0 ? "" : ` It needs the scope ${requiredScopes.map((scope) => `"${scope}"`).join(", ")}: get a credential that has it.`} ${nothing}`;
     case "budget_exceeded":
       if (budget !== undefined && isTooLarge(details))
-        return `The agent's whole budget (${budget.limit} ${budget.meterName}) is less than this call needs (${quantity}), so waiting does not help: ask its owner for a larger one. Nothing was run or charged.`;
-      return `The agent's budget is used up${budget === undefined ? "" : ` (${budget.used} of ${budget.limit} ${budget.meterName})`}. ${budget?.resetsAt ? `It starts again at ${budget.resetsAt}; call again then.` : "It does not start again by itself: ask its owner for a larger one."} Nothing was run or charged.`;
+        return `The agent's whole budget (${budget.limit} ${budget.meterName}) is less than this call needs (${quantity}), so waiting does not help: ask its owner for a larger one. ${nothing}`;
+      return `The agent's budget is used up${budget === undefined ? "" : ` (${budget.used} of ${budget.limit} ${budget.meterName})`}. ${budget?.resetsAt ? `It starts again at ${budget.resetsAt}; call again then.` : "It does not start again by itself: ask its owner for a larger one."} ${nothing}`;
     case "rate_limited":
-      return `Too many calls. ${retryAfter === undefined ? "Wait a little" : `Wait ${retryAfter} seconds`}, then call again. Nothing was run or charged.`;
+      return `Too many calls. ${retryAfter === undefined ? "Wait a little" : `Wait ${retryAfter} seconds`}, then call again. ${nothing}`;
     case "billing_unavailable":
-      return "The billing service cannot be reached, so this call was not run. This is an outage and not a debt: nothing is owed, and no other credential will help. Call again in a moment; should this call have been counted, the next one is not counted again.";
+      return `The billing service cannot be reached, so this call ${hasRun ? "was run and its result is withheld" : "was not run"}. This is an outage and not a debt: nothing is owed, and no other credential will help. Call again in a moment; should this call have been counted, the next one is not counted again.`;
     case "idempotency_replay":
-      return "This idempotency key has already paid for a call, whose result is no longer kept. To run the call again, send a new key or none. Nothing was run or charged.";
+      return `This idempotency key has already paid for a call, whose result is no longer kept. To run the call again, send a new key or none. ${nothing}`;
     case "idempotency_conflict":
-      return "This idempotency key was used for a call with other arguments. Send a new key or none. Nothing was run or charged.";
+      return `This idempotency key was used for a call with other arguments. Send a new key or none. ${nothing}`;
     case "misconfigured":
-      return "This server cannot bill this call as it is set up, so it was not run. The fault is this server's and no other credential will help; please tell its owner. Nothing was charged.";
+      return `This server cannot bill this call as it is set up, so ${hasRun ? "its result is withheld" : "it was not run"}. The fault is this server's and no other credential will help; please tell its owner. Nothing was charged.`;
   }
 }

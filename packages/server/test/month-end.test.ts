@@ -123,6 +123,41 @@ describeOnEachDatabase("the end of a month on $name", (database) => {
     expect(await uninvoiced()).toEqual([]);
   });
 
+  it("says of a repeated key where the invoices stand by then, and makes none anew", async () => {
+    await patch(`customers/${zeta}`, { email: "pay@zeta.example" });
+    const keyed = (path: string, key: string, body: object = {}) =>
+      api.call("POST", `/api/v1/billing/periods/${periodId}/${path}`, {
+        token: account.key,
+        body,
+        headers: { "idempotency-key": key },
+      });
+    const first = await keyed("invoices", "run-1");
+    expect((await keyed("invoices", "run-1")).body).toEqual(first.body);
+    const one = (await keyed("invoice", "own-1")).body.data;
+    const { id } = first.body.data.outcomes[2].invoice;
+    expect(one.id).toBe(id);
+    await post(`billing/invoices/${id}/void`);
+
+    const again = await keyed("invoices", "run-1");
+    expect(again.body.data.outcomes).toMatchObject([
+      { status: "invoiced", name: "Acme" },
+      { status: "invoiced", name: "Zeta" },
+      { status: "failed", customerId: null, code: "CONFLICT", details: { invoiceId: id } },
+    ]);
+    expect(again.body.data.outcomes[2].error).toContain("voided");
+    expect(await uninvoiced()).toMatchObject([{ customerId: null, total: "2.60" }]);
+    expect((await keyed("invoice", "own-1")).body.data).toMatchObject({ id, status: "void" });
+    expect(stripe.all("invoice").filter(({ status }) => status !== "void")).toHaveLength(2);
+
+    const anew = (await createInvoices()).body.data.outcomes[2].invoice;
+    expect(anew.id).not.toBe(id);
+    expect((await keyed("invoices", "run-1")).body.data.outcomes[2]).toMatchObject({
+      status: "invoiced",
+      invoice: { id: anew.id, status: "open" },
+    });
+    expect(stripe.all("invoice").filter(({ status }) => status !== "void")).toHaveLength(3);
+  });
+
   it("lists a month that is over and not closed, and not the one that runs", async () => {
     await use(1);
     const all = (await get("billing/uninvoiced")).body.data;

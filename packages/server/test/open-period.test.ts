@@ -26,9 +26,10 @@ describeOnEachDatabase("a period opened on $name", (database) => {
   async function environmentIn(timeZone: string) {
     const { id } = await createAccount(db, { name: "Acme", timeZone }, making("2026-01-01T00:00:00Z"));
     const environmentId = await getEnvironmentId(db, id, "test");
+    const caller = { environmentId, accountId: id, mode: "test" } as const;
     return {
       moveTo: (timeZone: string) =>
-        db.transaction((tx) => updateAccount(tx, environmentId, { timeZone }, new Date())),
+        db.transaction((tx) => updateAccount(tx, caller, { timeZone }, { now: new Date(), owner: null })),
       open: (now: string) => db.transaction((tx) => openPeriod(tx, environmentId, making(now))),
       /** Closes what takes usage at a moment, by a clock that says that moment or another one. */
       close: async (moment: string, now = moment) => {

@@ -234,28 +234,36 @@ describeOnEachDatabase("payers on $name", (database) => {
   });
 
   it("who are in Stripe already bring Stripe's details, and ours where Stripe has none", async () => {
-    const { bill, path, periodId } = await payerWithUsage("account", { email: "old@zeta.example" });
-    await bill();
-    const there = stripeCustomer();
-    stripe.change(there.id, { email: "theirs@zeta.example", address: null, metadata: {} });
+    const stripeCustomerId = stripe.addCustomer({ email: "theirs@zeta.example" });
     const made = await post("customers", {
       name: "Zeta",
       email: "ours@zeta.example",
       address: BERLIN,
-      stripeCustomerId: there.id,
+      stripeCustomerId,
     });
     const { id: customerId } = made.body.data;
-    expect(made.body.data.stripeStatus).toBe("pending");
+    const expected = { email: "theirs@zeta.example", address: BERLIN, stripeStatus: "linked" };
+    expect(made).toMatchObject({ status: 201, body: { data: expected } });
+    expect(stripeCustomer()).toMatchObject({ email: "theirs@zeta.example", address: { city: "Berlin" } });
     await use(customerId);
     expect((await invoice(await closeCurrentPeriod(api, account.key), { customerId })).status).toBe(201);
-    expect(await get(`customers/${customerId}`)).toMatchObject({
-      email: "theirs@zeta.example",
-      address: BERLIN,
-      stripeStatus: "linked",
-    });
-    expect(stripeCustomer()).toMatchObject({ email: "theirs@zeta.example", address: { city: "Berlin" } });
-    expect([path, periodId]).toHaveLength(2);
+    expect(await get(`customers/${customerId}`)).toMatchObject(expected);
+    expect(stripe.all("customer")).toHaveLength(1);
   });
+
+  it("who are in Stripe already are linked later where Stripe does not answer", async () => {
+    const stripeCustomerId = stripe.addCustomer({ email: "theirs@zeta.example" });
+    stripe.addFault({ on: "GET /v1/customers/:id", kind: "close-before", times: 100 });
+    const made = await post("customers", { name: "Zeta", stripeCustomerId });
+    expect(made).toMatchObject({ status: 201, body: { data: { email: null, stripeStatus: "pending" } } });
+    stripe.clearFaults();
+    await use(made.body.data.id);
+    const billed = await invoice(await closeCurrentPeriod(api, account.key), {
+      customerId: made.body.data.id,
+    });
+    expect(billed.status).toBe(201);
+    expect(stripeCustomer().metadata).toMatchObject({ licentric_payer_id: made.body.data.id });
+  }, 60_000);
 
   it.each(["customer", "account"] as const)(
     "who were deleted in Stripe are seen, and made anew: %s",
@@ -319,20 +327,168 @@ describeOnEachDatabase("payers on $name", (database) => {
     expect(stripe.all("invoiceitem")).toHaveLength(1);
   });
 
-  it("of two accounts who name one Stripe customer are apart: it is the account's that it was made for", async () => {
+  const newCustomer = async (name: string, token = account.key): Promise<string> =>
+    (await post("customers", { name }, token)).body.data.id;
+  const ownerOf = async (path: string) => ({
+    licentric_account_id: account.id,
+    licentric_payer_id: path.split("/")[1] ?? (await environmentId()),
+  });
+  const environmentId = async () => {
+    const found = "SELECT id FROM environments WHERE account_id = $1 AND mode = 'test'";
+    const [environment] = await api.db.query<{ id: string }>(found, [account.id]);
+    return environment?.id ?? expect.unreachable();
+  };
+
+  /** Expects that whoever has the key cannot link the Stripe customer by any call, and is told nothing of its holder. */
+  async function expectTaken(stripeCustomerId: string, token = account.key, path?: string) {
+    const other = path ?? `customers/${await newCustomer("Mallory", token)}`;
+    const before = [await get(other, token), await get("customers", token)];
+    const asked = stripe.requests.length;
+    for (const refused of [
+      await post("customers", { name: "Mallory", stripeCustomerId }, token),
+      await patch(other, { stripeCustomerId, email: "mallory@evil.example" }, token),
+    ]) {
+      expect(refused).toMatchObject({
+        status: 422,
+        body: { code: "UNPROCESSABLE", details: { rule: "stripe_customer_taken", stripeCustomerId } },
+      });
+      expect(refused.body.error).toContain("null");
+      expect(JSON.stringify(refused.body)).not.toMatch(/zeta|acme/i);
+    }
+    expect([await get(other, token), await get("customers", token)]).toEqual(before);
+    expect(stripe.requests.slice(asked).filter(({ call }) => !call.startsWith("GET"))).toEqual([]);
+  }
+
+  it.each(["customer", "account"] as const)(
+    "hold their Stripe customer alone, whatever its metadata: %s",
+    async (kind) => {
+      const stripeCustomerId = stripe.addCustomer({ email: "pay@zeta.example" });
+      const path = kind === "account" ? "account" : `customers/${await newCustomer("Zeta")}`;
+      expect((await patch(path, { stripeCustomerId })).body.data).toMatchObject({
+        stripeCustomerId,
+        stripeStatus: "linked",
+        email: "pay@zeta.example",
+      });
+      expect(stripeCustomer().metadata).toMatchObject(await ownerOf(path));
+      const other = await api.createAccount({ name: "Other" });
+      for (const metadata of [stripeCustomer().metadata, {}]) {
+        stripe.change(stripeCustomerId, { metadata });
+        await expectTaken(stripeCustomerId);
+        await expectTaken(stripeCustomerId, other.key);
+        await expectTaken(stripeCustomerId, other.key, "account");
+      }
+      // What is held already can be said again.
+      expect((await patch(path, { stripeCustomerId })).status).toBe(200);
+      await use(path.split("/")[1]);
+      const customerId = path.split("/")[1];
+      const billed = await invoice(
+        await closeCurrentPeriod(api, account.key),
+        customerId ? { customerId } : {},
+      );
+      expect(billed.status).toBe(201);
+      expect(stripeCustomer()["email"]).toBe("pay@zeta.example");
+    },
+    60_000,
+  );
+
+  it("hold the one that another server's account says is its own", async () => {
+    const metadata = { licentric_account_id: "0198a1f2-7c3e-7d8a-9b61-0f6c2d4e8a10" };
+    await expectTaken(stripe.addCustomer({ metadata }));
+  });
+
+  it("hold the one that was made for them while its answer was lost", async () => {
     const { bill } = await payerWithUsage("customer", { email: "pay@zeta.example" });
-    await bill();
-    const { id } = stripeCustomer();
+    stripe.addFault({ on: "POST /v1/customers", kind: "close-after" });
+    stripe.addFault({ on: "POST /v1/customers", kind: "close-before", times: 100 });
+    expect((await bill()).status).toBe(502);
+    await expectTaken(stripeCustomer().id);
+    stripe.clearFaults();
+    expect((await bill()).status).toBe(201);
+    expect(stripe.all("customer")).toHaveLength(1);
+  }, 60_000);
+
+  it("who name one Stripe customer at once: one of them has it", async () => {
     const other = await api.createAccount();
-    const made = await post("customers", { name: "Mallory", stripeCustomerId: id }, other.key);
-    const path = `customers/${made.body.data.id}`;
-    expect((await patch(path, { email: "mallory@evil.example" }, other.key)).body.data).toMatchObject({
-      email: "mallory@evil.example",
+    for (let round = 0; round < 5; round += 1) {
+      const stripeCustomerId = stripe.addCustomer();
+      const answers = await Promise.all(
+        [account.key, other.key, account.key, other.key].map((token) =>
+          post("customers", { name: "Zeta", stripeCustomerId }, token),
+        ),
+      );
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 422, 422, 422]);
+      const { id } = answers.find(({ status }) => status === 201)?.body.data ?? expect.unreachable();
+      expect(stripe.objects.get(stripeCustomerId)?.metadata["licentric_payer_id"]).toBe(id);
+    }
+  });
+
+  it("make a customer of Stripe's theirs once for a repeated request", async () => {
+    const stripeCustomerId = stripe.addCustomer();
+    const create = () =>
+      api.call("POST", "/api/v1/customers", {
+        token: account.key,
+        body: { name: "Zeta", stripeCustomerId },
+        headers: { "idempotency-key": `link-${stripeCustomerId}` },
+      });
+    const first = await create();
+    expect(await create()).toMatchObject({ status: 201, body: first.body });
+  });
+
+  it("who are taken off their Stripe customer leave it to others of their account alone", async () => {
+    const stripeCustomerId = stripe.addCustomer();
+    const [first, second] = [await newCustomer("Zeta"), await newCustomer("Eta")];
+    await patch(`customers/${first}`, { stripeCustomerId });
+    await patch(`customers/${first}`, { stripeCustomerId: null });
+    await expectTaken(stripeCustomerId, (await api.createAccount({ name: "Other" })).key);
+    expect(await patch(`customers/${second}`, { stripeCustomerId })).toMatchObject({
+      status: 200,
+      body: { data: { stripeStatus: "linked" } },
+    });
+    expect(stripeCustomer().metadata["licentric_payer_id"]).toBe(second);
+    await expectTaken(stripeCustomerId, account.key, `customers/${first}`);
+  });
+
+  /** Links without asking anybody, as servers of before did. */
+  const linkAsBefore = (customerId: string, stripeCustomerId: string) =>
+    api.db.query("UPDATE customers SET stripe_customer_id = $2 WHERE id = $1", [
+      customerId,
+      stripeCustomerId,
+    ]);
+
+  it("of two accounts who held one before are apart, until its metadata says whose it is", async () => {
+    const stripeCustomerId = stripe.addCustomer({ email: "pay@zeta.example" });
+    const other = await api.createAccount({ name: "Other" });
+    const [ours, theirs] = [await newCustomer("Zeta"), await newCustomer("Mallory", other.key)];
+    await linkAsBefore(ours, stripeCustomerId);
+    await linkAsBefore(theirs, stripeCustomerId);
+    const change = { email: "mallory@evil.example" };
+    expect((await patch(`customers/${theirs}`, change, other.key)).body.data).toMatchObject({
+      ...change,
       stripeStatus: "missing",
     });
-    expect(stripeCustomer()["email"]).toBe("pay@zeta.example");
     await deliverStripeEvent(api, stripeCustomerEvent("customer.updated", stripeCustomer()));
-    expect((await get(path, other.key)).email).toBe("mallory@evil.example");
+    expect(await get(`customers/${ours}`)).toMatchObject({ email: null, stripeStatus: "missing" });
+    expect(stripeCustomer()).toMatchObject({ email: "pay@zeta.example", metadata: {} });
+
+    stripe.change(stripeCustomerId, { metadata: { licentric_account_id: account.id } });
+    await deliverStripeEvent(api, stripeCustomerEvent("customer.updated", stripeCustomer()));
+    expect(await get(`customers/${ours}`)).toMatchObject({
+      email: "pay@zeta.example",
+      stripeStatus: "linked",
+    });
+    expect(await get(`customers/${theirs}`, other.key)).toMatchObject({ ...change, stripeStatus: "missing" });
+  });
+
+  it("of one account who shared one before go on", async () => {
+    const stripeCustomerId = stripe.addCustomer({ email: "pay@zeta.example" });
+    const both = [await newCustomer("Zeta"), await newCustomer("Eta")];
+    for (const id of both) await linkAsBefore(id, stripeCustomerId);
+    for (const id of both) {
+      expect((await patch(`customers/${id}`, { address: BERLIN })).body.data).toMatchObject({
+        email: "pay@zeta.example",
+        stripeStatus: "linked",
+      });
+    }
   });
 
   it("have a new currency and time zone from the next period on", async () => {

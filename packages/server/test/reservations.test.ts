@@ -235,21 +235,106 @@ describeOnEachDatabase("reservations on $name", (database) => {
     expect(await total()).toMatchObject({ quantity: 3 });
   });
 
-  it("are out of reach of any other credential, also of the same agent", async () => {
-    const { id } = (await reserve({})).body.data.reservation;
-    const sibling = (await manage("POST", "/mcp/authorize", { agentId, scopes: ["mcp:invoke"] })).body.data
-      .token;
+  const authorizeAgain = async (scopes = ["mcp:invoke"]): Promise<string> =>
+    (await manage("POST", "/mcp/authorize", { agentId, scopes })).body.data.token;
+  const reserveAs = (as: string, idempotencyKey: string, body: object = {}) =>
+    post("/reserve", { meterName: "api_calls", ...body }, idempotencyKey, as);
+
+  it("are settled with any credential of the agent, and with no other agent's", async () => {
+    const hold = async () => (await reserve({})).body.data.reservation.id;
+    const [committed, released, own] = [await hold(), await hold(), await hold()];
+    const sibling = await authorizeAgain();
+    const neighbour = (await createAuthorizedAgent(api, key)).token;
     const stranger = (await createAuthorizedAgent(api, (await api.createAccount()).key)).token;
-    for (const other of [sibling, stranger]) {
+    for (const other of [neighbour, stranger]) {
       for (const what of ["commit", "release"]) {
-        expect(await post(`/reservations/${id}/${what}`, undefined, undefined, other)).toMatchObject({
+        expect(await post(`/reservations/${own}/${what}`, undefined, undefined, other)).toMatchObject({
           status: 404,
           body: { code: "NOT_FOUND" },
         });
       }
     }
     expect((await commit("not-an-id")).status).toBe(404);
-    expect((await commit(id)).status).toBe(200);
+    const outcome = await post(`/reservations/${committed}/commit`, undefined, undefined, sibling);
+    expect(outcome).toMatchObject({ status: 200, body: { data: { event: { duplicate: false } } } });
+    const again = await commit(committed);
+    expect(again.body.data.event).toMatchObject({ id: outcome.body.data.event.id, duplicate: true });
+    expect((await post(`/reservations/${released}/release`, undefined, undefined, sibling)).status).toBe(200);
+    expect(await commit(released)).toMatchObject({ status: 409 });
+    // One that has ended settles what was begun with it, and nothing else.
+    const { token: ending, credentialId } = (
+      await manage("POST", "/mcp/authorize", { agentId, scopes: ["mcp:invoke"] })
+    ).body.data;
+    const begun = (await reserveAs(ending, "begun")).body.data.reservation.id;
+    await manage("POST", `/credentials/${credentialId}/revoke`);
+    expect((await commit(own, undefined, "settle-own")).status).toBe(200);
+    expect((await post(`/reservations/${own}/commit`, undefined, "settle-own", ending)).status).toBe(404);
+    expect((await post(`/reservations/${begun}/commit`, undefined, undefined, ending)).status).toBe(200);
+    expect(await total()).toMatchObject({ quantity: 3, eventCount: 3 });
+  });
+
+  it("are made once for a key of the agent's, with whichever of its credentials it is sent", async () => {
+    const sibling = await authorizeAgain(["mcp:invoke", "extra"]);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => reserveAs(index % 2 === 0 ? token : sibling, "call-1")),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 201));
+    const ids = new Set(answers.map(({ body }) => body.data.reservation.id));
+    expect(ids.size).toBe(1);
+    // Who asks is told of the credential that it asks with.
+    expect(answers[0]?.body.data.scopes).toEqual(["mcp:invoke"]);
+    expect(answers[1]?.body.data.scopes).toEqual(["mcp:invoke", "extra"]);
+
+    const [id] = ids;
+    const settled = await Promise.all([
+      post(`/reservations/${id}/commit`, undefined, "settle-1", token),
+      post(`/reservations/${id}/commit`, undefined, "settle-1", sibling),
+    ]);
+    expect(settled[1]).toMatchObject({ status: 200, body: settled[0]?.body });
+    expect((await reserveAs(sibling, "call-1")).body.data.reservation).toMatchObject({ status: "committed" });
+    expect(await reserveAs(sibling, "call-1", { quantity: 2 })).toMatchObject({
+      status: 409,
+      body: { code: "IDEMPOTENCY_CONFLICT" },
+    });
+    expect(await total()).toMatchObject({ quantity: 1, eventCount: 1 });
+
+    const neighbour = (await createAuthorizedAgent(api, key)).token;
+    const other = await reserveAs(neighbour, "call-1");
+    expect(other).toMatchObject({ status: 201, body: { data: { reservation: { status: "held" } } } });
+    expect(ids).not.toContain(other.body.data.reservation.id);
+  });
+
+  it("are not told of to a credential of the agent that lacks a required scope", async () => {
+    const body = { requiredScopes: ["mcp:invoke"] };
+    expect((await reserveAs(token, "scoped", body)).status).toBe(201);
+    expect(await reserveAs(await authorizeAgain(["other"]), "scoped", body)).toMatchObject({
+      status: 403,
+      body: { code: "INSUFFICIENT_SCOPE" },
+    });
+  });
+
+  /** Leaves a key as a server of before migration 8 does: bound to the credential, and readable by its token alone. */
+  const asServersBefore = (idempotencyKey: string, changed = idempotencyKey) =>
+    api.db.query("UPDATE idempotency_keys SET agent_id = NULL, result = NULL, key = $2 WHERE key = $1", [
+      idempotencyKey,
+      changed,
+    ]);
+
+  it("are found by keys of servers of the version before, which go on beside this one", async () => {
+    const first = await reserveAs(token, "before-1");
+    await asServersBefore("before-1");
+    expect((await reserveAs(token, "before-1")).body).toEqual(first.body);
+    const sibling = await authorizeAgain();
+    const refused = await reserveAs(sibling, "before-1");
+    expect(refused).toMatchObject({ status: 409, body: { code: "IDEMPOTENCY_CONFLICT" } });
+    expect(refused.body.error).toContain("another credential of this agent");
+
+    // Two credentials of the agent used one key there: each has its own still.
+    const second = await reserveAs(sibling, "before-2");
+    await asServersBefore("before-2", "before-1");
+    expect((await reserveAs(sibling, "before-1")).body).toEqual(second.body);
+    expect((await reserveAs(token, "before-1")).body).toEqual(first.body);
+    expect(await reserveAs(await authorizeAgain(), "before-1")).toMatchObject({ status: 409 });
   });
 
   it("are refused for unknown meters and missing scopes", async () => {

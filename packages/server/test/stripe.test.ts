@@ -152,6 +152,103 @@ describeOnEachDatabase("invoices on Stripe, on $name", (database) => {
     expect(crashes).toBeGreaterThan(3);
   }, 60_000);
 
+  /** What Stripe's only invoice says of how it is paid. */
+  function stripeTerms() {
+    const [found, ...others] = stripe.all("invoice");
+    expect(others).toEqual([]);
+    const { licentric_invoice_id: _, licentric_period_id: __, ...metadata } = found?.metadata ?? {};
+    return {
+      collection: found?.["collection_method"],
+      days: found?.["due_date"] === null ? null : (found?.["due_date"] - (found?.created ?? 0)) / 86_400,
+      memo: found?.["description"],
+      tax: found?.["automatic_tax"].enabled,
+      metadata,
+    };
+  }
+  const DEFAULT_TERMS = { collection: "send_invoice", days: 30, memo: null, tax: false, metadata: {} };
+  const differences = async (key: string, periodId: string) =>
+    (await api.call("GET", `/api/v1/billing/periods/${periodId}/check`, { token: key })).body.data
+      .differences;
+  const charged = { collection: "charge_automatically" };
+
+  const changes = [
+    { first: {}, next: { daysUntilDue: 14 }, terms: { days: 14 } },
+    { first: { daysUntilDue: 14, memo: "one" }, next: { memo: "two" }, terms: { days: 14, memo: "two" } },
+    { first: {}, next: charged, terms: { ...charged, days: null } },
+    { first: charged, next: { collection: "send_invoice", daysUntilDue: 7 }, terms: { days: 7 } },
+    { first: {}, next: { automaticTax: true }, terms: { tax: true } },
+    { first: { automaticTax: true }, next: { automaticTax: false }, terms: { tax: false } },
+    {
+      first: { metadata: { po: "1", run: "a" } },
+      next: { metadata: { po: "2" } },
+      terms: { metadata: { po: "2" } },
+    },
+  ];
+  it.each(changes)(
+    "says in Stripe what was said last, where the draft's answer was lost: $first, then $next",
+    async ({ first, next, terms }) => {
+      const account = await api.createAccount();
+      const address = { country: "DE" };
+      await api.call("PATCH", "/api/v1/account", { token: account.key, body: { address } });
+      const periodId = await closedPeriod(account);
+      stripe.addFault({ on: "POST /v1/invoices", kind: "close-after" });
+      stripe.addFault({ on: "POST /v1/invoices", kind: "close-before", times: 100 });
+      expect((await invoice(account.key, periodId, first)).status).toBe(502);
+      stripe.clearFaults();
+      // And once more between the draft and what is put on it.
+      stripe.addFault({ on: "POST /v1/invoices/:id", kind: "close-before", times: 3 });
+      expect((await invoice(account.key, periodId, next)).status).toBe(502);
+      const done = await invoice(account.key, periodId, next);
+      expect(done).toMatchObject({ status: 201, body: { data: { status: "open", total: "2.75" } } });
+      expect(stripeTerms()).toEqual({ ...DEFAULT_TERMS, ...terms });
+      expect(stripe.all("invoiceitem")).toHaveLength(2);
+      expect(await differences(account.key, periodId)).toEqual([]);
+    },
+    60_000,
+  );
+
+  it("says in Stripe what the books say when it is asked for with several terms at once", async () => {
+    const account = await api.createAccount();
+    const periodId = await closedPeriod(account);
+    await Promise.all(
+      [7, 14, 21, 28].map((daysUntilDue) => invoice(account.key, periodId, { daysUntilDue, memo: "m" })),
+    );
+    expect((await invoice(account.key, periodId)).status).toBe(201);
+    const [stored] = await api.db.query<{ days: number }>(
+      "SELECT days_until_due AS days FROM invoices WHERE period_id = $1",
+      [periodId],
+    );
+    expect(stripeTerms()).toEqual({ ...DEFAULT_TERMS, memo: "m", days: stored?.days });
+    expect(await differences(account.key, periodId)).toEqual([]);
+  }, 60_000);
+
+  it("finds in the books' check what is paid on other terms in Stripe", async () => {
+    const account = await api.createAccount();
+    const periodId = await closedPeriod(account);
+    const { id } = (await invoice(account.key, periodId, { memo: "ours", metadata: { po: "1" } })).body.data;
+    const found = stripe.all("invoice")[0] ?? expect.unreachable();
+    const due_date = found["due_date"] - 16 * 86_400;
+    stripe.change(found.id, {
+      due_date,
+      description: "theirs",
+      automatic_tax: { enabled: true },
+      metadata: {},
+    });
+    const of = { kind: "stripe", invoiceId: id, meterName: null, customerId: null };
+    const expected = [
+      { ...of, what: "days until due", expected: "30", found: "14" },
+      { ...of, what: "automatic tax", expected: "false", found: "true" },
+      { ...of, what: "memo", expected: "ours", found: "theirs" },
+      { ...of, what: "metadata po", expected: "1", found: "none" },
+    ];
+    expect(await differences(account.key, periodId)).toEqual(expected);
+    stripe.change(found.id, { collection_method: "charge_automatically", due_date: null });
+    expect(await differences(account.key, periodId)).toEqual([
+      { ...of, what: "collection", expected: "send_invoice", found: "charge_automatically" },
+      ...expected.slice(1),
+    ]);
+  });
+
   it("makes one invoice when it is asked for many times at once, with and without failures", async () => {
     const account = await api.createAccount();
     const periodId = await closedPeriod(account);
@@ -263,11 +360,13 @@ describeOnEachDatabase("invoices on Stripe, on $name", (database) => {
     const [foreign] = stripe.all("customer");
 
     const { key } = await api.createAccount();
-    const customer = await api.call("POST", "/api/v1/customers", {
-      token: key,
-      body: { name: "Mallory", stripeCustomerId: foreign?.id },
-    });
+    const customer = await api.call("POST", "/api/v1/customers", { token: key, body: { name: "Mallory" } });
     const customerId = customer.body.data.id;
+    // A server of before let it be named.
+    await api.db.query("UPDATE customers SET stripe_customer_id = $2 WHERE id = $1", [
+      customerId,
+      foreign?.id ?? "",
+    ]);
     const agent = await api.call("POST", "/api/v1/agents", { token: key, body: { name: "a", customerId } });
     const authorized = await api.call("POST", "/api/v1/mcp/authorize", {
       token: key,

@@ -3,73 +3,16 @@ import type {
   Admission,
   Call,
   Caller,
-  Ending,
-  Gate,
-  Outcome,
   Passage,
   PaywallCore,
-  Policy,
   Refusal,
-  Settlement,
-  Slot,
   SpanAttributes,
-  Trace,
 } from "@licentric/paywall/adapter";
-import { createRepetitions, digest, endSlot, isRefusal, Refused } from "@licentric/paywall/adapter";
-import { outcomeOf, withWarning } from "./outcome.ts";
+import { createRepetitions, digest, isRefusal, Refused } from "@licentric/paywall/adapter";
+import { finish, type RequestScope, type Running, type ServedGate } from "./finish.ts";
+import { createInnerKeys, type KeyedCall } from "./inner-keys.ts";
 import { type RequestContext, readRequestContext, signalIn } from "./request-context.ts";
 import { toCall } from "./to-call.ts";
-
-/**
- * A request whose outcome is known only further out than its handlers: after the SDK has checked the result, and after
- * whatever else wraps it. Handlers that run inside of it are settled by whoever opened it.
- */
-export interface RequestScope {
-  /** The protected server that is asked. */
-  readonly server: object;
-  readonly kind: Gate["kind"];
-  /**
-   * What the client asked for, by the name that it is registered with: the gate of this name is settled with the
-   * request, any other one by itself.
-   */
-  readonly name: string | undefined;
-  /** Arguments as the client sent them: a schema's defaults must not make one call look like two. */
-  readonly sentArgs: unknown;
-  /** What was asked for, once it was let in: whoever else stands before it in this request lets it through. */
-  running: Running | undefined;
-  /** What was asked for, once it has run. */
-  pending: Pending | undefined;
-  /** Set where its gate refused. */
-  refusal: Refusal | undefined;
-  /** The request is answered: nobody settles any more what runs now. */
-  isOver: boolean;
-}
-
-/** A handler that has run and is not settled yet. */
-export interface Pending {
-  readonly result: unknown;
-  /** Bills what is billed afterwards, and says whether the result may be delivered. */
-  settle(outcome: Outcome): Promise<Settlement>;
-}
-
-/** Something that a server serves, behind its policy. */
-export interface ServedGate extends Gate {
-  /**
-   * The owner's policy of what a server serves, where this stands before that and so before what a request can ask for;
-   * undefined around a single handler. One call passes gates of the same policy as one.
-   */
-  readonly serves?: Policy;
-}
-
-/** A call that was let in. */
-export interface Running {
-  readonly gate: ServedGate;
-  /** What its gate was passed with. */
-  readonly args: unknown;
-  readonly requestId: unknown;
-  readonly admission: Admission;
-  readonly slot: Slot | undefined;
-}
 
 /** Lets calls through gates. */
 export interface Passages {
@@ -104,6 +47,7 @@ interface Passed {
 /** Makes the passages of one paywall. */
 export function createPassages(core: PaywallCore): Passages {
   const { charge, underWay, replays, emitter, links, trace, findToken } = core;
+  const innerKeys = createInnerKeys();
   const repetitions = createRepetitions(charge, replays, emitter, links);
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
@@ -149,9 +93,8 @@ export function createPassages(core: PaywallCore): Passages {
     const request = readRequestContext(context);
     const opened = scopeFor(request, gate, args);
     const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
-    // Whatever the handler of a billed request calls is in its price.
-    if (scope === undefined && opened?.running?.admission.isBilled) return { result: await run() };
-    const passage = await passIn(scope, request, gate, args, run);
+    if (scope === undefined && opened?.running?.admission.coversCalls) return { result: await run() };
+    const passage = await passIn(scope, request, gate, args, run, opened);
     if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
     return passage;
   }
@@ -180,6 +123,7 @@ export function createPassages(core: PaywallCore): Passages {
     gate: ServedGate,
     args: unknown,
     run: () => unknown,
+    opened: RequestScope | undefined,
   ): Promise<Passage> {
     const before = runningBefore(scope, request, gate, args);
     if (before !== undefined) {
@@ -188,7 +132,20 @@ export function createPassages(core: PaywallCore): Passages {
     }
     const token = await findToken(request, gate).catch((error: unknown) => refusalOf(error, gate));
     if (typeof token === "object") return { refusal: token };
-    const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
+    const made = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
+    const { call, giveBack } = scope === undefined ? keyedIn(made, request, opened) : asItIs(made);
+    const passage = await passAs(call, scope, request, run, { gate, args });
+    if ("refusal" in passage) giveBack();
+    return passage;
+  }
+
+  async function passAs(
+    call: Call,
+    scope: RequestScope | undefined,
+    request: RequestContext,
+    run: () => unknown,
+    { gate, args }: Pick<Running, "gate" | "args">,
+  ): Promise<Passage> {
     const admitted = await repetitions.admit(call, gate, () => admit(call, gate));
     if (!("admission" in admitted)) return admitted;
     const now = { gate, args, requestId: request.requestId, ...admitted };
@@ -197,13 +154,20 @@ export function createPassages(core: PaywallCore): Passages {
     return finish(gate, now, scope, trace, calledBy(now.admission.caller, run));
   }
 
+  /** A call that is not what its request asked for, as far as that is known, by a key of its own. */
+  function keyedIn(call: Call, request: RequestContext, opened: RequestScope | undefined): KeyedCall {
+    const around = opened ?? scopeAround(request);
+    const scope = around?.isOver === false ? around : undefined;
+    return innerKeys.keyFor(call, scope ?? request.signal, scope !== undefined);
+  }
+
   /** Runs a handler so that it can be said who called it. */
   function calledBy(caller: Caller, run: () => unknown): () => unknown {
     return () => callers.run(caller, run);
   }
 
   /** The refusal that something left by, told to the listeners. */
-  function refusalOf(error: unknown, { kind, name }: Gate): Refusal {
+  function refusalOf(error: unknown, { kind, name }: ServedGate): Refusal {
     if (!(error instanceof Refused)) throw error;
     emitter.emit("denied", { kind, name, refusal: error.refusal, agentId: undefined });
     return error.refusal;
@@ -250,6 +214,10 @@ function isAskedFor(gate: ServedGate, scope: RequestScope, args: unknown): boole
   return running.admission.isBilled || isSameArgs(running.args, args);
 }
 
+function asItIs(call: Call): KeyedCall {
+  return { call, giveBack: () => undefined };
+}
+
 function isSameArgs(before: unknown, now: unknown): boolean {
   return before === now || digest(before) === digest(now);
 }
@@ -258,41 +226,4 @@ function describeAdmission(admission: Admission | Refusal): SpanAttributes {
   if (isRefusal(admission)) return { "licentric.refusal": admission.code };
   const { accountId, agentId } = admission.caller;
   return { "licentric.account_id": accountId, "licentric.agent_id": agentId };
-}
-
-async function finish(
-  gate: ServedGate,
-  { admission, slot }: Running,
-  scope: RequestScope | undefined,
-  trace: Trace,
-  run: () => unknown,
-): Promise<Passage> {
-  const settle = async (outcome: Outcome, ending: Ending): Promise<Settlement> => {
-    const settlement = await trace(
-      "licentric.settle",
-      { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.outcome": outcome.status },
-      () => admission.settle(outcome),
-      (settled): Record<string, string> =>
-        settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
-    );
-    if (slot !== undefined) endSlot(slot, ending, settlement, () => settle(outcome, ending));
-    return settlement;
-  };
-  let result: unknown;
-  try {
-    result = withWarning(await run(), gate.policy, admission.caller.budget);
-  } catch (error) {
-    const settleFailure = () => settle({ status: "failed" }, { status: "threw", error });
-    if (scope === undefined) await settleFailure();
-    else scope.pending = { result: undefined, settle: settleFailure };
-    throw error;
-  }
-  const ending: Ending = { status: "returned", result };
-  if (scope !== undefined) {
-    scope.pending = { result, settle: (outcome) => settle(outcome, ending) };
-    return { result };
-  }
-  const settlement = await settle(outcomeOf(result, result), ending);
-  if (settlement.status === "cancelled") throw settlement.reason;
-  return settlement.status === "refused" ? { refusal: settlement.refusal } : { result };
 }

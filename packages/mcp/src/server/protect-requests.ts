@@ -1,13 +1,13 @@
 import type { Gate, Policy, Refusal } from "@licentric/paywall/adapter";
 import { isRecord, member, textMember, withTimeLimit } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
+import type { RequestScope, ServedGate } from "./finish.ts";
 import { invalidParams } from "./invalid-params.ts";
 import { annotateTools } from "./list-tools.ts";
 import { fitsListed } from "./listed-schemas.ts";
 import { noteTransport } from "./local-calls.ts";
 import { notGuardable } from "./not-guardable.ts";
 import { outcomeOf } from "./outcome.ts";
-import type { RequestScope, ServedGate } from "./passages.ts";
 import { RefusedError, toToolResult } from "./refusal-result.ts";
 import type { BuiltIn, Registered } from "./registered.ts";
 import { signalIn } from "./request-context.ts";

@@ -24,6 +24,7 @@ export function toCall(
     tokenHash: hashToken(token ?? ""),
     signal: context.signal,
     agentKey: readAgentKey(context.meta),
+    madeOf: gate.madeOf,
     continues: context.continuation !== undefined,
     // Made when first asked for: most calls need neither.
     binding: () => (binding ??= digest(gate.id, sentArgs)),

@@ -27,6 +27,11 @@ export interface Tries {
   readonly last: number;
 }
 
+/** Tries from one time to another, as of now; undefined where there was none before. */
+export function triesOf(first: number, last: number | undefined, now: number): Tries | undefined {
+  return last === undefined ? undefined : { first: now - first, last: now - last };
+}
+
 /** Milliseconds by which the clocks of an API's own processes may differ. */
 const CLOCK_SKEW = 2_000;
 

@@ -1,26 +1,19 @@
 import { randomUUID } from "node:crypto";
+import type { TokenHash } from "../credential/token.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import type { Bill } from "../pricing/price-call.ts";
 import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
 import { Refused } from "../refused.ts";
-import { agentBillingKey, isOfEarlierCall, priceName, type Tries } from "./billing-key.ts";
+import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
 import { agentNameOf, type Caller, toCaller } from "./caller.ts";
-import type { Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
+import type { Gateway, GatewayOptions, RefusedAnswer } from "./gateway.ts";
 import { reasonForOwner } from "./gateway.ts";
+import { type Conditions, conditions, createHolds, type Hold, type RecordTries } from "./holds.ts";
 import type { Order } from "./order.ts";
-import { createUnserved } from "./unserved.ts";
+import { createUnserved, type Sent } from "./unserved.ts";
 import type { VerificationCache } from "./verification-cache.ts";
-
-/** Usage that is held. */
-export interface Hold {
-  readonly caller: Caller;
-  /** Bills a part of it. */
-  commit(order: Order, quantity: number): Promise<void>;
-  /** Gives it back. */
-  release(order: Order): Promise<void>;
-}
 
 /** What a teller needs. */
 export interface TellerOptions {
@@ -60,10 +53,11 @@ export interface Teller {
 /** Makes a teller. */
 export function createTeller(options: TellerOptions): Teller {
   const { gateway, emitter, links, cache, timeout, now } = options;
-  const unserved = createUnserved((tokenHash) => {
+  const agentOf = (tokenHash: TokenHash) => {
     const known = cache.lastKnown(tokenHash);
     return known && agentNameOf(known);
-  }, now);
+  };
+  const unserved = createUnserved<Sent>(agentOf, now);
 
   const refused = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
 
@@ -79,20 +73,27 @@ export function createTeller(options: TellerOptions): Teller {
     const { code, retryAfter, budget } = refusal;
     if (code === "invalid_token") cache.forget(order.call.tokenHash);
     // What an agent's key is sent as names its call and its price: it has paid for what another run of it used.
+    const hasRun = order.settles;
     if (code === "idempotency_conflict" && typeof order.call.agentKey === "string")
-      return refused("idempotency_replay");
+      return refused("idempotency_replay", { hasRun });
     const reason = reasonForOwner(answer);
     if (reason !== undefined) report(order, reason, cause);
     const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
-    const details = { retryAfter, budget, quantity: bill?.quantity, requiredScopes };
+    const details = { retryAfter, budget, quantity: bill?.quantity, requiredScopes, hasRun };
     return new Refused(refuse(code, links, details), unknown);
   }
 
   /** Lets a caller through that the API, or the cache, vouches for. */
-  function accept({ call, policy }: Order, caller: Caller, source: "api" | "cache", recorded: boolean): void {
+  function accept(
+    { call, policy, settles }: Order,
+    caller: Caller,
+    source: "api" | "cache",
+    recorded: boolean,
+  ): void {
     // A server that does not know `requiredScopes` has not looked.
     if (!policy.scopes.every((scope) => caller.scopes.includes(scope))) {
-      throw new Refused(refuse("insufficient_scope", links, { requiredScopes: policy.scopes }), recorded);
+      const details = { requiredScopes: policy.scopes, hasRun: settles };
+      throw new Refused(refuse("insufficient_scope", links, details), recorded);
     }
     const { accountId, agentId, budget } = caller;
     emitter.emit("verified", { kind: call.kind, name: call.name, accountId, agentId, source, budget });
@@ -127,20 +128,10 @@ export function createTeller(options: TellerOptions): Teller {
     const sender = known ?? (unserved.needsAgent(name, tokenHash) ? await identify(order) : lastKnown(order));
     const from = { tokenHash, agent: sender && agentNameOf(sender) };
     const left = unserved.take(name, from);
-    const key = left?.key ?? own ?? randomUUID();
-    const at = left?.at ?? now();
+    const { key, at } = left?.sent ?? { key: own ?? randomUUID(), at: now() };
     try {
-      const askedAt = Date.now();
-      const request: MeterRequest = { ...bill, ...conditions(order.policy) };
-      const answer = await gateway.verify(order.token, request, optionsFor(order, key));
-      if ("refusal" in answer) throw refusedBy(order, answer, bill);
-      const caller = toCaller(answer.value);
-      cache.remember(tokenHash, caller, askedAt);
-      accept(order, caller, "api", true);
-      const { event } = answer.value;
-      const last = answer.retried ? now() : left?.until;
-      if (own !== undefined && isOfEarlierCall(event, triesOf(at, last))) throw refused("idempotency_replay");
-      const duplicate = event?.duplicate === true;
+      const tries = { key, at, until: left?.sent.until };
+      const { caller, duplicate } = await record(order, bill, tries, conditions(order.policy));
       if (duplicate) left?.confirm();
       metered(order, caller, bill, key, { duplicate, pending: false });
       return caller;
@@ -151,90 +142,38 @@ export function createTeller(options: TellerOptions): Teller {
     }
   }
 
-  /** Tries from one time to another; undefined where there was none before. */
-  const triesOf = (first: number, last: number | undefined): Tries | undefined =>
-    last === undefined ? undefined : { first: now() - first, last: now() - last };
-
-  async function hold(order: Order, bill: Bill): Promise<Hold> {
-    const { call, policy, token } = order;
-    const own = agentBillingKey(order);
-    const expiry = policy.holdFor === undefined ? {} : { expiresIn: policy.holdFor };
-    const key = own ?? randomUUID();
-    const reserve = (within: Order) =>
-      gateway.reserve(token, { ...bill, ...conditions(policy), ...expiry }, optionsFor(within, key));
+  async function record(
+    order: Order,
+    bill: Bill,
+    { key, at, until }: RecordTries,
+    asked: Conditions,
+  ): Promise<{ readonly caller: Caller; readonly duplicate: boolean }> {
+    const { tokenHash } = order.call;
     const askedAt = Date.now();
-    const answer = await reserve(order);
+    const answer = await gateway.verify(order.token, { ...bill, ...asked }, optionsFor(order, key));
     if ("refusal" in answer) throw refusedBy(order, answer, bill);
-    const { reservation, ...verified } = answer.value;
-    const caller = toCaller(verified);
-    cache.remember(call.tokenHash, caller, askedAt);
-    if (reservation.status === "committed") throw refused("idempotency_replay");
-    if (reservation.status !== "held") {
-      throw refused("idempotency_replay", {
-        message:
-          "This idempotency key was used for a call that failed and was not charged. To run the call again, send a new key or none. Nothing was run or charged.",
-      });
-    }
-    const release = async (later: Order) => {
-      const released = await gateway.release(token, reservation.id, optionsFor(later));
-      // Nobody pays for an abandoned hold: it lapses, and only counts against the budget until then. One that is in
-      // conflict holds nothing any more.
-      if ("refusal" in released && released.refusal.code !== "idempotency_conflict")
-        report(order, "a hold could not be released and will lapse by itself", released.cause, bill);
-    };
-    try {
-      accept(order, caller, "api", false);
-    } catch (error) {
-      await release(order);
-      throw error;
-    }
-    let sentAt: number | undefined;
-    let givenUpAt: number | undefined;
-    return {
-      caller,
-      release,
-      async commit(later, quantity) {
-        const used = { ...bill, quantity };
-        sentAt ??= now();
-        const committed = await gateway.commit(token, reservation.id, quantity, optionsFor(later));
-        if ("refusal" in committed) {
-          givenUpAt = now();
-          report(
-            order,
-            "a hold could not be committed, so the result was not delivered",
-            committed.cause,
-            used,
-          );
-          throw refusedBy(later, committed);
-        }
-        if (committed.value.lapsed) {
-          // Under an agent's key another process may have committed it, with what its own handler used.
-          if (own !== undefined) {
-            const present = await reserve(later);
-            if ("refusal" in present) throw refusedBy(later, present, used);
-            if (present.value.reservation.status === "committed") throw refused("idempotency_replay");
-          }
-          // The handler took longer than the hold, and the usage is real all the same.
-          await meter(later, used, caller);
-          return;
-        }
-        const { event } = committed.value;
-        const last = committed.retried ? now() : givenUpAt;
-        if (own !== undefined && isOfEarlierCall(event, triesOf(sentAt, last)))
-          throw refused("idempotency_replay");
-        metered(order, caller, used, reservation.id, {
-          duplicate: event?.duplicate === true,
-          pending: false,
-        });
-      },
-    };
+    const caller = toCaller(answer.value);
+    cache.remember(tokenHash, caller, askedAt);
+    accept(order, caller, "api", true);
+    const { event } = answer.value;
+    const tries = triesOf(at, answer.retried ? now() : until, now());
+    if (agentBillingKey(order) !== undefined && isOfEarlierCall(event, tries))
+      throw refused("idempotency_replay", { hasRun: order.settles });
+    return { caller, duplicate: event?.duplicate === true };
   }
+
+  const { hold } = createHolds({
+    gateway,
+    unserved: createUnserved(agentOf, now),
+    now,
+    parts: { refused, refusedBy, optionsFor, accept, verify, identify, record, metered, report, cache },
+  });
 
   async function note(order: Order, caller: Caller, bill: Bill): Promise<void> {
     const name = priceName(order, bill);
     const sender = { tokenHash: order.call.tokenHash, agent: agentNameOf(caller) };
     const at = now();
-    const sent = unserved.take(name, sender) ?? { key: randomUUID(), at, until: at };
+    const sent = unserved.take(name, sender)?.sent ?? { key: randomUUID(), at, until: at };
     const idempotencyKey = sent.key;
     try {
       if (options.journal === undefined) throw new TypeError("this paywall keeps no journal");
@@ -286,12 +225,4 @@ export function createTeller(options: TellerOptions): Teller {
     lastKnown,
     report,
   };
-}
-
-/** What the API is to check before it records anything. */
-function conditions({
-  enforceBudget,
-  scopes,
-}: Policy): Pick<MeterRequest, "enforceBudget" | "requiredScopes"> {
-  return { ...(enforceBudget && { enforceBudget }), ...(scopes.length > 0 && { requiredScopes: scopes }) };
 }

@@ -10,8 +10,9 @@ export interface Sent {
   readonly until: number;
 }
 
-/** A key that was taken, to be sent once more. */
-export interface Taken extends Sent {
+/** What was taken, to be sent once more. */
+export interface Taken<Value> {
+  readonly sent: Value;
   /** The API says that the key was recorded for this agent before: no other can have sent it. */
   confirm(): void;
 }
@@ -23,20 +24,21 @@ export interface Sender {
 }
 
 /** Keys whose usage the API may have recorded although nothing was served: the next such call uses them up. */
-export interface Unserved {
-  put(name: string, sent: Sent, sender: Sender): void;
+export interface Unserved<Value extends Sent = Sent> {
+  put(name: string, sent: Value, sender: Sender): void;
   /** Whether the sender's agent has to be known to say which of these keys is its own. */
   needsAgent(name: string, tokenHash: TokenHash): boolean;
   /**
    * Takes a key of the same agent. Where the agent of a key was never known, any agent may try it, once: the API
    * keeps each agent's keys apart, so the key records a new event for whoever it does not belong to.
    */
-  take(name: string, sender: Sender): Taken | undefined;
+  take(name: string, sender: Sender): Taken<Value> | undefined;
 }
 
-interface Entry extends Sent, Sender {
+interface Entry<Value> extends Sender {
   readonly id: string;
   readonly name: string;
+  readonly sent: Value;
   /** Agents that have tried the key, whose own it was not. */
   readonly tried: Set<string>;
 }
@@ -48,12 +50,12 @@ const HOUR = 3_600_000;
  *
  * @param agentOf - the agent of a token, where it has become known by now
  */
-export function createUnserved(
+export function createUnserved<Value extends Sent>(
   agentOf: (tokenHash: TokenHash) => string | undefined,
   now: () => number,
-): Unserved {
-  const byName = new Map<string, Set<Entry>>();
-  const entries = createExpiringMap<Entry>({
+): Unserved<Value> {
+  const byName = new Map<string, Set<Entry<Value>>>();
+  const entries = createExpiringMap<Entry<Value>>({
     limit: 10_000,
     ttl: HOUR,
     now,
@@ -65,13 +67,13 @@ export function createUnserved(
   });
   let count = 0;
   const named = (name: string) => [...(byName.get(name) ?? [])].filter(({ id }) => entries.get(id));
-  const agentIn = ({ agent, tokenHash }: Entry) => agent ?? agentOf(tokenHash);
+  const agentIn = ({ agent, tokenHash }: Entry<Value>) => agent ?? agentOf(tokenHash);
 
   return {
-    put(name, { key, at, until }, { tokenHash, agent }) {
+    put(name, sent, { tokenHash, agent }) {
       count += 1;
       const tried = new Set<string>();
-      const entry = { id: String(count), name, key, at, until, tokenHash, agent, tried };
+      const entry = { id: String(count), name, sent, tokenHash, agent, tried };
       byName.set(name, (byName.get(name) ?? new Set()).add(entry));
       entries.set(entry.id, entry);
     },
@@ -86,13 +88,13 @@ export function createUnserved(
       );
       if (own !== undefined) {
         entries.delete(own.id);
-        return { ...own, confirm: () => undefined };
+        return { sent: own.sent, confirm: () => undefined };
       }
       if (agent === undefined) return undefined;
       const orphan = found.find((entry) => agentIn(entry) === undefined && !entry.tried.has(agent));
       if (orphan === undefined) return undefined;
       orphan.tried.add(agent);
-      return { ...orphan, confirm: () => entries.delete(orphan.id) };
+      return { sent: orphan.sent, confirm: () => entries.delete(orphan.id) };
     },
   };
 }

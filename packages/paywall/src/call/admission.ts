@@ -33,8 +33,17 @@ export interface Admission {
   readonly caller: Caller;
   /** Whether it is billed, now or once its handler has run: what costs nothing pays for nothing that it calls. */
   readonly isBilled: boolean;
-  /** Bills what is billed after the handler: once, however often it is asked to, unless that was refused. */
-  settle(outcome: Outcome): Promise<Settlement>;
+  /**
+   * Whether what its handler calls is in its price: it is billed, unless it fails. What is priced by its result may
+   * come to nothing.
+   */
+  readonly coversCalls: boolean;
+  /**
+   * Bills what is billed after the handler: once, however often it is asked to, unless that was refused.
+   *
+   * @param by - the repetition that has it billed, whose token is good where the first call's may not be any more
+   */
+  settle(outcome: Outcome, by?: Call): Promise<Settlement>;
   /** Whether the handler may be entered again in the same request after it was settled as `input_required`. */
   resume(): boolean;
 }
@@ -89,13 +98,15 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
   /** Settles a call once: whoever asks again is told the same, and only what was refused is tried again. */
   function settling(order: Order, bill: Settle): Admission["settle"] {
     let settlement: Promise<Settlement> | undefined;
-    const settle = async (outcome: Outcome): Promise<Settlement> => {
-      const settled = await orRefusal(order, () => bill({ ...order, settles: true }, outcome));
+    const settle = async (outcome: Outcome, { token, tokenHash }: Call): Promise<Settlement> => {
+      const call = { ...order.call, token, tokenHash };
+      const later = { ...order, call, token: token ?? "", settles: true };
+      const settled = await orRefusal(later, () => bill(later, outcome));
       if (!("code" in settled)) return settled;
       settlement = undefined;
       return { status: "refused", refusal: settled };
     };
-    return (outcome) => (settlement ??= settle(outcome));
+    return (outcome, by = order.call) => (settlement ??= settle(outcome, by));
   }
 
   return {
@@ -105,6 +116,7 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
       return {
         caller,
         isBilled: false,
+        coversCalls: false,
         settle: async (outcome) => ({ status: isKept(outcome) ? "settled" : "void" }),
         resume: () => true,
       };
@@ -118,8 +130,9 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
       return {
         caller,
         isBilled: true,
-        async settle(outcome) {
-          const settlement = await payOnce(outcome);
+        coversCalls: true,
+        async settle(outcome, by) {
+          const settlement = await payOnce(outcome, by);
           if (settlement.status === "settled" && outcome.status === "input_required") rounds.put(name, true);
           return settlement;
         },
@@ -132,6 +145,7 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
     paidByUse: (order, caller, bill) => ({
       caller,
       isBilled: true,
+      coversCalls: order.policy.resultQuantity === undefined,
       settle: settling(order, bill),
       resume: () => false,
     }),

@@ -119,6 +119,8 @@ export function createCharge({ teller, emitter, background, allowOffline, now }:
       const name = roundsOf(call, price, await teller.identify(order));
       if (rounds.take(name) !== undefined) return goOn(order, price, name);
     }
+    // Names the call's further rounds. Nothing that could fail stands between its bill and its handler.
+    call.binding();
     // A key has to be looked up before the handler runs, and so has a budget: both need the API's answer.
     const canWait = background && !policy.enforceBudget && call.agentKey === undefined;
     // Once this is billed the handler starts, whatever the call's signal says by then.

@@ -7,6 +7,11 @@ export interface Gate extends CallSubject {
   /** Tells this gate from every other, across requests and restarts. */
   readonly id: string;
   readonly policy: Policy;
+  /**
+   * Tells a handler without a name from others of equal text and price, in this process alone; undefined where a name
+   * tells it.
+   */
+  readonly madeOf?: string;
 }
 
 /** What passing a gate gives: the handler's result, or why there is none. */

@@ -7,7 +7,7 @@ import { digest } from "../util/digest.ts";
 import type { Admission, Settlement } from "./admission.ts";
 import { type Charge, isRefusal } from "./charge.ts";
 import type { Gate, Passage } from "./gate.ts";
-import type { Ending, Replays, Slot } from "./replays.ts";
+import { AGENT_CALLS, type Ending, type Replays, type SettleBy, type Slot } from "./replays.ts";
 
 /** A call that was let in, with the place for its ending. */
 export interface Admitted {
@@ -50,7 +50,7 @@ export function createRepetitions(
     if (ending.status === "void") return undefined;
     // A result is for whoever may have it now: the credential may have been revoked since it was paid for.
     const verified = await charge.admit(call, { ...VERIFY_ONLY, scopes: gate.policy.scopes });
-    return isRefusal(verified) ? { refusal: verified } : repeat(ending);
+    return isRefusal(verified) ? { refusal: verified } : repeat(ending, call);
   }
 
   /** A slot where a call is the agent's first with its key, or what its repetition gets. */
@@ -58,6 +58,9 @@ export function createRepetitions(
     for (;;) {
       const entered = replays.enter(call, caller);
       if (entered === "conflict") return denied(gate, refuse("idempotency_conflict", links), caller);
+      if (entered === "unknown")
+        return denied(gate, refuse("idempotency_replay", links, UNKNOWN_HANDLER), caller);
+      if (entered === "full") return denied(gate, refuse("rate_limited", links, TOO_MANY), caller);
       if (!(entered instanceof Promise)) return entered;
       const passage = await given(await entered, call, gate);
       if (passage !== undefined) return passage;
@@ -87,7 +90,7 @@ export function createRepetitions(
 
   /** A call whose agent is learned by billing it. Its repetitions with the same token wait for that. */
   async function admitUnknown(call: Call, gate: Gate, admit: Admit): Promise<Admitted | Passage> {
-    const name = digest(call.tokenHash, call.agentKey, call.round());
+    const name = digest(call.tokenHash, call.agentKey, call.binding(), call.round());
     const other = identifying.get(name);
     if (other !== undefined) {
       const refusal = await other;
@@ -107,7 +110,7 @@ export function createRepetitions(
       const entered = admission.isBilled
         ? replays.enter(call, admission.caller)
         : await enter(call, gate, admission.caller);
-      if (entered === "conflict" || entered instanceof Promise) return { admission, slot: undefined };
+      if (typeof entered === "string" || entered instanceof Promise) return { admission, slot: undefined };
       return "end" in entered ? { admission, slot: entered } : entered;
     } finally {
       identifying.delete(name);
@@ -143,7 +146,7 @@ export function createRepetitions(
 const isReplay = ({ code }: Refusal) => code === "idempotency_replay";
 
 /** What a repetition gets of an ending; undefined where that came to nothing in the end. */
-async function repeat(ending: Exclude<Ending, { status: "void" }>): Promise<Passage | undefined> {
+async function repeat(ending: Exclude<Ending, { status: "void" }>, by: Call): Promise<Passage | undefined> {
   switch (ending.status) {
     case "returned":
       return { result: ending.result };
@@ -152,12 +155,23 @@ async function repeat(ending: Exclude<Ending, { status: "void" }>): Promise<Pass
     case "refused":
       return { refusal: ending.refusal };
     case "unsettled": {
-      const settlement = await ending.settle();
+      const settlement = await ending.settle(by);
       if (settlement.status === "refused") return { refusal: settlement.refusal };
       return settlement.status === "settled" ? { result: ending.result } : undefined;
     }
   }
 }
+
+/** Another handler of the same text and price has the key, or the same one on another instance of its server. */
+const UNKNOWN_HANDLER = {
+  message:
+    "This idempotency key was used for a call of a handler that this server cannot tell from the one called now. Send a new key or none. Nothing was run or charged.",
+};
+
+/** Nothing of what an agent has under way can be forgotten: a repetition of it would run once more. */
+const TOO_MANY = {
+  message: `This agent has ${AGENT_CALLS} calls with an idempotency key that have not ended. Wait for one of them, then call again. Nothing was run or charged.`,
+};
 
 /** Refusals of a credential, which say nothing of another one that its agent has. */
 const OF_CREDENTIAL: readonly RefusalCode[] = ["invalid_token", "insufficient_scope"];
@@ -168,12 +182,7 @@ function endingOfRefusal(refusal: Refusal): Ending {
 }
 
 /** Tells repetitions what a call came to: its ending is kept where it was settled, or may be still. */
-export function endSlot(
-  slot: Slot,
-  ending: Ending,
-  settlement: Settlement,
-  settle: () => Promise<Settlement>,
-): void {
+export function endSlot(slot: Slot, ending: Ending, settlement: Settlement, settle: SettleBy): void {
   if (settlement.status === "cancelled") slot.end({ status: "void" }, false);
   else if (settlement.status !== "refused") slot.end(ending, settlement.status === "settled");
   else if (settlement.refusal.retryable && ending.status === "returned")

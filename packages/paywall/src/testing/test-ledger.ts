@@ -39,6 +39,7 @@ interface TestAgent {
 }
 
 interface TestHold {
+  readonly token: string;
   readonly agentId: string;
   readonly meterName: string;
   readonly quantity: number;
@@ -159,15 +160,15 @@ export function createTestLedger(): TestLedger {
       }
       const id = randomUUID();
       reservations.set(`${agent.agentId} ${idempotencyKey}`, id);
-      holds.set(id, { agentId: agent.agentId, meterName, quantity, status: "held" });
+      holds.set(id, { token, agentId: agent.agentId, meterName, quantity, status: "held" });
       return answered({ ...verified(agent, meterName), reservation: { id, status: "held" } });
     },
-    async commit(_token, id, quantity): Promise<Answer<Committed>> {
+    async commit(token, id, quantity): Promise<Answer<Committed>> {
       requests.push("commit");
       if (refusing !== undefined) return refused(refusing.code, refusing.details);
       const hold = holds.get(id);
       if (
-        hold === undefined ||
+        hold?.token !== token ||
         hold.status === "released" ||
         (hold.committedQuantity ?? quantity) !== quantity
       )
@@ -180,10 +181,10 @@ export function createTestLedger(): TestLedger {
         event: record({ agentId, meterName, quantity, idempotencyKey: id }),
       });
     },
-    async release(_token, id) {
+    async release(token, id) {
       requests.push("release");
       const hold = holds.get(id);
-      if (hold?.status === "held") hold.status = "released";
+      if (hold?.token === token && hold.status === "held") hold.status = "released";
       return answered(undefined);
     },
     async record(events) {

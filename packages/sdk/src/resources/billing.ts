@@ -193,7 +193,8 @@ export class Billing {
 
   /**
    * Makes the invoices of all payers of a closed period. One payer's fault is in `failed` and holds up no other.
-   * Calling it again goes on where it stopped and answers the same invoices: nobody is billed twice.
+   * Calling it again goes on where it stopped and answers the same invoices: nobody is billed twice. Under the same
+   * idempotency key nothing is made anew: a payer whose invoice was voided since is in `failed`.
    *
    * @throws ConflictError where the period is still open
    * @throws NotFoundError where there is no such period

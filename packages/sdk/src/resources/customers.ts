@@ -30,7 +30,7 @@ export class Customers {
    * Creates a paying customer. Without `stripeCustomerId` one is made in Stripe with the first invoice. Of one that is
    * in Stripe already, Stripe's e-mail address, address and tax id count.
    *
-   * @throws ValidationError where a member is not legal
+   * @throws ValidationError where a member is not legal, or the Stripe customer is another payer's
    * @example
    * ```ts
    * const customer = await client.customers.create({ name: "Acme", email: "billing@acme.example" });
@@ -71,7 +71,7 @@ export class Customers {
    * `stripeCustomerId` takes him to another Stripe customer; null has one made anew with the next invoice.
    *
    * @throws NotFoundError where there is none of this id
-   * @throws ValidationError where a member is not legal, or Stripe refuses it
+   * @throws ValidationError where a member is not legal, Stripe refuses it, or the Stripe customer is another payer's
    * @example
    * ```ts
    * await client.customers.update("cst_1", { stripeCustomerId: "cus_Nffrfeufnv" });

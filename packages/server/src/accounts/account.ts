@@ -1,9 +1,11 @@
 import type { Account, Address, TaxId, UpdateAccount } from "@licentric/contract";
 import type { z } from "zod";
 import { ApiError } from "../http/api-error.ts";
-import { PAYER_ASSIGNMENTS, payerValues, stripeStatusOf } from "../payers/payer.ts";
+import { PAYER_ASSIGNMENTS, payerValues, readPayer, stripeStatusOf } from "../payers/payer.ts";
+import { claimStripeCustomer, type StripeOwner } from "../payers/stripe-owner.ts";
 import { onlyRow, type Queryable } from "../store/database.ts";
 import { isCurrency, isTimeZone } from "./accounts.ts";
+import type { KeyCaller } from "./caller.ts";
 
 interface AccountRow {
   id: string;
@@ -54,15 +56,18 @@ export async function getAccount(db: Queryable, environmentId: string): Promise<
 /**
  * Changes the account in one mode. Periods that have begun keep their currency and their time zone.
  *
- * @throws {ApiError} `VALIDATION_ERROR` when the currency or the time zone does not exist.
+ * @param making `owner`: what Stripe says of the Stripe customer that is named.
+ * @throws {ApiError} `VALIDATION_ERROR` when the currency or the time zone does not exist, `UNPROCESSABLE` when the Stripe
+ * customer is another payer's.
  */
 export async function updateAccount(
   tx: Queryable,
-  environmentId: string,
+  caller: Pick<KeyCaller, "environmentId" | "accountId" | "mode">,
   change: z.output<typeof UpdateAccount>,
-  now: Date,
+  { now, owner }: { now: Date; owner: StripeOwner | null },
 ): Promise<Account> {
-  const { currency, timeZone } = change;
+  const { environmentId } = caller;
+  const { currency, timeZone, stripeCustomerId } = change;
   if (currency !== undefined && !isCurrency(currency)) {
     throw new ApiError("VALIDATION_ERROR", `currency: "${currency}" is not an ISO 4217 currency.`);
   }
@@ -72,6 +77,8 @@ export async function updateAccount(
       `timeZone: "${timeZone}" is not an IANA time zone that this server and its database know, such as "Europe/Berlin".`,
     );
   }
+  const payer = await readPayer(tx, environmentId, null);
+  await claimStripeCustomer(tx, { caller, payer, stripeCustomerId, owner });
   // The lock keeps a period from beginning between here and the change.
   await tx.query("SELECT 1 FROM environments WHERE id = $1 FOR NO KEY UPDATE", [environmentId]);
   if (currency !== undefined || timeZone !== undefined) {

@@ -21,6 +21,8 @@ export interface AgentCaller {
   readonly environmentId: string;
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
+  /** Whether the credential is good no more: then it settles what it began itself, and nothing else of the agent's. */
+  readonly ended: boolean;
   /** Whether the agent has any budget: those without pay nothing for budgets. */
   readonly hasBudgets: boolean;
 }

@@ -11,6 +11,7 @@ const agent = (credentialId: string): AgentCaller => ({
   environmentId: "e",
   scopes: [],
   expiresAt: new Date(0),
+  ended: false,
   hasBudgets: false,
 });
 

@@ -1,7 +1,8 @@
 import { routes } from "@licentric/contract";
+import { readStripeOwner } from "../billing/read-stripe-owner.ts";
 import { sendPayerChange } from "../billing/send-payer-change.ts";
 import { ApiError } from "../http/api-error.ts";
-import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
+import { onChange, onPreparedChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { pageRequest } from "../http/page.ts";
 import { getAccount, updateAccount } from "./account.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
@@ -9,9 +10,10 @@ import { createKey, listKeys, revokeKey } from "./keys.ts";
 /** The account itself, and management keys. */
 export const accountRoutes: RouteRegistration[] = [
   onRoute(routes.account.get, ({ caller }, { db }) => getAccount(db, caller.environmentId)),
-  onChange(
+  onPreparedChange(
     routes.account.update,
-    ({ caller, body, now }, tx) => updateAccount(tx, caller.environmentId, body, now),
+    ({ caller, body }, services) => readStripeOwner(services, caller, body.stripeCustomerId),
+    ({ caller, body, now }, tx, _, owner) => updateAccount(tx, caller, body, { now, owner }),
     async (_, { caller }, services) => {
       await sendPayerChange(services, caller, null);
       return getAccount(services.db, caller.environmentId);

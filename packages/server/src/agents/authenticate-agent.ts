@@ -67,7 +67,8 @@ export function createAgentAuthenticator(db: Queryable, now: () => Date): AgentA
     const row = await find(hash);
     if (row === null)
       throw new ApiError("UNAUTHORIZED", "This token does not exist here. Authorize the agent again.");
-    if (!allowEnded) refuseEnded(row, now());
+    const end = endOf(row, now());
+    if (end !== null && !allowEnded) throw end;
     return {
       kind: "agent",
       credentialId: row.credential_id,
@@ -76,26 +77,25 @@ export function createAgentAuthenticator(db: Queryable, now: () => Date): AgentA
       environmentId: row.environment_id,
       scopes: row.scopes,
       expiresAt: row.expires_at,
+      ended: end !== null,
       hasBudgets: row.has_budgets,
     };
   };
   return { authenticate, forget };
 }
 
-function refuseEnded(row: CredentialRow, now: Date): void {
-  if (row.deleted_at !== null) throw new ApiError("UNAUTHORIZED", "The agent of this token was deleted.");
+/** Why a credential is good no more; null where it is. */
+function endOf(row: CredentialRow, now: Date): ApiError | null {
+  if (row.deleted_at !== null) return new ApiError("UNAUTHORIZED", "The agent of this token was deleted.");
   // Whatever the time: the clock of the process that revoked it may be ahead of this one's.
   if (row.revoked_at !== null) {
-    throw new ApiError("UNAUTHORIZED", "This token was revoked. Authorize the agent again.");
+    return new ApiError("UNAUTHORIZED", "This token was revoked. Authorize the agent again.");
   }
   if (row.expires_at <= now) {
-    throw new ApiError(
-      "UNAUTHORIZED",
-      `This token expired at ${row.expires_at.toISOString()}. Authorize the agent again.`,
-      {
-        expiredAt: row.expires_at.toISOString(),
-      },
-    );
+    const expiredAt = row.expires_at.toISOString();
+    const message = `This token expired at ${expiredAt}. Authorize the agent again.`;
+    return new ApiError("UNAUTHORIZED", message, { expiredAt });
   }
-  if (row.status === "suspended") throw new ApiError("UNAUTHORIZED", "The agent of this token is suspended.");
+  if (row.status !== "suspended") return null;
+  return new ApiError("UNAUTHORIZED", "The agent of this token is suspended.");
 }

@@ -6,6 +6,7 @@ import { checkTotals } from "../metering/check-totals.ts";
 import type { Services } from "../services.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
 import { shownQuantity } from "./invoice-lines.ts";
+import { termDifferences } from "./invoice-terms.ts";
 import { type InvoiceRow, invoicesOfPeriod, requireClosedPeriod } from "./invoices.ts";
 import { sumAmounts } from "./pricing.ts";
 import { stripeAmount } from "./send-to-stripe.ts";
@@ -157,7 +158,13 @@ async function compareWithStripe(
   }
   try {
     const found = await stripe.api.invoices.retrieve(stripeInvoiceId);
-    return [...compareStatus(invoice, found), ...(await compareItems(stripe.api, invoice, stripeInvoiceId))];
+    return [
+      ...compareStatus(invoice, found),
+      ...termDifferences(invoice, found).map(({ what, expected, found: is }) =>
+        differenceOf(invoice, "stripe", null, what, expected, is),
+      ),
+      ...(await compareItems(stripe.api, invoice, stripeInvoiceId)),
+    ];
   } catch (error) {
     if (isMissing(error)) {
       return [differenceOf(invoice, "stripe", null, "invoice", stripeInvoiceId, "deleted in Stripe")];

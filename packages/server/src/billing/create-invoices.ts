@@ -1,11 +1,19 @@
-import type { CreateInvoices, InvoicingOutcome, InvoicingResult } from "@licentric/contract";
+import type { CreateInvoices, Invoice, InvoicingOutcome, InvoicingResult } from "@licentric/contract";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
 import { InexactNumberError } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import { type Queryable, uuidParam } from "../store/database.ts";
-import { announceInvoice, ensureInvoice, getInvoice, requireClosedPeriod, toInvoice } from "./invoices.ts";
+import {
+  announceInvoice,
+  ensureInvoice,
+  getInvoice,
+  type InvoiceRow,
+  invoicesOfPeriod,
+  requireClosedPeriod,
+  toInvoice,
+} from "./invoices.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
 import type { StripeConnection } from "./stripe.ts";
 
@@ -90,7 +98,7 @@ export async function sendInvoices(
     if (outcome.status === "failed") outcomes.push(outcome);
     else {
       const sent = await outcomeOf({ customerId, name }, async () => {
-        const row = await getInvoice(services.db, environment.id, outcome.invoice.id);
+        const row = await presentInvoice(services.db, environment.id, outcome.invoice);
         return stripe === null ? row : sendToStripe(services, stripe, environment, row);
       });
       outcomes.push(sent);
@@ -108,6 +116,28 @@ export async function sendInvoices(
     return { ...made, outcomes, nextCursor: customerId };
   }
   return { ...made, outcomes };
+}
+
+/**
+ * The payer's invoice as it stands when a request is answered. The one that a repeated request had made may be void by
+ * then, which bills nothing: what was made in its place counts, and nothing is made anew.
+ *
+ * @throws {ApiError} `CONFLICT` where it is void and there is no other.
+ */
+async function presentInvoice(
+  db: Queryable,
+  environmentId: string,
+  { id, periodId, customerId }: Pick<Invoice, "id" | "periodId" | "customerId">,
+): Promise<InvoiceRow> {
+  const row = await getInvoice(db, environmentId, id);
+  if (row.status !== "void") return row;
+  const [other] = await invoicesOfPeriod(db, periodId, [customerId]);
+  if (other !== undefined) return other;
+  throw new ApiError(
+    "CONFLICT",
+    "The invoice that this request had made was voided since, so no invoice holds the payer's usage. Repeat the request with another Idempotency-Key, or without one, to make a new invoice.",
+    { invoiceId: id },
+  );
 }
 
 /** What became of one payer: only what is no payer's fault is thrown. */

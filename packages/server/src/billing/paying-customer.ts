@@ -3,6 +3,7 @@ import type { Environment } from "../accounts/accounts.ts";
 import { recordSystemChange } from "../audit/audit-events.ts";
 import { ApiError } from "../http/api-error.ts";
 import { type Payer, readPayer } from "../payers/payer.ts";
+import { stripeOwnerMetadata, stripeOwnerOf } from "../payers/stripe-owner.ts";
 import type { Services } from "../services.ts";
 import type { InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
@@ -67,8 +68,8 @@ function makeCustomer({ services, api, environment }: Sending, payer: Payer): Pr
     find: async (since) => {
       const list = api.customers.list({ created: { gte: seconds(since) }, limit: 100 });
       for await (const { metadata, ...one } of list) {
-        const same = (metadata["licentric_payer_generation"] ?? "0") === generation;
-        if (same && metadata["licentric_payer_id"] === payer.id) return { metadata, ...one };
+        const owner = stripeOwnerOf(metadata);
+        if (owner.payerId === payer.id && owner.generation === generation) return { metadata, ...one };
       }
       return null;
     },
@@ -79,11 +80,7 @@ function makeCustomer({ services, api, environment }: Sending, payer: Payer): Pr
           ...(payer.email === null ? {} : { email: payer.email }),
           ...(payer.address === null ? {} : { address: toStripeAddress(payer.address) }),
           ...(payer.taxId === null ? {} : { tax_id_data: [payer.taxId] }),
-          metadata: {
-            licentric_account_id: environment.account.id,
-            licentric_payer_id: payer.id,
-            ...(payer.generation === 0 ? {} : { licentric_payer_generation: generation }),
-          },
+          metadata: stripeOwnerMetadata(environment.account.id, payer),
         },
         { idempotencyKey },
       ),
@@ -122,7 +119,7 @@ function isMissingInStripe(payer: Payer): ApiError {
   const { who, how } = namesOf(payer);
   return new ApiError(
     "UNPROCESSABLE",
-    `${who} is the Stripe customer "${payer.stripeCustomerId}", which does not exist for this account. Nothing was sent. Set stripeCustomerId of ${how} to another one, or to null to have one made anew, and repeat.`,
+    `${who} is the Stripe customer "${payer.stripeCustomerId}", which does not exist for this account or is another payer's. Nothing was sent. Set stripeCustomerId of ${how} to another one, or to null to have one made anew, and repeat.`,
     {
       payer: { customerId: payer.customerId, name: payer.name },
       rule: "stripe_customer_missing",

@@ -6,6 +6,7 @@ import type { Services } from "../services.ts";
 import type { Database } from "../store/database.ts";
 import { currencyRule } from "./currency.ts";
 import { shownQuantity } from "./invoice-lines.ts";
+import { draftOf, hasTerms, termsUpdate } from "./invoice-terms.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer, type Sending } from "./paying-customer.ts";
@@ -110,9 +111,16 @@ async function startOver({ services, api }: Sending, invoice: InvoiceRow): Promi
   return getInvoice(db, invoice.environment_id, invoice.id);
 }
 
-async function ensureDraft({ services, api }: Sending, invoice: InvoiceRow) {
-  if (invoice.stripe_invoice_id !== null)
+/**
+ * The draft, with what was said of the invoice last: until it is noted here, a repetition may say otherwise, and Stripe
+ * has what was said first.
+ */
+async function ensureDraft(sending: Sending, invoice: InvoiceRow) {
+  const { services, api } = sending;
+  if (invoice.stripe_invoice_id !== null) {
+    await alignTerms(sending, invoice, await api.invoices.retrieve(invoice.stripe_invoice_id));
     return { draft: invoice, stripeInvoiceId: invoice.stripe_invoice_id };
+  }
   const made = await makeInStripe(services, {
     subjectId: invoice.id,
     step: "invoice",
@@ -121,11 +129,18 @@ async function ensureDraft({ services, api }: Sending, invoice: InvoiceRow) {
   });
   try {
     const draft = await record(services.db, invoice, "stripe_invoice_id = $2, status = 'draft'", [made.id]);
+    await alignTerms(sending, draft, made);
     return { draft, stripeInvoiceId: made.id };
   } catch (error) {
     if (error instanceof ApiError) await deleteDraft(api, made.id);
     throw error;
   }
+}
+
+/** Before anything is put on a draft: what can be put on it depends on its terms. */
+async function alignTerms({ api }: Sending, invoice: InvoiceRow, draft: Stripe.Invoice): Promise<void> {
+  if (draft.status !== "draft" || hasTerms(invoice, draft)) return;
+  await api.invoices.update(draft.id, termsUpdate(invoice, draft));
 }
 
 /** The invoice in Stripe that was made for ours, if there is one. Lists, unlike searches, are never behind. */
@@ -173,21 +188,6 @@ async function ensureItems(
     );
   }
   return current;
-}
-
-function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
-  const { collection, memo, metadata } = invoice;
-  return {
-    customer: invoice.stripe_customer_id ?? "",
-    currency: invoice.currency,
-    auto_advance: false,
-    collection_method: collection,
-    ...(collection === "send_invoice" && { days_until_due: invoice.days_until_due }),
-    ...(invoice.automatic_tax && { automatic_tax: { enabled: true } }),
-    ...(memo !== null && { description: memo }),
-    pending_invoice_items_behavior: "exclude",
-    metadata: { ...metadata, licentric_invoice_id: invoice.id, licentric_period_id: invoice.period_id },
-  };
 }
 
 function itemOf(

@@ -3,6 +3,7 @@ import type { Address, TaxId } from "@licentric/contract";
 import type Stripe from "stripe";
 import { recordSystemChange } from "../audit/audit-events.ts";
 import { type Payer, readPayer } from "../payers/payer.ts";
+import { isOwnStripeCustomer, stripeOwnerMetadata, stripeOwnerOf } from "../payers/stripe-owner.ts";
 import type { Services } from "../services.ts";
 import type { Queryable } from "../store/database.ts";
 import { isMissing } from "./stripe.ts";
@@ -11,7 +12,7 @@ import { isMissing } from "./stripe.ts";
 export interface Syncing {
   readonly services: Pick<Services, "db" | "now" | "newId">;
   readonly api: Stripe;
-  /** Whose payer it is: a Stripe customer that was made for another account is not his. */
+  /** Whose payer it is: a Stripe customer of another account's is not his. */
   readonly accountId: string;
 }
 
@@ -34,19 +35,20 @@ const HELD = ["email", "address", "taxId"] as const;
  * @throws {Stripe.errors.StripeError} when Stripe refuses a change or cannot be reached; what was changed here is kept.
  */
 export async function syncPayer(syncing: Syncing, payer: Payer): Promise<Payer> {
-  const { services, api } = syncing;
+  const { services } = syncing;
   if (payer.stripeCustomerId === null) return payer;
-  const customer = await readStripeCustomer(syncing, payer.stripeCustomerId);
+  const customer = await readStripeCustomer(syncing, payer, payer.stripeCustomerId);
   if (customer === null) return markMissing(syncing, payer);
   const wanted = ours(payer, heldBy(customer, payer.taxId));
-  await push(api, customer, payer, wanted);
+  await push(syncing, customer, payer, wanted);
   await settle(syncing, payer, wanted);
   return readPayer(services.db, payer.environmentId, payer.customerId);
 }
 
-/** The Stripe customer with its tax ids; null where there is none, or it was made for another account. */
+/** The Stripe customer with its tax ids; null where there is none, or it is another payer's. */
 async function readStripeCustomer(
-  { api, accountId }: Syncing,
+  { services, api, accountId }: Syncing,
+  payer: Payer,
   stripeCustomerId: string,
 ): Promise<Stripe.Customer | null> {
   const customer = await api.customers
@@ -56,8 +58,8 @@ async function readStripeCustomer(
       throw error;
     });
   if (customer === null || customer.deleted) return null;
-  const owner = customer.metadata["licentric_account_id"];
-  return owner === undefined || owner === accountId ? customer : null;
+  const owner = stripeOwnerOf(customer.metadata);
+  return (await isOwnStripeCustomer(services.db, payer, owner, accountId)) ? customer : null;
 }
 
 function heldBy(customer: Stripe.Customer, ownTaxId: TaxId | null): Held {
@@ -82,9 +84,18 @@ function ours(payer: Payer, theirs: Held): Held {
   return { email: pick("email"), address: pick("address"), taxId: pick("taxId") };
 }
 
-async function push(api: Stripe, customer: Stripe.Customer, payer: Payer, wanted: Held): Promise<void> {
+async function push(
+  { api, accountId }: Syncing,
+  customer: Stripe.Customer,
+  payer: Payer,
+  wanted: Held,
+): Promise<void> {
   const theirs = heldBy(customer, wanted.taxId);
+  const owner = stripeOwnerOf(customer.metadata);
+  // Whoever links it says so in Stripe, where another server sees it, too.
+  const isToClaim = owner.accountId === undefined || payer.unsent.includes("link");
   const change: Stripe.CustomerUpdateParams = {
+    ...(isToClaim && owner.payerId !== payer.id && { metadata: stripeOwnerMetadata(accountId, payer) }),
     ...(payer.unsent.includes("name") && payer.name !== customer.name && { name: payer.name }),
     ...(wanted.email !== theirs.email && { email: wanted.email ?? "" }),
     ...(!isEqual(wanted.address, theirs.address) && {

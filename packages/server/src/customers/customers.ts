@@ -1,8 +1,10 @@
 import type { Address, CreateCustomer, Customer, TaxId, UpdateCustomer } from "@licentric/contract";
 import type { z } from "zod";
+import type { KeyCaller } from "../accounts/caller.ts";
 import { notFound } from "../http/api-error.ts";
 import { type Page, type PageRequest, readPage } from "../http/page.ts";
-import { PAYER_ASSIGNMENTS, payerValues, stripeStatusOf } from "../payers/payer.ts";
+import { PAYER_ASSIGNMENTS, payerValues, readPayer, stripeStatusOf } from "../payers/payer.ts";
+import { claimStripeCustomer, type StripeOwner } from "../payers/stripe-owner.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 
 interface CustomerRow {
@@ -41,20 +43,26 @@ function toCustomer(row: CustomerRow): Customer {
   };
 }
 
-/** Creates a paying customer. */
+/**
+ * Creates a paying customer.
+ *
+ * @param making `owner`: what Stripe says of the Stripe customer that is named.
+ * @throws {ApiError} `UNPROCESSABLE` when the Stripe customer is another payer's.
+ */
 export async function createCustomer(
   tx: Queryable,
-  environmentId: string,
+  caller: Pick<KeyCaller, "environmentId" | "accountId" | "mode">,
   { name, email, address, taxId, stripeCustomerId, metadata = {} }: z.output<typeof CreateCustomer>,
-  { newId, now }: { newId: () => string; now: Date },
+  { newId, now, owner }: { newId: () => string; now: Date; owner: StripeOwner | null },
 ): Promise<Customer> {
+  await claimStripeCustomer(tx, { caller, payer: null, stripeCustomerId, owner });
   const rows = await tx.query<CustomerRow>(
     `INSERT INTO customers
        (id, environment_id, name, email, address, tax_id, stripe_customer_id, stripe_unsent, metadata, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, $9::jsonb, $10, $10) RETURNING ${COLUMNS}`,
     [
       newId(),
-      environmentId,
+      caller.environmentId,
       name,
       email ?? null,
       address === undefined ? null : JSON.stringify(address),
@@ -99,14 +107,20 @@ export function listCustomers(
 /**
  * Changes a customer. A null takes the e-mail address or the Stripe customer away; with the next invoice another
  * one is made in Stripe.
+ *
+ * @param making `owner`: what Stripe says of the Stripe customer that is named.
+ * @throws {ApiError} `NOT_FOUND`, or `UNPROCESSABLE` when the Stripe customer is another payer's.
  */
 export async function updateCustomer(
   tx: Queryable,
-  environmentId: string,
+  caller: Pick<KeyCaller, "environmentId" | "accountId" | "mode">,
   id: string,
   { metadata, ...change }: z.output<typeof UpdateCustomer>,
-  now: Date,
+  { now, owner }: { now: Date; owner: StripeOwner | null },
 ): Promise<Customer> {
+  const { environmentId } = caller;
+  const payer = await readPayer(tx, environmentId, id);
+  await claimStripeCustomer(tx, { caller, payer, stripeCustomerId: change.stripeCustomerId, owner });
   const rows = await tx.query<CustomerRow>(
     `UPDATE customers SET ${PAYER_ASSIGNMENTS}, metadata = coalesce($13::jsonb, metadata), updated_at = $14
      WHERE environment_id = $1 AND id = $2 RETURNING ${COLUMNS}`,

@@ -1,13 +1,21 @@
 import { routes } from "@licentric/contract";
-import { sendPayerChange } from "../billing/send-payer-change.ts";
-import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
+import { readStripeOwner } from "../billing/read-stripe-owner.ts";
+import { sendPayerChange, sendPayerLink } from "../billing/send-payer-change.ts";
+import { onPreparedChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { pageRequest } from "../http/page.ts";
 import { createCustomer, getCustomer, listCustomers, updateCustomer } from "./customers.ts";
 
 /** Paying customers. */
 export const customerRoutes: RouteRegistration[] = [
-  onChange(routes.customers.create, ({ caller, body, now }, tx, { newId }) =>
-    createCustomer(tx, caller.environmentId, body, { newId, now }),
+  onPreparedChange(
+    routes.customers.create,
+    ({ caller, body }, services) => readStripeOwner(services, caller, body.stripeCustomerId),
+    ({ caller, body, now }, tx, { newId }, owner) => createCustomer(tx, caller, body, { newId, now, owner }),
+    async (made, { caller, body }, services) => {
+      if (body.stripeCustomerId === undefined) return made;
+      await sendPayerLink(services, caller, made.id);
+      return getCustomer(services.db, caller.environmentId, made.id);
+    },
   ),
   onRoute(routes.customers.list, ({ caller, query }, { db }) =>
     listCustomers(db, caller.environmentId, pageRequest(query)),
@@ -15,10 +23,11 @@ export const customerRoutes: RouteRegistration[] = [
   onRoute(routes.customers.get, ({ caller, params }, { db }) =>
     getCustomer(db, caller.environmentId, params.customerId),
   ),
-  onChange(
+  onPreparedChange(
     routes.customers.update,
-    ({ caller, params, body, now }, tx) =>
-      updateCustomer(tx, caller.environmentId, params.customerId, body, now),
+    ({ caller, body }, services) => readStripeOwner(services, caller, body.stripeCustomerId),
+    ({ caller, params, body, now }, tx, _, owner) =>
+      updateCustomer(tx, caller, params.customerId, body, { now, owner }),
     async ({ id }, { caller }, services) => {
       await sendPayerChange(services, caller, id);
       return getCustomer(services.db, caller.environmentId, id);

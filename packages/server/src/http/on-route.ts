@@ -44,7 +44,7 @@ export function onRoute<R extends Route>(
 
 /**
  * Implements a row of the route table that changes something: `change` runs in one transaction, and a repetition
- * with the same `Idempotency-Key` gets the first result again. A change made with a management key is written to
+ * with the same `Idempotency-Key` gets the first result again; an agent's, with any of its credentials. A change made with a management key is written to
  * the audit log here, so that none can be forgotten.
  *
  * @param finish makes the answer out of the result where more is to be done outside the transaction. It runs for a
@@ -53,16 +53,45 @@ export function onRoute<R extends Route>(
 export function onChange<R extends Route>(
   route: R,
   change: (request: RouteRequest<R>, tx: Queryable, services: Services) => Promise<RouteAnswer<R>>,
-  finish?: (result: RouteAnswer<R>, request: RouteRequest<R>, services: Services) => Promise<RouteAnswer<R>>,
+  finish?: Finish<R>,
+): RouteRegistration {
+  return onPreparedChange(route, async () => undefined, change, finish);
+}
+
+type Finish<R extends Route> = (
+  result: RouteAnswer<R>,
+  request: RouteRequest<R>,
+  services: Services,
+) => Promise<RouteAnswer<R>>;
+
+/**
+ * Implements a row of the route table whose change depends on what others than the database say.
+ *
+ * @param prepare finds it out before the transaction, and decides nothing: of a repetition, it is not looked at.
+ */
+export function onPreparedChange<R extends Route, Facts>(
+  route: R,
+  prepare: (request: RouteRequest<R>, services: Services) => Promise<Facts>,
+  change: (
+    request: RouteRequest<R>,
+    tx: Queryable,
+    services: Services,
+    facts: Facts,
+  ) => Promise<RouteAnswer<R>>,
+  finish?: Finish<R>,
 ): RouteRegistration {
   return register(route, async (request, services, { secret, url, requestId, inTime }) => {
     const { db, newId, randomBytes } = services;
     const { caller, idempotencyKey: key, now, params } = request;
-    const principalId = caller.kind === "key" ? caller.keyId : caller.credentialId;
+    const principal =
+      caller.kind === "key"
+        ? { principalId: caller.keyId, agentId: null, ended: false }
+        : { principalId: caller.credentialId, agentId: caller.agentId, ended: caller.ended };
     const fingerprinted = [route.method, url, request.body ?? null];
+    const facts = await prepare(request, services);
     const changed = db.transaction((tx) => {
       const work = async () => {
-        const answer = await change(request, tx, services);
+        const answer = await change(request, tx, services, facts);
         if (caller.kind === "key") {
           const { environmentId, keyId } = caller;
           await recordChange(tx, { environmentId, keyId, route, params, answer, requestId }, { newId, now });
@@ -71,7 +100,7 @@ export function onChange<R extends Route>(
       };
       return key === null
         ? work()
-        : once(tx, { principalId, secret, key, request: fingerprinted, now, randomBytes }, work);
+        : once(tx, { ...principal, secret, key, request: fingerprinted, now, randomBytes }, work);
     });
     const result = await inTime(
       changed.finally(() => {

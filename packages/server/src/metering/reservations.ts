@@ -51,8 +51,8 @@ interface Making {
  * Holds usage for a call in progress. The hold counts against budgets until it is committed, released, or past its
  * time; so what is enforced stays exact while calls are under way.
  *
- * @param newReservationId makes ids that cannot be guessed: who knows the id and has the token can release the hold,
- * and an agent must not do that to a call that it lets others make.
+ * @param newReservationId makes ids that cannot be guessed: who knows the id and has a token of the agent can release
+ * the hold, and an agent must not do that to a call that it lets others make.
  * @throws {ApiError} `INSUFFICIENT_SCOPE`; `UNPROCESSABLE` for an unknown meter, or more than one call may use of it;
  * `BUDGET_EXCEEDED` where the caller or a budget's own mark enforces it.
  */
@@ -90,6 +90,24 @@ export async function reserve(
   };
 }
 
+/**
+ * What a repeated request is told: what has become of the hold since, and who asks. The first may have come with another
+ * credential of the agent.
+ *
+ * @throws {ApiError} `INSUFFICIENT_SCOPE`.
+ */
+export async function repeatGrant(
+  db: Queryable,
+  caller: AgentCaller,
+  grant: z.output<typeof ReservationGrant>,
+  { requiredScopes = [] }: Pick<z.output<typeof ReserveRequest>, "requiredScopes">,
+  now: Date,
+): Promise<z.output<typeof ReservationGrant>> {
+  requireAgentScopes(caller, requiredScopes);
+  const reservation = await readReservation(db, caller, grant.reservation.id, now);
+  return { ...grant, ...verificationOf(caller), reservation };
+}
+
 /** @throws {ApiError} `UNPROCESSABLE` for an unknown meter, or more than one call may use of it. */
 async function insertHold(
   tx: Queryable,
@@ -123,7 +141,7 @@ async function insertHold(
  * it does not fit any more, or holds that are let lapse could pass the budget together. The event has the reservation's
  * id as its idempotency key, so it is recorded once, whatever happens.
  *
- * @throws {ApiError} `NOT_FOUND` for a reservation of another credential; `UNPROCESSABLE` for more than was held, or
+ * @throws {ApiError} `NOT_FOUND` for a reservation of another agent; `UNPROCESSABLE` for more than was held, or
  * than one call may use by now; `CONFLICT` for one that was released, or committed with another quantity;
  * `BUDGET_EXCEEDED` for one that lapsed.
  */
@@ -178,7 +196,7 @@ export async function commit(
 /**
  * Gives a hold back; nothing is billed. Releasing it again changes nothing, and one that lapsed can be released.
  *
- * @throws {ApiError} `NOT_FOUND` for a reservation of another credential, `CONFLICT` for one that was committed.
+ * @throws {ApiError} `NOT_FOUND` for a reservation of another agent, `CONFLICT` for one that was committed.
  */
 export async function release(
   tx: Queryable,
@@ -196,10 +214,10 @@ export async function release(
 const SELECT = `
 SELECT r.id, m.name AS meter_name, r.quantity, r.status, r.committed_quantity, r.expires_at
 FROM reservations r JOIN meters m ON m.id = r.meter_id
-WHERE r.environment_id = $1 AND r.credential_id = $2 AND r.id = $3`;
+WHERE r.environment_id = $1 AND r.agent_id = $2 AND r.id = $3 AND (r.credential_id = $4 OR $5)`;
 
 /** Reads a reservation as it stands. */
-export async function readReservation(
+async function readReservation(
   db: Queryable,
   caller: AgentCaller,
   id: string,
@@ -208,7 +226,10 @@ export async function readReservation(
   return toReservation(await selectReservation(db, caller, id, SELECT), now);
 }
 
-/** Only the credential that reserved gets at the hold; to any other it does not exist. */
+/**
+ * Only the agent that reserved gets at the hold, with any of its credentials that is good; to any other it does not
+ * exist. One that has ended settles what was begun with it.
+ */
 function lockReservation(tx: Queryable, caller: AgentCaller, id: string): Promise<ReservationRow> {
   return selectReservation(tx, caller, id, `${SELECT} FOR NO KEY UPDATE OF r`);
 }
@@ -216,8 +237,10 @@ function lockReservation(tx: Queryable, caller: AgentCaller, id: string): Promis
 async function selectReservation(db: Queryable, caller: AgentCaller, id: string, sql: string) {
   const rows = await db.query<ReservationRow>(sql, [
     caller.environmentId,
-    caller.credentialId,
+    caller.agentId,
     uuidParam(id),
+    caller.credentialId,
+    !caller.ended,
   ]);
   if (rows.length === 0) throw notFound("reservation", id);
   return onlyRow(rows);

@@ -4,7 +4,7 @@ import { pageRequest } from "../http/page.ts";
 import { createBudget, deleteBudget, getBudget, listBudgets, updateBudget } from "./budgets.ts";
 import { createMeter, getMeter, listMeterPrices, listMeters, setMeterPrice, updateMeter } from "./meters.ts";
 import { recordBatch } from "./record-batch.ts";
-import { commit, readReservation, release, reserve } from "./reservations.ts";
+import { commit, release, repeatGrant, reserve } from "./reservations.ts";
 import { listUsageEvents } from "./usage-events.ts";
 import { sumUsage } from "./usage-totals.ts";
 import { verify } from "./verify.ts";
@@ -18,11 +18,8 @@ export const meteringRoutes: RouteRegistration[] = [
     routes.mcp.reserve,
     ({ caller, body, now }, tx, { newId, newReservationId }) =>
       reserve(tx, caller, body, { newId, newReservationId, now }),
-    // A repeated request is told what has become of the hold since.
-    async (grant, { caller, now, idempotencyKey }, { db }) =>
-      idempotencyKey === null
-        ? grant
-        : { ...grant, reservation: await readReservation(db, caller, grant.reservation.id, now) },
+    async (grant, { caller, body, now, idempotencyKey }, { db }) =>
+      idempotencyKey === null ? grant : repeatGrant(db, caller, grant, body, now),
   ),
   onChange(routes.mcp.commit, ({ caller, params, body, now }, tx, { newId }) =>
     commit(tx, caller, params.reservationId, body, { newId, now }),

@@ -7,6 +7,7 @@ import { auditActors } from "./migrations/0004-audit-actors.ts";
 import { callLimitsAndEnforcedBudgets } from "./migrations/0005-call-limits-and-enforced-budgets.ts";
 import { payers } from "./migrations/0006-payers.ts";
 import { invoiceTerms } from "./migrations/0007-invoice-terms.ts";
+import { agentsIdempotencyKeys } from "./migrations/0008-agents-idempotency-keys.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -17,6 +18,7 @@ export const migrations: readonly string[] = [
   callLimitsAndEnforcedBudgets,
   payers,
   invoiceTerms,
+  agentsIdempotencyKeys,
 ];
 
 /**

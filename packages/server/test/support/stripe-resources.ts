@@ -24,6 +24,8 @@ export interface StripeObject {
 export interface StripeStore {
   readonly objects: Map<string, StripeObject>;
   create(object: string, prefix: string, params: Params, rest: object): StripeObject;
+  /** Its clock, in seconds. */
+  now(): number;
 }
 
 /** Answers one call. The ids are those of the path, in their order. */
@@ -63,6 +65,15 @@ function nested(params: Params, name: string): Params {
   });
   return Object.fromEntries(entries);
 }
+
+/** The metadata of an object that a form changes: entries are merged, and an empty text takes one away. */
+function mergedMetadata({ metadata }: StripeObject, params: Params): { metadata: Params } {
+  const entries = Object.entries({ ...metadata, ...nested(params, "metadata") });
+  return { metadata: metadataOf(toForm(entries.filter(([, value]) => value !== ""))) };
+}
+
+const toForm = (entries: readonly (readonly [string, string])[]): Params =>
+  Object.fromEntries(entries.map(([key, value]) => [`metadata[${key}]`, value]));
 
 function metadataOf(params: Params): Params {
   const metadata = nested(params, "metadata");
@@ -114,18 +125,31 @@ function finalize(store: StripeStore, invoice: StripeObject, params: Params): St
   }
   return Object.assign(invoice, {
     status: carried ? "paid" : "open",
+    status_transitions: { finalized_at: store.now() },
     auto_advance: params["auto_advance"] === "true",
     hosted_invoice_url: `https://invoice.stripe.com/i/${invoice.id}`,
   });
 }
 
+/** How an invoice is collected; what a form leaves out stays as it was. `days_until_due` is no member of Stripe's own. */
+function collectionMembers(payer: StripeObject, params: Params, before: Partial<StripeObject>): object {
+  const collection_method =
+    params["collection_method"] ?? before["collection_method"] ?? "charge_automatically";
+  const given = params["days_until_due"];
+  if (collection_method !== "send_invoice") {
+    if (given !== undefined) throw refusalOf(RULES.daysUntilDue);
+    return { collection_method, days_until_due: null, due_date: null };
+  }
+  if (!payer["email"]) throw refusalOf(RULES.emailForSending);
+  const days_until_due = given === undefined ? (before["days_until_due"] ?? null) : Number(given);
+  if (days_until_due === null) throw refusalOf(RULES.dueDateForSending);
+  const due_date = Number(before.created) + days_until_due * 86_400;
+  return { collection_method, days_until_due, due_date };
+}
+
 function createInvoice(store: StripeStore, params: Params): StripeObject {
-  const { customer = "", collection_method = "charge_automatically", days_until_due } = params;
+  const { customer = "" } = params;
   const payer = referTo(store, customer, "customer");
-  if (collection_method === "send_invoice") {
-    if (!payer["email"]) throw refusalOf(RULES.emailForSending);
-    if (days_until_due === undefined) throw refusalOf(RULES.dueDateForSending);
-  } else if (days_until_due !== undefined) throw refusalOf(RULES.daysUntilDue);
   return store.create("invoice", "in", params, {
     metadata: metadataOf(params),
     customer,
@@ -134,12 +158,28 @@ function createInvoice(store: StripeStore, params: Params): StripeObject {
     subtotal: 0,
     total: 0,
     auto_advance: params["auto_advance"] === "true",
-    collection_method,
-    days_until_due: days_until_due === undefined ? null : Number(days_until_due),
+    ...collectionMembers(payer, params, { created: store.now() }),
     description: params["description"] ?? null,
     automatic_tax: { enabled: params["automatic_tax[enabled]"] === "true" },
+    status_transitions: { finalized_at: null },
     hosted_invoice_url: null,
   });
+}
+
+function updateInvoice(store: StripeStore, invoice: StripeObject, params: Params): StripeObject {
+  allow(invoice, ["draft"]);
+  const payer = find(store, invoice["customer"], "customer");
+  const tax = params["automatic_tax[enabled]"];
+  const unspecified = itemsOf(store, invoice.id).some((item) => item["tax_behavior"] === "unspecified");
+  if (tax === "true" && unspecified) throw refusalOf(RULES.taxBehavior);
+  const { description } = params;
+  return Object.assign(
+    invoice,
+    collectionMembers(payer, params, invoice),
+    mergedMetadata(invoice, params),
+    description !== undefined && { description: description || null },
+    tax !== undefined && { automatic_tax: { enabled: tax === "true" } },
+  );
 }
 
 function createItem(store: StripeStore, params: Params): StripeObject {
@@ -158,6 +198,7 @@ function createItem(store: StripeStore, params: Params): StripeObject {
     customer: params["customer"],
     currency: params["currency"],
     amount,
+    tax_behavior: params["tax_behavior"] ?? "unspecified",
     description: params["description"],
     period: { start: Number(period["start"] ?? 0), end: Number(period["end"] ?? 0) },
   });
@@ -191,8 +232,10 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
       ? { ...customer, tax_ids: { object: "list", data: taxIdsOf(store, id), has_more: false } }
       : customer;
   },
-  "POST /v1/customers/:id": ([id], params, store) =>
-    Object.assign(find(store, id, "customer"), customerMembers(params)),
+  "POST /v1/customers/:id": ([id], params, store) => {
+    const customer = find(store, id, "customer");
+    return Object.assign(customer, customerMembers(params), mergedMetadata(customer, params));
+  },
   "DELETE /v1/customers/:id": ([id], _, store) => {
     Object.assign(find(store, id, "customer"), { deleted: true });
     return { id, object: "customer", deleted: true };
@@ -211,6 +254,7 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
       params,
     ),
   "GET /v1/invoices/:id": ([id], _, store) => withTotal(store, find(store, id, "invoice")),
+  "POST /v1/invoices/:id": ([id], params, store) => updateInvoice(store, find(store, id, "invoice"), params),
   "DELETE /v1/invoices/:id": ([id], _, store) => {
     allow(find(store, id, "invoice"), ["draft"]);
     for (const item of itemsOf(store, id)) store.objects.delete(item.id);

@@ -31,6 +31,8 @@ export interface StripeStandIn {
   reset(): void;
   /** As "Delete all test data" of its dashboard: every object goes, and what was answered to a key stays. */
   deleteAllTestData(): void;
+  /** Makes a customer by hand, as its dashboard does; answers its id. */
+  addCustomer(details?: object): string;
   /** Deletes a customer, as its dashboard does. */
   deleteCustomer(id: string): void;
   /** Moves its clock; keys older than 24 hours are forgotten. */
@@ -53,6 +55,7 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
 
   const storeOf = (secret: string): StripeStore => ({
     objects,
+    now: () => Math.floor(now() / 1_000),
     create: (object, prefix, _, rest) => {
       const id = `${prefix}_${randomBytes(9).toString("hex")}`;
       const created = Math.floor(now() / 1_000);
@@ -147,6 +150,10 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
       frozen = null;
     },
     deleteAllTestData: () => objects.clear(),
+    addCustomer: (details = {}) => {
+      const none = { name: null, email: null, address: null, balance: 0 };
+      return storeOf("sk_test_").create("customer", "cus", {}, { ...none, ...details }).id;
+    },
     deleteCustomer: (id) => {
       Object.assign(objects.get(id) ?? {}, { deleted: true });
     },

@@ -1,0 +1,89 @@
+import type Stripe from "stripe";
+import type { InvoiceRow } from "./invoices.ts";
+
+/** A term of an invoice on which the books and Stripe do not agree. */
+export interface TermDifference {
+  readonly what: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+const DAY_IN_SECONDS = 86_400;
+const NONE = "none";
+
+/** What a draft is made with in Stripe. */
+export function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
+  const { automatic_tax, memo } = invoice;
+  return {
+    customer: invoice.stripe_customer_id ?? "",
+    currency: invoice.currency,
+    auto_advance: false,
+    ...collectionOf(invoice),
+    ...(automatic_tax && { automatic_tax: { enabled: true } }),
+    ...(memo !== null && { description: memo }),
+    pending_invoice_items_behavior: "exclude",
+    metadata: metadataOf(invoice),
+  };
+}
+
+/** What brings a draft to the invoice's terms: also what the invoice has not, as an empty text takes it away. */
+export function termsUpdate(invoice: InvoiceRow, draft: Stripe.Invoice): Stripe.InvoiceUpdateParams {
+  const removed = Object.keys(draft.metadata ?? {}).map((key) => [key, ""]);
+  return {
+    ...collectionOf(invoice),
+    automatic_tax: { enabled: invoice.automatic_tax },
+    description: invoice.memo ?? "",
+    metadata: { ...Object.fromEntries(removed), ...metadataOf(invoice) },
+  };
+}
+
+/** Returns the terms on which the books and Stripe's invoice do not agree. */
+export function termDifferences(invoice: InvoiceRow, found: Stripe.Invoice): TermDifference[] {
+  const { collection, days_until_due, automatic_tax, memo, metadata } = invoice;
+  const days = collection === "send_invoice" ? String(days_until_due) : NONE;
+  const compared = [
+    ["collection", collection, found.collection_method],
+    ["days until due", days, found.collection_method === collection ? daysUntilDue(found, days) : days],
+    ["automatic tax", String(automatic_tax), String(found.automatic_tax.enabled)],
+    ["memo", memo ?? NONE, found.description ?? NONE],
+    ...Object.entries(metadata).map(([key, value]) => [
+      `metadata ${key}`,
+      value,
+      found.metadata?.[key] ?? NONE,
+    ]),
+  ] as const;
+  return compared.flatMap(([what = "", expected = "", is = ""]) =>
+    expected === is ? [] : [{ what, expected, found: is }],
+  );
+}
+
+/** Whether a draft has the invoice's terms and no other metadata. */
+export function hasTerms(invoice: InvoiceRow, draft: Stripe.Invoice): boolean {
+  const own = metadataOf(invoice);
+  const isOther = (key: string) => !Object.hasOwn(own, key);
+  return termDifferences(invoice, draft).length === 0 && !Object.keys(draft.metadata ?? {}).some(isOther);
+}
+
+function collectionOf({ collection, days_until_due }: InvoiceRow) {
+  return {
+    collection_method: collection,
+    ...(collection === "send_invoice" && { days_until_due }),
+  } as const;
+}
+
+function metadataOf({ id, period_id, metadata }: InvoiceRow): Record<string, string> {
+  return { ...metadata, licentric_invoice_id: id, licentric_period_id: period_id };
+}
+
+/**
+ * Days until it is due. Stripe keeps a date alone: counted from when it was made, or finalized, to that moment or the end
+ * of its day, whichever fits.
+ */
+function daysUntilDue({ due_date, created, status_transitions }: Stripe.Invoice, expected: string): string {
+  if (due_date === null) return NONE;
+  const counted = [created, status_transitions.finalized_at ?? created].flatMap((from) => {
+    const days = (due_date - from) / DAY_IN_SECONDS;
+    return [String(Math.round(days)), String(Math.floor(days))];
+  });
+  return counted.find((days) => days === expected) ?? counted[0] ?? NONE;
+}

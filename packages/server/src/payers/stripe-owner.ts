@@ -1,0 +1,110 @@
+import type { KeyCaller } from "../accounts/caller.ts";
+import { ApiError } from "../http/api-error.ts";
+import type { Queryable } from "../store/database.ts";
+import { type Payer, payersOfStripeCustomer } from "./payer.ts";
+
+/** Whose a Stripe customer is, by the metadata that we write when it is made or linked. */
+export interface StripeOwner {
+  readonly accountId: string | undefined;
+  readonly payerId: string | undefined;
+  /** The payer's generation when it became his. */
+  readonly generation: string;
+}
+
+/** Reads whose a Stripe customer is. */
+export function stripeOwnerOf(metadata: Readonly<Record<string, string>>): StripeOwner {
+  return {
+    accountId: metadata["licentric_account_id"],
+    payerId: metadata["licentric_payer_id"],
+    generation: metadata["licentric_payer_generation"] ?? "0",
+  };
+}
+
+/** Returns the metadata that say that a Stripe customer is a payer's. */
+export function stripeOwnerMetadata(accountId: string, { id, generation }: Pick<Payer, "id" | "generation">) {
+  return {
+    licentric_account_id: accountId,
+    licentric_payer_id: id,
+    licentric_payer_generation: String(generation),
+  };
+}
+
+/** A payer who is to be linked to a Stripe customer. */
+export interface Linking {
+  readonly caller: Pick<KeyCaller, "accountId" | "mode">;
+  /** null: he is only being created. */
+  readonly payer: Pick<Payer, "id" | "stripeCustomerId"> | null;
+  readonly stripeCustomerId: string | null | undefined;
+  /** What Stripe says of it; null where Stripe was not asked, or did not answer. */
+  readonly owner: StripeOwner | null;
+}
+
+/**
+ * Claims a Stripe customer for a payer until the transaction ends. Of several who link it at once, in whatever process,
+ * the first one has it.
+ *
+ * @throws {ApiError} `UNPROCESSABLE` where another payer holds it, of this account or another one.
+ */
+export async function claimStripeCustomer(
+  tx: Queryable,
+  { caller, payer, stripeCustomerId, owner }: Linking,
+): Promise<void> {
+  if (stripeCustomerId === null || stripeCustomerId === undefined) return;
+  if (payer?.stripeCustomerId === stripeCustomerId) return;
+  await tx.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [
+    `stripe customer ${caller.mode} ${stripeCustomerId}`,
+  ]);
+  const holders = await payersOfStripeCustomer(tx, stripeCustomerId, caller.mode);
+  const named = owner !== null && (await namesAnother(tx, owner, caller.accountId, payer?.id));
+  if (holders.length === 0 && !named) return;
+  throw new ApiError(
+    "UNPROCESSABLE",
+    `The Stripe customer "${stripeCustomerId}" is another payer's, and one Stripe customer pays for one payer. Nothing was changed. Name another one, or set stripeCustomerId to null (or leave it out) to have one made with the next invoice. If it is yours, take it off your other payer first, or remove "licentric_account_id" and "licentric_payer_id" from its metadata in Stripe.`,
+    { rule: "stripe_customer_taken", stripeCustomerId },
+  );
+}
+
+/** Whether the metadata name another account, or another payer of this one who was not taken off it since. */
+async function namesAnother(
+  db: Queryable,
+  { accountId, payerId, generation }: StripeOwner,
+  ownAccountId: string,
+  ownId: string | undefined,
+): Promise<boolean> {
+  if (accountId !== undefined && accountId !== ownAccountId) return true;
+  if (payerId === undefined || payerId === ownId) return false;
+  const holding = await db.query(
+    `SELECT 1 FROM environments WHERE id::text = $1 AND stripe_generation::text = $2
+     UNION ALL SELECT 1 FROM customers WHERE id::text = $1 AND stripe_generation::text = $2`,
+    [payerId, generation],
+  );
+  return holding.length > 0;
+}
+
+/**
+ * Whether the Stripe customer that a payer names is his to read and change. One that was linked by a server of before
+ * has no metadata of ours: where payers of several accounts hold it, it is nobody's until its metadata say whose it is.
+ */
+export async function isOwnStripeCustomer(
+  db: Queryable,
+  payer: Payer,
+  owner: StripeOwner,
+  accountId: string,
+): Promise<boolean> {
+  if (owner.accountId === accountId && owner.payerId === payer.id) return true;
+  const justLinked = payer.unsent.includes("link");
+  if (owner.accountId !== undefined && !justLinked) return owner.accountId === accountId;
+  if (justLinked && (await namesAnother(db, owner, accountId, payer.id))) return false;
+  const others = (await payersBeside(db, payer)).filter(({ id }) => id !== payer.id);
+  return justLinked
+    ? others.length === 0
+    : others.every(({ environmentId }) => environmentId === payer.environmentId);
+}
+
+/** Every payer of the same mode who is the same Stripe customer. */
+async function payersBeside(db: Queryable, { environmentId, stripeCustomerId }: Payer): Promise<Payer[]> {
+  const [environment] = await db.query<{ mode: string }>("SELECT mode FROM environments WHERE id = $1", [
+    environmentId,
+  ]);
+  return payersOfStripeCustomer(db, stripeCustomerId ?? "", environment?.mode ?? "");
+}
