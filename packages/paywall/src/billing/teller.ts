@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { TokenHash } from "../credential/token.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { Policy } from "../pricing/charge-options.ts";
 import type { Bill } from "../pricing/price-call.ts";
 import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
 import { Refused } from "../refused.ts";
