@@ -233,7 +233,7 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
       return server;
     },
     caller(context) {
-      const caller = passages.callerOf(context);
+      const caller = passages.callOf(context)?.caller;
       if (caller !== undefined) return caller;
       throw new TypeError(
         "paywall.caller takes the last argument of a handler that is being called through this paywall",

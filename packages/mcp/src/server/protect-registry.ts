@@ -1,12 +1,12 @@
 import type { Gate, Policy } from "@licentric/paywall/adapter";
 import { isRecord, member } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
-import type { ServedGate } from "./finish.ts";
 import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
 import { RefusedError, toToolResult } from "./refusal-result.ts";
 import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf } from "./registered.ts";
 import { argsOf, contextOf } from "./request-context.ts";
+import type { ServedGate } from "./request-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */
