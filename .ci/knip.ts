@@ -25,9 +25,13 @@ const config: KnipConfig = {
         "src/**/*.test.ts",
         "test/consumer/*",
         "test/example-names.ts",
-        "test/{background-process,journal-crash-child,stdio-tools,stdio-v1,stdio-v2}.ts",
+        "test/{background-process,stdio-tools,stdio-v1,stdio-v2}.ts",
       ],
       project: ["*.ts", "src/**/*.ts", "test/**/*.{ts,mts,cts,mjs,cjs}"],
+    },
+    "packages/paywall": {
+      entry: ["src/**/*.test.ts", "test/journal-crash-child.ts"],
+      project: ["*.ts", "src/**/*.ts", "test/**/*.ts"],
     },
     "packages/cli": {
       // The template is what `licentric init` copies.

@@ -6,7 +6,8 @@ import {
   ReflectionKind,
   UnionType,
 } from "typedoc";
-import { REFUSALS, type RefusalCode, refuse } from "../../packages/mcp/src/refusal.ts";
+import { RefusedError } from "../../packages/mcp/src/server/refusal-result.ts";
+import { type RefusalCode, refuse, STATUS } from "../../packages/paywall/src/refusal.ts";
 import { code, document, table } from "./markdown.ts";
 import { expectSame, readmeTable } from "./readme-table.ts";
 
@@ -38,8 +39,9 @@ Branch on the status first and on the code second: unknown codes may come.`,
     table(
       ["code", "status", "JSON-RPC", "", "what the agent reads"],
       refusalCodes(project).map(([name, why]) => {
-        const { status, message } = refuse(name);
-        return [code(name), String(status), String(REFUSALS[name].errorCode), why, message];
+        const refusal = refuse(name);
+        const { code: errorCode } = new RefusedError(refusal);
+        return [code(name), String(refusal.status), String(errorCode), why, refusal.message];
       }),
     ),
   );
@@ -85,7 +87,7 @@ function refusalCodes(project: ProjectReflection): [RefusalCode, string][] {
   });
 }
 
-const isRefusalCode = (name: string): name is RefusalCode => Object.hasOwn(REFUSALS, name);
+const isRefusalCode = (name: string): name is RefusalCode => Object.hasOwn(STATUS, name);
 
 function moduleOf(project: ProjectReflection, name: string): DeclarationReflection {
   const module = project.children?.find((each) => each.name === name);

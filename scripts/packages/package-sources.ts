@@ -6,7 +6,7 @@ import { filesIn } from "./make-once.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The folders of all packages, each after those that it depends on. */
-export const packageFolders: readonly string[] = ["contract", "sdk", "mcp", "server", "cli"];
+export const packageFolders: readonly string[] = ["contract", "sdk", "paywall", "mcp", "server", "cli"];
 
 /** Where a package is, given by its folder. */
 export function packageDirectory(folder: string): string {

@@ -6,7 +6,7 @@ const root = new URL("../..", import.meta.url).pathname;
 const { version } = JSON.parse(readFileSync(join(root, "packages/sdk/package.json"), "utf8"));
 
 for (const file of [
-  "packages/mcp/src/telemetry.ts",
+  "packages/paywall/src/telemetry.ts",
   "packages/sdk/etc/sdk.api.md",
   "packages/sdk/src/version.ts",
   "packages/server/src/version.ts",

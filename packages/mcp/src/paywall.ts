@@ -1,31 +1,26 @@
-import { Licentric } from "@licentric/sdk";
-import type { Gateway } from "./api/gateway.ts";
-import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./api/journal-sink.ts";
-import { createSdkGateway } from "./api/sdk-gateway.ts";
-import type { Caller } from "./caller.ts";
-import type { Call } from "./charging/call.ts";
-import { createCharge } from "./charging/charge.ts";
-import type { Gate } from "./charging/gate.ts";
-import { createPassages } from "./charging/passages.ts";
-import { type ChargeOptions, type Policy, toPolicy } from "./charging/policy.ts";
-import { Refused } from "./charging/refused.ts";
-import { createReplays } from "./charging/replays.ts";
-import { createTeller } from "./charging/teller.ts";
-import { createUnderWay } from "./charging/under-way.ts";
-import { createEmitter, type PaywallEvents, type PaywallListener } from "./events.ts";
-import { createDoor, type Door, type DoorOptions } from "./http/door.ts";
-import { createIdentify, withRecent } from "./http/identify.ts";
-import { createVerifier, type TokenVerifier, type VerifierOptions } from "./http/verifier.ts";
-import { checkPaywallOptions, keepsJournal, type PaywallOptions } from "./paywall-options.ts";
-import { type Refusal, refuse } from "./refusal.ts";
+import type { Caller, Gate, PaywallEvents, PaywallListener } from "@licentric/paywall/adapter";
+import {
+  type ChargeOptions,
+  createCore,
+  createDoor,
+  createVerifier,
+  type Door,
+  type DoorOptions,
+  digest,
+  type PaywallCore,
+  type Policy,
+  Refused,
+  type TokenVerifier,
+  toPolicy,
+  type VerifierOptions,
+} from "@licentric/paywall/adapter";
 import { type AnyHandler, guardHandler } from "./server/handler.ts";
+import { identityOf } from "./server/identity.ts";
+import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
+import { createPassages } from "./server/passages.ts";
 import { guardServer } from "./server/protect.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
-import { createTaskOwners } from "./server/tasks.ts";
-import { createTelemetry } from "./telemetry.ts";
-import { digest } from "./util/digest.ts";
-import { identityOf } from "./util/identity.ts";
-import { createVerificationCache } from "./verification-cache.ts";
+import { createTaskOwners } from "./server/task-owners.ts";
 
 /** What a single handler costs. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {
@@ -178,87 +173,17 @@ export interface Paywall {
  * ```
  */
 export function createPaywall(options: PaywallOptions = {}): Paywall {
-  checkPaywallOptions(options);
-  const apiKey = options.apiKey ?? (process.env["LICENTRIC_API_KEY"] || null);
-  const client =
-    options.client ??
-    new Licentric({ apiKey, ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }) });
-  if (options.client === undefined && apiKey === null && keepsJournal(options)) {
-    throw new TypeError(
-      `createPaywall: ${options.metering === "background" ? 'metering: "background"' : 'onUnavailable: "allow"'} delivers usage with a management key: set LICENTRIC_API_KEY or pass apiKey`,
-    );
-  }
-  const gateway = createSdkGateway(client);
-  const directory = options.journal?.directory ?? defaultJournalDirectory(client.baseUrl, apiKey);
-  return buildPaywall(
-    options,
-    options.client === undefined ? gateway : { ...gateway, close: async () => undefined },
-    keepsJournal(options) ? { ...options.journal, directory } : undefined,
-  );
+  checkMcpOptions(options);
+  return buildPaywall(options, createCore(options));
 }
 
-/** Milliseconds for which the HTTP door trusts a token that was verified: every call behind it is verified again. */
-const DOOR_TRUST = 60_000;
-
-/** Puts a paywall together over any gateway. */
-export function buildPaywall(
-  options: PaywallOptions,
-  gateway: Gateway,
-  journalAt?: JournalOptions & { readonly directory: string },
-): Paywall {
-  const { links = {}, timeout = 5_000, defaults = {}, refusals = "result", hideUncallable = false } = options;
-  const now = () => performance.now();
-  const allowOffline = options.onUnavailable === "allow";
-  const emitter = createEmitter();
-  const journal = journalAt && createJournalSink(journalAt, gateway, emitter);
-  const callers = withRecent(
-    createVerificationCache({ cacheTtl: options.verification?.cacheTtl ?? 0 }),
-    DOOR_TRUST,
-    now,
-  );
-  const teller = createTeller({
-    gateway,
-    emitter,
-    links,
-    cache: callers.cache,
-    journal: journal?.open,
-    timeout,
-    now,
-  });
-  const identify = createIdentify({ gateway, emitter, callers, links, timeout, allowOffline });
-  let isClosed = false;
-  const charge = createCharge({
-    teller,
-    emitter,
-    background: options.metering === "background",
-    allowOffline,
-    now,
-  });
-  const underWay = createUnderWay();
-  const passages = createPassages({
-    charge: {
-      admit: (call, policy) => (isClosed ? refuseAsClosed(call) : charge.admit(call, policy)),
-      identify: (call, policy) => (isClosed ? refuseAsClosed(call) : charge.identify(call, policy)),
-    },
-    underWay,
-    trace: createTelemetry(emitter),
-    replays: createReplays(now),
-    emitter,
-    links,
-    tokenSource: options.token,
-    environment: process.env,
-    timeout,
-  });
+/** Puts a paywall for MCP together. */
+export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywall {
+  const { timeout = 5_000, defaults = {}, refusals = "result", hideUncallable = false } = options;
+  const { emitter, links, identify } = core;
+  const passages = createPassages(core);
   const tasks = createTaskOwners();
   const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
-  /** Calls that are under way go on to their end; no other begins. */
-  async function refuseAsClosed({ kind, name }: Call): Promise<Refusal> {
-    const refusal = refuse("billing_unavailable", links, {
-      message: "This server is shutting down and takes no more calls. Nothing was run or charged.",
-    });
-    emitter.emit("denied", { kind, name, refusal, agentId: undefined });
-    return refusal;
-  }
 
   const wrap = (kind: Gate["kind"]) => {
     const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
@@ -317,14 +242,8 @@ export function buildPaywall(
     verifier: (verifierOptions = {}) => createVerifier(identify, verifierOptions),
     door: (doorOptions) => createDoor(identify, links, doorOptions),
     on: emitter.on,
-    flush: async () => journal?.flush(),
-    async close({ timeout: closeTimeout = 5_000 } = {}) {
-      isClosed = true;
-      const end = now() + closeTimeout;
-      await underWay.end(closeTimeout);
-      await journal?.close(Math.max(0, end - now()));
-      await gateway.close();
-    },
+    flush: core.flush,
+    close: ({ timeout = 5_000 } = {}) => core.close(timeout),
   };
 }
 

@@ -1,11 +1,11 @@
 import { AssertionError } from "node:assert";
+import type { RefusalCode, RefusalDetails } from "@licentric/paywall/adapter";
+import { buildCore } from "@licentric/paywall/adapter";
+import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "@licentric/paywall/testing";
 import { buildPaywall, type Paywall } from "./paywall.ts";
-import type { PaywallOptions } from "./paywall-options.ts";
-import { checkPaywallOptions } from "./paywall-options.ts";
-import type { RefusalCode, RefusalDetails } from "./refusal.ts";
-import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "./test-ledger.ts";
+import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
 
-export type { RecordedUsage, TestAgentOptions } from "./test-ledger.ts";
+export type { RecordedUsage, TestAgentOptions } from "@licentric/paywall/testing";
 
 /** What is expected to have been billed; what is left out may be anything. */
 export interface ExpectedUsage {
@@ -57,13 +57,16 @@ export interface TestPaywall extends Paywall {
  * ```
  */
 export function createTestPaywall(options: TestPaywallOptions = {}): TestPaywall {
-  checkPaywallOptions(options);
+  checkMcpOptions(options);
   const ledger = createTestLedger();
   const agentId = "agt_test";
   let acting: string | null = ledger.authorize(agentId);
   const paywall = buildPaywall(
-    { ...options, token: async (request) => (await options.token?.(request)) ?? acting ?? undefined },
-    ledger.gateway,
+    options,
+    buildCore(
+      { ...options, token: async (request) => (await options.token?.(request)) ?? acting ?? undefined },
+      ledger.gateway,
+    ),
   );
   return {
     ...paywall,

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { compilePrograms } from "../../../scripts/packages/compile-programs.ts";
 
-const NAMES = ["background-process", "journal-crash-child", "stdio-tools", "stdio-v1", "stdio-v2"] as const;
+const NAMES = ["background-process", "stdio-tools", "stdio-v1", "stdio-v2"] as const;
 
 declare module "vitest" {
   interface ProvidedContext {

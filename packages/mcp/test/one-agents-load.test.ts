@@ -10,8 +10,10 @@ let failed: PaywallEvents["failed"][];
 beforeEach(async () => {
   api = await startStandIn();
   paywall = createPaywall({ baseUrl: api.url, token: ({ meta }) => String(meta) });
-  failed = [];
-  paywall.on("failed", (event) => failed.push(event));
+  // What a test leaves unanswered fails when its API closes: no later test hears of it.
+  const heard: PaywallEvents["failed"][] = [];
+  failed = heard;
+  paywall.on("failed", (event) => heard.push(event));
 });
 afterEach(async () => {
   // What it has not answered ends with it.

@@ -15,7 +15,7 @@ let besideOldestSdks: Project;
 let api: StandIn;
 
 beforeAll(async () => {
-  const packed = await packPackages(["contract", "sdk", "mcp"]);
+  const packed = await packPackages(["contract", "sdk", "paywall", "mcp"]);
   const given = { packed, from: root, files: join(root, "test/consumer") };
   const own = ["@licentric/mcp", "@types/node"];
   // The declarations of SDK v1 need those of Express, which it does not bring.

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout } from "node:timers/promises";
+import type { Answer, Recorded } from "@licentric/paywall/adapter";
+import { createTestLedger, type TestLedger } from "@licentric/paywall/testing";
 import { z } from "zod";
-import type { Answer, Recorded } from "../src/api/gateway.ts";
-import { createTestLedger, type TestLedger } from "../src/test-ledger.ts";
 
 /** What goes wrong with a request. */
 export type Fault =

@@ -1,5 +1,4 @@
-import type { Gate } from "../charging/gate.ts";
-import type { Policy } from "../charging/policy.ts";
+import type { Gate, Policy } from "@licentric/paywall/adapter";
 import { asPrivate } from "./private-result.ts";
 import type { ServerPlan } from "./server-plan.ts";
 

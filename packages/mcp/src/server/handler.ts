@@ -1,8 +1,7 @@
-import type { Gate } from "../charging/gate.ts";
-import type { Passages } from "../charging/passages.ts";
-import type { Policy } from "../charging/policy.ts";
-import { RefusedError, toToolResult } from "../refusal.ts";
+import type { Gate, Policy } from "@licentric/paywall/adapter";
+import type { Passages } from "./passages.ts";
 import { asPrivate } from "./private-result.ts";
+import { RefusedError, toToolResult } from "./refusal-result.ts";
 import { argsOf, contextOf } from "./request-context.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a handler of either SDK, with or without arguments; users see its own type

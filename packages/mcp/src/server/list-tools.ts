@@ -1,9 +1,9 @@
-import type { Policy } from "../charging/policy.ts";
-import { META_PREFIX } from "../refusal.ts";
-import { isRecord, member } from "../util/record.ts";
+import type { Policy } from "@licentric/paywall/adapter";
+import { isRecord, member } from "@licentric/paywall/adapter";
+import { META_PREFIX } from "./meta.ts";
 import { asPrivate } from "./private-result.ts";
-import type { BuiltIn } from "./protect-registry.ts";
-import type { RequestHandler } from "./protect-requests.ts";
+import type { BuiltIn } from "./registered.ts";
+import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** `_meta` key of what a tool costs, in `tools/list`. */

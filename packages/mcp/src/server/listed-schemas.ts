@@ -1,6 +1,5 @@
-import { createExpiringMap } from "../util/expiring-map.ts";
-import { isRecord, member } from "../util/record.ts";
-import type { RequestHandler } from "./protect-requests.ts";
+import { createExpiringMap, isRecord, member } from "@licentric/paywall/adapter";
+import type { RequestHandler } from "./request-handler.ts";
 
 /** Compiled schemas by their text: servers may be made for each request, and compiling takes milliseconds. */
 const compiled = createExpiringMap<(value: unknown) => unknown>({

@@ -1,4 +1,4 @@
-import { isRecord, member } from "../util/record.ts";
+import { isRecord, member } from "@licentric/paywall/adapter";
 
 /** Whether a request of a protected server came from this process or from the one that started it, by its signal. */
 const known = new WeakMap<AbortSignal, boolean>();

@@ -1,4 +1,4 @@
-import { isRecord, member } from "../util/record.ts";
+import { isRecord, member } from "@licentric/paywall/adapter";
 
 /**
  * A result that no cache may share: it is for the caller who was let in. Clients and proxies keep what goes out as

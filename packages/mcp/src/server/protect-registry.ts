@@ -1,11 +1,11 @@
-import type { Gate } from "../charging/gate.ts";
-import type { Policy } from "../charging/policy.ts";
-import { RefusedError, toToolResult } from "../refusal.ts";
-import { isRecord, member } from "../util/record.ts";
+import type { Gate, Policy } from "@licentric/paywall/adapter";
+import { isRecord, member } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
+import type { ServedGate } from "./finish.ts";
 import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
-import { acceptedArgs, findEntry, isTemplate, namesOf, type Registered } from "./registered.ts";
+import { RefusedError, toToolResult } from "./refusal-result.ts";
+import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf } from "./registered.ts";
 import { argsOf, contextOf } from "./request-context.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
@@ -32,14 +32,6 @@ const REGISTRIES = [
     install: "setResourceRequestHandlers",
   },
 ] as const;
-
-/** What is known of an `McpServer` and of the request handlers that it installs by itself. */
-export interface BuiltIn {
-  /** Whether it is installing handlers of a kind at this moment. */
-  installing(kind: Gate["kind"]): boolean;
-  /** What is registered under the name that a request asks for. */
-  find(kind: Gate["kind"], asked: string): Registered | undefined;
-}
 
 /**
  * Guards everything that is or will be registered with an `McpServer`. The registries are watched, and in each
@@ -247,7 +239,13 @@ function guardFunction(
     const context = contextOf(params);
     if (policy === false) return deliver(plan, kind, policy, await run(), context);
     if (await rejects(kind, entry, params)) return run();
-    const gate: Gate = { kind, name: name.current, id: `${kind} ${name.current}`, policy, serves: policy };
+    const gate: ServedGate = {
+      kind,
+      name: name.current,
+      id: `${kind} ${name.current}`,
+      policy,
+      serves: policy,
+    };
     const passage = await plan.passages.pass(gate, argsOf(params), context, run);
     if ("result" in passage) return deliver(plan, kind, policy, passage.result, context);
     if (refusals === "throw") throw new RefusedError(passage.refusal);

@@ -1,24 +1,19 @@
-import type { RequestScope } from "../charging/finish.ts";
-import type { Gate } from "../charging/gate.ts";
-import { outcomeOf } from "../charging/gate.ts";
-import type { Policy } from "../charging/policy.ts";
-import { type Refusal, RefusedError, toToolResult } from "../refusal.ts";
-import { isRecord, member, textMember } from "../util/record.ts";
-import { withTimeLimit } from "../util/time-limit.ts";
+import type { Gate, Policy, Refusal } from "@licentric/paywall/adapter";
+import { isRecord, member, textMember, withTimeLimit } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
+import type { RequestScope, ServedGate } from "./finish.ts";
 import { invalidParams } from "./invalid-params.ts";
 import { annotateTools } from "./list-tools.ts";
 import { fitsListed } from "./listed-schemas.ts";
 import { noteTransport } from "./local-calls.ts";
 import { notGuardable } from "./not-guardable.ts";
-import type { BuiltIn } from "./protect-registry.ts";
-import type { Registered } from "./registered.ts";
+import { outcomeOf } from "./outcome.ts";
+import { RefusedError, toToolResult } from "./refusal-result.ts";
+import type { BuiltIn, Registered } from "./registered.ts";
 import { signalIn } from "./request-context.ts";
+import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { guardTasks, isTaskMethod } from "./tasks.ts";
-
-/** A request handler as the SDKs keep it: it gets the whole JSON-RPC request. */
-export type RequestHandler = (request: unknown, context: unknown) => unknown;
 
 /** The requests that are charged for, with the parameter that names what is asked for. */
 const CHARGED = {
@@ -196,7 +191,7 @@ function guardOwn(
       const { args, willRun } = await checkArgs(target, request, context, serving);
       // What is refused by whoever checks it first has not run: it is billed only if it does all the same.
       const asRun: Policy = willRun || policy.charge !== "call" ? policy : { ...policy, charge: "success" };
-      const gate: Gate = { kind, name, id: `${kind} ${name}`, policy: asRun, serves: policy };
+      const gate: ServedGate = { kind, name, id: `${kind} ${name}`, policy: asRun, serves: policy };
       const passage = await plan.passages.pass(gate, args, context, () => run(request, context));
       return "result" in passage ? passage.result : answer(request, passage.refusal, plan);
     };

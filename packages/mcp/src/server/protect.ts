@@ -1,4 +1,4 @@
-import { isRecord } from "../util/record.ts";
+import { isRecord } from "@licentric/paywall/adapter";
 import { notGuardable } from "./not-guardable.ts";
 import { guardRegistries } from "./protect-registry.ts";
 import { guardRequests } from "./protect-requests.ts";

@@ -1,6 +1,5 @@
-import type { Gate } from "../charging/gate.ts";
-import type { Policy } from "../charging/policy.ts";
-import { isRecord, member, textMember } from "../util/record.ts";
+import type { Gate, Policy } from "@licentric/paywall/adapter";
+import { isRecord, member, textMember } from "@licentric/paywall/adapter";
 
 /** Something that is registered with an `McpServer`, as a request asks for it. */
 export interface Registered {
@@ -17,6 +16,14 @@ export interface Registered {
    * there.
    */
   accept(params: unknown): Promise<{ readonly args: unknown } | undefined>;
+}
+
+/** What is known of an `McpServer` and of the request handlers that it installs by itself. */
+export interface BuiltIn {
+  /** Whether it is installing handlers of a kind at this moment. */
+  installing(kind: Gate["kind"]): boolean;
+  /** What is registered under the name that a request asks for. */
+  find(kind: Gate["kind"], asked: string): Registered | undefined;
 }
 
 /** A registered thing where an `McpServer` keeps it, under the name that it is registered with. */

@@ -1,23 +1,15 @@
-import { isRecord, member, textMember } from "../util/record.ts";
+import type { CredentialRequest } from "@licentric/paywall/adapter";
+import { isRecord, member, textMember } from "@licentric/paywall/adapter";
 import { isKnownLocal } from "./local-calls.ts";
 
 /** What the paywall reads of a handler's context: v1's `extra` or v2's `ctx`. */
-export interface RequestContext {
+export interface RequestContext extends CredentialRequest {
   /** Names the request inside its process: every request has a signal of its own, and no client can choose it. */
   readonly signal: AbortSignal | undefined;
-  /** The token that the HTTP door has verified. */
-  readonly authToken: string | undefined;
-  /** The `Authorization` header. */
-  readonly authorization: string | undefined;
-  readonly meta: unknown;
   /** The JSON-RPC id, which names the request inside its connection alone. */
   readonly requestId: unknown;
   /** What the client sent back in a call of several rounds; undefined in a first round. */
   readonly continuation: unknown;
-  /** Any HTTP header, by name. */
-  header(name: string): string | undefined;
-  /** Whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
-  isLocal(): boolean;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Policy } from "../charging/policy.ts";
+import type { Policy } from "@licentric/paywall/adapter";
 
 /** The price of each resource, found by any spelling of its URI. */
 export interface ResourceCharges {

@@ -1,9 +1,8 @@
-import type { Gate } from "../charging/gate.ts";
-import type { Passages } from "../charging/passages.ts";
-import { type ChargeOptions, type Policy, toPolicy } from "../charging/policy.ts";
-import type { VerifiedCaller } from "../verification-cache.ts";
+import type { Gate, VerifiedCaller } from "@licentric/paywall/adapter";
+import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
+import type { Passages } from "./passages.ts";
 import { createResourceCharges } from "./resource-charges.ts";
-import type { TaskOwners } from "./tasks.ts";
+import type { TaskOwners } from "./task-owners.ts";
 
 /** What something costs: its options, or false where it is free. */
 // biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read

@@ -1,0 +1,30 @@
+import { type PaywallOptions as CoreOptions, checkPaywallOptions } from "@licentric/paywall/adapter";
+
+/** How a paywall for MCP servers is made. */
+export interface PaywallOptions extends CoreOptions {
+  /** How refused tool calls look: an error result (default), or a JSON-RPC error, for which `protect` is needed. */
+  readonly refusals?: "result" | "error";
+  /** Leave out of `tools/list` what the caller's credential does not allow; false by default. Costs a request. */
+  readonly hideUncallable?: boolean;
+  /**
+   * Answer HTTP 403 with `WWW-Authenticate` to a call whose credential lacks a tool's scope, as the MCP authorization
+   * specification asks of clients that can obtain more scopes, in place of an error result; false by default. Works
+   * on protected servers of SDK v2 whose requests come through a verifying door; elsewhere the result says it.
+   */
+  readonly scopeStepUp?: boolean;
+}
+
+const OPTION_NAMES = ["refusals", "hideUncallable", "scopeStepUp"] satisfies (keyof PaywallOptions)[];
+
+/**
+ * Checks a paywall's own options.
+ *
+ * @throws TypeError saying what is wrong and what to do
+ */
+export function checkMcpOptions(options: PaywallOptions): void {
+  checkPaywallOptions(options, OPTION_NAMES);
+  const { refusals } = options;
+  if (refusals !== undefined && refusals !== "result" && refusals !== "error") {
+    throw new TypeError('createPaywall: refusals is "result" or "error"');
+  }
+}

@@ -1,0 +1,2 @@
+/** A request handler as the SDKs keep it: it gets the whole JSON-RPC request. */
+export type RequestHandler = (request: unknown, context: unknown) => unknown;

@@ -1,0 +1,39 @@
+import type { Call, Gate } from "@licentric/paywall/adapter";
+import { digest, hashToken, isRecord, member } from "@licentric/paywall/adapter";
+import { META_PREFIX } from "./meta.ts";
+import type { RequestContext } from "./request-context.ts";
+
+/** `_meta` key under which an agent may name its call, so that a repetition is neither run nor billed again. */
+export const IDEMPOTENCY_META_KEY = `${META_PREFIX}idempotencyKey`;
+
+/** Puts a call together. */
+export function toCall(
+  gate: Gate,
+  context: RequestContext,
+  token: string | undefined,
+  args: unknown,
+  sentArgs: unknown = args,
+): Call {
+  let binding: string | undefined;
+  let round: string | undefined;
+  return {
+    kind: gate.kind,
+    name: gate.name,
+    args,
+    token,
+    tokenHash: hashToken(token ?? ""),
+    signal: context.signal,
+    agentKey: readAgentKey(context.meta),
+    madeOf: gate.madeOf,
+    continues: context.continuation !== undefined,
+    // Made when first asked for: most calls need neither.
+    binding: () => (binding ??= digest(gate.id, sentArgs)),
+    round: () => (round ??= digest(context.continuation)),
+  };
+}
+
+function readAgentKey(meta: unknown): string | null | undefined {
+  if (!isRecord(meta) || !(IDEMPOTENCY_META_KEY in meta)) return undefined;
+  const key = member(meta, IDEMPOTENCY_META_KEY);
+  return typeof key === "string" && /^[\x20-\x7E]{1,255}$/.test(key) ? key : null;
+}

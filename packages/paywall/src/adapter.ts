@@ -1,0 +1,52 @@
+// What an adapter to a protocol or a framework is built of: `@licentric/mcp` is one.
+export type { BudgetState } from "@licentric/sdk";
+export { agentNameOf, type Caller } from "./billing/caller.ts";
+export type { Answer, Recorded } from "./billing/gateway.ts";
+export type { JournalOptions } from "./billing/journal-sink.ts";
+export type { VerifiedCaller } from "./billing/verification-cache.ts";
+export type { Admission, Outcome, Settlement } from "./call/admission.ts";
+export { isRefusal } from "./call/charge.ts";
+export type { Gate, Passage } from "./call/gate.ts";
+export { createRepetitions, endSlot } from "./call/repetitions.ts";
+export type { Ending, Slot } from "./call/replays.ts";
+export type { Call } from "./call.ts";
+export { buildCore, createCore, type PaywallCore } from "./core.ts";
+export {
+  type CredentialRequest,
+  findToken,
+  hashToken,
+  TOKEN_VARIABLE,
+  type TokenRequest,
+  type TokenSource,
+} from "./credential/token.ts";
+export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
+export {
+  createDoor,
+  type Door,
+  type DoorOptions,
+  type ProtectedResourceMetadata,
+  protectedResourceMetadata,
+  protectedResourceMetadataUrl,
+} from "./http/door.ts";
+export {
+  createVerifier,
+  type TokenVerifier,
+  type VerifiedAuth,
+  type VerifierOptions,
+} from "./http/verifier.ts";
+export { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
+export { type ChargeMode, type ChargeOptions, type Policy, toPolicy } from "./pricing/charge-options.ts";
+export {
+  type Links,
+  type Refusal,
+  type RefusalCode,
+  type RefusalDetails,
+  refuse,
+  STATUS,
+} from "./refusal.ts";
+export { Refused } from "./refused.ts";
+export type { SpanAttributes, Trace } from "./telemetry.ts";
+export { digest } from "./util/digest.ts";
+export { createExpiringMap } from "./util/expiring-map.ts";
+export { isRecord, member, textMember } from "./util/record.ts";
+export { withTimeLimit } from "./util/time-limit.ts";

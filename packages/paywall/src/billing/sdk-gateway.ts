@@ -1,0 +1,194 @@
+import {
+  AuthenticationError,
+  BudgetExceededError,
+  ConflictError,
+  ConnectionError,
+  InternalServerError,
+  type Licentric,
+  LicentricError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  type RequestOptions,
+  ResponseValidationError,
+} from "@licentric/sdk";
+import { hashToken } from "../credential/token.ts";
+import type { JournalEvent } from "../journal/journal-event.ts";
+import { type Refusal, refuse } from "../refusal.ts";
+import { BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
+import { createFairQueue, QueueError } from "./fair-queue.ts";
+import type { Answer, Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
+
+/** Tries after the first one. The time limit usually ends them sooner. */
+const RETRIES = 3;
+
+/** Bytes of an answer that are read at most: there is one agent in it, with 50 scopes of 100 characters at most. */
+const MAX_RESPONSE_BYTES = 1_048_576;
+
+/**
+ * Requests with one token that are in flight at most: more than an agent needs where the API is quick, and where it
+ * is not, what another agent's request finds before it.
+ */
+const PER_TOKEN = 16;
+
+/** Requests in flight at most: fewer than the client's 256 connections, so that none waits where its time runs. */
+const IN_FLIGHT = 200;
+
+/** Requests with one token that wait at most. */
+const WAITING = 256;
+
+/**
+ * Requests in flight, and waiting, with tokens for which the API has answered nothing good yet: anybody can make up
+ * any number of them. An API that is well answers each at once, so that a new agent's first request is soon through.
+ */
+const STRANGERS = { total: 50, waiting: 1_024 };
+
+/** Tokens that the API has vouched for that are remembered, by their hashes. */
+const KNOWN_TOKENS = 10_000;
+
+/** How many times as many may wait, and as long, where the handler has run: its work would be lost. */
+const SETTLING = 4;
+
+/** The API, reached by the official client. */
+export function createSdkGateway(client: Licentric): Gateway {
+  const queue = createFairQueue({
+    perCaller: PER_TOKEN,
+    total: IN_FLIGHT,
+    waiting: WAITING,
+    waitingFirst: SETTLING * WAITING,
+    strangers: STRANGERS,
+    knownCallers: KNOWN_TOKENS,
+  });
+  const breaker = createBreaker({ kindOf });
+
+  async function ask<Value>(
+    token: string,
+    options: GatewayOptions,
+    send: (options: RequestOptions) => Promise<Value>,
+  ): Promise<Answer<Value>> {
+    const caller = hashToken(token);
+    const answersBefore = breaker.answers();
+    const { deadline, settles = false } = options;
+    const waiting = { patience: settles ? SETTLING * deadline : deadline, first: settles };
+    // Whose handler has run was let in, however long ago.
+    if (settles) queue.trust(caller);
+    try {
+      const answer = await queue.run(caller, waiting, () =>
+        tryTwice(options, (tries) => breaker.run(() => send(tries), caller)),
+      );
+      if ("value" in answer) queue.trust(caller);
+      else if (answer.refusal.code === "invalid_token") queue.distrust(caller);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof QueueError)) throw error;
+      // Where nothing was answered in all that time, it is no matter of how many there are.
+      const isAway = error.reason === "late" && breaker.answers() === answersBefore;
+      const refusal = isAway
+        ? refuse("billing_unavailable")
+        : refuse("rate_limited", {}, { retryAfter: Math.ceil(deadline / 1_000) });
+      return { refusal, unknown: false, cause: error };
+    }
+  }
+
+  return {
+    verify: (token, request, options) =>
+      ask(token, options, (send) => client.mcp.verify(token, toBody(request), send)),
+    reserve: (token, { meterName, expiresIn, ...request }, options) =>
+      ask(token, options, (send) =>
+        client.mcp.reserve(
+          token,
+          { ...toBody(request), meterName, ...(expiresIn !== undefined && { expiresIn }) },
+          send,
+        ),
+      ),
+    async commit(token, reservationId, quantity, options) {
+      const answer = await ask(token, { ...options, settles: true }, (send) =>
+        client.mcp.commit(token, reservationId, { quantity }, send),
+      );
+      if ("value" in answer)
+        return { value: { lapsed: false, event: answer.value.event }, retried: answer.retried };
+      const { cause } = answer;
+      const isGone = cause instanceof ConflictError || cause instanceof NotFoundError;
+      return isGone && cause.answeredByApi ? { value: { lapsed: true }, retried: false } : answer;
+    },
+    release: (token, reservationId, options) =>
+      ask(token, { ...options, settles: true }, (send) => client.mcp.release(token, reservationId, send)),
+    // The journal has a breaker of its own: it backs off, and nobody waits for it.
+    record: (events, signal) => client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
+    close: () => client.close(),
+  };
+}
+
+function toUsage({ metadata, ...event }: JournalEvent) {
+  return { ...event, ...(metadata !== undefined && { metadata: { ...metadata } }) };
+}
+
+function toBody({ requiredScopes, ...request }: MeterRequest) {
+  return { ...request, ...(requiredScopes !== undefined && { requiredScopes: [...requiredScopes] }) };
+}
+
+/**
+ * Sends a request until it is answered or its time is over. Each try has all of the time that is left: a slow API is
+ * slow, not away. The first is told from the others: only after a failed one can a duplicate be our own.
+ */
+async function tryTwice<Value>(
+  { idempotencyKey, deadline }: GatewayOptions,
+  send: (options: RequestOptions) => Promise<Value>,
+): Promise<Answer<Value>> {
+  const end = performance.now() + deadline;
+  const options = () => {
+    const left = Math.max(1, end - performance.now());
+    return { idempotencyKey, deadline: left, timeout: left, maxResponseBytes: MAX_RESPONSE_BYTES };
+  };
+  try {
+    return { value: await send({ ...options(), maxRetries: 0 }), retried: false };
+  } catch (error) {
+    if (!isOutage(error) || end - performance.now() < 20) return refusedBy(error, false);
+  }
+  try {
+    return { value: await send({ ...options(), maxRetries: RETRIES - 1 }), retried: true };
+  } catch (error) {
+    return refusedBy(error, true);
+  }
+}
+
+/** Neither a call that was given up nor a proxy's page says anything about the API. */
+function kindOf(error: unknown): FailureKind {
+  const isFromApi = error instanceof LicentricError && error.answeredByApi;
+  if (isFromApi && !(error instanceof InternalServerError)) return "answered";
+  return isOutage(error) ? "unavailable" : "unknown";
+}
+
+/** Whether the API, or what stands before it, did not do what it was asked and may do it the next time. */
+function isOutage(error: unknown): boolean {
+  return (
+    error instanceof ConnectionError ||
+    error instanceof InternalServerError ||
+    error instanceof ResponseValidationError ||
+    // The request did not arrive whole, or too early.
+    (error instanceof LicentricError && (error.status === 408 || error.status === 425))
+  );
+}
+
+/** Whether something else answered in the API's place, a proxy or a firewall: that is nothing of the agent's. */
+function isForeign(error: unknown): error is LicentricError {
+  return error instanceof LicentricError && error.status !== undefined && !error.answeredByApi;
+}
+
+function refusedBy(error: unknown, retried: boolean): RefusedAnswer {
+  // Without its answer the API may have done what it was asked, and so it may before an earlier try failed.
+  const unknown = retried || isOutage(error) || isForeign(error);
+  return { refusal: refusalOf(error), unknown, cause: error };
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (isOutage(error) || error instanceof BreakerOpenError) return refuse("billing_unavailable");
+  // A proxy's own rate limit passes by itself; whatever else it says, somebody has to look at it.
+  if (isForeign(error)) return refuse(error.status === 429 ? "billing_unavailable" : "misconfigured");
+  if (error instanceof AuthenticationError) return refuse("invalid_token");
+  if (error instanceof PermissionDeniedError) return refuse("insufficient_scope");
+  if (error instanceof BudgetExceededError) return refuse("budget_exceeded", {}, { budget: error.budget });
+  if (error instanceof RateLimitError) return refuse("rate_limited", {}, { retryAfter: error.retryAfter });
+  if (error instanceof ConflictError) return refuse("idempotency_conflict");
+  return refuse("misconfigured");
+}

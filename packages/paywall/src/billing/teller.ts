@@ -1,0 +1,227 @@
+import { randomUUID } from "node:crypto";
+import type { TokenHash } from "../credential/token.ts";
+import type { Emitter } from "../events.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { Bill } from "../pricing/price-call.ts";
+import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
+import { Refused } from "../refused.ts";
+import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
+import { agentNameOf, type Caller, toCaller } from "./caller.ts";
+import type { Gateway, GatewayOptions, RefusedAnswer } from "./gateway.ts";
+import { reasonForOwner } from "./gateway.ts";
+import { type Conditions, conditions, createHolds, type Hold, type RecordTries } from "./holds.ts";
+import type { Order } from "./order.ts";
+import { createUnserved, type Sent } from "./unserved.ts";
+import type { VerificationCache } from "./verification-cache.ts";
+
+/** What a teller needs. */
+export interface TellerOptions {
+  readonly gateway: Gateway;
+  readonly emitter: Emitter;
+  readonly links: Links;
+  readonly cache: VerificationCache;
+  /** Where usage waits for delivery; undefined where the paywall keeps no journal. */
+  readonly journal: (() => Promise<Journal>) | undefined;
+  /** Milliseconds for each request, from when it is sent. */
+  readonly timeout: number;
+  readonly now: () => number;
+}
+
+/** Asks the API who calls and has it bill them. Every method throws {@link Refused}. */
+export interface Teller {
+  refuse(code: RefusalCode, details?: RefusalDetails): Refused;
+  /** Verifies a caller and records nothing; without a request where the token is trusted still. */
+  verify(order: Order): Promise<Caller>;
+  /** Who calls: as last known, else as the API says. Whether the token is good still is not asked. */
+  identify(order: Order): Promise<Caller>;
+  /**
+   * Verifies a caller and bills it, in one request.
+   *
+   * @param known - who calls, where that was found out already
+   */
+  meter(order: Order, bill: Bill, known?: Caller): Promise<Caller>;
+  hold(order: Order, bill: Bill): Promise<Hold>;
+  /** Notes usage in the journal; by a request where it takes no more. */
+  note(order: Order, caller: Caller, bill: Bill): Promise<void>;
+  /** Who a token stood for when it was last verified. */
+  lastKnown(order: Pick<Order, "call">): Caller | undefined;
+  /** Tells the owner of something to look at. */
+  report(order: Pick<Order, "call">, reason: string, error: unknown, bill?: Bill): void;
+}
+
+/** Makes a teller. */
+export function createTeller(options: TellerOptions): Teller {
+  const { gateway, emitter, links, cache, timeout, now } = options;
+  const agentOf = (tokenHash: TokenHash) => {
+    const known = cache.lastKnown(tokenHash);
+    return known && agentNameOf(known);
+  };
+  const unserved = createUnserved<Sent>(agentOf, now);
+
+  const refused = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
+
+  const optionsFor = ({ settles }: Order, idempotencyKey: string = randomUUID()): GatewayOptions => ({
+    idempotencyKey,
+    deadline: timeout,
+    settles,
+  });
+
+  /** The gateway knows neither the owner's links nor what the call needs. */
+  function refusedBy(order: Order, answer: RefusedAnswer, bill?: Bill): Refused {
+    const { refusal, unknown, cause } = answer;
+    const { code, retryAfter, budget } = refusal;
+    if (code === "invalid_token") cache.forget(order.call.tokenHash);
+    // What an agent's key is sent as names its call and its price: it has paid for what another run of it used.
+    const hasRun = order.settles;
+    if (code === "idempotency_conflict" && typeof order.call.agentKey === "string")
+      return refused("idempotency_replay", { hasRun });
+    const reason = reasonForOwner(answer);
+    if (reason !== undefined) report(order, reason, cause);
+    const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
+    const details = { retryAfter, budget, quantity: bill?.quantity, requiredScopes, hasRun };
+    return new Refused(refuse(code, links, details), unknown);
+  }
+
+  /** Lets a caller through that the API, or the cache, vouches for. */
+  function accept(
+    { call, policy, settles }: Order,
+    caller: Caller,
+    source: "api" | "cache",
+    recorded: boolean,
+  ): void {
+    // A server that does not know `requiredScopes` has not looked.
+    if (!policy.scopes.every((scope) => caller.scopes.includes(scope))) {
+      const details = { requiredScopes: policy.scopes, hasRun: settles };
+      throw new Refused(refuse("insufficient_scope", links, details), recorded);
+    }
+    const { accountId, agentId, budget } = caller;
+    emitter.emit("verified", { kind: call.kind, name: call.name, accountId, agentId, source, budget });
+  }
+
+  async function verify(order: Order): Promise<Caller> {
+    const { tokenHash, signal } = order.call;
+    const trusted = cache.trusted(tokenHash);
+    const known = trusted ?? (await cache.verified(tokenHash, () => ask(order), signal));
+    const caller = { ...known, budget: undefined };
+    accept(order, caller, trusted === undefined ? "api" : "cache", false);
+    return caller;
+  }
+
+  async function ask(order: Order): Promise<Caller> {
+    const answer = await gateway.verify(order.token, {}, optionsFor(order));
+    if ("refusal" in answer) throw refusedBy(order, answer);
+    return toCaller(answer.value);
+  }
+
+  function lastKnown({ call }: Pick<Order, "call">): Caller | undefined {
+    const known = cache.lastKnown(call.tokenHash);
+    return known && { ...known, budget: undefined };
+  }
+
+  const identify = async (order: Order) => lastKnown(order) ?? (await verify(order));
+
+  async function meter(order: Order, bill: Bill, known?: Caller): Promise<Caller> {
+    const { tokenHash } = order.call;
+    const own = agentBillingKey(order);
+    const name = own ?? priceName(order, bill);
+    const sender = known ?? (unserved.needsAgent(name, tokenHash) ? await identify(order) : lastKnown(order));
+    const from = { tokenHash, agent: sender && agentNameOf(sender) };
+    const left = unserved.take(name, from);
+    const { key, at } = left?.sent ?? { key: own ?? randomUUID(), at: now() };
+    try {
+      const tries = { key, at, until: left?.sent.until };
+      const { caller, duplicate } = await record(order, bill, tries, conditions(order.policy));
+      if (duplicate) left?.confirm();
+      metered(order, caller, bill, key, { duplicate, pending: false });
+      return caller;
+    } catch (error) {
+      if (error instanceof Refused && (error.mayBeRecorded || left !== undefined))
+        unserved.put(name, { key, at, until: now() }, from);
+      throw error;
+    }
+  }
+
+  async function record(
+    order: Order,
+    bill: Bill,
+    { key, at, until }: RecordTries,
+    asked: Conditions,
+  ): Promise<{ readonly caller: Caller; readonly duplicate: boolean }> {
+    const { tokenHash } = order.call;
+    const askedAt = Date.now();
+    const answer = await gateway.verify(order.token, { ...bill, ...asked }, optionsFor(order, key));
+    if ("refusal" in answer) throw refusedBy(order, answer, bill);
+    const caller = toCaller(answer.value);
+    cache.remember(tokenHash, caller, askedAt);
+    accept(order, caller, "api", true);
+    const { event } = answer.value;
+    const tries = triesOf(at, answer.retried ? now() : until, now());
+    if (agentBillingKey(order) !== undefined && isOfEarlierCall(event, tries))
+      throw refused("idempotency_replay", { hasRun: order.settles });
+    return { caller, duplicate: event?.duplicate === true };
+  }
+
+  const { hold } = createHolds({
+    gateway,
+    unserved: createUnserved(agentOf, now),
+    now,
+    parts: { refused, refusedBy, optionsFor, accept, verify, identify, record, metered, report, cache },
+  });
+
+  async function note(order: Order, caller: Caller, bill: Bill): Promise<void> {
+    const name = priceName(order, bill);
+    const sender = { tokenHash: order.call.tokenHash, agent: agentNameOf(caller) };
+    const at = now();
+    const sent = unserved.take(name, sender)?.sent ?? { key: randomUUID(), at, until: at };
+    const idempotencyKey = sent.key;
+    try {
+      if (options.journal === undefined) throw new TypeError("this paywall keeps no journal");
+      const journal = await options.journal();
+      await journal.append({
+        idempotencyKey,
+        timestamp: new Date().toISOString(),
+        agentId: caller.agentId,
+        ...bill,
+      });
+    } catch (error) {
+      report(order, "usage could not be journalled; it is recorded by a request instead", error, bill);
+      unserved.put(name, sent, sender);
+      await meter(order, bill, caller);
+      return;
+    }
+    metered(order, caller, bill, idempotencyKey, { duplicate: false, pending: true });
+  }
+
+  function metered(
+    { call }: Order,
+    { agentId }: Caller,
+    bill: Bill,
+    idempotencyKey: string,
+    how: { duplicate: boolean; pending: boolean },
+  ): void {
+    emitter.emit("metered", { kind: call.kind, name: call.name, agentId, ...bill, idempotencyKey, ...how });
+  }
+
+  function report({ call }: Pick<Order, "call">, reason: string, error: unknown, bill?: Bill): void {
+    const agentId = cache.lastKnown(call.tokenHash)?.agentId;
+    emitter.emit("failed", {
+      reason,
+      error,
+      kind: call.kind,
+      name: call.name,
+      ...bill,
+      ...(agentId !== undefined && { agentId }),
+    });
+  }
+
+  return {
+    refuse: refused,
+    verify,
+    identify,
+    meter,
+    hold,
+    note,
+    lastKnown,
+    report,
+  };
+}

@@ -1,0 +1,100 @@
+import type { TokenHash } from "../credential/token.ts";
+import { createExpiringMap } from "../util/expiring-map.ts";
+
+/** A key under which usage was sent to be recorded. */
+export interface Sent {
+  readonly key: string;
+  /** When it was sent first. */
+  readonly at: number;
+  /** When the last try was given up. */
+  readonly until: number;
+}
+
+/** What was taken, to be sent once more. */
+export interface Taken<Value> {
+  readonly sent: Value;
+  /** The API says that the key was recorded for this agent before: no other can have sent it. */
+  confirm(): void;
+}
+
+/** Whom usage was sent for. The agent is known only where the API has said who the token belongs to. */
+export interface Sender {
+  readonly tokenHash: TokenHash;
+  readonly agent: string | undefined;
+}
+
+/** Keys whose usage the API may have recorded although nothing was served: the next such call uses them up. */
+export interface Unserved<Value extends Sent = Sent> {
+  put(name: string, sent: Value, sender: Sender): void;
+  /** Whether the sender's agent has to be known to say which of these keys is its own. */
+  needsAgent(name: string, tokenHash: TokenHash): boolean;
+  /**
+   * Takes a key of the same agent. Where the agent of a key was never known, any agent may try it, once: the API
+   * keeps each agent's keys apart, so the key records a new event for whoever it does not belong to.
+   */
+  take(name: string, sender: Sender): Taken<Value> | undefined;
+}
+
+interface Entry<Value> extends Sender {
+  readonly id: string;
+  readonly name: string;
+  readonly sent: Value;
+  /** Agents that have tried the key, whose own it was not. */
+  readonly tried: Set<string>;
+}
+
+const HOUR = 3_600_000;
+
+/**
+ * Makes a memory of up to 10,000 such keys, each for an hour.
+ *
+ * @param agentOf - the agent of a token, where it has become known by now
+ */
+export function createUnserved<Value extends Sent>(
+  agentOf: (tokenHash: TokenHash) => string | undefined,
+  now: () => number,
+): Unserved<Value> {
+  const byName = new Map<string, Set<Entry<Value>>>();
+  const entries = createExpiringMap<Entry<Value>>({
+    limit: 10_000,
+    ttl: HOUR,
+    now,
+    onEvict(entry) {
+      const named = byName.get(entry.name);
+      named?.delete(entry);
+      if (named?.size === 0) byName.delete(entry.name);
+    },
+  });
+  let count = 0;
+  const named = (name: string) => [...(byName.get(name) ?? [])].filter(({ id }) => entries.get(id));
+  const agentIn = ({ agent, tokenHash }: Entry<Value>) => agent ?? agentOf(tokenHash);
+
+  return {
+    put(name, sent, { tokenHash, agent }) {
+      count += 1;
+      const tried = new Set<string>();
+      const entry = { id: String(count), name, sent, tokenHash, agent, tried };
+      byName.set(name, (byName.get(name) ?? new Set()).add(entry));
+      entries.set(entry.id, entry);
+    },
+    needsAgent(name, tokenHash) {
+      const found = named(name);
+      return found.length > 0 && !found.some((entry) => entry.tokenHash === tokenHash);
+    },
+    take(name, { tokenHash, agent }) {
+      const found = named(name);
+      const own = found.find(
+        (entry) => entry.tokenHash === tokenHash || (agent !== undefined && agentIn(entry) === agent),
+      );
+      if (own !== undefined) {
+        entries.delete(own.id);
+        return { sent: own.sent, confirm: () => undefined };
+      }
+      if (agent === undefined) return undefined;
+      const orphan = found.find((entry) => agentIn(entry) === undefined && !entry.tried.has(agent));
+      if (orphan === undefined) return undefined;
+      orphan.tried.add(agent);
+      return { sent: orphan.sent, confirm: () => entries.delete(orphan.id) };
+    },
+  };
+}

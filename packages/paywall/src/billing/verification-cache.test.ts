@@ -1,0 +1,232 @@
+import { describe, expect, test, vi } from "vitest";
+import { hashToken } from "../credential/token.ts";
+import {
+  createVerificationCache,
+  type VerificationCacheOptions,
+  type VerifiedCaller,
+} from "./verification-cache.ts";
+
+const TOKEN = hashToken("AGT-secret-token");
+
+function callerOf(changes: Partial<VerifiedCaller> = {}): VerifiedCaller {
+  return { accountId: "acc_1", agentId: "agt_1", scopes: ["mcp:invoke"], expiresAt: undefined, ...changes };
+}
+
+function setUp(options: Partial<VerificationCacheOptions> = {}) {
+  const clock = { now: 1_000_000 };
+  const cache = createVerificationCache({ cacheTtl: 10_000, now: () => clock.now, ...options });
+  return { cache, clock };
+}
+
+/** A verification that answers when it is told to. */
+function heldVerification() {
+  const signals: AbortSignal[] = [];
+  let answer = (_: VerifiedCaller) => {};
+  let fail = (_: Error) => {};
+  const verify = vi.fn((signal: AbortSignal) => {
+    signals.push(signal);
+    return new Promise<VerifiedCaller>((resolve, reject) => {
+      answer = resolve;
+      fail = reject;
+    });
+  });
+  return {
+    verify,
+    signals,
+    answer: (caller = callerOf()) => answer(caller),
+    fail: (error: Error) => fail(error),
+  };
+}
+
+describe("a verified token", () => {
+  test("is trusted for cacheTtl and then asked for again", async () => {
+    const { cache, clock } = setUp();
+    const verify = vi.fn(async () => callerOf());
+    for (const at of [0, 1, 9999]) {
+      clock.now = 1_000_000 + at;
+      expect(await cache.verified(TOKEN, verify)).toEqual(callerOf());
+    }
+    expect(verify).toHaveBeenCalledTimes(1);
+    clock.now = 1_010_000;
+    await cache.verified(TOKEN, verify);
+    expect(verify).toHaveBeenCalledTimes(2);
+  });
+
+  test("is never trusted beyond its own expiry", async () => {
+    const { cache, clock } = setUp();
+    cache.remember(TOKEN, callerOf({ expiresAt: new Date(1_004_000) }));
+    clock.now = 1_003_999;
+    expect(cache.trusted(TOKEN)?.agentId).toBe("agt_1");
+    clock.now = 1_004_000;
+    expect(cache.trusted(TOKEN)).toBeUndefined();
+    expect(cache.lastKnown(TOKEN)).toBeUndefined();
+    expect(cache.size).toBe(0);
+  });
+
+  test("is trusted from the question on, however long the answer took", async () => {
+    const { cache, clock } = setUp();
+    const held = heldVerification();
+    const answer = cache.verified(TOKEN, held.verify);
+    clock.now += 9000;
+    held.answer();
+    await answer;
+    expect(cache.trusted(TOKEN)).toBeDefined();
+    clock.now += 1000;
+    expect(cache.trusted(TOKEN)).toBeUndefined();
+  });
+
+  test("with a cacheTtl of 0 is asked for each time, and still known", async () => {
+    const { cache } = setUp({ cacheTtl: 0 });
+    const verify = vi.fn(async () => callerOf());
+    await cache.verified(TOKEN, verify);
+    await cache.verified(TOKEN, verify);
+    expect(verify).toHaveBeenCalledTimes(2);
+    expect(cache.lastKnown(TOKEN)).toEqual(callerOf());
+  });
+
+  test("whose expiry is no date is not remembered", () => {
+    const { cache } = setUp();
+    cache.remember(TOKEN, callerOf({ expiresAt: new Date("soon") }));
+    expect(cache.size).toBe(0);
+  });
+
+  test("gives every caller an object of its own, without anything else the answer carried", async () => {
+    const { cache } = setUp();
+    const answer = {
+      ...callerOf({ expiresAt: new Date(2_000_000) }),
+      budget: { remaining: 3 },
+      token: TOKEN,
+    };
+    const first = await cache.verified(TOKEN, async () => answer);
+    expect(Object.keys(first)).toEqual(["accountId", "agentId", "scopes", "expiresAt"]);
+    if (!Array.isArray(first.scopes)) throw new Error("scopes must be a list");
+    first.scopes.push("admin");
+    first.expiresAt?.setTime(9e12);
+    expect(cache.trusted(TOKEN)).toEqual(callerOf({ expiresAt: new Date(2_000_000) }));
+  });
+});
+
+describe("concurrent calls of one token", () => {
+  test("share one request", async () => {
+    const { cache } = setUp();
+    const held = heldVerification();
+    const answers = Promise.all(Array.from({ length: 50 }, () => cache.verified(TOKEN, held.verify)));
+    held.answer();
+    expect(await answers).toEqual(Array.from({ length: 50 }, () => callerOf()));
+    expect(held.verify).toHaveBeenCalledTimes(1);
+  });
+
+  test("all hear of a failure, and the next call asks again", async () => {
+    const { cache } = setUp();
+    const held = heldVerification();
+    const answers = Promise.allSettled([
+      cache.verified(TOKEN, held.verify),
+      cache.verified(TOKEN, held.verify),
+    ]);
+    const outage = new Error("connect ECONNREFUSED");
+    held.fail(outage);
+    for (const answer of await answers) expect(answer).toEqual({ status: "rejected", reason: outage });
+    expect(cache.size).toBe(0);
+    expect(await cache.verified(TOKEN, async () => callerOf())).toEqual(callerOf());
+  });
+
+  test("one that gives up leaves the request to the others", async () => {
+    const { cache } = setUp();
+    const held = heldVerification();
+    const impatient = new AbortController();
+    const first = cache.verified(TOKEN, held.verify, impatient.signal);
+    const second = cache.verified(TOKEN, held.verify, new AbortController().signal);
+    impatient.abort(new Error("cancelled"));
+    await expect(first).rejects.toThrow("cancelled");
+    expect(held.signals[0]?.aborted).toBe(false);
+    held.answer();
+    expect(await second).toEqual(callerOf());
+  });
+
+  test("when all give up the request is called off, and a later call begins anew", async () => {
+    const { cache } = setUp();
+    const held = heldVerification();
+    const impatient = new AbortController();
+    const both = Promise.allSettled([
+      cache.verified(TOKEN, held.verify, impatient.signal),
+      cache.verified(TOKEN, held.verify, impatient.signal),
+    ]);
+    impatient.abort();
+    await both;
+    expect(held.signals[0]?.aborted).toBe(true);
+    expect(await cache.verified(TOKEN, async () => callerOf({ agentId: "agt_2" }))).toMatchObject({
+      agentId: "agt_2",
+    });
+  });
+
+  test("a signal that has ended before makes no request", async () => {
+    const { cache } = setUp();
+    const held = heldVerification();
+    await expect(cache.verified(TOKEN, held.verify, AbortSignal.abort())).rejects.toThrow();
+    expect(held.verify).not.toHaveBeenCalled();
+  });
+
+  test("different tokens do not share", async () => {
+    const { cache } = setUp();
+    const [one, two] = await Promise.all([
+      cache.verified(hashToken("AGT-1"), async () => callerOf({ agentId: "1" })),
+      cache.verified(hashToken("AGT-2"), async () => callerOf({ agentId: "2" })),
+    ]);
+    expect([one.agentId, two.agentId]).toEqual(["1", "2"]);
+    expect(cache.trusted(hashToken("AGT-1"))?.agentId).toBe("1");
+  });
+});
+
+describe("the last known caller", () => {
+  test("is known after cacheTtl, until the token itself expires", () => {
+    const { cache, clock } = setUp();
+    cache.remember(TOKEN, callerOf({ expiresAt: new Date(5_000_000) }));
+    clock.now = 4_999_999;
+    expect(cache.trusted(TOKEN)).toBeUndefined();
+    expect(cache.lastKnown(TOKEN)?.agentId).toBe("agt_1");
+    clock.now = 5_000_000;
+    expect(cache.lastKnown(TOKEN)).toBeUndefined();
+  });
+
+  test("of a token without a known expiry is known for lastKnownTtl", () => {
+    const { cache, clock } = setUp({ lastKnownTtl: 60_000 });
+    cache.remember(TOKEN, callerOf());
+    clock.now += 59_999;
+    expect(cache.lastKnown(TOKEN)).toBeDefined();
+    clock.now += 1;
+    expect(cache.lastKnown(TOKEN)).toBeUndefined();
+  });
+
+  test("is nobody for a token that was never verified", () => {
+    expect(setUp().cache.lastKnown(TOKEN)).toBeUndefined();
+  });
+
+  test("is gone with the API's 401, even where an older answer comes in later", async () => {
+    const { cache } = setUp();
+    cache.remember(TOKEN, callerOf());
+    cache.forget(TOKEN);
+    expect(cache.lastKnown(TOKEN)).toBeUndefined();
+    const held = heldVerification();
+    const answer = cache.verified(TOKEN, held.verify);
+    cache.forget(TOKEN);
+    held.answer();
+    await answer;
+    expect(cache.trusted(TOKEN)).toBeUndefined();
+    expect(cache.lastKnown(TOKEN)).toBeUndefined();
+  });
+});
+
+test("the least recently used token is forgotten first, and no more than maxEntries are held", () => {
+  const { cache } = setUp({ maxEntries: 3 });
+  for (const name of ["a", "b", "c"]) cache.remember(hashToken(name), callerOf({ agentId: name }));
+  cache.trusted(hashToken("a"));
+  cache.remember(hashToken("d"), callerOf({ agentId: "d" }));
+  expect(["a", "b", "c", "d"].map((name) => cache.trusted(hashToken(name))?.agentId)).toEqual([
+    "a",
+    undefined,
+    "c",
+    "d",
+  ]);
+  for (let n = 0; n < 1000; n++) cache.remember(hashToken(`t${n}`), callerOf());
+  expect(cache.size).toBe(3);
+});

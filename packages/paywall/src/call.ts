@@ -1,0 +1,25 @@
+import type { TokenHash } from "./credential/token.ts";
+import type { CallSubject } from "./events.ts";
+
+/** One call, whichever SDK it came through. */
+export interface Call extends CallSubject {
+  /** What the handler gets; leaves the process in no form but {@link Call.binding}. */
+  readonly args: unknown;
+  readonly token: string | undefined;
+  /** Names the token where the token itself must not be kept. */
+  readonly tokenHash: TokenHash;
+  readonly signal: AbortSignal | undefined;
+  /** The agent's own idempotency key; null where it sent something that is none. */
+  readonly agentKey: string | null | undefined;
+  /** What tells its handler from others where its name does not, in this process alone. */
+  readonly madeOf: string | undefined;
+  /** Whether the client says that this goes on with an earlier call. Only says: it proves nothing. */
+  readonly continues: boolean;
+  /**
+   * Digest of what the call is and of its arguments: the same for every round of one call. Reads the arguments when it
+   * is first asked for, which is before anything is billed.
+   */
+  binding(): string;
+  /** Digest of the round: what the client answered to an `input_required` result. */
+  round(): string;
+}

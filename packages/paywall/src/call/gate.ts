@@ -1,0 +1,18 @@
+import type { CallSubject } from "../events.ts";
+import type { Policy } from "../pricing/charge-options.ts";
+import type { Refusal } from "../refusal.ts";
+
+/** Something that is charged for, behind its policy. */
+export interface Gate extends CallSubject {
+  /** Tells this gate from every other, across requests and restarts. */
+  readonly id: string;
+  readonly policy: Policy;
+  /**
+   * Tells a handler without a name from others of equal text and price, in this process alone; undefined where a name
+   * tells it.
+   */
+  readonly madeOf?: string;
+}
+
+/** What passing a gate gives: the handler's result, or why there is none. */
+export type Passage = { readonly result: unknown } | { readonly refusal: Refusal };

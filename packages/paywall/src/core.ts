@@ -1,0 +1,136 @@
+import { Licentric } from "@licentric/sdk";
+import type { Gateway } from "./billing/gateway.ts";
+import { createIdentify, type Identify, withRecent } from "./billing/identify.ts";
+import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./billing/journal-sink.ts";
+import { createSdkGateway } from "./billing/sdk-gateway.ts";
+import { createTeller } from "./billing/teller.ts";
+import { createVerificationCache } from "./billing/verification-cache.ts";
+import { type Charge, createCharge } from "./call/charge.ts";
+import { createUnderWay, type UnderWay } from "./call/in-flight.ts";
+import { createReplays, type Replays } from "./call/replays.ts";
+import type { Call } from "./call.ts";
+import { createFindCallToken, type FindCallToken } from "./credential/call-token.ts";
+import { createEmitter, type Emitter } from "./events.ts";
+import { keepsJournal, type PaywallOptions } from "./paywall-options.ts";
+import { type Links, type Refusal, refuse } from "./refusal.ts";
+import { createTelemetry, type Trace } from "./telemetry.ts";
+
+/** What a paywall is made of, whatever calls come through. */
+export interface PaywallCore {
+  /** Decides whether calls may run, and bills them. */
+  readonly charge: Charge;
+  /** Calls that have begun and not ended. */
+  readonly underWay: UnderWay;
+  /** What is kept for repetitions. */
+  readonly replays: Replays;
+  readonly emitter: Emitter;
+  readonly links: Links;
+  readonly trace: Trace;
+  /** Finds the token that a call came with. */
+  readonly findToken: FindCallToken;
+  /** Says who a token belongs to where no call is billed. */
+  readonly identify: Identify;
+  /** Delivers what is journalled, at once. */
+  flush(): Promise<void>;
+  /** Ends what is under way, delivers what is journalled, and lets go of the API, within `timeout` milliseconds. */
+  close(timeout: number): Promise<void>;
+}
+
+/**
+ * Makes the core of a paywall that asks the API.
+ *
+ * @throws TypeError where the options lack what others of them need
+ * @throws LicentricError where `baseUrl` or `apiKey` is malformed
+ */
+export function createCore(options: PaywallOptions): PaywallCore {
+  const apiKey = options.apiKey ?? (process.env["LICENTRIC_API_KEY"] || null);
+  const client =
+    options.client ??
+    new Licentric({ apiKey, ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }) });
+  if (options.client === undefined && apiKey === null && keepsJournal(options)) {
+    throw new TypeError(
+      `createPaywall: ${options.metering === "background" ? 'metering: "background"' : 'onUnavailable: "allow"'} delivers usage with a management key: set LICENTRIC_API_KEY or pass apiKey`,
+    );
+  }
+  const gateway = createSdkGateway(client);
+  const directory = options.journal?.directory ?? defaultJournalDirectory(client.baseUrl, apiKey);
+  return buildCore(
+    options,
+    options.client === undefined ? gateway : { ...gateway, close: async () => undefined },
+    keepsJournal(options) ? { ...options.journal, directory } : undefined,
+  );
+}
+
+/** Milliseconds for which `requireBearerAuth` trusts a token that was verified: every call behind it is verified again. */
+const IDENTITY_TRUST = 60_000;
+
+/** Puts the core of a paywall together over any gateway. */
+export function buildCore(
+  options: PaywallOptions,
+  gateway: Gateway,
+  journalAt?: JournalOptions & { readonly directory: string },
+): PaywallCore {
+  const { links = {}, timeout = 5_000 } = options;
+  const now = () => performance.now();
+  const allowOffline = options.onUnavailable === "allow";
+  const emitter = createEmitter();
+  const journal = journalAt && createJournalSink(journalAt, gateway, emitter);
+  const callers = withRecent(
+    createVerificationCache({ cacheTtl: options.verification?.cacheTtl ?? 0 }),
+    IDENTITY_TRUST,
+    now,
+  );
+  const teller = createTeller({
+    gateway,
+    emitter,
+    links,
+    cache: callers.cache,
+    journal: journal?.open,
+    timeout,
+    now,
+  });
+  const charge = createCharge({
+    teller,
+    emitter,
+    background: options.metering === "background",
+    allowOffline,
+    now,
+  });
+  const underWay = createUnderWay();
+  let isClosed = false;
+  /** Calls that are under way go on to their end; no other begins. */
+  async function refuseAsClosed({ kind, name }: Call): Promise<Refusal> {
+    const refusal = refuse("billing_unavailable", links, {
+      message: "This server is shutting down and takes no more calls. Nothing was run or charged.",
+    });
+    emitter.emit("denied", { kind, name, refusal, agentId: undefined });
+    return refusal;
+  }
+  return {
+    charge: {
+      admit: (call, policy) => (isClosed ? refuseAsClosed(call) : charge.admit(call, policy)),
+      identify: (call, policy) => (isClosed ? refuseAsClosed(call) : charge.identify(call, policy)),
+    },
+    underWay,
+    replays: createReplays(now),
+    emitter,
+    links,
+    trace: createTelemetry(emitter),
+    findToken: createFindCallToken({
+      tokenSource: options.token,
+      environment: process.env,
+      timeout,
+      emitter,
+      links,
+    }),
+    identify: createIdentify({ gateway, emitter, callers, links, timeout, allowOffline }),
+    flush: async () => journal?.flush(),
+    async close(closeTimeout) {
+      isClosed = true;
+      const end = now() + closeTimeout;
+      await underWay.end(closeTimeout);
+      await journal?.close(Math.max(0, end - now()));
+      await gateway.close();
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { hash } from "node:crypto";
+import { TimeLimitError, withTimeLimit } from "../util/time-limit.ts";
+
+/** The environment variable that holds the agent's token for stdio servers. */
+export const TOKEN_VARIABLE = "LICENTRIC_AGENT_TOKEN";
+
+/** What a {@link TokenSource} can look at. */
+export interface TokenRequest {
+  /** An HTTP header by its name in any case; undefined where there is none, and always for stdio. */
+  header(name: string): string | undefined;
+  /** The request's `_meta`. */
+  readonly meta: unknown;
+}
+
+/** What is known of how a call came, where its token is looked for. */
+export interface CredentialRequest extends TokenRequest {
+  /** The token that `requireBearerAuth` has verified. */
+  readonly authToken: string | undefined;
+  /** The `Authorization` header. */
+  readonly authorization: string | undefined;
+  /** Whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
+  isLocal(): boolean;
+}
+
+/** Says which token a call came with; undefined leaves it to the usual places. */
+export type TokenSource = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
+
+/** An owner's token function that cannot be used: it threw, did not answer in time, or answered what is no token. */
+export class TokenSourceError extends Error {
+  static {
+    TokenSourceError.prototype.name = "TokenSourceError";
+  }
+}
+
+/**
+ * The token of a call: of the owner's own source, else of the HTTP door, else of the `Authorization` header, else, of
+ * a call that is known to be local, of the environment.
+ *
+ * @param timeLimit - milliseconds that the owner's own source may take
+ * @throws TokenSourceError where the owner's own source cannot be used
+ */
+export async function findToken(
+  context: CredentialRequest,
+  source: TokenSource | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+  timeLimit: number,
+): Promise<string | undefined> {
+  const own = source && (await askSource(source, context, timeLimit));
+  if (own !== undefined) return own;
+  if (context.authToken !== undefined) return context.authToken;
+  if (context.authorization !== undefined) return bearerToken(context.authorization);
+  // Set and empty is how a shell or a compose file says that it has none.
+  const ofProcess = environment[TOKEN_VARIABLE] || undefined;
+  return ofProcess !== undefined && context.isLocal() ? ofProcess : undefined;
+}
+
+async function askSource(
+  source: TokenSource,
+  context: CredentialRequest,
+  timeLimit: number,
+): Promise<string | undefined> {
+  let own: unknown;
+  try {
+    own = await withTimeLimit(source({ header: context.header, meta: context.meta }), timeLimit);
+  } catch (error) {
+    if (error instanceof TimeLimitError)
+      throw new TokenSourceError(
+        `token did not answer within ${timeLimit} ms: let the function that is given to createPaywall as token give up sooner, or raise timeout`,
+        { cause: error },
+      );
+    throw new TokenSourceError("token threw", { cause: error });
+  }
+  // A program without types answers what `Headers.get` does.
+  if (typeof own === "string" || own === undefined) return own;
+  if (own === null) return undefined;
+  throw new TokenSourceError(`token answered a value of type ${typeof own}, not a text or undefined`);
+}
+
+/** The token of an `Authorization: Bearer …` header, the scheme in any case; "" where it is another scheme. */
+export function bearerToken(header: string): string {
+  return /^bearer +(\S+) *$/i.exec(header)?.[1] ?? "";
+}
+
+declare const isHash: unique symbol;
+
+/** Names a token where the token itself must not be kept. */
+export type TokenHash = string & { readonly [isHash]: true };
+
+/** The SHA-256 of a token. */
+export function hashToken(token: string): TokenHash {
+  return hash("sha256", token, "base64url") as TokenHash;
+}
+
+/** Whether a text can be an agent's token at all. What cannot is refused without a request. */
+export function isAgentToken(text: string): boolean {
+  return /^AGT-[\w.~+/=-]{8,500}$/.test(text);
+}

@@ -1,0 +1,116 @@
+import type { Identify } from "../billing/identify.ts";
+import { bearerToken } from "../credential/token.ts";
+import { type Links, type Refusal, refuse } from "../refusal.ts";
+import { Refused } from "../refused.ts";
+import { toAuth, type VerifiedAuth } from "./verifier.ts";
+
+/** How a door is made. */
+export interface DoorOptions {
+  /** The public URL of the MCP endpoint. */
+  readonly resource: URL | string;
+  /** Issuers of credentials, for clients that can obtain one by themselves (OAuth 2.0). */
+  readonly authorizationServers?: readonly string[];
+  /** Scopes that every request needs. */
+  readonly requiredScopes?: readonly string[];
+  /** What the server is called. */
+  readonly resourceName?: string;
+  /** A page for people. */
+  readonly documentation?: string;
+}
+
+/**
+ * The HTTP door of an MCP server, for web-standard requests: answers who called, or the response to send.
+ *
+ * 401 and 403 carry `WWW-Authenticate` with the metadata's URL; 429 carries `Retry-After`; 503 says that billing
+ * cannot be reached. `GET` of the metadata's own URL is answered with the RFC 9728 document.
+ */
+export type Door = (request: Request) => Promise<VerifiedAuth | Response>;
+
+/** RFC 9728 metadata of an MCP server. */
+export interface ProtectedResourceMetadata {
+  readonly resource: string;
+  readonly authorization_servers?: readonly string[];
+  readonly scopes_supported?: readonly string[];
+  readonly bearer_methods_supported: readonly string[];
+  readonly resource_name?: string;
+  readonly resource_documentation?: string;
+}
+
+/** Where a server's metadata is found: the well-known path before the path of the endpoint. */
+export function protectedResourceMetadataUrl(resource: URL | string): string {
+  const url = new URL(resource);
+  const path = url.pathname.replace(/\/$/, "");
+  return `${url.origin}/.well-known/oauth-protected-resource${path}`;
+}
+
+/** The metadata document of a server (RFC 9728). */
+export function protectedResourceMetadata(options: DoorOptions): ProtectedResourceMetadata {
+  const { authorizationServers, requiredScopes, resourceName, documentation } = options;
+  return {
+    resource: new URL(options.resource).href,
+    ...(authorizationServers !== undefined && { authorization_servers: authorizationServers }),
+    ...(requiredScopes !== undefined && { scopes_supported: requiredScopes }),
+    bearer_methods_supported: ["header"],
+    ...(resourceName !== undefined && { resource_name: resourceName }),
+    ...(documentation !== undefined && { resource_documentation: documentation }),
+  };
+}
+
+/** Makes a door. */
+export function createDoor(identify: Identify, links: Links, options: DoorOptions): Door {
+  const resource = new URL(options.resource);
+  const metadataUrl = protectedResourceMetadataUrl(resource);
+  const { requiredScopes = [] } = options;
+  return async (request) => {
+    if (request.method === "GET" && new URL(request.url).pathname === new URL(metadataUrl).pathname) {
+      return Response.json(protectedResourceMetadata(options), {
+        headers: { "access-control-allow-origin": "*" },
+      });
+    }
+    const header = request.headers.get("authorization");
+    const token = header === null ? undefined : bearerToken(header);
+    try {
+      const caller = await identify(token);
+      if (requiredScopes.every((scope) => caller.scopes.includes(scope)))
+        return toAuth(token ?? "", caller, resource);
+      return refusalResponse(
+        refuse("insufficient_scope", links, { requiredScopes }),
+        requiredScopes,
+        metadataUrl,
+      );
+    } catch (error) {
+      if (error instanceof Refused) return refusalResponse(error.refusal, requiredScopes, metadataUrl);
+      throw error;
+    }
+  };
+}
+
+const OAUTH_ERROR: Readonly<Partial<Record<Refusal["code"], string>>> = {
+  invalid_token: "invalid_token",
+  insufficient_scope: "insufficient_scope",
+};
+
+function refusalResponse(refusal: Refusal, scopes: readonly string[], metadataUrl: string): Response {
+  const error = OAUTH_ERROR[refusal.code];
+  const challenge = [
+    // RFC 6750: a request without any credential is told no error, only how to authenticate.
+    ...(error === undefined ? [] : [`error="${error}"`, `error_description="${quoted(refusal.message)}"`]),
+    ...(scopes.length === 0 ? [] : [`scope="${scopes.join(" ")}"`]),
+    `resource_metadata="${quoted(metadataUrl)}"`,
+  ];
+  const body = { error: error ?? refusal.code, error_description: refusal.message, refusal };
+  return Response.json(body, {
+    status: refusal.status,
+    headers: {
+      ...((refusal.status === 401 || refusal.status === 403) && {
+        "www-authenticate": `Bearer ${challenge.join(", ")}`,
+      }),
+      ...(refusal.retryAfter !== undefined && { "retry-after": String(Math.ceil(refusal.retryAfter)) }),
+    },
+  });
+}
+
+/** A header takes printable ASCII alone. */
+function quoted(text: string): string {
+  return text.replace(/[\\"]/g, "'").replace(/[^\x20-\x7E]/g, "-");
+}

@@ -1,0 +1,110 @@
+import type { Licentric } from "@licentric/sdk";
+import type { JournalOptions } from "./billing/journal-sink.ts";
+import type { TokenSource } from "./credential/token.ts";
+import type { ChargeOptions } from "./pricing/charge-options.ts";
+import type { Links } from "./refusal.ts";
+
+/** How a paywall is made. */
+export interface PaywallOptions {
+  /** Origin of the API; `LICENTRIC_BASE_URL`, else `https://www.licentric.com`. */
+  readonly baseUrl?: string;
+  /**
+   * Management key; `LICENTRIC_API_KEY`. Not needed: calls are verified and metered with their own agent's token.
+   * Only `metering: "background"` and `onUnavailable: "allow"` need it, to deliver what they have journalled.
+   */
+  readonly apiKey?: string;
+  /** A client of your own in place of `baseUrl` and `apiKey`, for example with a proxy. It stays yours to close. */
+  readonly client?: Licentric;
+  /**
+   * Milliseconds that a request to the API may take, retries included, from when it is sent; 5,000 by default. A call
+   * makes one before its handler runs, at most two, and as many afterwards. Before that it waits for its turn
+   * where 16 of the same agent's are in flight: as long again at most, and four times as long once the handler has run.
+   * A billing service that hangs never hangs a call.
+   */
+  readonly timeout?: number;
+  /**
+   * Where a call's token is, when it is not in the usual places: the door's `authInfo`, the `Authorization` header, and
+   * `LICENTRIC_AGENT_TOKEN` for calls that are known to be local. Asked first; undefined leaves it to them. A function
+   * that throws, rejects, answers something else, or nothing within `timeout`, refuses the call as `misconfigured`.
+   */
+  readonly token?: TokenSource;
+  /** Your links for agents and people who were refused. */
+  readonly links?: Links;
+  /**
+   * How a caller's token is verified when nothing is billed in the same request. `cacheTtl`: milliseconds for which
+   * a verified token is trusted without asking; 0 by default. A token that is revoked works on for that long.
+   */
+  readonly verification?: { readonly cacheTtl?: number };
+  /**
+   * - `"request"` (default): each call is billed by a request, and its result delivered when that is answered.
+   * - `"background"`: usage is appended to a local journal before the result is delivered, and sent in batches.
+   *   Calls whose budget is enforced, that are held, or that name an idempotency key are billed by request all the
+   *   same: they need the API's answer.
+   */
+  readonly metering?: "request" | "background";
+  /**
+   * What happens to a call when the API cannot be reached: `"deny"` (default) refuses it; `"allow"` lets agents
+   * through that were verified before (in this process, and whose token has not expired since), and journals their
+   * usage. Never calls whose budget is enforced or that name an idempotency key.
+   */
+  readonly onUnavailable?: "deny" | "allow";
+  /** The journal of `metering: "background"` and `onUnavailable: "allow"`. */
+  readonly journal?: JournalOptions;
+  /** Options for every tool, prompt and resource that does not say otherwise. */
+  readonly defaults?: Pick<ChargeOptions, "charge" | "enforceBudget" | "scopes" | "warnAgent">;
+}
+
+const OPTION_NAMES = new Set<string>([
+  "baseUrl",
+  "apiKey",
+  "client",
+  "timeout",
+  "token",
+  "links",
+  "verification",
+  "metering",
+  "onUnavailable",
+  "journal",
+  "defaults",
+] satisfies (keyof PaywallOptions)[]);
+
+/**
+ * Checks a paywall's own options.
+ *
+ * @param further - names of options that whoever asks knows besides
+ * @throws TypeError saying what is wrong and what to do
+ */
+export function checkPaywallOptions(options: PaywallOptions, further: readonly string[] = []): void {
+  const names = [...OPTION_NAMES, ...further];
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `createPaywall: there is no option "${unknown}"; the options are ${names.join(", ")}`,
+    );
+  }
+  const { timeout } = options;
+  if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0)) {
+    throw new TypeError("createPaywall: timeout is a number of milliseconds, more than 0");
+  }
+  const { metering, onUnavailable, verification } = options;
+  if (metering !== undefined && metering !== "request" && metering !== "background") {
+    throw new TypeError('createPaywall: metering is "request" or "background"');
+  }
+  if (onUnavailable !== undefined && onUnavailable !== "deny" && onUnavailable !== "allow") {
+    throw new TypeError('createPaywall: onUnavailable is "deny" or "allow"');
+  }
+  const cacheTtl = verification?.cacheTtl;
+  if (cacheTtl !== undefined && !(Number.isFinite(cacheTtl) && cacheTtl >= 0)) {
+    throw new TypeError("createPaywall: verification.cacheTtl is a number of milliseconds, 0 or more");
+  }
+  if (options.client !== undefined && (options.baseUrl !== undefined || options.apiKey !== undefined)) {
+    throw new TypeError(
+      "createPaywall: a client has its own baseUrl and apiKey: give either the client or the two",
+    );
+  }
+}
+
+/** Whether a paywall with these options keeps a journal. */
+export function keepsJournal({ metering, onUnavailable }: PaywallOptions): boolean {
+  return metering === "background" || onUnavailable === "allow";
+}

@@ -1,0 +1,146 @@
+import type { Caller } from "../billing/caller.ts";
+import { member } from "../util/record.ts";
+import { isMeterName, isQuantity, MAX_QUANTITY, type Policy } from "./charge-options.ts";
+
+/** What a call costs. */
+export interface Bill {
+  readonly meterName: string;
+  readonly quantity: number;
+}
+
+/** An owner's function answered something that cannot be billed. */
+export class BillError extends Error {
+  static {
+    BillError.prototype.name = "BillError";
+  }
+}
+
+/** Stands in for a caller who is not known yet: most functions read the arguments alone. */
+function unknownCaller(): { readonly caller: Caller; wasRead(): boolean } {
+  let isRead = false;
+  // Also where the owner's function catches it, and answers something all the same.
+  const fail = (): never => {
+    isRead = true;
+    throw new Error("the caller is not known yet");
+  };
+  const caller: Caller = {
+    get accountId() {
+      return fail();
+    },
+    get agentId() {
+      return fail();
+    },
+    get scopes() {
+      return fail();
+    },
+    get expiresAt() {
+      return fail();
+    },
+    get budget() {
+      return fail();
+    },
+  };
+  return { caller, wasRead: () => isRead };
+}
+
+/**
+ * What a call costs, or undefined where it costs nothing. Owner's functions that read their caller are run again
+ * once it is known.
+ *
+ * @param identify - finds out who calls; called at most once, and only where a function reads its caller
+ * @throws BillError where a function throws or its answer cannot be billed
+ */
+export async function computeBill(
+  policy: Policy,
+  args: unknown,
+  identify: () => Promise<Caller>,
+): Promise<Bill | undefined> {
+  if (policy.meterName === undefined) return undefined;
+  // Its result will be too late: the handler has run by then.
+  if (isAsync(policy.resultQuantity)) throw promiseError("resultQuantity");
+  const read = (caller: Caller) => ({
+    meterName:
+      typeof policy.meterName === "function"
+        ? atOnce("meterName", policy.meterName(args, caller))
+        : policy.meterName,
+    quantity:
+      typeof policy.quantity === "function"
+        ? atOnce("quantity", policy.quantity(args, caller))
+        : (policy.quantity ?? 1),
+  });
+  let bill: ReturnType<typeof read> | undefined;
+  const unknown = unknownCaller();
+  try {
+    bill = read(unknown.caller);
+  } catch (error) {
+    if (!unknown.wasRead()) throw asBillError(error);
+  }
+  if (bill === undefined || unknown.wasRead()) {
+    const caller = await identify();
+    try {
+      bill = read(caller);
+    } catch (error) {
+      throw asBillError(error);
+    }
+  }
+  const { meterName, quantity } = bill;
+  if (!isMeterName(meterName))
+    throw new BillError(`meterName answered ${shown(meterName)}, which is no meter's name`);
+  if (!isQuantity(quantity)) throw quantityError("quantity", quantity);
+  return quantity === 0 ? undefined : { meterName, quantity };
+}
+
+/**
+ * The quantity that a result costs.
+ *
+ * @throws BillError where the function throws or its answer cannot be billed
+ */
+export function computeResultQuantity(
+  resultQuantity: NonNullable<Policy["resultQuantity"]>,
+  result: unknown,
+  args: unknown,
+  caller: Caller,
+): number {
+  let quantity: unknown;
+  try {
+    quantity = atOnce("resultQuantity", resultQuantity(result, args, caller));
+  } catch (error) {
+    throw asBillError(error, "resultQuantity");
+  }
+  if (!isQuantity(quantity)) throw quantityError("resultQuantity", quantity);
+  return quantity;
+}
+
+function asBillError(error: unknown, name = "meterName or quantity"): BillError {
+  return error instanceof BillError ? error : new BillError(`${name} threw`, { cause: error });
+}
+
+/**
+ * What an owner's function answered.
+ *
+ * @throws BillError where that is a promise: nobody waits for it, and what it rejects with must not end the process
+ */
+function atOnce<Value>(name: string, value: Value): Value {
+  if (typeof member(value, "then") !== "function") return value;
+  Promise.resolve(value).catch(() => undefined);
+  throw promiseError(name);
+}
+
+function promiseError(name: string): BillError {
+  return new BillError(`${name} answered a promise; it has to answer at once, so it cannot be async`);
+}
+
+function isAsync(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === "[object AsyncFunction]";
+}
+
+function quantityError(name: string, value: unknown): BillError {
+  return new BillError(
+    `${name} answered ${shown(value)}, not a whole number from 0 to ${MAX_QUANTITY}; to bill fractions, give the meter a smaller unit`,
+  );
+}
+
+/** An answer for the owner's eyes: texts and objects may be an argument, or a part of a result. */
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : `a value of type ${typeof value}`;
+}

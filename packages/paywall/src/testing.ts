@@ -1,0 +1,6 @@
+export {
+  createTestLedger,
+  type RecordedUsage,
+  type TestAgentOptions,
+  type TestLedger,
+} from "./testing/test-ledger.ts";

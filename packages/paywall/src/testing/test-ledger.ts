@@ -1,0 +1,217 @@
+import { randomUUID } from "node:crypto";
+import type { BudgetState } from "@licentric/sdk";
+import type {
+  Answer,
+  Committed,
+  Gateway,
+  MeterRequest,
+  Recorded,
+  Reserved,
+  Verified,
+} from "../billing/gateway.ts";
+import { type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
+
+/** Usage that a test ledger recorded. */
+export interface RecordedUsage {
+  readonly agentId: string;
+  readonly meterName: string;
+  readonly quantity: number;
+  readonly idempotencyKey: string;
+}
+
+/** An agent of a test ledger. */
+export interface TestAgentOptions {
+  /** What its credential allows; `["mcp:invoke"]` by default. */
+  readonly scopes?: readonly string[];
+  /** How much it may use, by meter; unlimited by default. */
+  readonly budgets?: Readonly<Record<string, number>>;
+  /** When its credential expires; in an hour by default. */
+  readonly expiresAt?: Date;
+  readonly accountId?: string;
+}
+
+interface TestAgent {
+  readonly agentId: string;
+  readonly accountId: string;
+  readonly scopes: readonly string[];
+  readonly budgets: Readonly<Record<string, number>>;
+  readonly expiresAt: Date;
+}
+
+interface TestHold {
+  readonly token: string;
+  readonly agentId: string;
+  readonly meterName: string;
+  readonly quantity: number;
+  status: "held" | "committed" | "released";
+  committedQuantity?: number;
+}
+
+/** The API in memory: it verifies, counts and holds as the real one does. */
+export interface TestLedger {
+  readonly gateway: Gateway;
+  /** Everything recorded, oldest first. */
+  readonly usage: readonly RecordedUsage[];
+  /** Requests that reached it. */
+  readonly requests: readonly string[];
+  /** What is held at present, in units. */
+  held(): number;
+  authorize(agentId: string, options?: TestAgentOptions): string;
+  revoke(token: string): void;
+  /** Every request is refused like this until it is called with nothing. */
+  refuseWith(code: RefusalCode | undefined, details?: RefusalDetails): void;
+}
+
+/** Makes an empty ledger. */
+export function createTestLedger(): TestLedger {
+  const agents = new Map<string, TestAgent>();
+  const holds = new Map<string, TestHold>();
+  const reservations = new Map<string, string>();
+  const usage: RecordedUsage[] = [];
+  const recordedAt = new WeakMap<RecordedUsage, number>();
+  const requests: string[] = [];
+  let refusing: { code: RefusalCode; details: RefusalDetails } | undefined;
+
+  const refused = (code: RefusalCode, details: RefusalDetails = {}) => ({
+    refusal: refuse(code, {}, details),
+    unknown: false,
+    cause: undefined,
+  });
+
+  const budgetOf = (agent: TestAgent, meterName: string): BudgetState | undefined => {
+    const limit = agent.budgets[meterName];
+    if (limit === undefined) return undefined;
+    const mine = (entry: { agentId: string; meterName: string }) =>
+      entry.agentId === agent.agentId && entry.meterName === meterName;
+    const used = [
+      ...usage.filter(mine),
+      ...[...holds.values()].filter((hold) => mine(hold) && hold.status === "held"),
+    ].reduce((sum, { quantity }) => sum + quantity, 0);
+    const status = used >= limit ? "exceeded" : used >= limit * 0.8 ? "warning" : "ok";
+    return { meterName, limit, used, remaining: Math.max(0, limit - used), status, resetsAt: null };
+  };
+
+  /** The agent, or why it is refused: the checks that come before anything is recorded. */
+  function check(token: string, request: MeterRequest): TestAgent | ReturnType<typeof refused> {
+    if (refusing !== undefined) return refused(refusing.code, refusing.details);
+    const agent = agents.get(token);
+    if (agent === undefined || agent.expiresAt.getTime() <= Date.now()) return refused("invalid_token");
+    const missing = request.requiredScopes?.some((scope) => !agent.scopes.includes(scope));
+    if (missing) return refused("insufficient_scope", { requiredScopes: request.requiredScopes });
+    const { meterName, quantity = 1, enforceBudget } = request;
+    const budget = meterName === undefined ? undefined : budgetOf(agent, meterName);
+    if (enforceBudget && budget !== undefined && budget.used + quantity > budget.limit)
+      return refused("budget_exceeded", { budget });
+    return agent;
+  }
+
+  const recordedUnder = (event: RecordedUsage) =>
+    usage.find(
+      ({ agentId, idempotencyKey }) => agentId === event.agentId && idempotencyKey === event.idempotencyKey,
+    );
+
+  function record(event: RecordedUsage): Recorded {
+    const first = recordedUnder(event);
+    if (first !== undefined) return { duplicate: true, age: Date.now() - (recordedAt.get(first) ?? 0) };
+    usage.push(event);
+    recordedAt.set(event, Date.now());
+    return { duplicate: false };
+  }
+
+  const answered = <Value>(value: Value): Answer<Value> => ({ value, retried: false });
+
+  const verified = (agent: TestAgent, meterName?: string): Verified => {
+    const { accountId, agentId, scopes, expiresAt } = agent;
+    const budget = meterName === undefined ? undefined : budgetOf(agent, meterName);
+    return {
+      accountId,
+      agentId,
+      scopes,
+      expiresAt: expiresAt.toISOString(),
+      ...(budget !== undefined && { budget }),
+    };
+  };
+
+  const gateway: Gateway = {
+    async verify(token, request, { idempotencyKey }) {
+      requests.push("verify");
+      const agent = check(token, request);
+      if ("refusal" in agent) return agent;
+      const { meterName, quantity = 1 } = request;
+      if (meterName === undefined) return answered(verified(agent));
+      const usage = { agentId: agent.agentId, meterName, quantity, idempotencyKey };
+      const first = recordedUnder(usage);
+      if (first !== undefined && (first.meterName !== meterName || first.quantity !== quantity))
+        return refused("idempotency_conflict");
+      const event = record(usage);
+      // As of the API: the budget has this usage in it.
+      return answered({ ...verified(agent, meterName), event });
+    },
+    async reserve(token, request, { idempotencyKey }): Promise<Answer<Reserved>> {
+      requests.push("reserve");
+      const agent = check(token, request);
+      if ("refusal" in agent) return agent;
+      const { meterName, quantity = 1 } = request;
+      const repeated = reservations.get(`${agent.agentId} ${idempotencyKey}`);
+      const known = repeated === undefined ? undefined : holds.get(repeated);
+      if (repeated !== undefined && known !== undefined) {
+        const reservation = { id: repeated, status: known.status };
+        return answered({ ...verified(agent, meterName), reservation });
+      }
+      const id = randomUUID();
+      reservations.set(`${agent.agentId} ${idempotencyKey}`, id);
+      holds.set(id, { token, agentId: agent.agentId, meterName, quantity, status: "held" });
+      return answered({ ...verified(agent, meterName), reservation: { id, status: "held" } });
+    },
+    async commit(token, id, quantity): Promise<Answer<Committed>> {
+      requests.push("commit");
+      if (refusing !== undefined) return refused(refusing.code, refusing.details);
+      const hold = holds.get(id);
+      if (
+        hold?.token !== token ||
+        hold.status === "released" ||
+        (hold.committedQuantity ?? quantity) !== quantity
+      )
+        return answered({ lapsed: true });
+      hold.status = "committed";
+      hold.committedQuantity = quantity;
+      const { agentId, meterName } = hold;
+      return answered({
+        lapsed: false,
+        event: record({ agentId, meterName, quantity, idempotencyKey: id }),
+      });
+    },
+    async release(token, id) {
+      requests.push("release");
+      const hold = holds.get(id);
+      if (hold?.token === token && hold.status === "held") hold.status = "released";
+      return answered(undefined);
+    },
+    async record(events) {
+      requests.push("record");
+      if (refusing !== undefined) throw new Error(refusing.code);
+      return events.map((event) => ({ status: record(event).duplicate ? "duplicate" : "recorded" }));
+    },
+    close: async () => undefined,
+  };
+
+  return {
+    gateway,
+    usage,
+    requests,
+    held: () =>
+      [...holds.values()]
+        .filter(({ status }) => status === "held")
+        .reduce((sum, { quantity }) => sum + quantity, 0),
+    authorize(agentId, { scopes = ["mcp:invoke"], budgets = {}, expiresAt, accountId = "acc_test" } = {}) {
+      const token = `AGT-${randomUUID()}`;
+      const inAnHour = new Date(Date.now() + 3_600_000);
+      agents.set(token, { agentId, accountId, scopes, budgets, expiresAt: expiresAt ?? inAnHour });
+      return token;
+    },
+    revoke: (token) => void agents.delete(token),
+    refuseWith(code, details = {}) {
+      refusing = code === undefined ? undefined : { code, details };
+    },
+  };
+}

@@ -1,0 +1,9 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    name: "paywall",
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["test/compile-programs.ts"],
+  },
+});
