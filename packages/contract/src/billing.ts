@@ -247,7 +247,14 @@ export const UninvoicedUsage = z.object({
   }),
   currency: Currency,
   total: Money,
-  totalUsage: z.record(MeterName, Sum),
+  totalUsage: z.record(MeterName, Sum).meta({
+    description: "Quantity per meter; beyond 2^53 - 1 the nearest number, and `usage` is exact.",
+  }),
+  usage: z
+    .array(z.object({ meterName: MeterName, ...summedQuantity }).refine(isToldExactly, INEXACT_QUANTITY))
+    .meta({
+      description: "The same, one item per meter, exact.",
+    }),
 });
 
 /** Usage of one payer, in a period that is over, that no invoice holds yet. */

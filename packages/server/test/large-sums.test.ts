@@ -130,6 +130,9 @@ describeOnEachDatabase("sums that no number holds on $name", (database) => {
     expect((await get("/billing/periods/current")).totals).toEqual(exactly);
     const periodId = await closeCurrentPeriod(api, key);
     expect(await get("/billing/periods?status=closed")).toMatchObject([{ id: periodId, totals: exactly }]);
+    expect(await get("/billing/uninvoiced")).toMatchObject([
+      { totalUsage: { api_calls: sum.quantity }, usage: [{ meterName: "api_calls", ...sum }] },
+    ]);
     const invoice = (await post(`/billing/periods/${periodId}/invoice`)).body.data;
     expect(invoice).toMatchObject({
       total: "90071992547409.93",

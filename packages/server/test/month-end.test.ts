@@ -53,6 +53,17 @@ describeOnEachDatabase("the end of a month on $name", (database) => {
     periodId = await closeCurrentPeriod(api, account.key);
   });
 
+  it.each(["next", "1", "", "0190f000-0000-7000-8000-00000000000g"])(
+    "refuses a cursor that is none: %j",
+    async (cursor) => {
+      expect(await createInvoices({ cursor })).toMatchObject({
+        status: 400,
+        body: { code: "VALIDATION_ERROR", error: expect.stringContaining("cursor") },
+      });
+      expect(await uninvoiced()).toHaveLength(3);
+    },
+  );
+
   it("makes the invoices of all payers by one call, and says whose it could not", async () => {
     expect(await uninvoiced()).toMatchObject([
       { periodId, customerId: acme, name: "Acme", total: "300.00", totalUsage: { api_calls: 3_000 } },

@@ -101,6 +101,9 @@ describeOnEachDatabase("payers on $name", (database) => {
   it.each([
     { currency: "xxz" },
     { timeZone: "Mars/Olympus" },
+    // To PostgreSQL an abbreviation without summer time.
+    { timeZone: "CET" },
+    { timeZone: "wet" },
     { email: "nobody" },
     { address: { country: "Germany" } },
     { taxId: { type: "vat", value: "" } },

@@ -96,4 +96,77 @@ describeOnEachDatabase("a price change on $name", (database) => {
       expect(billed).toEqual([november, december]);
     },
   );
+
+  it.each([
+    ["from when it is set on", undefined, null, "0.00", DECEMBER],
+    ["from the month's start on", NOVEMBER, "0.01", "1.00", NOVEMBER],
+  ])(
+    "is answered, listed and billed alike where a month is over and not closed: a first price %s",
+    async (_, effectiveFrom, unitPrice, total, billedFrom) => {
+      api.setTime("2026-11-10T00:00:00.000Z");
+      const { key: token } = await api.createAccount();
+      const get = async (path: string) => (await api.call("GET", `/api/v1/${path}`, { token })).body.data;
+      const post = async (path: string, body: object = {}) =>
+        (await api.call("POST", `/api/v1/${path}`, { token, body })).body.data;
+      const agent = await post("agents", { name: "a" });
+      await post("usage/events", { events: [{ agentId: agent.id, meterName: "api_calls", quantity: 100 }] });
+      const [period] = await get("billing/periods?status=open");
+
+      api.setTime("2026-12-02T00:00:00.000Z");
+      const [meter] = await get("meters?name=api_calls");
+      const price = { model: "per_unit", unitPrice: "0.01" };
+      const answer = await post(`meters/${meter.id}/prices`, {
+        price,
+        ...(effectiveFrom && { effectiveFrom }),
+      });
+      expect(answer.billedFrom).toBe(billedFrom);
+      const listed = async () => (await get("billing/uninvoiced"))[0].total;
+      const before = await listed();
+      await post(`billing/periods/${period.id}/close`);
+      const after = await listed();
+      const { lines, total: billed } = await post(`billing/periods/${period.id}/invoice`);
+      expect([before, after, billed]).toEqual([total, total, total]);
+      expect(lines[0].unitPrice ?? null).toBe(unitPrice);
+    },
+  );
+
+  it.each([
+    [
+      "west, after a month that ended by the old zone",
+      "Pacific/Auckland",
+      "America/Los_Angeles",
+      "2026-11-30T18:00:00.000Z",
+    ],
+    ["west, in the running month", "Pacific/Auckland", "America/Los_Angeles", "2026-11-20T00:00:00.000Z"],
+    [
+      "east, after a month that ended by the old zone",
+      "America/Los_Angeles",
+      "Pacific/Auckland",
+      "2026-12-01T12:00:00.000Z",
+    ],
+    ["east, in the running month", "America/Los_Angeles", "Pacific/Auckland", "2026-11-20T00:00:00.000Z"],
+  ])(
+    "names the period that it is billed from, where the time zone has changed: %s",
+    async (_, from, to, at) => {
+      api.setTime("2026-11-10T00:00:00.000Z");
+      const { key: token } = await api.createAccount({ timeZone: from });
+      const call = async (method: "GET" | "POST" | "PATCH", path: string, body?: object) =>
+        (await api.call(method, `/api/v1/${path}`, { token, ...(body && { body }) })).body.data;
+      const [meter] = await call("GET", "meters?name=api_calls");
+      const price = { model: "per_unit", unitPrice: "0.01" };
+      await call("POST", `meters/${meter.id}/prices`, { price });
+      await call("GET", "billing/periods/current");
+      expect(await call("PATCH", "account", { timeZone: to })).toMatchObject({ timeZone: to });
+
+      api.setTime(at);
+      const next = { ...price, unitPrice: "0.02" };
+      const { billedFrom } = await call("POST", `meters/${meter.id}/prices`, { price: next });
+      const { nextPrice } = await call("GET", `meters/${meter.id}`);
+      const running = await call("GET", "billing/periods/current");
+      expect(nextPrice).toEqual({ price: next, billedFrom });
+      expect(billedFrom).toBe(running.endsAt);
+      api.setTime(running.endsAt);
+      expect(await call("GET", "billing/periods/current")).toMatchObject({ startsAt: billedFrom });
+    },
+  );
 });

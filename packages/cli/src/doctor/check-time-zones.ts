@@ -20,11 +20,15 @@ export async function checkTimeZones({ database }: Config): Promise<Check[]> {
         name,
         status: "failed",
         message: `In ${first.timeZone} the database begins ${first.month} at ${first.startsAt.toISOString()}, and this command's time zone data says otherwise${more && `; the same of ${more}`}.`,
-        advice:
-          "One of them is old. Update PostgreSQL's time zone data (`apt-get install --only-upgrade tzdata`, then restart it) or the embedded database (`npm install licentric@latest`), and Node.",
+        advice: first.timeZone.includes("/")
+          ? OLD_DATA
+          : `PostgreSQL may take ${first.timeZone} for an abbreviation, which has no summer time. Give the account a time zone that names a place, such as "Europe/Brussels": \`licentric account update --time-zone Europe/Brussels\`. It counts from the next period on.`,
       },
     ];
   } finally {
     await db.close();
   }
 }
+
+const OLD_DATA =
+  "One of them is old. Update PostgreSQL's time zone data (`apt-get install --only-upgrade tzdata`, then restart it) or the embedded database (`npm install licentric@latest`), and Node.";

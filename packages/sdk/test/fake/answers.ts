@@ -197,6 +197,7 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
                 currency: "usd",
                 total: "0.00",
                 totalUsage,
+                usage: Object.entries(totalUsage).map(([meterName, quantity]) => ({ meterName, quantity })),
               })),
           ),
       checkPeriod: ({ params }) => {

@@ -4,7 +4,7 @@ import { ApiError } from "../http/api-error.ts";
 import { PAYER_ASSIGNMENTS, payerValues, readPayer, stripeStatusOf } from "../payers/payer.ts";
 import { claimStripeCustomer, type StripeOwner } from "../payers/stripe-owner.ts";
 import { onlyRow, type Queryable } from "../store/database.ts";
-import { isCurrency, isTimeZone } from "./accounts.ts";
+import { A_TIME_ZONE, isCurrency, isTimeZone } from "./accounts.ts";
 import type { KeyCaller } from "./caller.ts";
 
 interface AccountRow {
@@ -72,10 +72,7 @@ export async function updateAccount(
     throw new ApiError("VALIDATION_ERROR", `currency: "${currency}" is not an ISO 4217 currency.`);
   }
   if (timeZone !== undefined && !(await isTimeZone(tx, timeZone))) {
-    throw new ApiError(
-      "VALIDATION_ERROR",
-      `timeZone: "${timeZone}" is not an IANA time zone that this server and its database know, such as "Europe/Berlin".`,
-    );
+    throw new ApiError("VALIDATION_ERROR", `timeZone: "${timeZone}" is not ${A_TIME_ZONE}`);
   }
   const payer = await readPayer(tx, environmentId, null);
   await claimStripeCustomer(tx, { caller, payer, stripeCustomerId, owner });

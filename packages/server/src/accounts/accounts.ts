@@ -36,8 +36,7 @@ export async function createAccount(
   if (!isCurrency(currency)) {
     throw new RangeError(`"${currency}" is not an ISO 4217 currency in lower case, such as "usd" or "eur".`);
   }
-  if (!(await isTimeZone(db, timeZone)))
-    throw new RangeError(`"${timeZone}" is not an IANA time zone, such as "Europe/Berlin".`);
+  if (!(await isTimeZone(db, timeZone))) throw new RangeError(`"${timeZone}" is not ${A_TIME_ZONE}`);
 
   const id = newId();
   await db.query(
@@ -108,21 +107,47 @@ export async function getEnvironmentId(db: Queryable, accountId: string, mode: M
   return onlyRow(rows).id;
 }
 
+/** What a time zone has to be, for an error's sentence. */
+export const A_TIME_ZONE =
+  'an IANA time zone that this server and its database read alike: name a place, such as "Europe/Berlin".';
+
 /** Whether it is an ISO 4217 currency in lower case. */
 export function isCurrency(code: string): boolean {
   return /^[a-z]{3}$/.test(code) && Intl.supportedValuesOf("currency").includes(code.toUpperCase());
 }
 
-/** Whether it is an IANA time zone, to this process and to the database: both compute with it. */
+/** A moment of winter and one of summer, north of the equator, of a year whose rules everybody knows. */
+const PROBES = ["2020-01-15T12:00:00.000Z", "2020-07-15T12:00:00.000Z"];
+
+/**
+ * Whether it is an IANA time zone, to this process and to the database: both compute with it. PostgreSQL takes some names,
+ * such as CET, for abbreviations, which have no summer time: those are none.
+ */
 export async function isTimeZone(db: Queryable, name: string): Promise<boolean> {
+  let hours: string[];
   try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
+    const format = new Intl.DateTimeFormat("en-GB", {
+      timeZone: name,
+      day: "2-digit",
+      hour: "2-digit",
+      minute: "2-digit",
+    });
+    hours = PROBES.map((probe) => {
+      const parts = format.formatToParts(new Date(probe));
+      return ["day", "hour", "minute"]
+        .map((type) => parts.find((part) => part.type === type)?.value)
+        .join(":");
+    });
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;
   }
-  const known = await db.query("SELECT 1 FROM pg_timezone_names WHERE lower(name) = lower($1) LIMIT 1", [
-    name,
-  ]);
-  return known.length > 0;
+  const [known] = await db.query<{ hours: string[] }>(
+    `SELECT ARRAY(
+       SELECT to_char(probe AT TIME ZONE $1, 'DD:HH24:MI') FROM unnest($2::timestamptz[]) WITH ORDINALITY p (probe, n) ORDER BY n
+     ) AS hours
+     FROM pg_timezone_names WHERE lower(name) = lower($1) LIMIT 1`,
+    [name, PROBES],
+  );
+  return known !== undefined && known.hours.join() === hours.join();
 }

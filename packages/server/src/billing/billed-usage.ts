@@ -27,7 +27,7 @@ export async function selectBilledUsage(
      ) t
      JOIN meters m ON m.id = t.meter_id
      JOIN periods p ON p.id = $1
-     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", "greatest(p.ends_at, p.closed_at)")} price ON true
+     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", "p.ends_at")} price ON true
      ORDER BY m.name`,
     [periodId, payer !== undefined, payer ?? null],
   );

@@ -1,5 +1,5 @@
 import type { Queryable } from "../store/database.ts";
-import { firstMoment } from "./open-period.ts";
+import { firstMoment } from "./period-bounds.ts";
 
 /** A month that begins at another moment for the database than for this process. */
 export interface TimeZoneDifference {

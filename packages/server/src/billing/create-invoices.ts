@@ -4,7 +4,7 @@ import type { Environment } from "../accounts/accounts.ts";
 import { InexactNumberError } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
-import { type Queryable, uuidParam } from "../store/database.ts";
+import { isUuid, type Queryable } from "../store/database.ts";
 import {
   announceInvoice,
   ensureInvoice,
@@ -33,7 +33,7 @@ interface PayerRow {
  * Computes and stores the invoices of a closed period's next payers, customers first and the account's own last. One
  * payer's fault is among the outcomes, and holds up no other.
  *
- * @throws {ApiError} `NOT_FOUND`, or `CONFLICT` while the period is open.
+ * @throws {ApiError} `NOT_FOUND`, `CONFLICT` while the period is open, or `VALIDATION_ERROR` where the cursor is none.
  */
 export async function ensureInvoices(
   tx: Queryable,
@@ -43,6 +43,11 @@ export async function ensureInvoices(
   making: { newId: () => string; now: Date; stripeConnected: boolean },
 ): Promise<InvoicingResult> {
   const period = await requireClosedPeriod(tx, environment.id, periodId);
+  if (cursor !== undefined && !isUuid(cursor))
+    throw new ApiError(
+      "VALIDATION_ERROR",
+      "cursor: is not the nextCursor of an answer. Leave it out to begin.",
+    );
   const payers = await listPayers(tx, period.id, cursor);
   const outcomes: InvoicingOutcome[] = [];
   for (const { customer_id: customerId, name } of payers.slice(0, PAYERS_AT_ONCE)) {
@@ -75,7 +80,7 @@ function listPayers(tx: Queryable, periodId: string, cursor: string | undefined)
      JOIN accounts a ON a.id = e.account_id
      LEFT JOIN customers c ON c.id = t.customer_id
      ORDER BY t.customer_id NULLS LAST LIMIT $3`,
-    [periodId, cursor === undefined ? null : uuidParam(cursor), PAYERS_AT_ONCE + 1],
+    [periodId, cursor ?? null, PAYERS_AT_ONCE + 1],
   );
 }
 

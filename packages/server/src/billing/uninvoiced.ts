@@ -1,6 +1,7 @@
 import type { UninvoicedQuery, UninvoicedRest, UninvoicedUsage } from "@licentric/contract";
 import Big from "big.js";
 import type { z } from "zod";
+import { summedQuantity } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { selectBilledUsage } from "./billed-usage.ts";
@@ -79,6 +80,7 @@ export async function listUninvoiced(
       currency: row.currency,
       total: sumAmounts(invoiceLines(own, row.currency), row.currency).amount,
       totalUsage: Object.fromEntries(own.map(({ meterName, quantity }) => [meterName, Number(quantity)])),
+      usage: own.map(({ meterName, quantity }) => ({ meterName, ...summedQuantity(quantity) })),
     };
   });
 }

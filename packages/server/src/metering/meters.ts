@@ -9,7 +9,8 @@ import {
   type UpdateMeter,
 } from "@licentric/contract";
 import type { z } from "zod";
-import { periodAt, priceFrom, priceOfPeriod } from "../billing/price-of-period.ts";
+import { periodAt } from "../billing/period-bounds.ts";
+import { priceFrom, priceOfPeriod } from "../billing/price-of-period.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, type PageRequest, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
