@@ -1,4 +1,4 @@
-import type { Caller, Gate, PaywallEvents, PaywallListener } from "@licentric/paywall/adapter";
+import type { Caller, PaywallEvents, PaywallListener } from "@licentric/paywall/adapter";
 import {
   type ChargeOptions,
   createCore,
@@ -19,6 +19,7 @@ import { identityOf } from "./server/identity.ts";
 import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
 import { createPassages } from "./server/passages.ts";
 import { guardServer } from "./server/protect.ts";
+import type { ServedGate, ServedKind } from "./server/request-scope.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
 import { createTaskOwners } from "./server/task-owners.ts";
 
@@ -185,13 +186,13 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
   const tasks = createTaskOwners();
   const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
 
-  const wrap = (kind: Gate["kind"]) => {
+  const wrap = (kind: ServedKind) => {
     const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
       const { name, ...charges } = options;
       const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
       const shown = name ?? (handler.name || kind);
       // A handler is made anew with every server; its text and its price tell it from most others all the same.
-      const gate: Gate = {
+      const gate: ServedGate = {
         kind,
         name: shown,
         id: name === undefined ? digest(kind, String(handler), textOf(policy)) : `${kind} ${name}`,

@@ -16,6 +16,7 @@ export {
 export type { Gate, Passage } from "./call/gate.ts";
 export type { Call } from "./call.ts";
 export { buildCore, createCore, type PaywallCore } from "./core.ts";
+export { readAgentKey } from "./credential/agent-key.ts";
 export {
   type CredentialRequest,
   findToken,

@@ -1,5 +1,6 @@
-import type { Gate, Policy } from "@licentric/paywall/adapter";
+import type { Policy } from "@licentric/paywall/adapter";
 import { asPrivate } from "./private-result.ts";
+import type { ServedKind } from "./request-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /**
@@ -8,7 +9,7 @@ import type { ServerPlan } from "./server-plan.ts";
  */
 export function deliver(
   plan: ServerPlan,
-  kind: Gate["kind"],
+  kind: ServedKind,
   policy: Policy | false,
   result: unknown,
   context: unknown,

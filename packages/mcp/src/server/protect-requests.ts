@@ -1,4 +1,4 @@
-import type { Gate, Policy, Refusal } from "@licentric/paywall/adapter";
+import type { Policy, Refusal } from "@licentric/paywall/adapter";
 import { isRecord, member, textMember, withTimeLimit } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
 import { invalidParams } from "./invalid-params.ts";
@@ -11,7 +11,13 @@ import { RefusedError, toToolResult } from "./refusal-result.ts";
 import type { BuiltIn, Registered } from "./registered.ts";
 import { signalIn } from "./request-context.ts";
 import type { RequestHandler } from "./request-handler.ts";
-import { type Asked, createRequestScope, type RequestScope, type ServedGate } from "./request-scope.ts";
+import {
+  type Asked,
+  createRequestScope,
+  type RequestScope,
+  type ServedGate,
+  type ServedKind,
+} from "./request-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { guardTasks, isTaskMethod } from "./tasks.ts";
 
@@ -198,7 +204,7 @@ function guardOwn(
 
 /** What is asked for, and what it costs. */
 interface Target {
-  readonly kind: Gate["kind"];
+  readonly kind: ServedKind;
   readonly asked: string;
   readonly registered: Registered | undefined;
   readonly policy: Policy;

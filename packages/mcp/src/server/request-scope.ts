@@ -9,8 +9,12 @@ import type {
   Settlement,
 } from "@licentric/paywall/adapter";
 
+/** What a server serves. */
+export type ServedKind = Exclude<Gate["kind"], "call">;
+
 /** Something that a server serves, behind its policy. */
 export interface ServedGate extends Gate {
+  readonly kind: ServedKind;
   /**
    * The owner's policy of what a server serves, where this stands before that and so before what a request can ask for;
    * undefined around a single handler. One call passes gates of the same policy as one.
@@ -33,7 +37,7 @@ export type Ending = Ran["ending"];
 export interface Asked {
   /** The protected server that is asked. */
   readonly server: object;
-  readonly kind: Gate["kind"];
+  readonly kind: ServedKind;
   /**
    * What the client asked for, by the name that it is registered with: the gate of this name is settled with the
    * request, any other one by itself.

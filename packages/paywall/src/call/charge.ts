@@ -2,12 +2,13 @@ import type { Caller } from "../billing/caller.ts";
 import type { Call } from "../call.ts";
 import type { Emitter } from "../events.ts";
 import { isQuantity, MAX_QUANTITY } from "../pricing/charge-options.ts";
-import type { Links, Refusal } from "../refusal.ts";
+import { type Links, type Refusal, refuse } from "../refusal.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
 import type { Admission, Outcome, Settlement } from "./admission.ts";
 import { type Authorize, isRefusal } from "./authorize.ts";
 import type { Gate, Passage } from "./gate.ts";
 import type { UnderWay } from "./in-flight.ts";
+import { isRepeatable } from "./repeatable.ts";
 import { createRepetitions, endSlot } from "./repetitions.ts";
 import type { Ending, Replays, Slot } from "./replays.ts";
 
@@ -60,8 +61,8 @@ export function createCharge(parts: {
   readonly trace: Trace;
   readonly underWay: UnderWay;
 }): ChargeCall {
-  const { authorize, trace, underWay } = parts;
-  const repetitions = createRepetitions(authorize, parts.replays, parts.emitter, parts.links);
+  const { authorize, links, trace, underWay } = parts;
+  const repetitions = createRepetitions(authorize, parts.replays, parts.emitter, links);
 
   const admit = (call: Call, { kind, name, policy }: Gate) =>
     trace(
@@ -86,7 +87,7 @@ export function createCharge(parts: {
         (settled): Record<string, string> =>
           settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
       );
-      if (slot !== undefined) endSlot(slot, ending, settlement, settleFor);
+      if (slot !== undefined) endSlot(slot, keptOf(ending, links), settlement, settleFor);
       return settlement;
     };
     return settleFor();
@@ -125,6 +126,14 @@ export async function endingOf(run: () => unknown): Promise<Ran["ending"]> {
   } catch (error) {
     return { status: "threw", error };
   }
+}
+
+/** What repetitions are given of an ending: not what whoever got it first has used up. */
+function keptOf(ending: Ran["ending"], links: Links): Ending {
+  if (ending.status === "threw" || isRepeatable(ending.result)) return ending;
+  const message =
+    "This idempotency key has paid for a call whose result cannot be given twice. To run the call again, send a new key or none. Nothing was run or charged.";
+  return { status: "refused", refusal: refuse("idempotency_replay", links, { message }) };
 }
 
 /** Adds up what a run reports, until it is settled. */
