@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { closeEndedPeriods } from "../src/billing/periods.ts";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
 import { until } from "./support/until.ts";
@@ -48,6 +50,15 @@ describeOnEachDatabase("a server on $name that closes periods by itself", (datab
     expect(others).toEqual([]);
     expect(still).toMatchObject({ id: current.id, status: "open", endsAt: current.endsAt });
     expect(still.totals[0].quantity).toBe(2);
+  });
+
+  it("closes nothing by a time that was wrong, also where the clock is set right in the meantime", async () => {
+    expect(await verify()).toBe(200);
+    const times = [new Date(Date.now() + 40 * DAY)];
+    const now = () => times.shift() ?? new Date();
+    const closing = closeEndedPeriods(api.db, { grace: 0, maxClockSkew: 300_000, newId: randomUUID, now });
+    await expect(closing).rejects.toThrow("ahead of its database's");
+    expect(await periods()).toMatchObject([{ status: "open" }]);
   });
 
   it("closes what has ended while its clock is right", async () => {

@@ -195,7 +195,7 @@ export async function closeEndedPeriods(
     [new Date(now.getTime() - grace), CLOSED_AT_ONCE],
   );
   if (due.length === 0) return;
-  const skew = await clockSkew(db, clock);
+  const skew = await clockSkew(db, () => now);
   if (Math.abs(skew) > maxClockSkew) {
     const off = `${Math.round(Math.abs(skew) / 1_000)} s ${skew > 0 ? "ahead of" : "behind"}`;
     throw new Error(
