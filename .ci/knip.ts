@@ -44,7 +44,12 @@ const config: KnipConfig = {
       entry: [".vitepress/*.data.ts", "**/*.md"],
       project: ["generate/**/*.ts", ".vitepress/*.ts"],
       // For the blocks of the packages' READMEs, which are compiled from here.
-      ignoreDependencies: [/^@modelcontextprotocol\/(express|hono|node)$/, "express", "@types/express"],
+      ignoreDependencies: [
+        "@licentric/paywall",
+        /^@modelcontextprotocol\/(express|hono|node)$/,
+        "express",
+        "@types/express",
+      ],
     },
   },
 };

@@ -72,6 +72,7 @@ export const reference: Section = {
       title: "@licentric/mcp/testing",
       about: "the paywall of tests",
     },
+    { path: "reference/paywall/index.md", title: "@licentric/paywall", about: "charging for anything else" },
     { path: "reference/sdk/index.md", title: "@licentric/sdk", about: "the client" },
     { path: "reference/server/index.md", title: "@licentric/server", about: "the API in a program of yours" },
     { path: "reference/http/index.md", title: "HTTP API", about: "every call, and its OpenAPI document" },

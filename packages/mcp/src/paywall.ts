@@ -1,4 +1,4 @@
-import type { Caller, Gate, PaywallEvents, PaywallListener } from "@licentric/paywall/adapter";
+import type { Caller, PaywallEvents, PaywallListener } from "@licentric/paywall/adapter";
 import {
   type ChargeOptions,
   createCore,
@@ -19,6 +19,7 @@ import { identityOf } from "./server/identity.ts";
 import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
 import { createPassages } from "./server/passages.ts";
 import { guardServer } from "./server/protect.ts";
+import type { ServedGate, ServedKind } from "./server/request-scope.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
 import { createTaskOwners } from "./server/task-owners.ts";
 
@@ -116,6 +117,24 @@ export interface Paywall {
    */
   caller(context?: unknown): Caller;
   /**
+   * Reports units that a running call has used, where it is billed by its use (`charge: "success"` or `"reserve"`): for a
+   * handler that delivers as it goes. Reports add up, take the place of `quantity` and `resultQuantity`, and are billed
+   * however the call ends, a cancelled one too; what is more than was held is billed, and told by a `failed` event.
+   *
+   * @param quantity - whole units, 0 or more
+   * @param context - the handler's last argument; nothing where a framework hands none over
+   * @throws TypeError outside of a charged call, where it is not billed by its use, or the quantity is no whole number
+   * @example
+   * ```ts
+   * paywall.protect(server, { tools: { translate: { meterName: "pages", charge: "reserve", quantity: 100 } } });
+   * server.registerTool("translate", {}, async (ctx) => {
+   *   paywall.reportUsage(1, ctx); // The first page is delivered.
+   *   return { content: [{ type: "text", text: "done" }] };
+   * });
+   * ```
+   */
+  reportUsage(quantity: number, context?: unknown): void;
+  /**
    * The verifier for `requireBearerAuth` of both SDKs, so that a request with a bad token is answered 401 before it
    * reaches MCP. It asks the API once a minute for each token; every call is verified again where it is billed.
    */
@@ -185,13 +204,13 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
   const tasks = createTaskOwners();
   const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
 
-  const wrap = (kind: Gate["kind"]) => {
+  const wrap = (kind: ServedKind) => {
     const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
       const { name, ...charges } = options;
       const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
       const shown = name ?? (handler.name || kind);
       // A handler is made anew with every server; its text and its price tell it from most others all the same.
-      const gate: Gate = {
+      const gate: ServedGate = {
         kind,
         name: shown,
         id: name === undefined ? digest(kind, String(handler), textOf(policy)) : `${kind} ${name}`,
@@ -232,8 +251,17 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
       );
       return server;
     },
+    reportUsage(quantity, context) {
+      const call = passages.callOf(context);
+      if (call === undefined) {
+        throw new TypeError(
+          "paywall.reportUsage takes the last argument of a handler that is being called through this paywall",
+        );
+      }
+      call.reportUsage(quantity);
+    },
     caller(context) {
-      const caller = passages.callerOf(context);
+      const caller = passages.callOf(context)?.caller;
       if (caller !== undefined) return caller;
       throw new TypeError(
         "paywall.caller takes the last argument of a handler that is being called through this paywall",

@@ -4,13 +4,19 @@ export { agentNameOf, type Caller } from "./billing/caller.ts";
 export type { Answer, Recorded } from "./billing/gateway.ts";
 export type { JournalOptions } from "./billing/journal-sink.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
-export type { Admission, Outcome, Settlement } from "./call/admission.ts";
-export { isRefusal } from "./call/charge.ts";
+export type { Outcome, Settlement } from "./call/admission.ts";
+export {
+  type ChargeCall,
+  type Charged,
+  endingOf,
+  passageOf,
+  type Ran,
+  type RunningCall,
+} from "./call/charge.ts";
 export type { Gate, Passage } from "./call/gate.ts";
-export { createRepetitions, endSlot } from "./call/repetitions.ts";
-export type { Ending, Slot } from "./call/replays.ts";
 export type { Call } from "./call.ts";
 export { buildCore, createCore, type PaywallCore } from "./core.ts";
+export { readAgentKey } from "./credential/agent-key.ts";
 export {
   type CredentialRequest,
   findToken,
@@ -45,7 +51,6 @@ export {
   STATUS,
 } from "./refusal.ts";
 export { Refused } from "./refused.ts";
-export type { SpanAttributes, Trace } from "./telemetry.ts";
 export { digest } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
 export { isRecord, member, textMember } from "./util/record.ts";

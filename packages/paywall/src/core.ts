@@ -5,27 +5,25 @@ import { createJournalSink, defaultJournalDirectory, type JournalOptions } from 
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
 import { createTeller } from "./billing/teller.ts";
 import { createVerificationCache } from "./billing/verification-cache.ts";
-import { type Charge, createCharge } from "./call/charge.ts";
+import { createAuthorize } from "./call/authorize.ts";
+import { type ChargeCall, createCharge } from "./call/charge.ts";
 import { createUnderWay, type UnderWay } from "./call/in-flight.ts";
-import { createReplays, type Replays } from "./call/replays.ts";
+import { createReplays } from "./call/replays.ts";
 import type { Call } from "./call.ts";
 import { createFindCallToken, type FindCallToken } from "./credential/call-token.ts";
 import { createEmitter, type Emitter } from "./events.ts";
 import { keepsJournal, type PaywallOptions } from "./paywall-options.ts";
 import { type Links, type Refusal, refuse } from "./refusal.ts";
-import { createTelemetry, type Trace } from "./telemetry.ts";
+import { createTelemetry } from "./telemetry.ts";
 
 /** What a paywall is made of, whatever calls come through. */
 export interface PaywallCore {
-  /** Decides whether calls may run, and bills them. */
-  readonly charge: Charge;
+  /** Charges for a call. */
+  readonly charge: ChargeCall;
   /** Calls that have begun and not ended. */
   readonly underWay: UnderWay;
-  /** What is kept for repetitions. */
-  readonly replays: Replays;
   readonly emitter: Emitter;
   readonly links: Links;
-  readonly trace: Trace;
   /** Finds the token that a call came with. */
   readonly findToken: FindCallToken;
   /** Says who a token belongs to where no call is billed. */
@@ -89,7 +87,7 @@ export function buildCore(
     timeout,
     now,
   });
-  const charge = createCharge({
+  const authorize = createAuthorize({
     teller,
     emitter,
     background: options.metering === "background",
@@ -107,15 +105,20 @@ export function buildCore(
     return refusal;
   }
   return {
-    charge: {
-      admit: (call, policy) => (isClosed ? refuseAsClosed(call) : charge.admit(call, policy)),
-      identify: (call, policy) => (isClosed ? refuseAsClosed(call) : charge.identify(call, policy)),
-    },
+    charge: createCharge({
+      authorize: {
+        admit: (call, policy) => (isClosed ? refuseAsClosed(call) : authorize.admit(call, policy)),
+        identify: (call, policy) => (isClosed ? refuseAsClosed(call) : authorize.identify(call, policy)),
+      },
+      replays: createReplays(now),
+      emitter,
+      links,
+      trace: createTelemetry(emitter),
+      underWay,
+    }),
     underWay,
-    replays: createReplays(now),
     emitter,
     links,
-    trace: createTelemetry(emitter),
     findToken: createFindCallToken({
       tokenSource: options.token,
       environment: process.env,

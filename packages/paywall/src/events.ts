@@ -4,8 +4,8 @@ import { tell } from "./util/tell.ts";
 
 /** What an event is about. */
 export interface CallSubject {
-  /** Whether a tool was called, a prompt got or a resource read. */
-  readonly kind: "tool" | "prompt" | "resource";
+  /** Whether a tool was called, a prompt got or a resource read; "call" of anything else. */
+  readonly kind: "tool" | "prompt" | "resource" | "call";
   /** The tool's or prompt's name, or the resource's URI. */
   readonly name: string;
 }

@@ -1,5 +1,6 @@
-import type { Gate, Policy } from "@licentric/paywall/adapter";
+import type { Policy } from "@licentric/paywall/adapter";
 import { asPrivate } from "./private-result.ts";
+import type { ServedKind } from "./request-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /**
@@ -8,12 +9,12 @@ import type { ServerPlan } from "./server-plan.ts";
  */
 export function deliver(
   plan: ServerPlan,
-  kind: Gate["kind"],
+  kind: ServedKind,
   policy: Policy | false,
   result: unknown,
   context: unknown,
 ): unknown {
-  const owner = plan.passages.callerOf(context) ?? (policy === false ? "everybody" : undefined);
+  const owner = plan.passages.callOf(context)?.caller ?? (policy === false ? "everybody" : undefined);
   if (owner !== undefined) plan.tasks.note(result, owner);
   return kind === "resource" && owner !== "everybody" ? asPrivate(result, context) : result;
 }

@@ -1,8 +1,9 @@
-import type { Gate, Policy } from "@licentric/paywall/adapter";
+import type { Policy } from "@licentric/paywall/adapter";
 import type { Passages } from "./passages.ts";
 import { asPrivate } from "./private-result.ts";
 import { RefusedError, toToolResult } from "./refusal-result.ts";
 import { argsOf, contextOf } from "./request-context.ts";
+import type { ServedGate } from "./request-scope.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a handler of either SDK, with or without arguments; users see its own type
 export type AnyHandler = (...params: any[]) => unknown;
@@ -29,7 +30,7 @@ export function guardedOf(handler: unknown): GuardedHandler | undefined {
  *
  * @throws TypeError where a paywall guards the handler already
  */
-export function guardHandler(passages: Passages, gate: Gate, handler: AnyHandler): AnyHandler {
+export function guardHandler(passages: Passages, gate: ServedGate, handler: AnyHandler): AnyHandler {
   if (guardedOf(handler) !== undefined) {
     throw new TypeError(
       `paywall.${gate.kind}: this handler is wrapped already, and every call would be billed twice: wrap it once`,

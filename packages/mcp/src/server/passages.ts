@@ -1,17 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type {
-  Admission,
-  Call,
-  Caller,
-  Passage,
-  PaywallCore,
-  Refusal,
-  SpanAttributes,
-} from "@licentric/paywall/adapter";
-import { createRepetitions, digest, isRefusal, Refused } from "@licentric/paywall/adapter";
-import { finish, type RequestScope, type Running, type ServedGate } from "./finish.ts";
+import type { Call, Charged, Passage, PaywallCore, Refusal, RunningCall } from "@licentric/paywall/adapter";
+import { digest, endingOf, passageOf, Refused } from "@licentric/paywall/adapter";
 import { createInnerKeys, type KeyedCall } from "./inner-keys.ts";
+import { outcomeOf, withWarning } from "./outcome.ts";
 import { type RequestContext, readRequestContext, signalIn } from "./request-context.ts";
+import type { Asked, Ending, RequestScope, ServedGate } from "./request-scope.ts";
 import { toCall } from "./to-call.ts";
 
 /** Lets calls through gates. */
@@ -23,42 +16,49 @@ export interface Passages {
    * @throws what the handler throws, unchanged; the signal's reason where the call was cancelled and not billed
    */
   pass(gate: ServedGate, args: unknown, context: unknown, run: () => unknown): Promise<Passage>;
-  /** Runs a request in a scope of its own, which whoever opens it settles before `run` ends. */
+  /** Runs a request in a scope of its own, which whoever opens it ends before `run` does. */
   within<Value>(context: unknown, scope: RequestScope, run: () => Promise<Value>): Promise<Value>;
   /**
    * Whether a request is in its scope already: something wraps a guarded handler, and is guarded itself. Then it is for
    * the outermost to settle.
    */
-  isWithin(context: unknown, request: Pick<RequestScope, "server" | "kind" | "name">): boolean;
+  isWithin(context: unknown, request: Omit<Asked, "sentArgs">): boolean;
   /** The token that a request came with. */
   tokenOf(context: unknown): Promise<string | undefined>;
-  /** Who called. */
-  callerOf(context: unknown): Caller | undefined;
+  /** The call that runs in a handler's context. */
+  callOf(context: unknown): RunningCall | undefined;
 }
 
-/** What a request has passed. */
-interface Passed {
-  /** Of whom it was let in last. */
-  readonly caller: Caller;
-  /** By gate. */
-  readonly running: Map<string, Running>;
+/** One handler on its way through its gate. */
+interface Passing {
+  readonly gate: ServedGate;
+  readonly args: unknown;
+  readonly request: RequestContext;
+  readonly run: () => unknown;
 }
 
 /** Makes the passages of one paywall. */
-export function createPassages(core: PaywallCore): Passages {
-  const { charge, underWay, replays, emitter, links, trace, findToken } = core;
+export function createPassages({ charge, underWay, emitter, findToken }: PaywallCore): Passages {
   const innerKeys = createInnerKeys();
-  const repetitions = createRepetitions(charge, replays, emitter, links);
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
-  const passed = new WeakMap<AbortSignal, Passed>();
+  /** What was let in last. */
+  const calls = new WeakMap<AbortSignal, RunningCall>();
   // What wraps a handler may hand it a context with another signal, and runs it in its own time all the same.
   const around = new AsyncLocalStorage<{ readonly scope: RequestScope; readonly requestId: unknown }>();
   // Some frameworks give a handler no context that names its request, or none.
-  const callers = new AsyncLocalStorage<Caller>();
+  const running = new AsyncLocalStorage<RunningCall>();
 
   return {
-    pass: (...passing) => underWay.run(() => pass(...passing)),
+    async pass(gate, args, context, run) {
+      const request = readRequestContext(context);
+      const opened = scopeFor(request, gate, args);
+      const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
+      if (scope === undefined && opened?.running?.call.coversCalls) return { result: await run() };
+      const passage = await passIn(scope, { gate, args, request, run }, opened);
+      if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
+      return passage;
+    },
     tokenOf: (context) => findToken(readRequestContext(context)),
     async within(context, scope, run) {
       const { signal, requestId } = readRequestContext(context);
@@ -78,26 +78,11 @@ export function createPassages(core: PaywallCore): Passages {
       if (signal !== undefined) scopes.set(signal, scope);
       return true;
     },
-    callerOf(context) {
+    callOf(context) {
       const signal = signalIn(context);
-      return (signal && passed.get(signal)?.caller) ?? callers.getStore();
+      return (signal && calls.get(signal)) ?? running.getStore();
     },
   };
-
-  async function pass(
-    gate: ServedGate,
-    args: unknown,
-    context: unknown,
-    run: () => unknown,
-  ): Promise<Passage> {
-    const request = readRequestContext(context);
-    const opened = scopeFor(request, gate, args);
-    const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
-    if (scope === undefined && opened?.running?.admission.coversCalls) return { result: await run() };
-    const passage = await passIn(scope, request, gate, args, run, opened);
-    if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
-    return passage;
-  }
 
   /** The scope of the request in whose time this runs, where it has the same id; what wraps a handler may leave it out. */
   function scopeAround({ requestId }: RequestContext): RequestScope | undefined {
@@ -119,39 +104,58 @@ export function createPassages(core: PaywallCore): Passages {
 
   async function passIn(
     scope: RequestScope | undefined,
-    request: RequestContext,
-    gate: ServedGate,
-    args: unknown,
-    run: () => unknown,
+    passing: Passing,
     opened: RequestScope | undefined,
   ): Promise<Passage> {
-    const before = runningBefore(scope, request, gate, args);
-    if (before !== undefined) {
-      remember(request, gate, before);
-      return finish(gate, before, scope, trace, calledBy(before.admission.caller, run));
+    const { gate, args, request } = passing;
+    // Something else has let it in, or it is entered again for what the client was asked.
+    if (scope?.running !== undefined) {
+      scope.ending = await handle(scope.running.call, passing);
+      return passageOfEnding(scope.ending);
     }
     const token = await findToken(request, gate).catch((error: unknown) => refusalOf(error, gate));
     if (typeof token === "object") return { refusal: token };
-    const made = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
-    const { call, giveBack } = scope === undefined ? keyedIn(made, request, opened) : asItIs(made);
-    const passage = await passAs(call, scope, request, run, { gate, args });
-    if ("refusal" in passage) giveBack();
+    const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
+    if (scope !== undefined) return passInScope(scope, call, passing);
+    const keyed = keyedIn(call, request, opened);
+    const passage = await passAlone(keyed.call, passing);
+    if ("refusal" in passage) keyed.giveBack();
     return passage;
   }
 
-  async function passAs(
-    call: Call,
-    scope: RequestScope | undefined,
-    request: RequestContext,
-    run: () => unknown,
-    { gate, args }: Pick<Running, "gate" | "args">,
-  ): Promise<Passage> {
-    const admitted = await repetitions.admit(call, gate, () => admit(call, gate));
-    if (!("admission" in admitted)) return admitted;
-    const now = { gate, args, requestId: request.requestId, ...admitted };
-    if (scope !== undefined) scope.running = now;
-    remember(request, gate, now);
-    return finish(gate, now, scope, trace, calledBy(now.admission.caller, run));
+  /** Charges for a call that is settled by its handler's own result. */
+  async function passAlone(call: Call, passing: Passing): Promise<Passage> {
+    const charged = await charge(call, passing.gate, async (started) => {
+      const ending = await handle(started, passing);
+      return { ending, outcome: ofHandler(ending) };
+    });
+    return passageOf(charged);
+  }
+
+  /** Charges for what a request asked for: its handler's result goes out to the SDK first, and settles with the request. */
+  async function passInScope(scope: RequestScope, call: Call, passing: Passing): Promise<Passage> {
+    let tell: (ending: Ending) => void = () => undefined;
+    const handled = new Promise<Ending>((resolve) => {
+      tell = resolve;
+    });
+    const charged = charge(call, passing.gate, async (started) => {
+      scope.running = { gate: passing.gate, args: passing.args, call: started };
+      const ending = await handle(started, passing);
+      scope.ending = ending;
+      tell(ending);
+      return scope.ran();
+    });
+    scope.charged = charged;
+    const first: Ending | Charged = await Promise.race([handled, charged]);
+    return "passage" in first || "settlement" in first ? passageOf(first) : passageOfEnding(first);
+  }
+
+  /** Runs a handler so that it can be said who called it. */
+  async function handle(started: RunningCall, { gate, request, run }: Passing): Promise<Ending> {
+    if (request.signal !== undefined) calls.set(request.signal, started);
+    const ending = await endingOf(() => running.run(started, run));
+    if (ending.status === "threw") return ending;
+    return { status: "returned", result: withWarning(ending.result, gate.policy, started.caller.budget) };
   }
 
   /** A call that is not what its request asked for, as far as that is known, by a key of its own. */
@@ -161,46 +165,11 @@ export function createPassages(core: PaywallCore): Passages {
     return innerKeys.keyFor(call, scope ?? request.signal, scope !== undefined);
   }
 
-  /** Runs a handler so that it can be said who called it. */
-  function calledBy(caller: Caller, run: () => unknown): () => unknown {
-    return () => callers.run(caller, run);
-  }
-
   /** The refusal that something left by, told to the listeners. */
   function refusalOf(error: unknown, { kind, name }: ServedGate): Refusal {
     if (!(error instanceof Refused)) throw error;
     emitter.emit("denied", { kind, name, refusal: error.refusal, agentId: undefined });
     return error.refusal;
-  }
-
-  /** What lets a gate's call in again: that something else let it in already, or that it was paid for with its rounds. */
-  function runningBefore(
-    scope: RequestScope | undefined,
-    { signal, requestId }: RequestContext,
-    gate: ServedGate,
-    args: unknown,
-  ): Running | undefined {
-    if (scope !== undefined) return scope.running;
-    // SDK v2 enters a handler again in the same request, for clients that know no `input_required`.
-    const before = signal && passed.get(signal)?.running.get(gate.id);
-    if (before === undefined || before.gate.policy !== gate.policy || before.requestId !== requestId)
-      return undefined;
-    return isSameArgs(before.args, args) && before.admission.resume() ? before : undefined;
-  }
-
-  function remember({ signal }: RequestContext, gate: ServedGate, running: Running): void {
-    if (signal === undefined) return;
-    const all = passed.get(signal)?.running ?? new Map<string, Running>();
-    passed.set(signal, { caller: running.admission.caller, running: all.set(gate.id, running) });
-  }
-
-  function admit(call: Call, gate: ServedGate): Promise<Admission | Refusal> {
-    return trace(
-      "licentric.admit",
-      { "mcp.kind": gate.kind, "mcp.name": gate.name, "licentric.charge": gate.policy.charge },
-      () => charge.admit(call, gate.policy),
-      describeAdmission,
-    );
   }
 }
 
@@ -211,19 +180,21 @@ function isAskedFor(gate: ServedGate, scope: RequestScope, args: unknown): boole
   if (running === undefined) return true;
   if (running.gate.serves !== gate.serves) return false;
   // What costs nothing with its own arguments pays for no others: the handler has called itself.
-  return running.admission.isBilled || isSameArgs(running.args, args);
-}
-
-function asItIs(call: Call): KeyedCall {
-  return { call, giveBack: () => undefined };
+  return running.call.isBilled || isSameArgs(running.args, args);
 }
 
 function isSameArgs(before: unknown, now: unknown): boolean {
   return before === now || digest(before) === digest(now);
 }
 
-function describeAdmission(admission: Admission | Refusal): SpanAttributes {
-  if (isRefusal(admission)) return { "licentric.refusal": admission.code };
-  const { accountId, agentId } = admission.caller;
-  return { "licentric.account_id": accountId, "licentric.agent_id": agentId };
+/** What a handler's ending means where nobody checks it any more. */
+function ofHandler(ending: Ending) {
+  return ending.status === "threw"
+    ? ({ status: "failed" } as const)
+    : outcomeOf(ending.result, ending.result);
+}
+
+function passageOfEnding(ending: Ending): Passage {
+  if (ending.status === "threw") throw ending.error;
+  return { result: ending.result };
 }

@@ -1,12 +1,12 @@
-import type { Gate, Policy } from "@licentric/paywall/adapter";
+import type { Policy } from "@licentric/paywall/adapter";
 import { isRecord, member } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
-import type { ServedGate } from "./finish.ts";
 import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
 import { RefusedError, toToolResult } from "./refusal-result.ts";
 import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf } from "./registered.ts";
 import { argsOf, contextOf } from "./request-context.ts";
+import type { ServedGate, ServedKind } from "./request-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */
@@ -40,7 +40,7 @@ const REGISTRIES = [
  * @throws TypeError where this server keeps its registries in another way
  */
 export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
-  const installing = new Set<Gate["kind"]>();
+  const installing = new Set<ServedKind>();
   for (const { kind, registry, install } of REGISTRIES) {
     const entries = member(server, registry);
     const installer = member(server, install);
@@ -99,7 +99,7 @@ const ownPolicies = new WeakMap<object, Policy>();
 const keys = new WeakMap<object, { current: string }>();
 
 /** Guards one registered thing, whatever becomes of its handler and its name later. */
-function guardEntry(kind: Gate["kind"], key: string, entry: unknown, plan: ServerPlan): void {
+function guardEntry(kind: ServedKind, key: string, entry: unknown, plan: ServerPlan): void {
   if (!isRecord(entry)) throw notGuardable(`the ${kind} "${key}" is registered in a form that is not known`);
   const renamed = keys.get(entry);
   if (renamed !== undefined) {
@@ -120,7 +120,7 @@ function guardEntry(kind: Gate["kind"], key: string, entry: unknown, plan: Serve
 type HandlerSlots = Record<string, unknown>;
 
 function guardSlot(
-  kind: Gate["kind"],
+  kind: ServedKind,
   name: { readonly current: string },
   entry: Record<PropertyKey, unknown>,
   original: HandlerSlots,
@@ -143,7 +143,7 @@ function guardSlot(
 
 /** Tells SDK v2 which scopes a call lacks, so that it answers 403 before the call is dispatched. */
 function scopeChallenge(
-  kind: Gate["kind"],
+  kind: ServedKind,
   name: { readonly current: string },
   entry: Record<PropertyKey, unknown>,
   plan: ServerPlan,
@@ -157,14 +157,14 @@ function scopeChallenge(
 }
 
 /** Where the SDKs keep a registered thing's handler. Of a tool, v2 calls its executor, and shows its handler as well. */
-const HANDLER_SLOTS: Readonly<Record<Gate["kind"], readonly string[]>> = {
+const HANDLER_SLOTS: Readonly<Record<ServedKind, readonly string[]>> = {
   tool: ["executor", "handler"],
   prompt: ["callback", "handler"],
   resource: ["readCallback"],
 };
 
 function guardOriginal(
-  kind: Gate["kind"],
+  kind: ServedKind,
   name: { readonly current: string },
   entry: Record<PropertyKey, unknown>,
   slots: HandlerSlots,
@@ -205,7 +205,7 @@ function guardOriginal(
 }
 
 function guardFunction(
-  kind: Gate["kind"],
+  kind: ServedKind,
   name: { readonly current: string },
   entry: Record<PropertyKey, unknown>,
   original: AnyHandler,
@@ -258,7 +258,7 @@ function guardFunction(
  * once more here: what is not run is not billed.
  */
 async function rejects(
-  kind: Gate["kind"],
+  kind: ServedKind,
   entry: Record<PropertyKey, unknown>,
   params: readonly unknown[],
 ): Promise<boolean> {

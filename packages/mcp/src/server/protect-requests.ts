@@ -1,7 +1,6 @@
-import type { Gate, Policy, Refusal } from "@licentric/paywall/adapter";
+import type { Policy, Refusal } from "@licentric/paywall/adapter";
 import { isRecord, member, textMember, withTimeLimit } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
-import type { RequestScope, ServedGate } from "./finish.ts";
 import { invalidParams } from "./invalid-params.ts";
 import { annotateTools } from "./list-tools.ts";
 import { fitsListed } from "./listed-schemas.ts";
@@ -12,6 +11,13 @@ import { RefusedError, toToolResult } from "./refusal-result.ts";
 import type { BuiltIn, Registered } from "./registered.ts";
 import { signalIn } from "./request-context.ts";
 import type { RequestHandler } from "./request-handler.ts";
+import {
+  type Asked,
+  createRequestScope,
+  type RequestScope,
+  type ServedGate,
+  type ServedKind,
+} from "./request-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { guardTasks, isTaskMethod } from "./tasks.ts";
 
@@ -132,21 +138,11 @@ function isCharged(method: unknown): method is keyof typeof CHARGED {
  * Settles what ran inside of a request by the answer that the client gets. Where something wraps the handler and was
  * guarded, too, the outermost does.
  */
-function settleAround(
-  asked: Pick<RequestScope, "server" | "kind" | "name">,
-  plan: ServerPlan,
-  run: RequestHandler,
-): RequestHandler {
+function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: RequestHandler): RequestHandler {
   return (request, context) => {
     if (plan.passages.isWithin(context, asked)) return run(request, context);
-    const scope: RequestScope = {
-      ...asked,
-      sentArgs: member(member(request, "params"), "arguments"),
-      running: undefined,
-      pending: undefined,
-      refusal: undefined,
-      isOver: false,
-    };
+    const sentArgs = member(member(request, "params"), "arguments");
+    const scope = createRequestScope({ ...asked, sentArgs });
     return plan.passages.within(context, scope, () => settled(request, context, scope));
   };
 
@@ -155,12 +151,18 @@ function settleAround(
     try {
       final = await run(request, context);
     } catch (error) {
-      await scope.pending?.settle({ status: "failed" });
+      await scope.end(() => ({ status: "failed" }));
       // What a refusal became on its way through the SDK's handler says less than the refusal itself.
       throw scope.refusal === undefined ? error : new RefusedError(scope.refusal);
     }
-    if (scope.refusal !== undefined) return answer(request, scope.refusal, plan);
-    const settlement = await scope.pending?.settle(outcomeOf(final, scope.pending.result));
+    const { refusal } = scope;
+    if (refusal !== undefined) {
+      await scope.end(() => ({ status: "failed" }));
+      return answer(request, refusal, plan);
+    }
+    const settlement = await scope.end((ending) =>
+      outcomeOf(final, ending.status === "returned" ? ending.result : undefined),
+    );
     if (settlement?.status === "refused") return answer(request, settlement.refusal, plan);
     if (settlement?.status === "cancelled") throw settlement.reason;
     return final;
@@ -202,7 +204,7 @@ function guardOwn(
 
 /** What is asked for, and what it costs. */
 interface Target {
-  readonly kind: Gate["kind"];
+  readonly kind: ServedKind;
   readonly asked: string;
   readonly registered: Registered | undefined;
   readonly policy: Policy;

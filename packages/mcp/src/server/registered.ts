@@ -1,5 +1,6 @@
-import type { Gate, Policy } from "@licentric/paywall/adapter";
+import type { Policy } from "@licentric/paywall/adapter";
 import { isRecord, member, textMember } from "@licentric/paywall/adapter";
+import type { ServedKind } from "./request-scope.ts";
 
 /** Something that is registered with an `McpServer`, as a request asks for it. */
 export interface Registered {
@@ -21,14 +22,14 @@ export interface Registered {
 /** What is known of an `McpServer` and of the request handlers that it installs by itself. */
 export interface BuiltIn {
   /** Whether it is installing handlers of a kind at this moment. */
-  installing(kind: Gate["kind"]): boolean;
+  installing(kind: ServedKind): boolean;
   /** What is registered under the name that a request asks for. */
-  find(kind: Gate["kind"], asked: string): Registered | undefined;
+  find(kind: ServedKind, asked: string): Registered | undefined;
 }
 
 /** A registered thing where an `McpServer` keeps it, under the name that it is registered with. */
 export interface Entry {
-  readonly kind: Gate["kind"];
+  readonly kind: ServedKind;
   readonly name: string;
   readonly entry: Readonly<Record<PropertyKey, unknown>>;
 }
@@ -49,7 +50,7 @@ export function isTemplate(entry: Entry["entry"]): boolean {
 
 /** Finds what a request asks for among the entries of its kind, as both SDKs do. */
 export function findEntry(
-  kind: Gate["kind"],
+  kind: ServedKind,
   registries: readonly Readonly<Record<PropertyKey, unknown>>[],
   asked: string,
 ): Entry | undefined {

@@ -1,6 +1,7 @@
-import type { Gate, VerifiedCaller } from "@licentric/paywall/adapter";
+import type { VerifiedCaller } from "@licentric/paywall/adapter";
 import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
 import type { Passages } from "./passages.ts";
+import type { ServedKind } from "./request-scope.ts";
 import { createResourceCharges } from "./resource-charges.ts";
 import type { TaskOwners } from "./task-owners.ts";
 
@@ -47,9 +48,9 @@ export interface ServerPlan {
    *
    * @param asked - of a resource that is served by a handler which reads its URI, that URI as the client spelled it
    */
-  policyFor(kind: Gate["kind"], names: readonly string[], asked?: string): Policy | false;
+  policyFor(kind: ServedKind, names: readonly string[], asked?: string): Policy | false;
   /** Whether the owner named one of these. */
-  isNamed(kind: Gate["kind"], names: readonly string[]): boolean;
+  isNamed(kind: ServedKind, names: readonly string[]): boolean;
   /** Whose tasks are whose, on every server that is made. */
   readonly tasks: TaskOwners;
   /**
@@ -88,7 +89,7 @@ export function toServerPlan(
           : toPolicy({ ...defaults, ...charge }, `paywall.protect: ${member}.${name}`),
       ]),
     );
-  const policies: Readonly<Record<Gate["kind"], ReadonlyMap<string, Policy | false>>> = {
+  const policies: Readonly<Record<ServedKind, ReadonlyMap<string, Policy | false>>> = {
     tool: toMap(options.tools, "tools"),
     prompt: toMap(options.prompts, "prompts"),
     resource: toMap(options.resources, "resources"),
@@ -98,12 +99,12 @@ export function toServerPlan(
     options.default === false
       ? false
       : toPolicy({ ...defaults, ...options.default }, "paywall.protect: default");
-  const unnamed: Readonly<Record<Gate["kind"], Policy | false>> = {
+  const unnamed: Readonly<Record<ServedKind, Policy | false>> = {
     tool: otherwise,
     prompt: options.prompts === undefined ? false : otherwise,
     resource: options.resources === undefined ? false : otherwise,
   };
-  const named = (kind: Gate["kind"], names: readonly string[]) => {
+  const named = (kind: ServedKind, names: readonly string[]) => {
     const find = kind === "resource" ? resources.named : (name: string) => policies[kind].get(name);
     return names.map(find).find((policy) => policy !== undefined);
   };

@@ -1,5 +1,5 @@
 import type { Call, Gate } from "@licentric/paywall/adapter";
-import { digest, hashToken, isRecord, member } from "@licentric/paywall/adapter";
+import { digest, hashToken, member, readAgentKey } from "@licentric/paywall/adapter";
 import { META_PREFIX } from "./meta.ts";
 import type { RequestContext } from "./request-context.ts";
 
@@ -23,17 +23,11 @@ export function toCall(
     token,
     tokenHash: hashToken(token ?? ""),
     signal: context.signal,
-    agentKey: readAgentKey(context.meta),
+    agentKey: readAgentKey(member(context.meta, IDEMPOTENCY_META_KEY)),
     madeOf: gate.madeOf,
     continues: context.continuation !== undefined,
     // Made when first asked for: most calls need neither.
     binding: () => (binding ??= digest(gate.id, sentArgs)),
     round: () => (round ??= digest(context.continuation)),
   };
-}
-
-function readAgentKey(meta: unknown): string | null | undefined {
-  if (!isRecord(meta) || !(IDEMPOTENCY_META_KEY in meta)) return undefined;
-  const key = member(meta, IDEMPOTENCY_META_KEY);
-  return typeof key === "string" && /^[\x20-\x7E]{1,255}$/.test(key) ? key : null;
 }

@@ -17,6 +17,12 @@ export type Outcome =
   /** It asks the client for input and will be called again (protocol 2026-07-28). */
   | { readonly status: "input_required" };
 
+/** How a run ended, and how much it reported to have used; undefined where it reported nothing. */
+export interface Ended {
+  readonly outcome: Outcome;
+  readonly reported: number | undefined;
+}
+
 /** What became of a call once its handler had run: whether its result may be delivered, and delivered again. */
 export type Settlement =
   /** What was due for it is billed, or nothing was. */
@@ -43,13 +49,13 @@ export interface Admission {
    *
    * @param by - the repetition that has it billed, whose token is good where the first call's may not be any more
    */
-  settle(outcome: Outcome, by?: Call): Promise<Settlement>;
-  /** Whether the handler may be entered again in the same request after it was settled as `input_required`. */
-  resume(): boolean;
+  settle(ended: Ended, by?: Call): Promise<Settlement>;
+  /** Whether its run may report what it uses: where it is billed by its use. */
+  readonly mayReport: boolean;
 }
 
 /** Bills what a handler's run brought, by an order that goes first. */
-export type Settle = (later: Order, outcome: Outcome) => Promise<Settlement>;
+export type Settle = (later: Order, ended: Ended) => Promise<Settlement>;
 
 /** Names what pays for another round of a call. */
 export function roundsOf(call: Call, price: Bill, caller: Caller): string {
@@ -98,15 +104,15 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
   /** Settles a call once: whoever asks again is told the same, and only what was refused is tried again. */
   function settling(order: Order, bill: Settle): Admission["settle"] {
     let settlement: Promise<Settlement> | undefined;
-    const settle = async (outcome: Outcome, { token, tokenHash }: Call): Promise<Settlement> => {
+    const settle = async (ended: Ended, { token, tokenHash }: Call): Promise<Settlement> => {
       const call = { ...order.call, token, tokenHash };
       const later = { ...order, call, token: token ?? "", settles: true };
-      const settled = await orRefusal(later, () => bill(later, outcome));
+      const settled = await orRefusal(later, () => bill(later, ended));
       if (!("code" in settled)) return settled;
       settlement = undefined;
       return { status: "refused", refusal: settled };
     };
-    return (outcome, by = order.call) => (settlement ??= settle(outcome, by));
+    return (ended, by = order.call) => (settlement ??= settle(ended, by));
   }
 
   return {
@@ -117,8 +123,8 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
         caller,
         isBilled: false,
         coversCalls: false,
-        settle: async (outcome) => ({ status: isKept(outcome) ? "settled" : "void" }),
-        resume: () => true,
+        mayReport: false,
+        settle: async ({ outcome }) => ({ status: isKept(outcome) ? "settled" : "void" }),
       };
     },
     paidBy(order, price, caller, pay = async () => undefined) {
@@ -131,23 +137,21 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
         caller,
         isBilled: true,
         coversCalls: true,
-        async settle(outcome, by) {
-          const settlement = await payOnce(outcome, by);
-          if (settlement.status === "settled" && outcome.status === "input_required") rounds.put(name, true);
+        mayReport: false,
+        async settle(ended, by) {
+          const settlement = await payOnce(ended, by);
+          if (settlement.status === "settled" && ended.outcome.status === "input_required")
+            rounds.put(name, true);
           return settlement;
         },
-        // Another request may have used the round up in the meantime.
-        resume: () => rounds.take(name) !== undefined,
       };
     },
-    // Nothing is paid for yet, so no handler is entered again for it; and the owner may have called another one, or with
-    // other arguments.
     paidByUse: (order, caller, bill) => ({
       caller,
       isBilled: true,
       coversCalls: order.policy.resultQuantity === undefined,
+      mayReport: true,
       settle: settling(order, bill),
-      resume: () => false,
     }),
   };
 }

@@ -5,7 +5,7 @@ import type { Policy } from "../pricing/charge-options.ts";
 import { type Links, type Refusal, type RefusalCode, refuse } from "../refusal.ts";
 import { digest } from "../util/digest.ts";
 import type { Admission, Settlement } from "./admission.ts";
-import { type Charge, isRefusal } from "./charge.ts";
+import { type Authorize, isRefusal } from "./authorize.ts";
 import type { Gate, Passage } from "./gate.ts";
 import { AGENT_CALLS, type Ending, type Replays, type SettleBy, type Slot } from "./replays.ts";
 
@@ -32,7 +32,7 @@ type Admit = () => Promise<Admission | Refusal>;
 
 /** Makes the repetitions of one paywall. */
 export function createRepetitions(
-  charge: Charge,
+  authorize: Authorize,
   replays: Replays,
   emitter: Emitter,
   links: Links,
@@ -49,7 +49,7 @@ export function createRepetitions(
   async function given(ending: Ending, call: Call, gate: Gate): Promise<Passage | undefined> {
     if (ending.status === "void") return undefined;
     // A result is for whoever may have it now: the credential may have been revoked since it was paid for.
-    const verified = await charge.admit(call, { ...VERIFY_ONLY, scopes: gate.policy.scopes });
+    const verified = await authorize.admit(call, { ...VERIFY_ONLY, scopes: gate.policy.scopes });
     return isRefusal(verified) ? { refusal: verified } : repeat(ending, call);
   }
 
@@ -121,14 +121,14 @@ export function createRepetitions(
   /** What a call gets whose key has paid for an earlier one: the result, where that is kept here. */
   async function recall(call: Call, gate: Gate, refusal: Refusal): Promise<Passage> {
     // Billing has told who it is.
-    const caller = await charge.identify(call, gate.policy);
+    const caller = await authorize.identify(call, gate.policy);
     if (caller === undefined || isRefusal(caller)) return denied(gate, refusal, undefined);
     const kept = replays.find(call, caller);
     return (kept && (await given(await kept, call, gate))) ?? denied(gate, refusal, caller);
   }
 
   async function admitNamed(call: Call, gate: Gate, admit: Admit): Promise<Admitted | Passage> {
-    const caller = await charge.identify(call, gate.policy);
+    const caller = await authorize.identify(call, gate.policy);
     if (caller === undefined) return admitUnknown(call, gate, admit);
     return isRefusal(caller) ? { refusal: caller } : admitKnown(call, gate, caller, admit);
   }

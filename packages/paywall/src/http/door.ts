@@ -2,6 +2,7 @@ import type { Identify } from "../billing/identify.ts";
 import { bearerToken } from "../credential/token.ts";
 import { type Links, type Refusal, refuse } from "../refusal.ts";
 import { Refused } from "../refused.ts";
+import { oauthErrorOf, refusalHeaders } from "./challenge.ts";
 import { toAuth, type VerifiedAuth } from "./verifier.ts";
 
 /** How a door is made. */
@@ -85,32 +86,12 @@ export function createDoor(identify: Identify, links: Links, options: DoorOption
   };
 }
 
-const OAUTH_ERROR: Readonly<Partial<Record<Refusal["code"], string>>> = {
-  invalid_token: "invalid_token",
-  insufficient_scope: "insufficient_scope",
-};
-
 function refusalResponse(refusal: Refusal, scopes: readonly string[], metadataUrl: string): Response {
-  const error = OAUTH_ERROR[refusal.code];
-  const challenge = [
-    // RFC 6750: a request without any credential is told no error, only how to authenticate.
-    ...(error === undefined ? [] : [`error="${error}"`, `error_description="${quoted(refusal.message)}"`]),
-    ...(scopes.length === 0 ? [] : [`scope="${scopes.join(" ")}"`]),
-    `resource_metadata="${quoted(metadataUrl)}"`,
-  ];
-  const body = { error: error ?? refusal.code, error_description: refusal.message, refusal };
-  return Response.json(body, {
-    status: refusal.status,
-    headers: {
-      ...((refusal.status === 401 || refusal.status === 403) && {
-        "www-authenticate": `Bearer ${challenge.join(", ")}`,
-      }),
-      ...(refusal.retryAfter !== undefined && { "retry-after": String(Math.ceil(refusal.retryAfter)) }),
-    },
-  });
-}
-
-/** A header takes printable ASCII alone. */
-function quoted(text: string): string {
-  return text.replace(/[\\"]/g, "'").replace(/[^\x20-\x7E]/g, "-");
+  const body = {
+    error: oauthErrorOf(refusal) ?? refusal.code,
+    error_description: refusal.message,
+    refusal,
+  };
+  const headers = refusalHeaders(refusal, { scopes, metadataUrl });
+  return Response.json(body, { status: refusal.status, headers });
 }

@@ -1,0 +1,155 @@
+import type { Caller } from "./billing/caller.ts";
+import { endingOf, passageOf } from "./call/charge.ts";
+import type { Gate } from "./call/gate.ts";
+import type { Call } from "./call.ts";
+import { createCore, type PaywallCore } from "./core.ts";
+import { readAgentKey } from "./credential/agent-key.ts";
+import { hashToken } from "./credential/token.ts";
+import type { PaywallEvents, PaywallListener } from "./events.ts";
+import { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
+import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
+import { RefusedError } from "./refused-error.ts";
+import { digest } from "./util/digest.ts";
+
+/** A call of anything that an agent can ask for. */
+export interface ChargeableCall<Args = unknown> {
+  /** The agent's token, `AGT-…`; undefined where it sent none. See {@link bearerToken} for a header. */
+  readonly token: string | undefined;
+  /** What is called, for events; one name for one thing. */
+  readonly name: string;
+  /** What it is called with: prices may read it, and a repetition has to have the same. It leaves the process in no form. */
+  readonly args?: Args;
+  /**
+   * The agent's own key for this call: 1 to 255 printable ASCII characters. A repetition with the same key and arguments
+   * is given the first call's value, if that was billed, and is neither run nor billed again.
+   */
+  readonly idempotencyKey?: string | undefined;
+  /** Aborts when nobody waits for the call any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A call that runs. */
+export interface RunningCall {
+  /** Who called, as the API said when it verified the credential. */
+  readonly caller: Caller;
+  /**
+   * Reports units that were used, where the call is billed by its use (`charge: "success"` or `"reserve"`). Reports add
+   * up, take the place of `quantity`, and are billed however the call ends; what is more than was held is billed, too, and
+   * told by a `failed` event.
+   *
+   * @param quantity - whole units, 0 or more
+   * @throws TypeError where the call is not billed by its use, the quantity is no whole number, or the call has ended
+   */
+  reportUsage(quantity: number): void;
+}
+
+/** Charges for calls. Made by {@link createPaywall}; make one and keep it. */
+export interface Paywall {
+  /**
+   * Charges for one call of anything: authorizes it, runs it for those who may, and settles it, each once.
+   *
+   * @param call - what is called, and by whom
+   * @param options - what it costs and who may call it
+   * @param run - runs for those who may
+   * @returns what `run` returned
+   * @throws RefusedError where the call was refused: it did not run, or its result could not be billed
+   * @throws TypeError where an option is wrong
+   * @throws what `run` throws, unchanged; the signal's reason where the call was cancelled and not billed
+   * @example
+   * ```ts
+   * import { createPaywall } from "@licentric/paywall";
+   *
+   * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
+   * const report = await paywall.charge(
+   *   { token: "AGT-…", name: "report", args: { city: "Rome" } },
+   *   { meterName: "pages", charge: "reserve", quantity: 20 },
+   *   async (call) => {
+   *     call.reportUsage(3);
+   *     return `Three pages for ${call.caller.agentId}`;
+   *   },
+   * );
+   * ```
+   */
+  charge<Result, Args = unknown>(
+    call: ChargeableCall<Args>,
+    options: ChargeOptions<Args, Result>,
+    run: (call: RunningCall) => Result | Promise<Result>,
+  ): Promise<Result>;
+  /**
+   * Hears events; returns the function that stops it.
+   *
+   * @param type - which events
+   * @param listener - is called with each
+   */
+  on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
+  /**
+   * Delivers what is journalled at once. Resolves when all of it is delivered, and at once where no journal is kept.
+   *
+   * @throws Error where something could not be delivered: it stays on disk and is sent again later
+   */
+  flush(): Promise<void>;
+  /**
+   * Delivers what is journalled, within `timeout` milliseconds (5,000 by default), and closes the connections to the
+   * API. Calls that come later are refused.
+   */
+  close(options?: { readonly timeout?: number }): Promise<void>;
+}
+
+/**
+ * Makes a paywall. It needs nothing but the API's address: each call is verified and metered with its own agent's token.
+ *
+ * @param options - how it reaches the API, and what holds for every call
+ * @throws TypeError where an option is wrong
+ * @throws LicentricError where `baseUrl` or `apiKey` is malformed
+ */
+export function createPaywall(options: PaywallOptions = {}): Paywall {
+  checkPaywallOptions(options);
+  return buildPaywall(options, createCore(options));
+}
+
+/** Puts a paywall together over any core. */
+export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCore): Paywall {
+  return {
+    async charge<Result, Args>(
+      called: ChargeableCall<Args>,
+      options: ChargeOptions<Args, Result>,
+      run: (call: RunningCall) => Result | Promise<Result>,
+    ): Promise<Result> {
+      const { name } = called;
+      if (typeof name !== "string" || name === "")
+        throw new TypeError("paywall.charge: a call needs a name, which tells it from others");
+      const policy = toPolicy({ ...defaults, ...options }, `paywall.charge: ${name}`);
+      const gate: Gate = { kind: "call", name, id: `call ${name}`, policy };
+      const charged = await core.charge(toCall(called), gate, async ({ caller, reportUsage }) => {
+        const ending = await endingOf(() => run({ caller, reportUsage }));
+        const isDone = ending.status === "returned";
+        return { ending, outcome: isDone ? { status: "done", result: ending.result } : { status: "failed" } };
+      });
+      const passage = passageOf(charged);
+      if ("refusal" in passage) throw new RefusedError(passage.refusal);
+      // What is kept of a call is what its own run returned.
+      return passage.result as Result;
+    },
+    on: core.emitter.on,
+    flush: core.flush,
+    close: ({ timeout = 5_000 } = {}) => core.close(timeout),
+  };
+}
+
+function toCall({ token, name, args, idempotencyKey, signal }: ChargeableCall): Call {
+  let binding: string | undefined;
+  return {
+    kind: "call",
+    name,
+    args,
+    token,
+    tokenHash: hashToken(token ?? ""),
+    signal,
+    agentKey: readAgentKey(idempotencyKey),
+    madeOf: undefined,
+    continues: false,
+    // Made when first asked for: most calls do not need it.
+    binding: () => (binding ??= digest("call", name, args)),
+    round: () => "",
+  };
+}

@@ -1,0 +1,52 @@
+import type { Caller } from "../billing/caller.ts";
+import type { Order } from "../billing/order.ts";
+import type { Settlement } from "../call/admission.ts";
+import type { Bill } from "../pricing/price-call.ts";
+import { digest } from "../util/digest.ts";
+import type { ChargeMode, ModeParts } from "./charge-mode.ts";
+import { dueFor } from "./due.ts";
+
+/** Makes the mode `"reserve"`: what a call may cost is held before it runs; what it used is billed, and the rest given back. */
+export function createReserve({ teller, admissions }: ModeParts): ChargeMode {
+  /** Bills what was used beyond what was held, by itself: the work is done, whatever is left of a budget. */
+  async function billBeyond(later: Order, beyond: Bill, caller: Caller): Promise<void> {
+    teller.report(
+      later,
+      `${beyond.quantity} units more were reported than held: they are billed too`,
+      undefined,
+      beyond,
+    );
+    const { agentKey } = later.call;
+    const call = {
+      ...later.call,
+      agentKey: typeof agentKey === "string" ? digest(agentKey, "beyond") : agentKey,
+    };
+    await teller.meter({ ...later, call, policy: { ...later.policy, enforceBudget: false } }, beyond, caller);
+  }
+
+  return {
+    async authorize(order, price) {
+      const held = await teller.hold(order, price);
+      const { caller } = held;
+      const { signal } = order.call;
+      if (signal?.aborted) {
+        await held.release(order);
+        throw signal.reason;
+      }
+      /** Decided once: a call that is cancelled while its bill is on its way is billed. */
+      let isCancelled: boolean | undefined;
+      // An `input_required` outcome gives the hold back: another round makes a new one.
+      return admissions.paidByUse(order, caller, async (later, ended): Promise<Settlement> => {
+        isCancelled ??= order.policy.charge === "reserve" && signal?.aborted === true;
+        const given = isCancelled ? { ...ended, outcome: { status: "failed" } as const } : ended;
+        const quantity = dueFor(teller, order, price, caller, given);
+        if (!quantity) await held.release(later);
+        else await held.commit(later, Math.min(quantity, price.quantity));
+        if (quantity !== undefined && quantity > price.quantity)
+          await billBeyond(later, { ...price, quantity: quantity - price.quantity }, caller);
+        if (isCancelled) return { status: "cancelled", reason: signal?.reason };
+        return { status: quantity === undefined ? "void" : "settled" };
+      });
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { refusalHeaders } from "./http/challenge.ts";
+import type { Refusal, RefusalCode } from "./refusal.ts";
+
+/** Thrown for a call that was refused. Its message is a sentence that a model can act on and a person can read. */
+export class RefusedError extends Error {
+  /** Why it was refused. */
+  readonly refusal: Refusal;
+
+  static {
+    RefusedError.prototype.name = "RefusedError";
+  }
+
+  /** @param refusal - why the call was refused */
+  constructor(refusal: Refusal) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+
+  /** The reason, to branch on. */
+  get code(): RefusalCode {
+    return this.refusal.code;
+  }
+
+  /** The HTTP status that means the same. */
+  get status(): number {
+    return this.refusal.status;
+  }
+
+  /** Seconds to wait before the same call can pass; undefined where that is not known, or waiting does not help. */
+  get retryAfter(): number | undefined {
+    return this.refusal.retryAfter;
+  }
+
+  /** The headers of an HTTP answer with {@link RefusedError.status}: `www-authenticate`, `retry-after`. */
+  get headers(): Readonly<Record<string, string>> {
+    return refusalHeaders(this.refusal);
+  }
+}
