@@ -236,3 +236,50 @@ it.each(["call", "success", "reserve"] as const)(
     paywall.expectBilled({ quantity: 1 });
   },
 );
+
+/** Answers by itself, and lets the tool run on: what a time limit does that comes too soon. */
+const answerAtOnce: Wrap = (server) => {
+  const original = handlerOf(server, "tools/call");
+  handlersOf(server).set("tools/call", async (request, context) => {
+    void Promise.resolve(original(request, context)).catch(() => undefined);
+    return text("at once");
+  });
+};
+
+it.each([
+  ["v1", "call"],
+  ["v1", "success"],
+  ["v1", "reserve"],
+  ["v2", "call"],
+  ["v2", "success"],
+  ["v2", "reserve"],
+] as const)(
+  "%s: what runs on after its request was answered is in its one bill, charged by %s",
+  async (sdk, charge) => {
+    const paywall = createTestPaywall();
+    let hasEnded = false;
+    let goOn: () => void = () => expect.unreachable();
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const run = async () => {
+      await held;
+      hasEnded = true;
+      return text("late");
+    };
+    const info = { name: "server", version: "1" };
+    const server = sdk === "v1" ? new McpServerV1(info) : new McpServerV2(info);
+    if (server instanceof McpServerV1) server.registerTool("t", {}, run);
+    else server.registerTool("t", {}, run);
+    paywall.protect(server, { tools: { t: { meterName: "api_calls", charge } } });
+    answerAtOnce(server);
+    const client = server instanceof McpServerV1 ? await connectV1(server) : await connectV2(server);
+    expect(await client.callTool({ name: "t" })).toMatchObject(text("at once"));
+    expect(paywall.billed).toHaveLength(1);
+    goOn();
+    // It waits for what runs on.
+    await paywall.close();
+    expect(hasEnded).toBe(true);
+    expect(paywall.billed).toHaveLength(1);
+  },
+);

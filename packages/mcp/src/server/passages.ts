@@ -146,6 +146,12 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
       return scope.ran();
     });
     scope.charged = charged;
+    // A handler may run on after its request was answered, and then nobody waits for its charge.
+    charged.catch((error: unknown) => {
+      const { kind, name } = passing.gate;
+      const reason = "a call could not be settled after its request had been answered";
+      if (scope.isOver) emitter.emit("failed", { reason, error, kind, name });
+    });
     const first: Ending | Charged = await Promise.race([handled, charged]);
     return "passage" in first || "settlement" in first ? passageOf(first) : passageOfEnding(first);
   }
