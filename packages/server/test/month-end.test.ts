@@ -58,7 +58,11 @@ describeOnEachDatabase("the end of a month on $name", (database) => {
     async (cursor) => {
       expect(await createInvoices({ cursor })).toMatchObject({
         status: 400,
-        body: { code: "VALIDATION_ERROR", error: expect.stringContaining("cursor") },
+        body: {
+          code: "VALIDATION_ERROR",
+          error: expect.stringContaining("cursor"),
+          details: { issues: [{ path: "cursor" }] },
+        },
       });
       expect(await uninvoiced()).toHaveLength(3);
     },

@@ -169,4 +169,32 @@ describeOnEachDatabase("a price change on $name", (database) => {
       expect(await call("GET", "billing/periods/current")).toMatchObject({ startsAt: billedFrom });
     },
   );
+
+  it.each([
+    ["between its end and its close", false],
+    ["after its close", true],
+  ])("leaves a month that is over as it was, where a price is changed %s", async (_, closesFirst) => {
+    api.setTime("2026-10-01T00:00:00.000Z");
+    const { key: token } = await api.createAccount();
+    const get = async (path: string) => (await api.call("GET", `/api/v1/${path}`, { token })).body.data;
+    const post = async (path: string, body: object = {}) =>
+      (await api.call("POST", `/api/v1/${path}`, { token, body })).body.data;
+    const [meter] = await get("meters?name=api_calls");
+    const setPrice = (unitPrice: string) =>
+      post(`meters/${meter.id}/prices`, { price: { model: "per_unit", unitPrice } });
+    await setPrice("0.01");
+    api.setTime("2026-11-10T00:00:00.000Z");
+    const agent = await post("agents", { name: "a" });
+    await post("usage/events", { events: [{ agentId: agent.id, meterName: "api_calls", quantity: 100 }] });
+    const [period] = await get("billing/periods?status=open");
+
+    api.setTime("2026-12-02T00:00:00.000Z");
+    const close = () => post(`billing/periods/${period.id}/close`);
+    if (closesFirst) await close();
+    // December began with the old price, so the new one is billed from January on.
+    expect((await setPrice("0.02")).billedFrom).toBe(JANUARY);
+    if (!closesFirst) await close();
+    expect(await get("billing/uninvoiced")).toMatchObject([{ total: "1.00" }]);
+    expect(await post(`billing/periods/${period.id}/invoice`)).toMatchObject({ total: "1.00" });
+  });
 });

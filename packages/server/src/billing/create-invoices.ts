@@ -42,12 +42,11 @@ export async function ensureInvoices(
   { cursor, ...details }: z.output<typeof CreateInvoices>,
   making: { newId: () => string; now: Date; stripeConnected: boolean },
 ): Promise<InvoicingResult> {
+  if (cursor !== undefined && !isUuid(cursor)) {
+    const message = "is not the nextCursor of an answer; leave it out to begin";
+    throw new ApiError("VALIDATION_ERROR", `cursor: ${message}`, { issues: [{ path: "cursor", message }] });
+  }
   const period = await requireClosedPeriod(tx, environment.id, periodId);
-  if (cursor !== undefined && !isUuid(cursor))
-    throw new ApiError(
-      "VALIDATION_ERROR",
-      "cursor: is not the nextCursor of an answer. Leave it out to begin.",
-    );
   const payers = await listPayers(tx, period.id, cursor);
   const outcomes: InvoicingOutcome[] = [];
   for (const { customer_id: customerId, name } of payers.slice(0, PAYERS_AT_ONCE)) {
