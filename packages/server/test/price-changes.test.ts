@@ -122,6 +122,7 @@ describeOnEachDatabase("a price change on $name", (database) => {
       expect(answer.billedFrom).toBe(billedFrom);
       const listed = async () => (await get("billing/uninvoiced"))[0].total;
       const before = await listed();
+      api.setTime("2026-12-03T00:00:00.000Z");
       await post(`billing/periods/${period.id}/close`);
       const after = await listed();
       const { lines, total: billed } = await post(`billing/periods/${period.id}/invoice`);
@@ -193,6 +194,7 @@ describeOnEachDatabase("a price change on $name", (database) => {
     if (closesFirst) await close();
     // December began with the old price, so the new one is billed from January on.
     expect((await setPrice("0.02")).billedFrom).toBe(JANUARY);
+    api.setTime("2026-12-03T00:00:00.000Z");
     if (!closesFirst) await close();
     expect(await get("billing/uninvoiced")).toMatchObject([{ total: "1.00" }]);
     expect(await post(`billing/periods/${period.id}/invoice`)).toMatchObject({ total: "1.00" });
