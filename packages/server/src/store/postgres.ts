@@ -29,6 +29,9 @@ const MAX_CONNECTIONS = 10;
 const CONNECT_TIMEOUT = 2_000;
 const QUERY_TIMEOUT = 5_000;
 
+/** Tries of the first connection. A server that is busy, or has just started, may take its time, and who starts can wait. */
+const FIRST_TRIES = 3;
+
 /**
  * Opens PostgreSQL 15 or newer.
  *
@@ -58,11 +61,27 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
   };
 }
 
-/** Asks the server which version it is. A pooler shows itself by a process id that is not the server's. */
-async function askServer(
-  url: string,
-  { connectTimeout, queryTimeout }: Pick<ConnectionOptions, "connectTimeout" | "queryTimeout">,
-): Promise<{ version: number; pooled: boolean }> {
+type Limits = Pick<ConnectionOptions, "connectTimeout" | "queryTimeout">;
+
+interface Asked {
+  readonly version: number;
+  readonly pooled: boolean;
+}
+
+/** Asks the server which version it is, once more where it did not answer in time. */
+async function askServer(url: string, limits: Limits): Promise<Asked> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask(url, limits);
+    } catch (error) {
+      const isLate = error instanceof DatabaseSetupError && /timeout/i.test(reasonOf(error.cause));
+      if (!isLate || tries === FIRST_TRIES) throw error;
+    }
+  }
+}
+
+/** A pooler shows itself by a process id that is not the server's. */
+async function ask(url: string, { connectTimeout, queryTimeout }: Limits): Promise<Asked> {
   let client: pg.Client | undefined;
   try {
     client = new pg.Client({
