@@ -117,24 +117,6 @@ export interface Paywall {
    */
   caller(context?: unknown): Caller;
   /**
-   * Reports units that a running call has used, where it is billed by its use (`charge: "success"` or `"reserve"`): for a
-   * handler that delivers as it goes. Reports add up, take the place of `quantity` and `resultQuantity`, and are billed
-   * however the call ends, a cancelled one too; what is more than was held is billed, and told by a `failed` event.
-   *
-   * @param quantity - whole units, 0 or more
-   * @param context - the handler's last argument; nothing where a framework hands none over
-   * @throws TypeError outside of a charged call, where it is not billed by its use, or the quantity is no whole number
-   * @example
-   * ```ts
-   * paywall.protect(server, { tools: { translate: { meterName: "pages", charge: "reserve", quantity: 100 } } });
-   * server.registerTool("translate", {}, async (ctx) => {
-   *   paywall.reportUsage(1, ctx); // The first page is delivered.
-   *   return { content: [{ type: "text", text: "done" }] };
-   * });
-   * ```
-   */
-  reportUsage(quantity: number, context?: unknown): void;
-  /**
    * The verifier for `requireBearerAuth` of both SDKs, so that a request with a bad token is answered 401 before it
    * reaches MCP. It asks the API once a minute for each token; every call is verified again where it is billed.
    */
@@ -250,15 +232,6 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
         }),
       );
       return server;
-    },
-    reportUsage(quantity, context) {
-      const call = passages.callOf(context);
-      if (call === undefined) {
-        throw new TypeError(
-          "paywall.reportUsage takes the last argument of a handler that is being called through this paywall",
-        );
-      }
-      call.reportUsage(quantity);
     },
     caller(context) {
       const caller = passages.callOf(context)?.caller;

@@ -132,19 +132,28 @@ describeOnPostgres("faults of the machine's on $name", (database) => {
     await set("SET default_transaction_isolation = 'serializable'");
     const budget = { agentId, meterName: "api_calls", limit: 1_000_000 };
     await api.call("POST", "/api/v1/budgets", { token: key, body: budget });
-    const answers = await Promise.all(
-      Array.from({ length: 40 }, async (_, index) => [
-        await verify(`v${index}`),
-        await api.call("POST", "/api/v1/agents", { token: key, body: { name: `agent ${index}` } }),
-        await api.call("POST", "/api/v1/mcp/reserve", {
+    const requests = Array.from({ length: 40 }, (_, index) => [
+      () => verify(`v${index}`),
+      () => api.call("POST", "/api/v1/agents", { token: key, body: { name: `agent ${index}` } }),
+      () =>
+        api.call("POST", "/api/v1/mcp/reserve", {
           token,
           body: { meterName: "api_calls", enforceBudget: true },
         }),
-      ]),
+    ]);
+    const late: (typeof requests)[number] = [];
+    await Promise.all(
+      requests.map(async (own) => {
+        for (const send of own) {
+          const { status } = await send();
+          if (status === 503) late.push(send);
+          else expect(status).toBeLessThan(300);
+        }
+      }),
     );
-    const statuses = answers.flat().map(({ status }) => status);
-    expect(statuses.filter((status) => status >= 400 && status !== 503)).toEqual([]);
-    expect(statuses.filter((status) => status < 300).length).toBeGreaterThan(100);
+    // Most find their order by themselves, however busy the machine is; the others when they come again.
+    expect(late.length).toBeLessThan(60);
+    for (const send of late) expect((await send()).status).toBeLessThan(300);
   }, 60_000);
 
   it("a batch that a lock holds up ends as one, and is not taken apart", async () => {
