@@ -35,7 +35,17 @@ function sell(charge: ChargeOptions, onRun: () => void = () => undefined) {
 }
 
 const context = () => ({ signal: new AbortController().signal });
-const total = () => api.ledger.usage.reduce((sum, { quantity }) => sum + quantity, 0);
+const total = () =>
+  api.ledger.usage
+    .filter(({ meterName }) => meterName === "api_calls")
+    .reduce((sum, { quantity }) => sum + quantity, 0);
+
+/** Up to 9 units, billed by what the call is told to use. */
+const measuredBy = (charge: ChargeOptions): ChargeOptions => ({
+  ...charge,
+  quantity: 9,
+  resultQuantity: (_result: unknown, args: unknown) => Number(Reflect.get(Object(args), "used")),
+});
 
 /** Makes a call whose handler runs and whose bill is lost on its way. */
 async function lose(charge: ChargeOptions, fault: "drop-answer" | "drop-request", used = 1) {
@@ -44,6 +54,11 @@ async function lose(charge: ChargeOptions, fault: "drop-answer" | "drop-request"
   })({ used }, context());
   api.always = undefined;
   expect(refusalOf(refused)).toMatchObject({ code: "billing_unavailable" });
+}
+
+/** Waits until the breaker lets requests through. */
+async function opened() {
+  await served({ meterName: "rows" });
 }
 
 /** Calls until the breaker lets it through. */
@@ -111,20 +126,69 @@ describe.each(MODES)("charge $charge, enforceBudget $enforceBudget", { timeout: 
 
   it.each([
     [3, 5],
-    [5, 3],
     [4, 4],
     [9, 9],
   ])("bills what is used beyond what was recorded: %d, then %d", async (before, used) => {
-    const measured: ChargeOptions = {
-      ...charge,
-      quantity: 9,
-      resultQuantity: (_result: unknown, args: unknown) => Number(Reflect.get(Object(args), "used")),
-    };
+    const measured = measuredBy(charge);
     await lose(measured, "drop-answer", before);
     await served(measured, used);
     expect(total()).toBe(Math.max(before, used));
     expect(api.ledger.held()).toBe(0);
     await served(measured, used);
     expect(total()).toBe(Math.max(before, used) + used);
+  });
+
+  it.each([
+    [5, 3],
+    [9, 1],
+  ])("keeps what is left of what was recorded: %d, then %d twice", async (before, used) => {
+    const measured = measuredBy(charge);
+    await lose(measured, "drop-answer", before);
+    await served(measured, used);
+    expect(total()).toBe(before);
+    await served(measured, used);
+    expect(total()).toBe(Math.max(before, 2 * used));
+    expect(api.ledger.held()).toBe(0);
+  });
+
+  it("bills nothing of a commit that never arrived, whatever the next call comes to", async () => {
+    const measured = measuredBy(charge);
+    await lose(measured, "drop-request", 9);
+    await opened();
+    const failing = sell(measured, () => {
+      throw new Error("thrown");
+    });
+    await expect(failing({ used: 9 }, context())).rejects.toThrow("thrown");
+    expect([total(), api.ledger.held()]).toEqual([0, 0]);
+    await served(measured, 1);
+    expect([total(), api.ledger.held()]).toEqual([1, 0]);
+  });
+
+  it("serves nothing past a budget for commits that never arrived", async () => {
+    token = api.ledger.authorize("agt_poor", { budgets: { api_calls: 3 } });
+    const enforced = { ...charge, enforceBudget: true };
+    let begun = 0;
+    const losing = paywall.tool({ name: "t", ...enforced }, async (_args: object, _context: object) => {
+      begun++;
+      await expect.poll(() => begun).toBe(3);
+      api.always = "drop-request";
+      return text("ran");
+    });
+    await Promise.all([1, 2, 3].map(() => losing({}, context())));
+    api.always = undefined;
+    api.ledger.lapse();
+    await opened();
+    // Another process uses it up.
+    const { gateway } = api.ledger;
+    await gateway.verify(
+      token,
+      { meterName: "api_calls", quantity: 3 },
+      { idempotencyKey: "other", deadline: 1 },
+    );
+    for (let calls = 0; calls < 3; calls++)
+      expect(refusalOf(await sell(enforced)({ used: 1 }, context()))).toMatchObject({
+        code: "budget_exceeded",
+      });
+    expect(total()).toBe(3);
   });
 });

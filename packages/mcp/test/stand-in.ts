@@ -111,7 +111,9 @@ export async function startStandIn(port = 0): Promise<StandIn> {
         : [200, { data: { reservation: reservationOf(id, "committed"), event: eventOf(given.value.event) } }];
     }
     if (action === "release") {
-      await gateway.release(token, id, options);
+      const given = await gateway.release(token, id, options);
+      if ("refusal" in given) return send(given);
+      if (given.value.committed) return [409, { error: "The reservation is committed.", code: "CONFLICT" }];
       return [200, { data: { reservation: reservationOf(id, "released") } }];
     }
     if (path === "/api/v1/usage/events") {

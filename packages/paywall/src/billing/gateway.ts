@@ -41,6 +41,12 @@ export interface Committed {
   readonly event?: Recorded | undefined;
 }
 
+/** What the paywall needs to know of a release. */
+export interface Released {
+  /** It was committed before, and stays so. Else it holds nothing any more, and no commit of it is taken. */
+  readonly committed: boolean;
+}
+
 /** How one request is sent. */
 export interface GatewayOptions {
   /** The same for every try of this request. */
@@ -89,7 +95,7 @@ export interface Gateway {
     quantity: number,
     options: GatewayOptions,
   ): Promise<Answer<Committed>>;
-  release(token: string, reservationId: string, options: GatewayOptions): Promise<Answer<unknown>>;
+  release(token: string, reservationId: string, options: GatewayOptions): Promise<Answer<Released>>;
   /** Delivers journalled usage. Needs a management key. */
   record(events: readonly JournalEvent[], signal: AbortSignal): Promise<readonly DeliveryOutcome[]>;
   close(): Promise<void>;

@@ -17,6 +17,8 @@ export interface Hold {
   commit(order: Order, quantity: number): Promise<void>;
   /** Gives it back. */
   release(order: Order): Promise<void>;
+  /** Keeps what was billed for the agent's next call: nothing was delivered for it. */
+  keep(quantity: number): void;
 }
 
 /** What the API is to check before it records anything. */
@@ -63,6 +65,11 @@ export interface TellerParts {
 /** A reservation whose commit may have been recorded, and the quantity that it was sent with. Its id is the event's key. */
 export interface LostCommit extends Sent {
   readonly quantity: number;
+  /**
+   * "committing": it was sent as a commit, which a release rules out. "recording": it was sent as an event by itself.
+   * "recorded": it is known to be billed.
+   */
+  readonly state: "committing" | "recording" | "recorded";
 }
 
 /** What holds need. */
@@ -90,9 +97,35 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
       ? await parts.identify(order)
       : parts.cache.lastKnown(tokenHash);
     const from = { tokenHash, agent: known && agentNameOf(known) };
-    const lost = unserved.take(name, from);
-    if (lost === undefined) return reserve(order, bill, name);
-    return usingUp(order, bill, lost.sent, (sent) => unserved.put(name, sent, from));
+    for (;;) {
+      const lost = unserved.take(name, from)?.sent;
+      if (lost === undefined) return reserve(order, bill, name);
+      const putBack = (left: LostCommit) => unserved.put(name, left, from);
+      const credit = await findOut(order, bill, lost).catch((error: unknown) => {
+        putBack({ ...lost, until: now() });
+        throw error;
+      });
+      if (credit !== undefined) return usingUp(order, bill, credit, putBack);
+    }
+  }
+
+  /** Finds out whether a lost commit was recorded, and rules it out where not; undefined where it was not. */
+  async function findOut(order: Order, bill: Bill, lost: LostCommit): Promise<LostCommit | undefined> {
+    const recorded: LostCommit = { ...lost, state: "recorded" };
+    if (lost.state === "recorded") return recorded;
+    if (lost.state === "committing") {
+      const answer = await gateway.release(order.token, lost.key, optionsFor(order));
+      if ("refusal" in answer) throw refusedBy(order, answer);
+      return answer.value.committed ? recorded : undefined;
+    }
+    try {
+      // Usage that was recorded is answered as such, whatever is left of the budget. Else it is new, and has to fit.
+      await parts.record(order, { ...bill, quantity: lost.quantity }, lost, conditions(order.policy));
+      return recorded;
+    } catch (error) {
+      if (error instanceof Refused && error.refusal.code === "budget_exceeded") return undefined;
+      throw error;
+    }
   }
 
   async function reserve(order: Order, bill: Bill, name: string | undefined): Promise<Hold> {
@@ -111,9 +144,8 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
     const { id } = reservation;
     const release = async (later: Order) => {
       const released = await gateway.release(token, id, optionsFor(later));
-      // Nobody pays for an abandoned hold: it lapses, and only counts against the budget until then. One that is in
-      // conflict holds nothing any more.
-      if ("refusal" in released && released.refusal.code !== "idempotency_conflict")
+      // Nobody pays for an abandoned hold: it lapses, and only counts against the budget until then.
+      if ("refusal" in released)
         report(order, "a hold could not be released and will lapse by itself", released.cause, bill);
     };
     try {
@@ -124,22 +156,31 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
     }
     const from = { tokenHash: call.tokenHash, agent: agentNameOf(caller) };
     const lose = name === undefined ? undefined : (lost: LostCommit) => unserved.put(name, lost, from);
-    return { caller, release, commit: committing({ order, bill, id, caller, lose }) };
+    const keep = (quantity: number) => {
+      const at = now();
+      lose?.({ key: id, at, until: at, quantity, state: "recorded" });
+    };
+    return { caller, release, keep, commit: committing({ order, bill, id, caller, lose }) };
   }
 
   /** Bills what was held, by however many tries that takes. */
   function committing({ order, bill, id, caller, lose }: Held): Hold["commit"] {
     let tries: RecordTries | undefined;
+    let state: LostCommit["state"] = "committing";
     return async (later, quantity) => {
       const used = { ...bill, quantity };
       tries ??= { key: id, at: now(), until: undefined };
       const { at } = tries;
+      const onRecording = () => {
+        state = "recording";
+      };
       try {
-        const duplicate = await commit(later, order.token, used, tries);
+        const duplicate = await commit(later, order.token, used, tries, onRecording);
         metered(order, caller, used, id, { duplicate, pending: false });
       } catch (error) {
         tries = { key: id, at, until: now() };
-        if (error instanceof Refused && error.mayBeRecorded) lose?.({ key: id, at, until: now(), quantity });
+        if (error instanceof Refused && error.mayBeRecorded)
+          lose?.({ key: id, at, until: now(), quantity, state });
         throw error;
       }
     };
@@ -151,7 +192,13 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
    * The usage has the reservation's id for its key: where the hold is gone (its handler took longer, and the usage is
    * real all the same), or its credential, it is recorded under that, and once.
    */
-  async function commit(later: Order, token: string, used: Bill, tries: RecordTries): Promise<boolean> {
+  async function commit(
+    later: Order,
+    token: string,
+    used: Bill,
+    tries: RecordTries,
+    onRecording: () => void,
+  ): Promise<boolean> {
     const { key, at, until } = tries;
     const committed = await gateway.commit(token, key, used.quantity, optionsFor(later));
     const isEnded = "refusal" in committed && committed.refusal.code === "invalid_token";
@@ -160,6 +207,7 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
       throw refusedBy(later, committed);
     }
     if ("refusal" in committed || committed.value.lapsed) {
+      onRecording();
       // As a commit, it is not bound by what is left of a budget: that may be full of this very hold.
       const asked = conditions({ enforceBudget: false, scopes: later.policy.scopes });
       return (await parts.record(later, used, tries, asked)).duplicate;
@@ -171,44 +219,44 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
     return event?.duplicate === true;
   }
 
-  /** Has a call pay by what an earlier one of its agent may have been billed for nothing, and hold the rest alone. */
+  /** Has a call pay by what is recorded and was not delivered, and hold the rest alone. */
   async function usingUp(
     order: Order,
     bill: Bill,
-    lost: LostCommit,
-    putBack: (lost: LostCommit) => void,
+    credit: LostCommit,
+    putBack: (credit: LostCommit) => void,
   ): Promise<Hold> {
-    const used = { ...bill, quantity: lost.quantity };
+    const left = bill.quantity - credit.quantity;
     let caller: Caller;
-    let duplicate: boolean | undefined;
     let rest: Hold | undefined;
     try {
-      caller = await parts.verify(order);
-      // Only what is known to be recorded pays.
-      duplicate = await commit(order, order.token, used, lost);
-      const left = bill.quantity - lost.quantity;
       if (left > 0) rest = await reserve(order, { ...bill, quantity: left }, priceName(order, bill));
+      caller = rest?.caller ?? (await parts.verify(order));
     } catch (error) {
-      // Usage that was recorded is answered as such, whatever is left of the budget: this was not.
-      if (error instanceof Refused && error.refusal.code === "budget_exceeded" && duplicate === undefined)
-        return reserve(order, bill, priceName(order, bill));
-      putBack({ ...lost, until: now() });
+      putBack(credit);
       throw error;
     }
     return {
       caller,
       async commit(later, quantity) {
-        if (quantity <= lost.quantity) await rest?.release(later);
+        const paid = Math.min(quantity, credit.quantity);
+        if (quantity === paid) await rest?.release(later);
         else
-          await rest?.commit(later, quantity - lost.quantity).catch((error: unknown) => {
-            putBack(lost);
+          await rest?.commit(later, quantity - paid).catch((error: unknown) => {
+            putBack(credit);
             throw error;
           });
-        metered(order, caller, used, lost.key, { duplicate: duplicate === true, pending: false });
+        if (paid < credit.quantity) putBack({ ...credit, quantity: credit.quantity - paid });
+        metered(order, caller, { ...bill, quantity: paid }, credit.key, { duplicate: true, pending: false });
       },
       async release(later) {
-        putBack(lost);
+        putBack(credit);
         await rest?.release(later);
+      },
+      keep(quantity) {
+        const paid = Math.min(quantity, credit.quantity);
+        putBack({ ...credit, quantity: paid });
+        if (quantity > paid) rest?.keep(quantity - paid);
       },
     };
   }

@@ -107,16 +107,26 @@ export function createSdkGateway(client: Licentric): Gateway {
       );
       if ("value" in answer)
         return { value: { lapsed: false, event: answer.value.event }, retried: answer.retried };
-      const { cause } = answer;
-      const isGone = cause instanceof ConflictError || cause instanceof NotFoundError;
-      return isGone && cause.answeredByApi ? { value: { lapsed: true }, retried: false } : answer;
+      return isGone(answer) ? { value: { lapsed: true }, retried: false } : answer;
     },
-    release: (token, reservationId, options) =>
-      ask(token, { ...options, settles: true }, (send) => client.mcp.release(token, reservationId, send)),
+    async release(token, reservationId, options) {
+      const answer = await ask(token, { ...options, settles: true }, (send) =>
+        client.mcp.release(token, reservationId, send),
+      );
+      if ("value" in answer) return { value: { committed: false }, retried: answer.retried };
+      return isGone(answer)
+        ? { value: { committed: answer.cause instanceof ConflictError }, retried: false }
+        : answer;
+    },
     // The journal has a breaker of its own: it backs off, and nobody waits for it.
     record: (events, signal) => client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
     close: () => client.close(),
   };
+}
+
+/** Whether a reservation was settled already, or is unknown to the API. */
+function isGone({ cause }: RefusedAnswer): boolean {
+  return (cause instanceof ConflictError || cause instanceof NotFoundError) && cause.answeredByApi;
 }
 
 function toUsage({ metadata, ...event }: JournalEvent) {

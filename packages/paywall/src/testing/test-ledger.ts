@@ -6,6 +6,7 @@ import type {
   Gateway,
   MeterRequest,
   Recorded,
+  Released,
   Reserved,
   Verified,
 } from "../billing/gateway.ts";
@@ -43,7 +44,7 @@ interface TestHold {
   readonly agentId: string;
   readonly meterName: string;
   readonly quantity: number;
-  status: "held" | "committed" | "released";
+  status: "held" | "lapsed" | "committed" | "released";
   committedQuantity?: number;
 }
 
@@ -56,6 +57,8 @@ export interface TestLedger {
   readonly requests: readonly string[];
   /** What is held at present, in units. */
   held(): number;
+  /** Has the time of every hold run out. */
+  lapse(): void;
   authorize(agentId: string, options?: TestAgentOptions): string;
   revoke(token: string): void;
   /** Every request is refused like this until it is called with nothing. */
@@ -170,6 +173,7 @@ export function createTestLedger(): TestLedger {
       if (
         hold?.token !== token ||
         hold.status === "released" ||
+        hold.status === "lapsed" ||
         (hold.committedQuantity ?? quantity) !== quantity
       )
         return answered({ lapsed: true });
@@ -181,11 +185,15 @@ export function createTestLedger(): TestLedger {
         event: record({ agentId, meterName, quantity, idempotencyKey: id }),
       });
     },
-    async release(token, id) {
+    async release(token, id): Promise<Answer<Released>> {
       requests.push("release");
+      if (refusing !== undefined) return refused(refusing.code, refusing.details);
       const hold = holds.get(id);
-      if (hold?.token === token && hold.status === "held") hold.status = "released";
-      return answered(undefined);
+      // Any good credential of the agent settles its holds, and so does the one that made it.
+      const isOwn = hold?.token === token || agents.get(token)?.agentId === hold?.agentId;
+      if (hold === undefined || !isOwn) return answered({ committed: false });
+      if (hold.status !== "committed") hold.status = "released";
+      return answered({ committed: hold.status === "committed" });
     },
     async record(events) {
       requests.push("record");
@@ -203,6 +211,9 @@ export function createTestLedger(): TestLedger {
       [...holds.values()]
         .filter(({ status }) => status === "held")
         .reduce((sum, { quantity }) => sum + quantity, 0),
+    lapse() {
+      for (const hold of holds.values()) if (hold.status === "held") hold.status = "lapsed";
+    },
     authorize(agentId, { scopes = ["mcp:invoke"], budgets = {}, expiresAt, accountId = "acc_test" } = {}) {
       const token = `AGT-${randomUUID()}`;
       const inAnHour = new Date(Date.now() + 3_600_000);
