@@ -3,6 +3,7 @@ import { buildCore } from "../src/core.ts";
 import { buildPaywall, type Paywall } from "../src/create-paywall.ts";
 import type { ChargeMode, PaywallEvents, PaywallOptions } from "../src/index.ts";
 import { RefusedError } from "../src/index.ts";
+import { refuse } from "../src/refusal.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
 
 let ledger: TestLedger;
@@ -256,4 +257,37 @@ it.each([
 ])("says what is wrong with the call %j with the options %j", async (call, options, words) => {
   await expect(paywall.charge({ token, ...call }, options, () => "ran")).rejects.toThrow(words);
   expect(ledger.requests).toEqual([]);
+});
+
+describe("usage beyond what was held, whose bill is lost on its way", () => {
+  it.each([
+    ["the request", "k", false],
+    ["the answer", "k", true],
+    ["the request, without a key", undefined, false],
+    ["the answer, without a key", undefined, true],
+  ])(
+    "is billed once by the next call, and so is what was held: %s",
+    async (_, idempotencyKey, isRecorded) => {
+      const { gateway } = ledger;
+      const verify = gateway.verify.bind(gateway);
+      const call = () =>
+        paywall.charge(
+          { token, name: "report", idempotencyKey },
+          { ...pages("reserve"), quantity: 1 },
+          (running) => {
+            running.reportUsage(3);
+            return "ran";
+          },
+        );
+      gateway.verify = async (by, request, options) => {
+        if (request.meterName === undefined) return verify(by, request, options);
+        gateway.verify = verify;
+        if (isRecorded) await verify(by, request, options);
+        return { refusal: refuse("billing_unavailable"), unknown: true, cause: new Error("lost") };
+      };
+      await expect(call()).rejects.toMatchObject({ code: "billing_unavailable" });
+      expect(await call()).toBe("ran");
+      expect([billed(), ledger.held()]).toEqual([[1, 2], 0]);
+    },
+  );
 });

@@ -35,15 +35,25 @@ export function createReserve({ teller, admissions }: ModeParts): ChargeMode {
       }
       /** Decided once: a call that is cancelled while its bill is on its way is billed. */
       let isCancelled: boolean | undefined;
+      /** A settlement that is tried again goes on where it failed. */
+      let isHoldSettled = false;
       // An `input_required` outcome gives the hold back: another round makes a new one.
       return admissions.paidByUse(order, caller, async (later, ended): Promise<Settlement> => {
         isCancelled ??= order.policy.charge === "reserve" && signal?.aborted === true;
         const given = isCancelled ? { ...ended, outcome: { status: "failed" } as const } : ended;
         const quantity = dueFor(teller, order, price, caller, given);
-        if (!quantity) await held.release(later);
-        else await held.commit(later, Math.min(quantity, price.quantity));
-        if (quantity !== undefined && quantity > price.quantity)
-          await billBeyond(later, { ...price, quantity: quantity - price.quantity }, caller);
+        if (!isHoldSettled) {
+          if (!quantity) await held.release(later);
+          else await held.commit(later, Math.min(quantity, price.quantity));
+          isHoldSettled = true;
+        }
+        if (quantity !== undefined && quantity > price.quantity) {
+          const beyond = { ...price, quantity: quantity - price.quantity };
+          await billBeyond(later, beyond, caller).catch((error: unknown) => {
+            held.keep(price.quantity);
+            throw error;
+          });
+        }
         if (isCancelled) return { status: "cancelled", reason: signal?.reason };
         return { status: quantity === undefined ? "void" : "settled" };
       });
