@@ -185,8 +185,10 @@ function guardOwn(
     refuseMalformed(method, request);
     const asked = targetOf(method, request) ?? "";
     const registered = builtIn?.find(kind, asked);
-    const { name, names, asked: read } = registered ?? { name: asked, names: [asked], asked };
-    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names, read);
+    const { name, names } = registered ?? { name: asked, names: [asked] };
+    // The owner's handler reads whatever the client spelled, and an `McpServer`'s what is registered to the letter.
+    const isRegistered = !isOwn && asked === name;
+    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names, isRegistered ? undefined : asked);
     if (policy === false) return deliver(plan, kind, policy, await run(request, context), context);
     const target = { kind, asked, registered, policy, isOwn };
     const gated: RequestHandler = async () => {
