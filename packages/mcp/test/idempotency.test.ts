@@ -85,6 +85,23 @@ describe.each(MODES)("an agent's own key, charge $charge", (charge) => {
     expect(api.ledger.usage).toHaveLength(2);
   });
 
+  it("stands for each call of an unguarded handler, whatever their order in another process", async () => {
+    for (const order of [
+      [5, 6],
+      [6, 5],
+    ]) {
+      const paywall = createPaywall({ baseUrl: api.url, token: () => token });
+      const inner = paywall.tool({ ...charge, name: "paid" }, async (_args: { n: number }, _: object) => {
+        runs++;
+        return text("ran");
+      });
+      const context = { signal: new AbortController().signal, _meta: { [IDEMPOTENCY_META_KEY]: "k" } };
+      for (const n of order) await inner({ n }, context);
+      await paywall.close();
+    }
+    expect(api.ledger.usage).toHaveLength(2);
+  });
+
   it("is bound to its agent", async () => {
     const paywall = createPaywall({ baseUrl: api.url, token: () => token });
     const call = await serve(charge, paywall);

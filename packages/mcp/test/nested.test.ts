@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { type ChargeOptions, IDEMPOTENCY_META_KEY } from "../src/index.ts";
 import { createTestPaywall, type TestPaywall } from "../src/testing.ts";
-import { connectV1, connectV2, text } from "./connect.ts";
+import { connectV1, connectV2, refusalOf, text } from "./connect.ts";
 
 // A handler that calls others: what costs nothing pays for nothing.
 
@@ -262,6 +262,61 @@ describe.each(MODES)("a keyed call of a tool that calls a charged one, charge %s
     }
     paywall.expectBilled({ quantity: 5 }, { quantity: 6 }, { quantity: 5 }, { quantity: 6 });
     expect(runs).toBe(4);
+  });
+
+  it.each(["protected", "unguarded"])("finds each again in another order: %s", async (kind) => {
+    const paywall = createTestPaywall();
+    const ran: number[] = [];
+    const orders = [
+      [5, 6, 5],
+      [6, 5, 5],
+      [5, 5, 6],
+    ];
+    const wrapped = paywall.tool({ ...paid, name: "paid" }, async ({ n }: { n: number }, _: object) => {
+      ran.push(n);
+      return text(`ran ${n}`);
+    });
+    const server = new McpServerV1(info);
+    server.registerTool("batch", {}, async (extra) => {
+      const results = (orders.shift() ?? []).map((n) => wrapped({ n }, extra));
+      return text((await Promise.all(results)).map(({ content }) => content[0]?.text).join());
+    });
+    if (kind === "protected") paywall.protect(server, { tools: { batch: false } });
+    const client = await connectV1(server);
+    expect(await client.callTool(keyed)).toEqual(text("ran 5,ran 6,ran 5"));
+    expect(await client.callTool(keyed)).toEqual(text("ran 6,ran 5,ran 5"));
+    expect(await client.callTool(keyed)).toEqual(text("ran 5,ran 5,ran 6"));
+    expect(ran.sort()).toEqual([5, 5, 6]);
+    expect(paywall.billed.map(({ quantity }) => quantity).sort()).toEqual([5, 5, 6]);
+  });
+
+  it("tries again what was refused, also before what ran", async () => {
+    const paywall = createTestPaywall();
+    const inner = paywall.tool({ ...paid, name: "paid" }, async ({ n }: { n: number }, _: object) =>
+      text(`ran ${n}`),
+    );
+    const context = () => ({ signal: new AbortController().signal, _meta: { [IDEMPOTENCY_META_KEY]: "k" } });
+    const first = context();
+    await inner({ n: 5 }, first);
+    paywall.refuseWith("rate_limited");
+    expect(await inner({ n: 6 }, first)).toMatchObject({ isError: true });
+    paywall.refuseWith(undefined);
+    const second = context();
+    expect(await inner({ n: 6 }, second)).toEqual(text("ran 6"));
+    expect(await inner({ n: 5 }, second)).toEqual(text("ran 5"));
+    paywall.expectBilled({ quantity: 5 }, { quantity: 6 });
+  });
+
+  it("keeps the agent's key to its call where that is the only one", async () => {
+    const paywall = createTestPaywall();
+    const inner = paywall.tool({ ...paid, name: "paid" }, async ({ n }: { n: number }, _: object) =>
+      text(`ran ${n}`),
+    );
+    const context = () => ({ signal: new AbortController().signal, _meta: { [IDEMPOTENCY_META_KEY]: "k" } });
+    expect(await inner({ n: 5 }, context())).toEqual(text("ran 5"));
+    expect(await inner({ n: 5 }, context())).toEqual(text("ran 5"));
+    expect(refusalOf(await inner({ n: 6 }, context()))).toMatchObject({ code: "idempotency_conflict" });
+    paywall.expectBilled({ quantity: 5 });
   });
 
   it("lets what was refused be tried again by its own key", async () => {

@@ -11,6 +11,11 @@ export interface Call extends CallSubject {
   readonly signal: AbortSignal | undefined;
   /** The agent's own idempotency key; null where it sent something that is none. */
   readonly agentKey: string | null | undefined;
+  /**
+   * Whether other calls have the same key, as far as is known by now: then it is told from them by its binding, and else
+   * it conflicts with them. Undefined where none has.
+   */
+  readonly sharesKey?: () => boolean;
   /** What tells its handler from others where its name does not, in this process alone. */
   readonly madeOf: string | undefined;
   /** Whether the client says that this goes on with an earlier call. Only says: it proves nothing. */

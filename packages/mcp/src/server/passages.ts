@@ -47,7 +47,10 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
   // What wraps a handler may hand it a context with another signal, and runs it in its own time all the same.
   const around = new AsyncLocalStorage<{ readonly scope: RequestScope; readonly requestId: unknown }>();
   // Some frameworks give a handler no context that names its request, or none.
-  const running = new AsyncLocalStorage<RunningCall>();
+  const running = new AsyncLocalStorage<{
+    readonly call: RunningCall;
+    readonly signal: AbortSignal | undefined;
+  }>();
 
   return {
     async pass(gate, args, context, run) {
@@ -80,7 +83,7 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
     },
     callOf(context) {
       const signal = signalIn(context);
-      return (signal && calls.get(signal)) ?? running.getStore();
+      return (signal && calls.get(signal)) ?? running.getStore()?.call;
     },
   };
 
@@ -158,8 +161,9 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
 
   /** Runs a handler so that it can be said who called it. */
   async function handle(started: RunningCall, { gate, request, run }: Passing): Promise<Ending> {
-    if (request.signal !== undefined) calls.set(request.signal, started);
-    const ending = await endingOf(() => running.run(started, run));
+    const { signal } = request;
+    if (signal !== undefined) calls.set(signal, started);
+    const ending = await endingOf(() => running.run({ call: started, signal }, run));
     if (ending.status === "threw") return ending;
     return { status: "returned", result: withWarning(ending.result, gate.policy, started.caller.budget) };
   }
@@ -168,7 +172,10 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
   function keyedIn(call: Call, request: RequestContext, opened: RequestScope | undefined): KeyedCall {
     const around = opened ?? scopeAround(request);
     const scope = around?.isOver === false ? around : undefined;
-    return innerKeys.keyFor(call, scope ?? request.signal, scope !== undefined);
+    const caller = running.getStore();
+    const { signal = caller?.signal ?? caller } = request;
+    const isCalled = caller !== undefined && signal === (caller.signal ?? caller);
+    return innerKeys.keyFor(call, scope ?? signal, scope !== undefined || isCalled);
   }
 
   /** The refusal that something left by, told to the listeners. */

@@ -82,8 +82,6 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
         found && {
           name: found.name,
           names: namesOf(found),
-          // As its handler is given it.
-          asked: isTemplate(found.entry) ? new URL(asked).href : undefined,
           ownPolicy: ownPolicies.get(found.entry),
           accept: (params) => acceptedArgs(server, found, params),
         }

@@ -185,9 +185,15 @@ function guardOwn(
     refuseMalformed(method, request);
     const asked = targetOf(method, request) ?? "";
     const registered = builtIn?.find(kind, asked);
-    const { name, names, asked: read } = registered ?? { name: asked, names: [asked], asked };
-    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names, read);
-    if (policy === false) return deliver(plan, kind, policy, await run(request, context), context);
+    const { name, names } = registered ?? { name: asked, names: [asked] };
+    // The owner's handler reads whatever the client spelled, and an `McpServer`'s what is registered to the letter.
+    const isRegistered = !isOwn && asked === name;
+    const policy = registered?.ownPolicy ?? plan.policyFor(kind, names, isRegistered ? undefined : asked);
+    // What is free may call what is not.
+    if (policy === false) {
+      const free = await settleAround({ server: plan, kind, name }, plan, run)(request, context);
+      return deliver(plan, kind, policy, free, context);
+    }
     const target = { kind, asked, registered, policy, isOwn };
     const gated: RequestHandler = async () => {
       const { args, willRun } = await checkArgs(target, request, context, serving);

@@ -8,8 +8,6 @@ export interface Registered {
   readonly name: string;
   /** Names under which an owner may have a policy for it. */
   readonly names: readonly string[];
-  /** The URI that is asked for, where its handler reads it: a template's does. */
-  readonly asked: string | undefined;
   /** The policy that its handler brings itself, wrapped by `paywall.tool` and its like. */
   readonly ownPolicy: Policy | undefined;
   /**

@@ -1,20 +1,14 @@
 import type { Policy } from "@licentric/paywall/adapter";
+import { type Reading, readUri, segmentsIn } from "./uri-readings.ts";
 
 /** The price of each resource, found by any spelling of its URI. */
 export interface ResourceCharges {
   /** The policy of a URI that is named in this very spelling, or in one that says the same by RFC 3986. */
   named(uri: string): Policy | false | undefined;
-  /** The policy of a URI whose path a handler may take for the same, and whose query is the same. */
-  alike(uri: string): Policy | undefined;
+  /** The policy of a URI that is named, or of one whose path a handler may take for the same, with the same query. */
+  alike(uri: string): Policy | false | undefined;
   /** The policy of the longest URI that is named and lacks only a part of this one's query. */
   within(uri: string): Policy | undefined;
-}
-
-/** A URI as a handler may read it. */
-interface Reading {
-  readonly path: string;
-  readonly parameters: ReadonlySet<string>;
-  readonly hasFragment: boolean;
 }
 
 interface Named extends Reading {
@@ -28,22 +22,24 @@ interface Named extends Reading {
 export function createResourceCharges(charges: ReadonlyMap<string, Policy | false>): ResourceCharges {
   const byNormalForm = new Map<string, Policy | false>();
   const byPath = new Map<string, Named[]>();
+  const deepest = Math.max(0, ...[...charges.keys()].map(segmentsIn));
   for (const [uri, policy] of charges) {
     const form = normalForm(uri);
-    byNormalForm.set(form, byNormalForm.get(form) || policy);
-    const reading = read(uri);
-    if (reading === undefined || policy === false) continue;
-    byPath.set(reading.path, [...(byPath.get(reading.path) ?? []), { ...reading, policy }]);
+    const strongest = strongestOf(byNormalForm.get(form), policy);
+    if (strongest !== undefined) byNormalForm.set(form, strongest);
+    if (policy === false) continue;
+    const reading = readUri(uri, deepest);
+    for (const path of reading.paths) byPath.set(path, [...(byPath.get(path) ?? []), { ...reading, policy }]);
   }
 
-  /** Those of the same path that have nothing in their query but what this URI has, the longest first. */
+  /** Those of a path that this URI may mean, with nothing in their query but what this has, the longest first. */
   const candidates = (uri: string) => {
-    const asked = read(uri);
-    const found = (asked && byPath.get(asked.path)) ?? [];
+    const { paths, parameters: asked } = readUri(uri, deepest);
+    const found = [...paths].flatMap((path) => byPath.get(path) ?? []);
     return {
-      size: asked?.parameters.size,
+      size: asked.size,
       fitting: found
-        .filter(({ parameters }) => [...parameters].every((one) => asked?.parameters.has(one)))
+        .filter(({ parameters }) => [...parameters].every((one) => asked.has(one)))
         .toSorted(
           (one, other) =>
             other.parameters.size - one.parameters.size ||
@@ -56,21 +52,31 @@ export function createResourceCharges(charges: ReadonlyMap<string, Policy | fals
     named: (uri) => charges.get(uri) ?? byNormalForm.get(normalForm(uri)),
     alike(uri) {
       const { size, fitting } = candidates(uri);
-      return fitting.find(({ parameters }) => parameters.size === size)?.policy;
+      const same = fitting.filter(({ parameters }) => parameters.size === size).map(({ policy }) => policy);
+      return charges.get(uri) ?? strongestOf(byNormalForm.get(normalForm(uri)), ...same);
     },
     within: (uri) => candidates(uri).fitting[0]?.policy,
   };
 }
 
-const ESCAPES = /(?:%[0-9a-f]{2})+/gi;
+/** The first of the policies that bill, else of those that verify, else of those that do neither. */
+export function strongestOf(
+  ...policies: readonly (Policy | false | undefined)[]
+): Policy | false | undefined {
+  return (
+    policies.find((policy) => policy && policy.meterName !== undefined) ??
+    policies.find((policy) => policy) ??
+    policies.find((policy) => policy !== undefined)
+  );
+}
 
 /**
  * A URI without what makes no difference by RFC 3986: dot segments, a default port, the case of its scheme, its host
  * and its escapes, and escapes of what needs none. What is no URI stays as it is.
  */
 function normalForm(uri: string): string {
-  const url = toUrl(uri);
-  if (url === undefined) return uri;
+  if (!URL.canParse(uri)) return uri;
+  const url = new URL(uri);
   const { href } = url;
   if (url.host !== "") url.host = url.host.toLowerCase();
   const unescaped = url.href.replace(/%[0-9a-f]{2}/gi, (escaped) => {
@@ -79,36 +85,4 @@ function normalForm(uri: string): string {
   });
   // What was escaped may be a dot segment.
   return unescaped === href ? href : normalForm(unescaped);
-}
-
-/** Reads a URI unescaped, its path without empty and dot segments, and without the user, whoever that may be. */
-function read(uri: string): Reading | undefined {
-  const url = toUrl(uri);
-  if (url === undefined) return undefined;
-  const segments: string[] = [];
-  for (const segment of decoded(url.pathname).split("/")) {
-    if (segment === "..") segments.pop();
-    else if (segment !== "" && segment !== ".") segments.push(segment);
-  }
-  const host = decoded(url.hostname).toLowerCase().replace(/\.$/, "");
-  return {
-    path: JSON.stringify([url.protocol, host, url.port, ...segments]),
-    parameters: new Set([...url.searchParams].map((pair) => JSON.stringify(pair))),
-    hasFragment: url.hash !== "",
-  };
-}
-
-function toUrl(uri: string): URL | undefined {
-  return URL.canParse(uri) ? new URL(uri) : undefined;
-}
-
-/** A text without its escapes; those that are no UTF-8 stay. */
-function decoded(text: string): string {
-  return text.replace(ESCAPES, (escapes) => {
-    try {
-      return decodeURIComponent(escapes);
-    } catch {
-      return escapes.toUpperCase();
-    }
-  });
 }

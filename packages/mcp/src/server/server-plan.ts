@@ -2,7 +2,7 @@ import type { VerifiedCaller } from "@licentric/paywall/adapter";
 import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
 import type { Passages } from "./passages.ts";
 import type { ServedKind } from "./request-scope.ts";
-import { createResourceCharges } from "./resource-charges.ts";
+import { createResourceCharges, strongestOf } from "./resource-charges.ts";
 import type { TaskOwners } from "./task-owners.ts";
 
 /** What something costs: its options, or false where it is free. */
@@ -19,10 +19,11 @@ export interface ProtectOptions {
    * Resources by URI, or by the name they are registered with, templates by name. Left alone where this is not given.
    *
    * Request handlers of your own and templates may take many spellings for one URI, so the price of a URI holds for
-   * each: in other escapes, another case of scheme and host, with its default port, dot segments or a slash at the
-   * end, and with another query or fragment, unless the longer URI is named as well. `false` holds for no other query
-   * or fragment, and only for spellings that are the same by RFC 3986. A URI that is named goes before a template's
-   * name. What is no URI and is not named goes by `default`.
+   * each: in other escapes, another case of scheme and host, with its default port, with fewer or more slashes
+   * (`docs://report`, `docs:///report`), dot segments or a slash at the end, and with another query or fragment, unless
+   * the longer URI is named as well. `false` holds for no other query or fragment, only for spellings that are the
+   * same by RFC 3986, and for none that may be read as a URI with a price. A URI that is named goes before a
+   * template's name. What is no URI and is not named goes by `default`.
    */
   readonly resources?: Charges;
   /**
@@ -111,9 +112,14 @@ export function toServerPlan(
   return {
     ...rest,
     policyFor(kind, names, asked) {
-      if (kind !== "resource" || asked === undefined) return named(kind, names) ?? unnamed[kind];
-      const own = resources.named(asked) ?? resources.alike(asked);
-      return own ?? named(kind, names) ?? resources.within(asked) ?? unnamed[kind];
+      const byName = named(kind, names);
+      if (kind !== "resource") return byName ?? unnamed[kind];
+      if (asked === undefined) return byName ?? resources.alike(names[0] ?? "") ?? unnamed[kind];
+      const within = resources.within(asked);
+      // A template that names no query is the same for every one.
+      const namesQuery = names.some((name) => /[?&]/.test(name));
+      const other = namesQuery ? (byName ?? within) : strongestOf(byName, within);
+      return resources.alike(asked) ?? other ?? unnamed[kind];
     },
     isNamed: (kind, names) => named(kind, names) !== undefined,
   };

@@ -183,18 +183,24 @@ export function createReplays(now: () => number): Replays {
     };
   }
 
-  const nameOf = (call: Call) => digest(call.agentKey, call.round());
+  /** The name of a call by its key alone, unless another call has that, too. */
+  const nameOf = (call: Call, agent: Agent | undefined) => {
+    const name = digest(call.agentKey, call.round());
+    if (call.sharesKey?.() !== true || agent?.entries.get(name)?.binding === call.binding()) return name;
+    return digest(call.agentKey, call.round(), call.binding());
+  };
   return {
     find(call, caller) {
       forgetExpired();
-      const known = agents.get(agentNameOf(caller))?.entries.get(nameOf(call));
+      const agent = agents.get(agentNameOf(caller));
+      const known = agent?.entries.get(nameOf(call, agent));
       return known !== undefined && compare(known, call) === "same" ? known.ending : undefined;
     },
     enter(call, caller) {
       forgetExpired();
       const agentName = agentNameOf(caller);
       const agent = agents.get(agentName) ?? { name: agentName, entries: new Map(), size: 0 };
-      const name = nameOf(call);
+      const name = nameOf(call, agent);
       const known = agent.entries.get(name);
       if (known !== undefined) {
         const compared = compare(known, call);
