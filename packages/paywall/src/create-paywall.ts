@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Caller } from "./billing/caller.ts";
 import { endingOf, passageOf } from "./call/charge.ts";
 import type { Gate } from "./call/gate.ts";
@@ -6,6 +7,9 @@ import { createCore, type PaywallCore } from "./core.ts";
 import { readAgentKey } from "./credential/agent-key.ts";
 import { hashToken } from "./credential/token.ts";
 import type { PaywallEvents, PaywallListener } from "./events.ts";
+import type { HttpOptions } from "./http/http-options.ts";
+import { createMiddleware, type Middleware } from "./http/middleware.ts";
+import { createRoute, type WrapRoute } from "./http/route.ts";
 import { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
 import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
 import { RefusedError } from "./refused-error.ts";
@@ -76,6 +80,57 @@ export interface Paywall {
     run: (call: RunningCall) => Result | Promise<Result>,
   ): Promise<Result>;
   /**
+   * Charges for an HTTP route of web-standard requests: Hono, Next, Bun, Deno, Workers. Each request needs its agent's
+   * token as `Authorization: Bearer AGT-…`. A refused one is answered with 401, 402, 403, 409, 429 or 503, what to do in
+   * its headers, and the refusal as JSON. An answer of 400 or more is a failure: with `charge: "success"` or `"reserve"`
+   * it is not billed. A body that is streamed is settled when it ends or its client goes.
+   *
+   * An agent may send an `Idempotency-Key`: a repetition is given the first answer, where that was no stream.
+   *
+   * @param options - what a request costs and who may make it; prices read the request, not its body
+   * @param handler - gets the request, the call that it is charged as, and whatever else the framework hands over
+   * @throws TypeError where an option is wrong
+   * @example
+   * ```ts
+   * import { createPaywall } from "@licentric/paywall";
+   *
+   * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
+   * export const GET = paywall.route({ meterName: "api_calls", charge: "success" }, (request, { caller }) =>
+   *   Response.json({ city: new URL(request.url).searchParams.get("city"), for: caller.agentId }),
+   * );
+   * ```
+   */
+  readonly route: WrapRoute;
+  /**
+   * Charges for what comes after it in Express, and in whatever else serves Node's own requests, as
+   * {@link Paywall.route} does. What the handler passes to `response.end` is sent when the request is settled. Put it
+   * behind body parsers: they read what tells a repetition under an `Idempotency-Key` from another request.
+   *
+   * @param options - what a request costs and who may make it; prices read the request
+   * @throws TypeError where an option is wrong
+   * @example
+   * ```ts
+   * import { createServer } from "node:http";
+   * import { createPaywall } from "@licentric/paywall";
+   *
+   * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
+   * const charge = paywall.middleware({ meterName: "api_calls", charge: "success" });
+   * createServer((request, response) => {
+   *   charge(request, response, () => response.end(`Hello, ${paywall.callOf(request).caller.agentId}`));
+   * });
+   * ```
+   */
+  middleware<Incoming extends IncomingMessage = IncomingMessage>(
+    options: HttpOptions<Incoming>,
+  ): Middleware<Incoming>;
+  /**
+   * Returns the call that a request is charged as, for handlers behind {@link Paywall.middleware} and the Fastify plugin.
+   *
+   * @param request - the request that the handler was given
+   * @throws TypeError where the request is not charged for
+   */
+  callOf(request: object): RunningCall;
+  /**
    * Hears events; returns the function that stops it.
    *
    * @param type - which events
@@ -109,7 +164,20 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
 
 /** Puts a paywall together over any core. */
 export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCore): Paywall {
-  return {
+  const calls = new WeakMap<object, RunningCall>();
+  const starts = (request: object, { caller, reportUsage }: RunningCall) =>
+    void calls.set(request, { caller, reportUsage });
+  const paywall: Paywall = {
+    route: createRoute(core, defaults, starts),
+    middleware: createMiddleware(core, defaults, starts),
+    callOf(request) {
+      const call = calls.get(request);
+      if (call === undefined)
+        throw new TypeError(
+          "paywall.callOf: this request is not charged for; put paywall.middleware, or the Fastify plugin, before its handler",
+        );
+      return call;
+    },
     async charge<Result, Args>(
       called: ChargeableCall<Args>,
       options: ChargeOptions<Args, Result>,
@@ -134,6 +202,32 @@ export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCor
     flush: core.flush,
     close: ({ timeout = 5_000 } = {}) => core.close(timeout),
   };
+  parts.set(paywall, { core, defaults, starts });
+  return paywall;
+}
+
+/** What a paywall is made of. */
+export interface PaywallParts {
+  readonly core: PaywallCore;
+  readonly defaults: NonNullable<PaywallOptions["defaults"]>;
+  /** Remembers the call that a request is charged as. */
+  readonly starts: (request: object, call: RunningCall) => void;
+}
+
+const parts = new WeakMap<Paywall, PaywallParts>();
+
+/**
+ * Returns what a paywall is made of, for adapters to a framework.
+ *
+ * @throws TypeError where it was not made by {@link createPaywall} of this package
+ */
+export function partsOf(paywall: Paywall): PaywallParts {
+  const known = parts.get(paywall);
+  if (known === undefined)
+    throw new TypeError(
+      "a paywall is needed that was made by createPaywall of the same copy of @licentric/paywall",
+    );
+  return known;
 }
 
 function toCall({ token, name, args, idempotencyKey, signal }: ChargeableCall): Call {

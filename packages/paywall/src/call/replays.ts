@@ -236,13 +236,14 @@ function compare({ binding, madeOf }: Entry, call: Call): "same" | "conflict" | 
   return madeOf === call.madeOf ? "same" : "unknown";
 }
 
-/** About how many characters a value has as JSON; stops counting at `limit`. */
+/** About how many characters a value has as JSON, and bytes where it has them; stops counting at `limit`. */
 function approximateSize(value: unknown, limit: number): number {
   let size = 0;
   const open: unknown[] = [value];
   while (open.length > 0 && size < limit) {
     const next = open.pop();
     if (typeof next === "string") size += next.length;
+    else if (ArrayBuffer.isView(next)) size += next.byteLength;
     else if (isRecord(next)) {
       for (const [key, inner] of Object.entries(next)) {
         size += key.length + 8;

@@ -2,7 +2,8 @@ import type { Identify } from "../billing/identify.ts";
 import { bearerToken } from "../credential/token.ts";
 import { type Links, type Refusal, refuse } from "../refusal.ts";
 import { Refused } from "../refused.ts";
-import { oauthErrorOf, refusalHeaders } from "./challenge.ts";
+import { refusalHeaders } from "./challenge.ts";
+import { refusalBody } from "./refusal-response.ts";
 import { toAuth, type VerifiedAuth } from "./verifier.ts";
 
 /** How a door is made. */
@@ -87,11 +88,6 @@ export function createDoor(identify: Identify, links: Links, options: DoorOption
 }
 
 function refusalResponse(refusal: Refusal, scopes: readonly string[], metadataUrl: string): Response {
-  const body = {
-    error: oauthErrorOf(refusal) ?? refusal.code,
-    error_description: refusal.message,
-    refusal,
-  };
   const headers = refusalHeaders(refusal, { scopes, metadataUrl });
-  return Response.json(body, { status: refusal.status, headers });
+  return Response.json(refusalBody(refusal), { status: refusal.status, headers });
 }

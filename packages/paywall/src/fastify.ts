@@ -1,0 +1,1 @@
+export { type FastifyChargeOptions, paywallPlugin } from "./http/fastify-plugin.ts";

@@ -1,0 +1,206 @@
+import { Readable } from "node:stream";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type Charged, passageOf, type Ran } from "../call/charge.ts";
+import { type Paywall, partsOf } from "../create-paywall.ts";
+import { RefusedError } from "../refused-error.ts";
+import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
+import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
+import { refusalResponse } from "./refusal-response.ts";
+import { WholeResponse } from "./whole-response.ts";
+
+/** What requests of one Fastify route cost and who may make them. */
+export type FastifyChargeOptions = HttpOptions<FastifyRequest>;
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What a request to this route costs; read by the plugin of `@licentric/paywall/fastify`. */
+    charge?: FastifyChargeOptions;
+  }
+}
+
+/** A request on its way through its handler. */
+interface Passing {
+  /** Tells what it came to, and resolves when that is settled. */
+  settle(ran: Ran): Promise<Charged>;
+}
+
+/**
+ * Charges for the routes of a Fastify app that say in their `config` what they cost. It stands behind the parsing and
+ * validation of a request, and settles the request before its answer is sent; a stream is settled when it ends or its
+ * client goes.
+ *
+ * @param app - the app, or a part of it: routes that are registered with it later are charged for
+ * @param options - the paywall
+ * @throws TypeError where the paywall was not made by `createPaywall`, or a route's options are wrong
+ * @example
+ * ```ts
+ * import { createPaywall } from "@licentric/paywall";
+ * import { paywallPlugin } from "@licentric/paywall/fastify";
+ * import Fastify from "fastify";
+ *
+ * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
+ * const app = Fastify();
+ * await app.register(paywallPlugin, { paywall });
+ * app.get("/report", { config: { charge: { meterName: "pages", charge: "success" } } }, async (request) => ({
+ *   for: paywall.callOf(request).caller.agentId,
+ * }));
+ * ```
+ */
+export async function paywallPlugin(
+  app: FastifyInstance,
+  { paywall }: { readonly paywall: Paywall },
+): Promise<void> {
+  const { core, defaults, starts } = partsOf(paywall);
+  const routes = new WeakMap<object, ChargedRoute>();
+  const passing = new WeakMap<FastifyRequest, Passing>();
+
+  app.addHook("onRoute", ({ config, method, url }) => {
+    const charge = config?.charge;
+    if (charge !== undefined)
+      routes.set(charge, toChargedRoute(charge, defaults, `${[method].flat().join(",")} ${url}`));
+  });
+
+  app.addHook("preHandler", async (request, reply) => {
+    const { charge } = request.routeOptions.config;
+    const route = charge && routes.get(charge);
+    if (route === undefined) return;
+    const target = targetOf(route, request.method, request.url);
+    const call = await toHttpCall(core, target, toHttpRequest(request, followReply(reply)));
+    if ("code" in call) return send(reply, refusalResponse(call));
+    let begin: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const charged = core.charge(call, target, async (running) => {
+      starts(request, running);
+      return new Promise<Ran>((resolve) => {
+        passing.set(request, {
+          settle(ran) {
+            resolve(ran);
+            return charged;
+          },
+        });
+        begin();
+      });
+    });
+    const given = await Promise.race([begun, charged]);
+    if (given === undefined) return;
+    const passage = passageOf(given);
+    if ("refusal" in passage) return send(reply, refusalResponse(passage.refusal));
+    if (passage.result instanceof WholeResponse) return send(reply, passage.result);
+    throw new TypeError("paywallPlugin: a repetition was given what is no response");
+  });
+
+  app.addHook("onSend", async (request, reply, payload) => {
+    const passed = passing.get(request);
+    if (passed === undefined) return payload;
+    passing.delete(request);
+    const stream = streamOf(payload);
+    if (stream !== undefined)
+      return Readable.from(settledAfter(stream, passed, reply), { objectMode: false });
+    const charged = await passed.settle(ranOf(reply, payload));
+    if (charged.status === "ran" && charged.settlement.status === "cancelled") return payload;
+    const passage = passageOf(charged);
+    if (!("refusal" in passage)) return payload;
+    const { status, headers, body } = refusalResponse(passage.refusal);
+    for (const name of Object.keys(reply.getHeaders()))
+      if (/^(content-|etag$|last-modified$|cache-control$)/.test(name)) reply.removeHeader(name);
+    reply.code(status).headers(Object.fromEntries(headers));
+    return Buffer.from(body ?? []);
+  });
+
+  // What is answered past Fastify (`reply.hijack`, `reply.raw`) is settled when it has been sent.
+  app.addHook("onResponse", async (request, reply) => {
+    await passing.get(request)?.settle(ranOf(reply, reply.raw));
+    passing.delete(request);
+  });
+}
+
+// Without a scope of its own, so that routes beside the plugin are charged for, too.
+Object.assign(paywallPlugin, {
+  [Symbol.for("skip-override")]: true,
+  [Symbol.for("fastify.display-name")]: "@licentric/paywall",
+});
+
+function send(reply: FastifyReply, { status, headers, body }: WholeResponse): FastifyReply {
+  return reply
+    .code(status)
+    .headers(Object.fromEntries(headers))
+    .send(body === null ? undefined : Buffer.from(body));
+}
+
+/** What a reply comes to, by what is sent. */
+function ranOf(reply: FastifyReply, payload: unknown): Ran {
+  const status = reply.statusCode;
+  const outcome =
+    status < 400 ? ({ status: "done", result: reply } as const) : ({ status: "failed" } as const);
+  return { ending: { status: "returned", result: wholeOf(reply, payload) ?? reply.raw }, outcome };
+}
+
+function wholeOf(reply: FastifyReply, payload: unknown): WholeResponse | undefined {
+  const isEmpty = payload === undefined || payload === null;
+  if (!isEmpty && typeof payload !== "string" && !(payload instanceof Uint8Array)) return undefined;
+  const headers = Object.entries(reply.getHeaders()).flatMap(([name, value]) =>
+    [value ?? []].flat().map((each) => [name, String(each)] as const),
+  );
+  return new WholeResponse(
+    { status: reply.statusCode, statusText: "", headers },
+    isEmpty ? null : Uint8Array.from(Buffer.from(payload)),
+  );
+}
+
+function streamOf(payload: unknown): AsyncIterable<Uint8Array> | undefined {
+  if (payload instanceof Response) return payload.body ?? undefined;
+  const isStream = typeof payload === "object" && payload !== null && Symbol.asyncIterator in payload;
+  return isStream ? (payload as AsyncIterable<Uint8Array>) : undefined;
+}
+
+/** Passes a stream on, and ends it once it is settled. Whoever goes before its end has had what it is charged for. */
+async function* settledAfter(
+  stream: AsyncIterable<Uint8Array>,
+  passed: Passing,
+  reply: FastifyReply,
+): AsyncGenerator<Uint8Array> {
+  let ran: Ran = ranOf(reply, stream);
+  let charged: Charged | undefined;
+  try {
+    yield* stream;
+  } catch (error) {
+    ran = { ...ran, outcome: { status: "failed" } };
+    throw error;
+  } finally {
+    charged = await passed.settle(ran);
+  }
+  if (charged.status === "ran" && charged.settlement.status === "refused")
+    throw new RefusedError(charged.settlement.refusal);
+}
+
+/** A signal that aborts where the client goes before anything was sent to it. */
+function followReply({ raw }: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  raw.once("close", () => {
+    if (!raw.headersSent) controller.abort(new Error("the client has closed the connection"));
+  });
+  return controller.signal;
+}
+
+function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpRequest {
+  return {
+    method: request.method,
+    url: request.originalUrl,
+    header: (name) => request.headers[name]?.toString(),
+    args: request,
+    signal,
+    async body() {
+      const { body } = request;
+      if (typeof body !== "object" || body === null || !(Symbol.asyncIterator in body)) return body;
+      throw new UnreadableBody(UNCOMPARED, ADVICE);
+    },
+  };
+}
+
+const UNCOMPARED =
+  "This server cannot compare the bodies of requests of this content type that have an Idempotency-Key. Send none. Nothing was run or charged.";
+
+const ADVICE =
+  "paywallPlugin: a request with an Idempotency-Key was refused, as its body is a stream, which cannot tell a repetition from another request; parse its content type whole";

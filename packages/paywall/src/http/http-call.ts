@@ -1,0 +1,102 @@
+import type { Gate } from "../call/gate.ts";
+import type { Call } from "../call.ts";
+import type { PaywallCore } from "../core.ts";
+import { readAgentKey } from "../credential/agent-key.ts";
+import { hashToken } from "../credential/token.ts";
+import { type Refusal, refuse } from "../refusal.ts";
+import { Refused } from "../refused.ts";
+import { digest } from "../util/digest.ts";
+
+/** An HTTP request that is to be charged for, whatever serves it. */
+export interface HttpRequest {
+  readonly method: string;
+  /** The path with its query. */
+  readonly url: string;
+  /** A header by its name in lower case. */
+  header(name: string): string | undefined;
+  /** The framework's own request, for price functions. */
+  readonly args: unknown;
+  /** Aborts when the client goes before it is answered. */
+  readonly signal: AbortSignal;
+  /**
+   * Returns the body, to tell a repetition from another request; undefined where the request has none. Asked for only
+   * where the request has an `Idempotency-Key`.
+   *
+   * @throws UnreadableBody where it cannot be known
+   */
+  body(): Promise<unknown>;
+}
+
+/** Thrown where the body of a request with an `Idempotency-Key` cannot be compared with another one. */
+export class UnreadableBody extends Error {
+  /** What the owner of the server has to do, where it is the owner's affair. */
+  readonly advice: string | undefined;
+
+  /**
+   * @param message - a sentence for the agent
+   * @param advice - a sentence for the owner
+   */
+  constructor(message: string, advice?: string) {
+    super(message);
+    this.advice = advice;
+  }
+}
+
+/** Most bytes that the body of a request with an `Idempotency-Key` may have. */
+export const KEYED_BODY_SIZE = 1_048_576;
+
+/** Makes the call that a request is; a refusal where it cannot be one. */
+export async function toHttpCall(
+  { findToken, emitter, links }: PaywallCore,
+  { kind, name, id }: Gate,
+  request: HttpRequest,
+): Promise<Call | Refusal> {
+  try {
+    const token = await findToken(
+      {
+        header: (header) => request.header(header.toLowerCase()),
+        meta: undefined,
+        authToken: undefined,
+        authorization: request.header("authorization"),
+        isLocal: () => false,
+      },
+      { kind, name },
+    );
+    const agentKey = readAgentKey(request.header("idempotency-key"));
+    const { method, url, args, signal } = request;
+    const sent =
+      typeof agentKey === "string"
+        ? digest(id, method, url, request.header("content-type"), await request.body())
+        : undefined;
+    return {
+      kind,
+      name,
+      args,
+      token,
+      tokenHash: hashToken(token ?? ""),
+      signal,
+      agentKey,
+      madeOf: undefined,
+      continues: false,
+      binding: () => sent ?? digest(id, method, url),
+      round: () => "",
+    };
+  } catch (error) {
+    const refusal = refusalOf(error, emitter, { kind, name }, links);
+    emitter.emit("denied", { kind, name, refusal, agentId: undefined });
+    return refusal;
+  }
+}
+
+function refusalOf(
+  error: unknown,
+  emitter: PaywallCore["emitter"],
+  subject: Pick<Gate, "kind" | "name">,
+  links: PaywallCore["links"],
+): Refusal {
+  if (error instanceof Refused) return error.refusal;
+  if (!(error instanceof UnreadableBody)) throw error;
+  const { advice, message } = error;
+  if (advice !== undefined) emitter.emit("failed", { reason: advice, error: undefined, ...subject });
+  return refuse("idempotency_conflict", links, { message });
+}

@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { passageOf, type Ran, type RunningCall } from "../call/charge.ts";
+import type { PaywallCore } from "../core.ts";
+import type { ChargeOptions } from "../pricing/charge-options.ts";
+import { member } from "../util/record.ts";
+import { timerDelay } from "../util/timer-delay.ts";
+import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
+import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
+import { type HeldResponse, holdEnd, type ResponseEnd, sendWhole } from "./node-response.ts";
+import { refusalResponse } from "./refusal-response.ts";
+import { WholeResponse } from "./whole-response.ts";
+
+/** Middleware of Express, Connect and others that serve Node's own requests. */
+export type Middleware<Incoming extends IncomingMessage = IncomingMessage> = (
+  request: Incoming,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void;
+
+/** Makes `paywall.middleware` of one paywall. */
+export function createMiddleware(
+  core: PaywallCore,
+  defaults: Partial<ChargeOptions>,
+  starts: (request: object, call: RunningCall) => void,
+) {
+  return <Incoming extends IncomingMessage>(options: HttpOptions<Incoming>): Middleware<Incoming> => {
+    const route = toChargedRoute(options, defaults, "paywall.middleware");
+    const lifetime = (route.policy.holdFor ?? DEFAULT_HOLD) * 1_000;
+
+    async function serve(request: Incoming, response: ServerResponse, next: () => void): Promise<void> {
+      const url = urlOf(request);
+      const target = targetOf(route, request.method ?? "GET", url);
+      const client = followResponse(response);
+      const call = await toHttpCall(core, target, toHttpRequest(request, url, client));
+      if ("code" in call) return sendWhole(response, refusalResponse(call));
+      let held: HeldResponse | undefined;
+      const run = async (running: RunningCall): Promise<Ran> => {
+        starts(request, running);
+        held = holdEnd(response);
+        next();
+        const end = await endOf(held, client, route.policy.charge === "reserve", lifetime);
+        return ranOf(response, held, end);
+      };
+      const charged = await core.charge(call, target, run).catch((error: unknown) => {
+        if (client.aborted && error === client.reason) return undefined;
+        throw error;
+      });
+      if (charged === undefined) return;
+      if (charged.status === "ran" && charged.settlement.status === "cancelled") return;
+      const passage = passageOf(charged);
+      if ("refusal" in passage) {
+        const refused = refusalResponse(passage.refusal);
+        if (held === undefined) sendWhole(response, refused);
+        else held.replace(refused);
+      } else if (held !== undefined) held.release();
+      else if (passage.result instanceof WholeResponse) sendWhole(response, passage.result);
+      else throw new TypeError("paywall.middleware: a repetition was given what is no response");
+    }
+
+    return (request, response, next) => {
+      serve(request, response, next).catch(next);
+    };
+  };
+}
+
+/** Seconds that a call is held, and waited for once its client has gone, where its options do not say. */
+const DEFAULT_HOLD = 300;
+
+/**
+ * Waits until a response has ended. Where its client goes before it was answered, its handler may go on, and what it does
+ * is charged for all the same; for a limited time, as many handlers stop then, and end nothing.
+ */
+async function endOf(
+  held: HeldResponse,
+  client: AbortSignal,
+  isReleased: boolean,
+  lifetime: number,
+): Promise<ResponseEnd> {
+  const end = await held.ended;
+  if (end !== "client gone unanswered" || isReleased || !client.aborted) return end;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const given = new Promise<ResponseEnd>((resolve) => {
+    timer = setTimeout(resolve, timerDelay(lifetime), end);
+    timer.unref?.();
+  });
+  try {
+    return await Promise.race([held.handlerEnded.then(() => "ended" as const), given]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What a response comes to. */
+function ranOf(response: ServerResponse, held: HeldResponse, end: ResponseEnd): Ran {
+  // What is not whole cannot be given twice.
+  const result = held.whole() ?? response;
+  const isDone = end !== "client gone unanswered" && response.statusCode < 400;
+  return {
+    ending: { status: "returned", result },
+    outcome: isDone ? { status: "done", result: response } : { status: "failed" },
+  };
+}
+
+/** A signal that aborts where the client goes before anything was sent to it. */
+function followResponse(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.headersSent) controller.abort(new Error("the client has closed the connection"));
+  });
+  return controller.signal;
+}
+
+/** The path and query that were asked for, wherever a router is mounted. */
+function urlOf(request: IncomingMessage): string {
+  const original = member(request, "originalUrl");
+  return (typeof original === "string" ? original : request.url) ?? "/";
+}
+
+function toHttpRequest(request: IncomingMessage, url: string, signal: AbortSignal): HttpRequest {
+  return {
+    method: request.method ?? "GET",
+    url,
+    header: (name) => request.headers[name]?.toString(),
+    args: request,
+    signal,
+    body: async () => bodyOf(request),
+  };
+}
+
+/** What a body parser has read. */
+function bodyOf(request: IncomingMessage): unknown {
+  const { "content-length": length, "transfer-encoding": encoding } = request.headers;
+  if (encoding === undefined && (length === undefined || length === "0")) return undefined;
+  const body = member(request, "body");
+  if (request.readableDidRead && body !== undefined) return body;
+  throw new UnreadableBody(
+    "This server cannot compare the bodies of requests of this content type that have an Idempotency-Key. Send none. Nothing was run or charged.",
+    "paywall.middleware: a request with an Idempotency-Key was refused, as nothing had read its body, which tells a repetition from another request; put a body parser such as express.json() before the paywall",
+  );
+}

@@ -1,0 +1,197 @@
+import { createHash } from "node:crypto";
+import { type Charged, endingOf, passageOf, type RunningCall } from "../call/charge.ts";
+import type { PaywallCore } from "../core.ts";
+import type { ChargeOptions } from "../pricing/charge-options.ts";
+import { RefusedError } from "../refused-error.ts";
+import { member } from "../util/record.ts";
+import { type HttpRequest, KEYED_BODY_SIZE, toHttpCall, UnreadableBody } from "./http-call.ts";
+import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
+import { passOn, type ReadBody, readAtOnce } from "./read-body.ts";
+import { refusalResponse } from "./refusal-response.ts";
+import { toResponse, WholeResponse } from "./whole-response.ts";
+
+/** Answers web-standard requests. */
+export type RouteHandler<Rest extends readonly unknown[]> = (
+  request: Request,
+  call: RunningCall,
+  ...rest: Rest
+) => Response | Promise<Response>;
+
+/** Wraps a handler of web-standard requests; see {@link Paywall.route}. */
+export type WrapRoute = <Rest extends readonly unknown[] = []>(
+  options: HttpOptions<Request, Response>,
+  handler: RouteHandler<Rest>,
+) => (request: Request, ...rest: Rest) => Promise<Response>;
+
+/** Makes `paywall.route` of one paywall. */
+export function createRoute(
+  core: PaywallCore,
+  defaults: Partial<ChargeOptions>,
+  starts: (request: object, call: RunningCall) => void,
+): WrapRoute {
+  return (options, handler) => {
+    const route = toChargedRoute(options, defaults, "paywall.route");
+    return async (request, ...rest) => {
+      const { pathname, search } = new URL(request.url);
+      const target = targetOf(route, request.method, pathname);
+      const client = follow(request.signal);
+      const sent = toHttpRequest(request, pathname + search, client.signal);
+      const call = await toHttpCall(core, target, sent);
+      if ("code" in call) return toResponse(refusalResponse(call));
+      const answer = createAnswer(request.signal);
+      const charged = core.charge(call, target, async (running) => {
+        starts(request, running);
+        const ending = await endingOf(() => handler(request, running, ...rest));
+        // From now on the client has its answer, whether it reads that or not.
+        client.leave();
+        if (ending.status === "threw") return { ending, outcome: { status: "failed" } };
+        return answer.take(ending.result, () => charged);
+      });
+      charged.catch((error: unknown) => {
+        if (answer.isStreamed()) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
+      });
+      try {
+        return (await Promise.race([answer.streamed, charged.then(answer.of)])) ?? GONE();
+      } catch (error) {
+        if (client.signal.aborted && error === client.signal.reason) return GONE();
+        throw error;
+      } finally {
+        client.leave();
+      }
+    };
+  };
+}
+
+const UNSETTLED = "a call could not be settled after its answer had begun";
+
+/** Nobody sees it: the client has gone. The status is the one that proxies log. */
+const GONE = () => new Response(null, { status: 499 });
+
+/** Takes a handler's response, and gives the client one. */
+function createAnswer(signal: AbortSignal) {
+  let own: Response | undefined;
+  let isStreamed = false;
+  let stream: (response: Response) => void = () => undefined;
+  const streamed = new Promise<Response>((resolve) => {
+    stream = resolve;
+  });
+
+  async function take(response: unknown, charged: () => Promise<Charged>) {
+    if (!isResponse(response)) {
+      const error = new TypeError("paywall.route: the handler has to answer a Response");
+      return { ending: { status: "threw", error }, outcome: { status: "failed" } } as const;
+    }
+    own = response;
+    const isDone = response.status < 400;
+    const outcome = isDone
+      ? ({ status: "done", result: response } as const)
+      : ({ status: "failed" } as const);
+    const returned = (result: unknown) => ({ ending: { status: "returned", result }, outcome }) as const;
+    // A switch of protocols, and what is no answer at all, are passed on as they are.
+    if (response.status < 200) return returned(response);
+    const body = response.body && (await readAtOnce(response.body));
+    if (body === null) return returned(new WholeResponse(headOf(response), null));
+    if ("whole" in body) {
+      own = new Response(body.whole, response);
+      return returned(new WholeResponse(headOf(response), body.whole));
+    }
+    isStreamed = true;
+    const end = await sendAsRead(body, response, charged);
+    return end === "failed"
+      ? { ...returned(response), outcome: { status: "failed" } as const }
+      : returned(response);
+  }
+
+  function sendAsRead(
+    body: Exclude<ReadBody, { readonly whole: unknown }>,
+    response: Response,
+    charged: () => Promise<Charged>,
+  ) {
+    return new Promise((ended) => {
+      const passed = passOn(body, ended, async () => refusedError(await charged()));
+      const leave = () => {
+        ended("client gone");
+        void body.reader.cancel(signal.reason).catch(() => undefined);
+      };
+      // Some servers do not cancel a body that nobody reads any more.
+      if (signal.aborted) leave();
+      else signal.addEventListener("abort", leave, { once: true });
+      stream(new Response(passed, response));
+    });
+  }
+
+  return {
+    streamed,
+    take,
+    isStreamed: () => isStreamed,
+    /** The response of a call that was charged for; undefined where it was cancelled. */
+    of(charged: Charged): Response | undefined {
+      if (charged.status === "ran" && charged.settlement.status === "cancelled") return undefined;
+      const passage = passageOf(charged);
+      if ("refusal" in passage) return toResponse(refusalResponse(passage.refusal));
+      if (charged.status === "ran" && own !== undefined) return own;
+      if (passage.result instanceof WholeResponse) return toResponse(passage.result);
+      throw new TypeError("paywall.route: a repetition was given what is no response");
+    },
+  };
+}
+
+function refusedError(charged: Charged): Error | undefined {
+  if (charged.status !== "ran" || charged.settlement.status !== "refused") return undefined;
+  return new RefusedError(charged.settlement.refusal);
+}
+
+/** A response of any copy of the fetch API. */
+function isResponse(value: unknown): value is Response {
+  return typeof member(value, "status") === "number" && typeof member(value, "arrayBuffer") === "function";
+}
+
+const headOf = ({ status, statusText, headers }: Response) => ({ status, statusText, headers: [...headers] });
+
+/** A signal that aborts with the client's, until it has its answer. */
+function follow(client: AbortSignal) {
+  const controller = new AbortController();
+  const abort = () => controller.abort(client.reason);
+  if (client.aborted) abort();
+  else client.addEventListener("abort", abort, { once: true });
+  return { signal: controller.signal, leave: () => client.removeEventListener("abort", abort) };
+}
+
+function toHttpRequest(request: Request, url: string, signal: AbortSignal): HttpRequest {
+  return {
+    method: request.method,
+    url,
+    header: (name) => request.headers.get(name) ?? undefined,
+    args: request,
+    signal,
+    body: () => readKeyedBody(request),
+  };
+}
+
+/** Reads a copy of a request's body: the handler reads the request itself. */
+async function readKeyedBody(request: Request): Promise<string | undefined> {
+  if (request.body === null) return undefined;
+  if (request.bodyUsed)
+    throw new UnreadableBody(
+      UNCOMPARED,
+      "paywall.route: the request's body was read before the paywall saw it, so that repetitions under an Idempotency-Key cannot be told from other requests; read it in the handler",
+    );
+  const digest = createHash("sha256");
+  const reader = request.clone().body?.getReader();
+  let size = 0;
+  for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
+    size += read.value.byteLength;
+    if (size > KEYED_BODY_SIZE) {
+      // Neither copy is read on. They wait for each other, so nobody waits for them.
+      for (const copy of [reader, request.body]) copy?.cancel().catch(() => undefined);
+      throw new UnreadableBody(TOO_LARGE);
+    }
+    digest.update(read.value);
+  }
+  return digest.digest("base64url");
+}
+
+const UNCOMPARED =
+  "This server cannot compare the bodies of requests with an Idempotency-Key. Send none. Nothing was run or charged.";
+
+const TOO_LARGE = `A request with an Idempotency-Key has a body of at most ${KEYED_BODY_SIZE} bytes. Send a smaller one, or no key. Nothing was run or charged.`;
