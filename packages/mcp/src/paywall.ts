@@ -117,6 +117,27 @@ export interface Paywall {
    */
   caller(context?: unknown): Caller;
   /**
+   * Reports units that the running call has used, where it is billed by its use (`charge: "success"` or `"reserve"`): for
+   * a handler that delivers as it goes. Reports add up, take the place of `quantity` and `resultQuantity`, and are billed
+   * however the call ends, a cancelled one too; what is more than was held is billed, and told by a `failed` event.
+   *
+   * A charged handler that another one calls reports to its own call, or to the other's where it is in that one's price.
+   *
+   * @param quantity - whole units, 0 or more
+   * @param context - the handler's last argument; nothing where a framework hands none over
+   * @throws TypeError outside of a charged call, where it is not billed by its use or has ended, or the quantity is no
+   *   whole number
+   * @example
+   * ```ts
+   * paywall.protect(server, { tools: { translate: { meterName: "pages", charge: "reserve", quantity: 100 } } });
+   * server.registerTool("translate", {}, async (ctx) => {
+   *   paywall.reportUsage(1, ctx); // The first page is delivered.
+   *   return { content: [{ type: "text", text: "done" }] };
+   * });
+   * ```
+   */
+  reportUsage(quantity: number, context?: unknown): void;
+  /**
    * The verifier for `requireBearerAuth` of both SDKs, so that a request with a bad token is answered 401 before it
    * reaches MCP. It asks the API once a minute for each token; every call is verified again where it is billed.
    */
@@ -233,8 +254,20 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
       );
       return server;
     },
+    reportUsage(quantity, context) {
+      const [call, ...others] = passages.callsOf(context);
+      if (call === undefined)
+        throw new TypeError(
+          "paywall.reportUsage: no call runs here; report in a handler that it charges for, and hand over its last argument",
+        );
+      if (others.length > 0)
+        throw new TypeError(
+          "paywall.reportUsage: several calls run in this request, and nothing says which one this is; bind a callback that runs outside of its handler's asynchronous context to it, with AsyncResource.bind",
+        );
+      call.reportUsage(quantity);
+    },
     caller(context) {
-      const caller = passages.callOf(context)?.caller;
+      const caller = passages.callsOf(context).at(-1)?.caller;
       if (caller !== undefined) return caller;
       throw new TypeError(
         "paywall.caller takes the last argument of a handler that is being called through this paywall",

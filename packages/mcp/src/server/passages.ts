@@ -5,6 +5,7 @@ import { createInnerKeys, type KeyedCall } from "./inner-keys.ts";
 import { outcomeOf, withWarning } from "./outcome.ts";
 import { type RequestContext, readRequestContext, signalIn } from "./request-context.ts";
 import type { Asked, Ending, RequestScope, ServedGate } from "./request-scope.ts";
+import { createRunningCalls } from "./running-calls.ts";
 import { toCall } from "./to-call.ts";
 
 /** Lets calls through gates. */
@@ -25,8 +26,11 @@ export interface Passages {
   isWithin(context: unknown, request: Omit<Asked, "sentArgs">): boolean;
   /** The token that a request came with. */
   tokenOf(context: unknown): Promise<string | undefined>;
-  /** The call that runs in a handler's context. */
-  callOf(context: unknown): RunningCall | undefined;
+  /**
+   * The call that runs in a handler's context: the one in whose time this runs, unless the context is another request's.
+   * Several, innermost last, where it is one of them and nothing says which.
+   */
+  callsOf(context: unknown): readonly RunningCall[];
 }
 
 /** One handler on its way through its gate. */
@@ -42,22 +46,18 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
   const innerKeys = createInnerKeys();
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
-  /** What was let in last. */
-  const calls = new WeakMap<AbortSignal, RunningCall>();
   // What wraps a handler may hand it a context with another signal, and runs it in its own time all the same.
   const around = new AsyncLocalStorage<{ readonly scope: RequestScope; readonly requestId: unknown }>();
-  // Some frameworks give a handler no context that names its request, or none.
-  const running = new AsyncLocalStorage<{
-    readonly call: RunningCall;
-    readonly signal: AbortSignal | undefined;
-  }>();
+  const calls = createRunningCalls();
 
   return {
     async pass(gate, args, context, run) {
       const request = readRequestContext(context);
       const opened = scopeFor(request, gate, args);
       const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
-      if (scope === undefined && opened?.running?.call.coversCalls) return { result: await run() };
+      const asked = opened?.running?.call;
+      if (scope === undefined && asked?.coversCalls)
+        return { result: await calls.within({ call: asked, signal: request.signal }, run) };
       const passage = await passIn(scope, { gate, args, request, run }, opened);
       if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
       return passage;
@@ -67,7 +67,7 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
       const { signal, requestId } = readRequestContext(context);
       if (signal !== undefined) scopes.set(signal, scope);
       try {
-        return await underWay.run(() => around.run({ scope, requestId }, run));
+        return await underWay.run(() => around.run({ scope, requestId }, () => calls.outside(run)));
       } finally {
         scope.isOver = true;
       }
@@ -81,11 +81,23 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
       if (signal !== undefined) scopes.set(signal, scope);
       return true;
     },
-    callOf(context) {
+    callsOf(context) {
       const signal = signalIn(context);
-      return (signal && calls.get(signal)) ?? running.getStore()?.call;
+      const here = calls.here();
+      if (signal !== undefined && signal !== here?.signal) {
+        const others = calls.by(signal);
+        if (others !== undefined) return others;
+        if (isOfAnother(signal, here?.signal)) return [];
+      }
+      return here === undefined ? [] : [here.call];
     },
   };
+
+  /** Whether a signal is known to be of another request: one that nobody knows may be made of the first one. */
+  function isOfAnother(signal: AbortSignal, first: AbortSignal | undefined): boolean {
+    const scope = scopes.get(signal);
+    return scope !== undefined && scope !== (first && scopes.get(first));
+  }
 
   /** The scope of the request in whose time this runs, where it has the same id; what wraps a handler may leave it out. */
   function scopeAround({ requestId }: RequestContext): RequestScope | undefined {
@@ -161,9 +173,7 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
 
   /** Runs a handler so that it can be said who called it. */
   async function handle(started: RunningCall, { gate, request, run }: Passing): Promise<Ending> {
-    const { signal } = request;
-    if (signal !== undefined) calls.set(signal, started);
-    const ending = await endingOf(() => running.run({ call: started, signal }, run));
+    const ending = await endingOf(() => calls.within({ call: started, signal: request.signal }, run));
     if (ending.status === "threw") return ending;
     return { status: "returned", result: withWarning(ending.result, gate.policy, started.caller.budget) };
   }
@@ -172,7 +182,7 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
   function keyedIn(call: Call, request: RequestContext, opened: RequestScope | undefined): KeyedCall {
     const around = opened ?? scopeAround(request);
     const scope = around?.isOver === false ? around : undefined;
-    const caller = running.getStore();
+    const caller = calls.here();
     const { signal = caller?.signal ?? caller } = request;
     const isCalled = caller !== undefined && signal === (caller.signal ?? caller);
     return innerKeys.keyFor(call, scope ?? signal, scope !== undefined || isCalled);
