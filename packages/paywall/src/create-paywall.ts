@@ -163,7 +163,7 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
 }
 
 /** Puts a paywall together over any core. */
-export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCore): Paywall {
+export function buildPaywall({ defaults = {}, timeout = 5_000 }: PaywallOptions, core: PaywallCore): Paywall {
   const calls = new WeakMap<object, RunningCall>();
   const starts = (request: object, { caller, reportUsage }: RunningCall) =>
     void calls.set(request, { caller, reportUsage });
@@ -200,9 +200,9 @@ export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCor
     },
     on: core.emitter.on,
     flush: core.flush,
-    close: ({ timeout = 5_000 } = {}) => core.close(timeout),
+    close: ({ timeout: closeTimeout = 5_000 } = {}) => core.close(closeTimeout),
   };
-  parts.set(paywall, { core, defaults, starts });
+  parts.set(paywall, { core, defaults, timeout, starts });
   return paywall;
 }
 
@@ -210,6 +210,8 @@ export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCor
 export interface PaywallParts {
   readonly core: PaywallCore;
   readonly defaults: NonNullable<PaywallOptions["defaults"]>;
+  /** Milliseconds that one request to the API may take. */
+  readonly timeout: number;
   /** Remembers the call that a request is charged as. */
   readonly starts: (request: object, call: RunningCall) => void;
 }
