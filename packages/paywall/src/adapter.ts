@@ -62,7 +62,7 @@ export {
 } from "./refusal.ts";
 export { Refused } from "./refused.ts";
 export { RefusedError } from "./refused-error.ts";
-export { digest } from "./util/digest.ts";
+export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
 export { isRecord, member, textMember } from "./util/record.ts";
 export { withTimeLimit } from "./util/time-limit.ts";

@@ -13,7 +13,7 @@ import { createRoute, type WrapRoute } from "./http/route.ts";
 import { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
 import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
 import { RefusedError } from "./refused-error.ts";
-import { digest } from "./util/digest.ts";
+import { type Fingerprint, fingerprint } from "./util/digest.ts";
 
 /** A call of anything that an agent can ask for. */
 export interface ChargeableCall<Args = unknown> {
@@ -233,7 +233,9 @@ export function partsOf(paywall: Paywall): PaywallParts {
 }
 
 function toCall({ token, name, args, idempotencyKey, signal }: ChargeableCall): Call {
-  let binding: string | undefined;
+  let known: Fingerprint | undefined;
+  // Made when first asked for: most calls do not need it.
+  const read = () => (known ??= fingerprint("call", name, args));
   return {
     kind: "call",
     name,
@@ -244,8 +246,8 @@ function toCall({ token, name, args, idempotencyKey, signal }: ChargeableCall): 
     agentKey: readAgentKey(idempotencyKey),
     madeOf: undefined,
     continues: false,
-    // Made when first asked for: most calls do not need it.
-    binding: () => (binding ??= digest("call", name, args)),
+    binding: () => read().digest,
+    opaque: () => read().opaque,
     round: () => "",
   };
 }
