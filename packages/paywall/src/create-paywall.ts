@@ -95,7 +95,7 @@ export interface Paywall {
    * import { createPaywall } from "@licentric/paywall";
    *
    * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
-   * export const GET = paywall.route({ meterName: "api_calls", charge: "success" }, (request, { caller }) =>
+   * const GET = paywall.route({ meterName: "api_calls", charge: "success" }, (request, { caller }) =>
    *   Response.json({ city: new URL(request.url).searchParams.get("city"), for: caller.agentId }),
    * );
    * ```
@@ -135,17 +135,26 @@ export interface Paywall {
    *
    * @param type - which events
    * @param listener - is called with each
+   * @example
+   * ```ts
+   * import { createPaywall } from "@licentric/paywall";
+   *
+   * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
+   * paywall.on("failed", ({ reason, error }) => console.error(reason, error));
+   * ```
    */
   on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
   /**
-   * Delivers what is journalled at once. Resolves when all of it is delivered, and at once where no journal is kept.
+   * Delivers what is journalled at once, without waiting for the next interval or the pause after a failure: when the API
+   * is back after an outage, or before the process is frozen. Resolves when all of it is delivered, and at once where no
+   * journal is kept.
    *
    * @throws Error where something could not be delivered: it stays on disk and is sent again later
    */
   flush(): Promise<void>;
   /**
    * Delivers what is journalled, within `timeout` milliseconds (5,000 by default), and closes the connections to the
-   * API. Calls that come later are refused.
+   * API. Calls that come later are refused. What could not be delivered stays on disk for the next process.
    */
   close(options?: { readonly timeout?: number }): Promise<void>;
 }
