@@ -6,7 +6,7 @@ import {
   ReflectionKind,
   UnionType,
 } from "typedoc";
-import { RefusedError } from "../../packages/mcp/src/server/refusal-result.ts";
+import { RefusedRequestError } from "../../packages/mcp/src/server/refusal-result.ts";
 import { type RefusalCode, refuse, STATUS } from "../../packages/paywall/src/refusal.ts";
 import { code, document, table } from "./markdown.ts";
 import { expectSame, readmeTable } from "./readme-table.ts";
@@ -40,7 +40,7 @@ Branch on the status first and on the code second: unknown codes may come.`,
       ["code", "status", "JSON-RPC", "", "what the agent reads"],
       refusalCodes(project).map(([name, why]) => {
         const refusal = refuse(name);
-        const { code: errorCode } = new RefusedError(refusal);
+        const { code: errorCode } = new RefusedRequestError(refusal);
         return [code(name), String(refusal.status), String(errorCode), why, refusal.message];
       }),
     ),

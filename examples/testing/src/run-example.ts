@@ -17,9 +17,9 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** An example that serves MCP over HTTP. */
+/** An example that serves MCP, or A2A, over HTTP. */
 export interface ServingExample {
-  /** Its MCP endpoint, as it printed it. */
+  /** Its endpoint, as it printed it. */
   readonly url: URL;
   /** Asks it to end (SIGTERM), and answers what it printed. */
   stop(): Promise<Ended>;
@@ -35,7 +35,7 @@ export async function serveExample(options: RunExample): Promise<ServingExample>
   const { child, ended, printed } = spawnExample({ ...options, env: { PORT: "0", ...options.env } });
   const said = new Promise<URL>((resolve) => {
     child.stdout?.on("data", () => {
-      const url = /http:\/\/\S+\/mcp/.exec(printed.stdout)?.[0];
+      const url = /http:\/\/\S+\/(mcp|a2a)/.exec(printed.stdout)?.[0];
       if (url !== undefined) resolve(new URL(url));
     });
   });

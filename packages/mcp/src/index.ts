@@ -1,17 +1,23 @@
 export type {
   Caller,
   CallSubject,
+  ChargeableCall,
   ChargeMode,
   ChargeOptions,
+  CorePaywall,
+  HttpOptions,
   JournalOptions,
   Links,
   PaywallEvents,
   PaywallListener,
   Refusal,
   RefusalCode,
+  RouteHandler,
+  RunningCall,
   TokenVerifier,
   VerifiedAuth,
   VerifierOptions,
+  WrapRoute,
 } from "@licentric/paywall/adapter";
 export {
   type Door,
@@ -19,6 +25,7 @@ export {
   type ProtectedResourceMetadata,
   protectedResourceMetadata,
   protectedResourceMetadataUrl,
+  RefusedError,
   TOKEN_VARIABLE,
   type TokenRequest,
   type TokenSource,
@@ -34,6 +41,6 @@ export {
 export { CHARGE_META_KEY, type ChargeInfo } from "./server/list-tools.ts";
 export type { PaywallOptions } from "./server/mcp-options.ts";
 export { BUDGET_META_KEY } from "./server/outcome.ts";
-export { REFUSAL_META_KEY, RefusedError } from "./server/refusal-result.ts";
+export { REFUSAL_META_KEY, RefusedRequestError } from "./server/refusal-result.ts";
 export type { Charges, ProtectOptions } from "./server/server-plan.ts";
 export { IDEMPOTENCY_META_KEY } from "./server/to-call.ts";

@@ -1,14 +1,15 @@
-import type { Caller, PaywallEvents, PaywallListener } from "@licentric/paywall/adapter";
+import type { Caller } from "@licentric/paywall/adapter";
 import {
   type ChargeOptions,
-  createCore,
+  type CorePaywall,
+  createCorePaywall,
   createDoor,
   createVerifier,
   type Door,
   type DoorOptions,
   digest,
-  type PaywallCore,
   type Policy,
+  partsOf,
   Refused,
   type TokenVerifier,
   toPolicy,
@@ -67,8 +68,8 @@ export type WrapHandler = <Params extends readonly unknown[] = [context: Handler
   handler: (...params: Params) => Result | Promise<Result>,
 ) => (...params: Params) => Promise<Result>;
 
-/** Charges for the calls of MCP servers. Made by {@link createPaywall}; make one and keep it. */
-export interface Paywall {
+/** Charges for the calls of MCP servers, and for anything else. Made by {@link createPaywall}; make one and keep it. */
+export interface Paywall extends CorePaywall {
   /**
    * Charges for one tool: a handler of the same type, which runs for those who may call it and is billed as
    * `options` say. What the handler answers or throws is passed on unchanged; a refused call answers an error
@@ -87,9 +88,9 @@ export interface Paywall {
    * ```
    */
   readonly tool: WrapHandler;
-  /** Charges for one prompt. A refused request is answered with a JSON-RPC error (`RefusedError`). */
+  /** Charges for one prompt. A refused request is answered with a JSON-RPC error (`RefusedRequestError`). */
   readonly prompt: WrapHandler;
-  /** Charges for one resource or template. A refused request is answered with a JSON-RPC error (`RefusedError`). */
+  /** Charges for one resource or template. A refused request is answered with a JSON-RPC error (`RefusedRequestError`). */
   readonly resource: WrapHandler;
   /**
    * Charges for a whole server: an `McpServer` or a low-level `Server` of either SDK, whatever was or will be
@@ -153,32 +154,6 @@ export interface Paywall {
    * ```
    */
   door(options: DoorOptions): Door;
-  /**
-   * Hears events; returns the function that stops it.
-   *
-   * @example
-   * ```ts
-   * paywall.on("failed", ({ reason, error }) => console.error(reason, error));
-   * ```
-   */
-  on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
-  /**
-   * Delivers what is journalled at once, without waiting for the next interval or the pause after a failure: when the
-   * API is back after an outage, or before the process is frozen. Resolves when all of it is delivered, and at once
-   * where the paywall keeps no journal.
-   *
-   * @throws Error where something could not be delivered: it stays on disk and is sent again later
-   * @example
-   * ```ts
-   * await paywall.flush();
-   * ```
-   */
-  flush(): Promise<void>;
-  /**
-   * Delivers what is journalled, within `timeout` milliseconds (5,000 by default), and closes the connections to the
-   * API. Calls that come later are refused. What could not be delivered stays on disk for the next process.
-   */
-  close(options?: { readonly timeout?: number }): Promise<void>;
 }
 
 /**
@@ -196,13 +171,15 @@ export interface Paywall {
  */
 export function createPaywall(options: PaywallOptions = {}): Paywall {
   checkMcpOptions(options);
-  return buildPaywall(options, createCore(options));
+  const { paywall, refusals, hideUncallable, scopeStepUp, ...core } = options;
+  return buildPaywall(options, paywall ?? createCorePaywall(core));
 }
 
-/** Puts a paywall for MCP together. */
-export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywall {
-  const { timeout = 5_000, defaults = {}, refusals = "result", hideUncallable = false } = options;
-  const { emitter, links, identify } = core;
+/** Puts a paywall for MCP together over one for anything. */
+export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Paywall {
+  const { refusals = "result", hideUncallable = false } = options;
+  const { core, timeout, defaults } = partsOf(paywall);
+  const { links, identify } = core;
   const passages = createPassages(core);
   const tasks = createTaskOwners();
   const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
@@ -228,6 +205,7 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
   };
 
   return {
+    ...paywall,
     tool: wrap("tool"),
     prompt: wrap("prompt"),
     resource: wrap("resource"),
@@ -275,9 +253,6 @@ export function buildPaywall(options: PaywallOptions, core: PaywallCore): Paywal
     },
     verifier: (verifierOptions = {}) => createVerifier(identify, verifierOptions),
     door: (doorOptions) => createDoor(identify, links, doorOptions),
-    on: emitter.on,
-    flush: core.flush,
-    close: ({ timeout = 5_000 } = {}) => core.close(timeout),
   };
 }
 

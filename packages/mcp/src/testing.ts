@@ -1,6 +1,6 @@
 import { AssertionError } from "node:assert";
-import type { RefusalCode, RefusalDetails } from "@licentric/paywall/adapter";
-import { buildCore } from "@licentric/paywall/adapter";
+import type { RefusalCode, RefusalDetails, TokenRequest } from "@licentric/paywall/adapter";
+import { buildCore, buildCorePaywall } from "@licentric/paywall/adapter";
 import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "@licentric/paywall/testing";
 import { buildPaywall, type Paywall } from "./paywall.ts";
 import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
@@ -61,13 +61,12 @@ export function createTestPaywall(options: TestPaywallOptions = {}): TestPaywall
   const ledger = createTestLedger();
   const agentId = "agt_test";
   let acting: string | null = ledger.authorize(agentId);
-  const paywall = buildPaywall(
-    options,
-    buildCore(
-      { ...options, token: async (request) => (await options.token?.(request)) ?? acting ?? undefined },
-      ledger.gateway,
-    ),
-  );
+  const { refusals, hideUncallable, ...own } = options;
+  const core = {
+    ...own,
+    token: async (request: TokenRequest) => (await options.token?.(request)) ?? acting ?? undefined,
+  };
+  const paywall = buildPaywall(options, buildCorePaywall(core, buildCore(core, ledger.gateway)));
   return {
     ...paywall,
     agentId,

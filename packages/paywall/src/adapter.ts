@@ -16,6 +16,13 @@ export {
 export type { Gate, Passage } from "./call/gate.ts";
 export type { Call } from "./call.ts";
 export { buildCore, createCore, type PaywallCore } from "./core.ts";
+export {
+  buildPaywall as buildCorePaywall,
+  type ChargeableCall,
+  createPaywall as createCorePaywall,
+  type Paywall as CorePaywall,
+  partsOf,
+} from "./create-paywall.ts";
 export { readAgentKey } from "./credential/agent-key.ts";
 export {
   type CredentialRequest,
@@ -34,6 +41,9 @@ export {
   protectedResourceMetadata,
   protectedResourceMetadataUrl,
 } from "./http/door.ts";
+export type { HttpOptions } from "./http/http-options.ts";
+export type { Middleware } from "./http/middleware.ts";
+export type { RouteHandler, WrapRoute } from "./http/route.ts";
 export {
   createVerifier,
   type TokenVerifier,
@@ -51,7 +61,8 @@ export {
   STATUS,
 } from "./refusal.ts";
 export { Refused } from "./refused.ts";
-export { digest } from "./util/digest.ts";
+export { RefusedError } from "./refused-error.ts";
+export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
 export { isRecord, member, textMember } from "./util/record.ts";
 export { withTimeLimit } from "./util/time-limit.ts";

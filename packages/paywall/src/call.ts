@@ -21,10 +21,12 @@ export interface Call extends CallSubject {
   /** Whether the client says that this goes on with an earlier call. Only says: it proves nothing. */
   readonly continues: boolean;
   /**
-   * Digest of what the call is and of its arguments: the same for every round of one call. Reads the arguments when it
-   * is first asked for, which is before anything is billed.
+   * Digest of what the call is and of its arguments: the same for every round of one call, and in every process. Reads
+   * the arguments when it is first asked for, which is before anything is billed.
    */
   binding(): string;
+  /** Names what that cannot tell from others in the arguments, in this process alone. */
+  opaque(): string | undefined;
   /** Digest of the round: what the client answered to an `input_required` result. */
   round(): string;
 }

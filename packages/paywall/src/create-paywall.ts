@@ -13,7 +13,7 @@ import { createRoute, type WrapRoute } from "./http/route.ts";
 import { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
 import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
 import { RefusedError } from "./refused-error.ts";
-import { digest } from "./util/digest.ts";
+import { type Fingerprint, fingerprint } from "./util/digest.ts";
 
 /** A call of anything that an agent can ask for. */
 export interface ChargeableCall<Args = unknown> {
@@ -95,7 +95,7 @@ export interface Paywall {
    * import { createPaywall } from "@licentric/paywall";
    *
    * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
-   * export const GET = paywall.route({ meterName: "api_calls", charge: "success" }, (request, { caller }) =>
+   * const GET = paywall.route({ meterName: "api_calls", charge: "success" }, (request, { caller }) =>
    *   Response.json({ city: new URL(request.url).searchParams.get("city"), for: caller.agentId }),
    * );
    * ```
@@ -135,17 +135,26 @@ export interface Paywall {
    *
    * @param type - which events
    * @param listener - is called with each
+   * @example
+   * ```ts
+   * import { createPaywall } from "@licentric/paywall";
+   *
+   * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
+   * paywall.on("failed", ({ reason, error }) => console.error(reason, error));
+   * ```
    */
   on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
   /**
-   * Delivers what is journalled at once. Resolves when all of it is delivered, and at once where no journal is kept.
+   * Delivers what is journalled at once, without waiting for the next interval or the pause after a failure: when the API
+   * is back after an outage, or before the process is frozen. Resolves when all of it is delivered, and at once where no
+   * journal is kept.
    *
    * @throws Error where something could not be delivered: it stays on disk and is sent again later
    */
   flush(): Promise<void>;
   /**
    * Delivers what is journalled, within `timeout` milliseconds (5,000 by default), and closes the connections to the
-   * API. Calls that come later are refused.
+   * API. Calls that come later are refused. What could not be delivered stays on disk for the next process.
    */
   close(options?: { readonly timeout?: number }): Promise<void>;
 }
@@ -163,7 +172,7 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
 }
 
 /** Puts a paywall together over any core. */
-export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCore): Paywall {
+export function buildPaywall({ defaults = {}, timeout = 5_000 }: PaywallOptions, core: PaywallCore): Paywall {
   const calls = new WeakMap<object, RunningCall>();
   const starts = (request: object, { caller, reportUsage }: RunningCall) =>
     void calls.set(request, { caller, reportUsage });
@@ -200,9 +209,9 @@ export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCor
     },
     on: core.emitter.on,
     flush: core.flush,
-    close: ({ timeout = 5_000 } = {}) => core.close(timeout),
+    close: ({ timeout: closeTimeout = 5_000 } = {}) => core.close(closeTimeout),
   };
-  parts.set(paywall, { core, defaults, starts });
+  parts.set(paywall, { core, defaults, timeout, starts });
   return paywall;
 }
 
@@ -210,6 +219,8 @@ export function buildPaywall({ defaults = {} }: PaywallOptions, core: PaywallCor
 export interface PaywallParts {
   readonly core: PaywallCore;
   readonly defaults: NonNullable<PaywallOptions["defaults"]>;
+  /** Milliseconds that one request to the API may take. */
+  readonly timeout: number;
   /** Remembers the call that a request is charged as. */
   readonly starts: (request: object, call: RunningCall) => void;
 }
@@ -231,7 +242,9 @@ export function partsOf(paywall: Paywall): PaywallParts {
 }
 
 function toCall({ token, name, args, idempotencyKey, signal }: ChargeableCall): Call {
-  let binding: string | undefined;
+  let known: Fingerprint | undefined;
+  // Made when first asked for: most calls do not need it.
+  const read = () => (known ??= fingerprint("call", name, args));
   return {
     kind: "call",
     name,
@@ -242,8 +255,8 @@ function toCall({ token, name, args, idempotencyKey, signal }: ChargeableCall): 
     agentKey: readAgentKey(idempotencyKey),
     madeOf: undefined,
     continues: false,
-    // Made when first asked for: most calls do not need it.
-    binding: () => (binding ??= digest("call", name, args)),
+    binding: () => read().digest,
+    opaque: () => read().opaque,
     round: () => "",
   };
 }

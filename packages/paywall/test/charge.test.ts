@@ -120,6 +120,36 @@ describe.each(MODES)("a call that is charged by %s", (charge) => {
     expect([runs, billed()]).toEqual([1, [20]]);
   });
 
+  it.each<[string, () => unknown, () => unknown]>([
+    ["bytes", () => new Uint8Array([1]).buffer, () => new Uint8Array([2]).buffer],
+    ["patterns", () => /a/, () => /b/],
+    ["search parameters", () => new URLSearchParams("a=1"), () => new URLSearchParams("a=2")],
+    ["headers", () => new Headers({ a: "1" }), () => new Headers({ a: "2" })],
+    ["maps", () => new Map([[1, 2]]), () => ["Map", [1, 2]]],
+  ])("tells a repetition from a call under its key with other %s", async (_, first, second) => {
+    const call = (of: unknown) =>
+      paywall.charge(
+        { token, name: "report", args: { of }, idempotencyKey: "k" },
+        pages(charge),
+        () => "ran",
+      );
+    expect(await call(first())).toBe("ran");
+    expect(await call(first())).toBe("ran");
+    await expect(call(second())).rejects.toMatchObject({ code: "idempotency_conflict" });
+    expect(billed()).toEqual([20]);
+  });
+
+  it("refuses a repetition with what cannot be told to be the same, in another process as well", async () => {
+    const call = (of: unknown, by = paywall) =>
+      by.charge({ token, name: "report", args: { of }, idempotencyKey: "k" }, pages(charge), () => "ran");
+    const blob = new Blob(["a"]);
+    expect(await call(blob)).toBe("ran");
+    expect(await call(blob)).toBe("ran");
+    await expect(call(new Blob(["a"]))).rejects.toMatchObject({ code: "idempotency_replay" });
+    await expect(call(new Blob(["a"]), makePaywall())).rejects.toMatchObject({ code: "idempotency_replay" });
+    expect([billed(), ledger.held()]).toEqual([[20], 0]);
+  });
+
   it("gives no value twice that is used up by whoever gets it first", async () => {
     const call = <Value>(value: () => Value, idempotencyKey: string) =>
       paywall.charge({ token, name: "report", idempotencyKey }, pages(charge), value);

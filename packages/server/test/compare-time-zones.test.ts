@@ -38,6 +38,27 @@ describeOnEachDatabase("the time zone data of $name", (database) => {
   }, 60_000);
 });
 
+describeOnEachDatabase("a zone of $name without a slash", (database) => {
+  it("is an abbreviation only where the server refuses it", async () => {
+    const { location, remove } = await database.create();
+    const db = await openDatabase(location);
+    const now = new Date("2026-11-10T00:00:00Z");
+    const zones = { CET: false, Cuba: true, Egypt: true, Israel: true };
+    try {
+      for (const timeZone of Object.keys(zones)) {
+        const made = await createAccount(db, { name: "Acme" }, { newId: () => uuidv7(), now });
+        await db.query("UPDATE accounts SET time_zone = $2 WHERE id = $1", [made.id, timeZone]);
+      }
+      const different = await compareTimeZones(db, now, () => "2000-01");
+      const told = different.map(({ timeZone, isAllowed }) => [timeZone, isAllowed]);
+      expect(Object.fromEntries(told)).toEqual(zones);
+    } finally {
+      await db.close();
+      await remove();
+    }
+  }, 60_000);
+});
+
 function monthIn(moment: Date, timeZone: string): string {
   const parts = new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit" });
   return parts.format(moment).slice(0, 7);

@@ -451,6 +451,38 @@ describeOnEachDatabase("payers on $name", (database) => {
     await expectTaken(stripeCustomerId, account.key, `customers/${first}`);
   });
 
+  it("link back what Stripe says is theirs, also where another account named it while Stripe was away", async () => {
+    const stripeCustomerId = stripe.addCustomer({ email: "pay@zeta.example" });
+    const [zeta, eta] = [await newCustomer("Zeta"), await newCustomer("Eta")];
+    await patch(`customers/${zeta}`, { stripeCustomerId });
+    await patch(`customers/${zeta}`, { stripeCustomerId: null });
+    const other = await api.createAccount({ name: "Other" });
+    const squatter = await newCustomer("Mallory", other.key);
+    stripe.addFault({ on: "GET /v1/customers/:id", kind: "close-before", times: 100 });
+    expect((await patch(`customers/${squatter}`, { stripeCustomerId }, other.key)).body.data).toMatchObject({
+      email: null,
+      stripeStatus: "pending",
+    });
+    expect(await patch(`customers/${zeta}`, { stripeCustomerId })).toMatchObject({
+      status: 503,
+      body: { code: "UNAVAILABLE", error: expect.stringContaining("Nothing was changed") },
+    });
+    stripe.clearFaults();
+    for (const id of [zeta, eta]) {
+      expect(await patch(`customers/${id}`, { stripeCustomerId })).toMatchObject({
+        status: 200,
+        body: { data: { email: "pay@zeta.example", stripeStatus: "linked" } },
+      });
+      await patch(`customers/${id}`, { stripeCustomerId: null });
+    }
+    expect(stripeCustomer().metadata["licentric_payer_id"]).toBe(eta);
+    const change = { email: "mallory@evil.example" };
+    expect((await patch(`customers/${squatter}`, change, other.key)).body.data).toMatchObject({
+      stripeStatus: "missing",
+    });
+    expect(stripeCustomer()["email"]).toBe("pay@zeta.example");
+  }, 60_000);
+
   /** Links without asking anybody, as servers of before did. */
   const linkAsBefore = (customerId: string, stripeCustomerId: string) =>
     api.db.query("UPDATE customers SET stripe_customer_id = $2 WHERE id = $1", [

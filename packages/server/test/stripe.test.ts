@@ -183,6 +183,8 @@ describeOnEachDatabase("invoices on Stripe, on $name", (database) => {
       next: { metadata: { po: "2" } },
       terms: { metadata: { po: "2" } },
     },
+    { first: {}, next: { memo: "none" }, terms: { memo: "none" } },
+    { first: {}, next: { metadata: { po: "none" } }, terms: { metadata: { po: "none" } } },
   ];
   it.each(changes)(
     "says in Stripe what was said last, where the draft's answer was lost: $first, then $next",

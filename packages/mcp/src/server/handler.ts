@@ -1,7 +1,7 @@
 import type { Policy } from "@licentric/paywall/adapter";
 import type { Passages } from "./passages.ts";
 import { asPrivate } from "./private-result.ts";
-import { RefusedError, toToolResult } from "./refusal-result.ts";
+import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
 import { argsOf, contextOf } from "./request-context.ts";
 import type { ServedGate } from "./request-scope.ts";
 
@@ -26,7 +26,7 @@ export function guardedOf(handler: unknown): GuardedHandler | undefined {
 
 /**
  * A handler that lets its caller through first. A refused tool call answers an error result; a refused prompt or
- * resource, which have none, throws a {@link RefusedError}.
+ * resource, which have none, throws a {@link RefusedRequestError}.
  *
  * @throws TypeError where a paywall guards the handler already
  */
@@ -42,7 +42,7 @@ export function guardHandler(passages: Passages, gate: ServedGate, handler: AnyH
     if ("result" in passage)
       return gate.kind === "resource" ? asPrivate(passage.result, context) : passage.result;
     if (gate.kind === "tool") return toToolResult(passage.refusal);
-    throw new RefusedError(passage.refusal);
+    throw new RefusedRequestError(passage.refusal);
   };
   guarded.set(made, { passages, policy: gate.policy, handler });
   return made;

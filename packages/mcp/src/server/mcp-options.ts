@@ -1,7 +1,16 @@
-import { type PaywallOptions as CoreOptions, checkPaywallOptions } from "@licentric/paywall/adapter";
+import {
+  type PaywallOptions as CoreOptions,
+  type CorePaywall,
+  checkPaywallOptions,
+} from "@licentric/paywall/adapter";
 
 /** How a paywall for MCP servers is made. */
 export interface PaywallOptions extends CoreOptions {
+  /**
+   * A paywall of `@licentric/paywall` in place of its own options, so that HTTP routes and MCP servers of one owner share
+   * what is cached and journalled, and are closed as one.
+   */
+  readonly paywall?: CorePaywall;
   /** How refused tool calls look: an error result (default), or a JSON-RPC error, for which `protect` is needed. */
   readonly refusals?: "result" | "error";
   /** Leave out of `tools/list` what the caller's credential does not allow; false by default. Costs a request. */
@@ -14,7 +23,12 @@ export interface PaywallOptions extends CoreOptions {
   readonly scopeStepUp?: boolean;
 }
 
-const OPTION_NAMES = ["refusals", "hideUncallable", "scopeStepUp"] satisfies (keyof PaywallOptions)[];
+const OPTION_NAMES = [
+  "paywall",
+  "refusals",
+  "hideUncallable",
+  "scopeStepUp",
+] satisfies (keyof PaywallOptions)[];
 
 /**
  * Checks a paywall's own options.
@@ -23,7 +37,13 @@ const OPTION_NAMES = ["refusals", "hideUncallable", "scopeStepUp"] satisfies (ke
  */
 export function checkMcpOptions(options: PaywallOptions): void {
   checkPaywallOptions(options, OPTION_NAMES);
-  const { refusals } = options;
+  const { refusals, paywall } = options;
+  const own = Object.keys(options).find((name) => !(OPTION_NAMES as readonly string[]).includes(name));
+  if (paywall !== undefined && own !== undefined) {
+    throw new TypeError(
+      `createPaywall: give ${own} to the createPaywall that made \`paywall\`, not to this one`,
+    );
+  }
   if (refusals !== undefined && refusals !== "result" && refusals !== "error") {
     throw new TypeError('createPaywall: refusals is "result" or "error"');
   }

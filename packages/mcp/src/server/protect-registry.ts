@@ -3,7 +3,7 @@ import { isRecord, member } from "@licentric/paywall/adapter";
 import { deliver } from "./deliver.ts";
 import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
-import { RefusedError, toToolResult } from "./refusal-result.ts";
+import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
 import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf } from "./registered.ts";
 import { argsOf, contextOf } from "./request-context.ts";
 import type { ServedGate, ServedKind } from "./request-scope.ts";
@@ -246,7 +246,7 @@ function guardFunction(
     };
     const passage = await plan.passages.pass(gate, argsOf(params), context, run);
     if ("result" in passage) return deliver(plan, kind, policy, passage.result, context);
-    if (refusals === "throw") throw new RefusedError(passage.refusal);
+    if (refusals === "throw") throw new RefusedRequestError(passage.refusal);
     return toToolResult(passage.refusal);
   };
 }

@@ -7,7 +7,7 @@ import { fitsListed } from "./listed-schemas.ts";
 import { noteTransport } from "./local-calls.ts";
 import { notGuardable } from "./not-guardable.ts";
 import { outcomeOf } from "./outcome.ts";
-import { RefusedError, toToolResult } from "./refusal-result.ts";
+import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
 import type { BuiltIn, Registered } from "./registered.ts";
 import { signalIn } from "./request-context.ts";
 import type { RequestHandler } from "./request-handler.ts";
@@ -153,7 +153,7 @@ function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: Req
     } catch (error) {
       await scope.end(() => ({ status: "failed" }));
       // What a refusal became on its way through the SDK's handler says less than the refusal itself.
-      throw scope.refusal === undefined ? error : new RefusedError(scope.refusal);
+      throw scope.refusal === undefined ? error : new RefusedRequestError(scope.refusal);
     }
     const { refusal } = scope;
     if (refusal !== undefined) {
@@ -264,6 +264,6 @@ function answer(request: unknown, refusal: Refusal, plan: ServerPlan): unknown {
   const params = member(request, "params");
   const isTask = isRecord(params) && params["task"] !== undefined;
   if (textMember(request, "method") !== "tools/call" || plan.refusals === "error" || isTask)
-    throw new RefusedError(refusal);
+    throw new RefusedRequestError(refusal);
   return toToolResult(refusal);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type RefusalCode, refuse, STATUS } from "@licentric/paywall/adapter";
 import { describe, expect, it } from "vitest";
-import { RefusedError } from "./refusal-result.ts";
+import { RefusedRequestError } from "./refusal-result.ts";
 
 const isCode = (code: string): code is RefusalCode => code in STATUS;
 const refusals = Object.keys(STATUS)
@@ -11,14 +11,14 @@ const refusals = Object.keys(STATUS)
 describe("a refusal as a JSON-RPC error", () => {
   // MCP Inspector signs in where an error's message has "401" or "Unauthorized" in it, and the SDKs put the code there.
   it.each(refusals)("has a code that no client takes for an HTTP status: $code", (refusal) => {
-    const error = new RefusedError(refusal);
+    const error = new RefusedRequestError(refusal);
     const shown = `MCP error ${error.code}: ${error.message}`;
     expect(shown).not.toMatch(/[45]\d\d|unauthorized/i);
     expect(error.data).toEqual(refusal);
   });
 
   it("has a code of its own for each reason, outside of what JSON-RPC reserves", () => {
-    const codes = refusals.map((refusal) => new RefusedError(refusal).code);
+    const codes = refusals.map((refusal) => new RefusedRequestError(refusal).code);
     expect(new Set(codes).size).toBe(refusals.length);
     for (const code of codes) expect(Number.isInteger(code) && (code < -32_768 || code > -32_000)).toBe(true);
   });
@@ -36,7 +36,7 @@ it.each(["../../README.md", "../../../../docs/guides/refusals.md"])(
       Number(errorCode),
     ]);
     expect(documented).toEqual(
-      refusals.map((refusal) => [refusal.code, refusal.status, new RefusedError(refusal).code]),
+      refusals.map((refusal) => [refusal.code, refusal.status, new RefusedRequestError(refusal).code]),
     );
   },
 );

@@ -42,14 +42,14 @@ export function toToolResult(refusal: Refusal): RefusalResult {
  * reason and `status` is the HTTP status that means the same. Thrown for prompts and resources, which have no error result, and for
  * tools where `refusals: "error"` says so.
  */
-export class RefusedError extends Error {
+export class RefusedRequestError extends Error {
   /** The JSON-RPC error code: 6001 to 6009, one for each {@link RefusalCode} in its order. */
   readonly code: number;
   /** The refusal. */
   readonly data: Refusal;
 
   static {
-    RefusedError.prototype.name = "RefusedError";
+    RefusedRequestError.prototype.name = "RefusedRequestError";
   }
 
   /** @param refusal - why the call was refused */

@@ -1,6 +1,6 @@
 import { isRecord, member, Refused, textMember } from "@licentric/paywall/adapter";
 import { invalidParams } from "./invalid-params.ts";
-import { RefusedError } from "./refusal-result.ts";
+import { RefusedRequestError } from "./refusal-result.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import type { Agent } from "./task-owners.ts";
@@ -26,7 +26,7 @@ function listOwn(run: RequestHandler, { tasks, identify }: ServerPlan): RequestH
     const idOf = (task: unknown) => member(task, "taskId");
     if (all.every((task) => tasks.isEverybodys(idOf(task)))) return listed;
     const caller = await identified(identify(context)).catch((error: unknown) => {
-      if (error instanceof RefusedError && error.data.status === 401) return undefined;
+      if (error instanceof RefusedRequestError && error.data.status === 401) return undefined;
       throw error;
     });
     const isSeen = (taskId: unknown) =>
@@ -45,11 +45,11 @@ function guardOne(run: RequestHandler, { tasks, identify }: ServerPlan): Request
   };
 }
 
-/** @throws RefusedError where it cannot be said who calls */
+/** @throws RefusedRequestError where it cannot be said who calls */
 async function identified(identifying: Promise<Agent>): Promise<Agent> {
   try {
     return await identifying;
   } catch (error) {
-    throw error instanceof Refused ? new RefusedError(error.refusal) : error;
+    throw error instanceof Refused ? new RefusedRequestError(error.refusal) : error;
   }
 }

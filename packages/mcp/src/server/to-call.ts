@@ -1,5 +1,5 @@
-import type { Call, Gate } from "@licentric/paywall/adapter";
-import { digest, hashToken, member, readAgentKey } from "@licentric/paywall/adapter";
+import type { Call, Fingerprint, Gate } from "@licentric/paywall/adapter";
+import { digest, fingerprint, hashToken, member, readAgentKey } from "@licentric/paywall/adapter";
 import { META_PREFIX } from "./meta.ts";
 import type { RequestContext } from "./request-context.ts";
 
@@ -14,8 +14,10 @@ export function toCall(
   args: unknown,
   sentArgs: unknown = args,
 ): Call {
-  let binding: string | undefined;
+  let known: Fingerprint | undefined;
   let round: string | undefined;
+  // Made when first asked for: most calls need neither.
+  const read = () => (known ??= fingerprint(gate.id, sentArgs));
   return {
     kind: gate.kind,
     name: gate.name,
@@ -26,8 +28,8 @@ export function toCall(
     agentKey: readAgentKey(member(context.meta, IDEMPOTENCY_META_KEY)),
     madeOf: gate.madeOf,
     continues: context.continuation !== undefined,
-    // Made when first asked for: most calls need neither.
-    binding: () => (binding ??= digest(gate.id, sentArgs)),
+    binding: () => read().digest,
+    opaque: () => read().opaque,
     round: () => (round ??= digest(context.continuation)),
   };
 }

@@ -16,7 +16,7 @@ function setUp({ strangers, known = "abc", ...limits }: Limits = {}) {
     waitingFirst: 1,
     knownCallers: 10,
     ...limits,
-    strangers: { total: 1, waiting: 2, ...strangers },
+    strangers: { share: 1, total: 1, waiting: 2, ...strangers },
   });
   for (const caller of known) queue.trust(caller);
   const started: string[] = [];
@@ -121,18 +121,32 @@ describe("callers that nobody has vouched for", () => {
     await end("a1");
     expect(started.slice(3)).toEqual(["a3"]);
     await end("x1");
-    expect(started.slice(4)).toEqual(["x2"]);
-    await end("x2");
-    expect(started.slice(5)).toEqual(["y1"]);
+    expect(started.slice(4)).toEqual(["y1"]);
+    await end("y1");
+    expect(started.slice(5)).toEqual(["x2"]);
   });
 
-  it("share what may wait, whatever their number, and are refused at once beyond it", async () => {
-    const { run, started } = setUp({ known: "a" });
-    for (const name of ["x1", "y1", "z1"]) void run(name);
-    await expect(run("w1")).rejects.toMatchObject({ name: "QueueError", reason: "full" });
-    void run("a1");
+  it("share what may wait: for a further one, one of those that have most waiting is dropped", async () => {
+    const { run, end, started } = setUp({ known: "a", strangers: { waiting: 3 } });
+    void run("x1");
+    const [first, second] = [run("y1"), run("y2")];
+    const dropped = expect(second).rejects.toMatchObject({ name: "QueueError", reason: "full" });
+    for (const name of ["z1", "w1", "a1"]) void run(name);
+    await dropped;
+    await end("x1", "w1", "z1", "y1");
+    expect(await first).toBe("y1");
+    expect([...started].sort()).toEqual(["a1", "w1", "x1", "y1", "z1"]);
+  });
+
+  it("have more than their share where nobody known waits, and no more of it where one does", async () => {
+    const { run, end, started } = setUp({ known: "a", strangers: { total: 3, waiting: 9 } });
+    for (const name of ["x1", "y1", "z1", "w1", "a1", "a2"]) void run(name);
     await setImmediate();
-    expect(started).toEqual(["x1", "a1"]);
+    expect(started).toEqual(["x1", "y1", "z1"]);
+    await end("x1", "y1");
+    expect(started.slice(3)).toEqual(["a1", "a2"]);
+    await end("z1");
+    expect(started.slice(5)).toEqual(["w1"]);
   });
 
   it("leave room to others like them when they have waited too long", async () => {
@@ -142,8 +156,8 @@ describe("callers that nobody has vouched for", () => {
     for (const call of late) await expect(call).rejects.toEqual(new QueueError("late"));
     void run("y2");
     void run("z2");
-    await end("x1", "y2", "z2");
-    expect(started).toEqual(["x1", "y2", "z2"]);
+    await end("x1", "z2", "y2");
+    expect(started).toEqual(["x1", "z2", "y2"]);
   });
 
   it("go on in a lane of their own as soon as they are vouched for, with what waits already", async () => {

@@ -38,10 +38,11 @@ const IN_FLIGHT = 200;
 const WAITING = 256;
 
 /**
- * Requests in flight, and waiting, with tokens for which the API has answered nothing good yet: anybody can make up
- * any number of them. An API that is well answers each at once, so that a new agent's first request is soon through.
+ * Requests with tokens for which the API has answered nothing good yet: anybody can make up any number of them. As many
+ * wait as an API with a latency of 250 ms answers in 5 s: of each there is a token of 504 bytes at most, a timer, and the
+ * call with its arguments, whose size is the owner's HTTP server's to limit.
  */
-const STRANGERS = { total: 50, waiting: 1_024 };
+const STRANGERS = { share: 50, total: IN_FLIGHT - PER_TOKEN, waiting: 4_096 };
 
 /** Tokens that the API has vouched for that are remembered, by their hashes. */
 const KNOWN_TOKENS = 10_000;
@@ -50,7 +51,7 @@ const KNOWN_TOKENS = 10_000;
 const SETTLING = 4;
 
 /** The API, reached by the official client. */
-export function createSdkGateway(client: Licentric): Gateway {
+export function createSdkGateway(client: Licentric, random: () => number = Math.random): Gateway {
   const queue = createFairQueue({
     perCaller: PER_TOKEN,
     total: IN_FLIGHT,
@@ -58,6 +59,7 @@ export function createSdkGateway(client: Licentric): Gateway {
     waitingFirst: SETTLING * WAITING,
     strangers: STRANGERS,
     knownCallers: KNOWN_TOKENS,
+    random,
   });
   const breaker = createBreaker({ kindOf });
 

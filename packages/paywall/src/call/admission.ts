@@ -59,7 +59,7 @@ export type Settle = (later: Order, ended: Ended) => Promise<Settlement>;
 
 /** Names what pays for another round of a call. */
 export function roundsOf(call: Call, price: Bill, caller: Caller): string {
-  return digest(agentNameOf(caller), call.binding(), price);
+  return digest(agentNameOf(caller), call.binding(), call.opaque(), price);
 }
 
 /** What admissions need. */

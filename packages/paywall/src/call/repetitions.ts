@@ -59,7 +59,7 @@ export function createRepetitions(
       const entered = replays.enter(call, caller);
       if (entered === "conflict") return denied(gate, refuse("idempotency_conflict", links), caller);
       if (entered === "unknown")
-        return denied(gate, refuse("idempotency_replay", links, UNKNOWN_HANDLER), caller);
+        return denied(gate, refuse("idempotency_replay", links, UNKNOWN_CALL), caller);
       if (entered === "full") return denied(gate, refuse("rate_limited", links, TOO_MANY), caller);
       if (!(entered instanceof Promise)) return entered;
       const passage = await given(await entered, call, gate);
@@ -162,10 +162,13 @@ async function repeat(ending: Exclude<Ending, { status: "void" }>, by: Call): Pr
   }
 }
 
-/** Another handler of the same text and price has the key, or the same one on another instance of its server. */
-const UNKNOWN_HANDLER = {
+/**
+ * Another handler of the same text and price has the key, or the same one on another instance of its server; or the
+ * arguments hold what shows nothing of its state.
+ */
+const UNKNOWN_CALL = {
   message:
-    "This idempotency key was used for a call of a handler that this server cannot tell from the one called now. Send a new key or none. Nothing was run or charged.",
+    "This idempotency key was used for a call whose handler or arguments this server cannot tell from those of this one. Send a new key or none. Nothing was run or charged.",
 };
 
 /** Nothing of what an agent has under way can be forgotten: a repetition of it would run once more. */

@@ -32,8 +32,8 @@ export interface Slot {
 export interface Replays {
   /**
    * A slot to fill, where the call is the agent's first with its key; the ending to come, where it is a repetition;
-   * "conflict", where the key names another call; "unknown", where it names one whose handler cannot be told to be the
-   * same; "full", where as many of the agent's calls are kept as can be, and
+   * "conflict", where the key names another call; "unknown", where it names one whose handler or arguments cannot be told
+   * to be the same; "full", where as many of the agent's calls are kept as can be, and
    * none of them can be forgotten.
    */
   enter(call: Call, caller: Caller): Slot | Promise<Ending> | "conflict" | "unknown" | "full";
@@ -46,6 +46,7 @@ interface Entry {
   readonly agent: Agent;
   readonly binding: string;
   readonly madeOf: string | undefined;
+  readonly opaque: string | undefined;
   ending: Promise<Ending>;
   /** Only what is settled may be forgotten before its time: a repetition of anything else would run, or be billed, again. */
   isSettled: boolean;
@@ -217,6 +218,7 @@ export function createReplays(now: () => number): Replays {
         agent,
         binding: call.binding(),
         madeOf: call.madeOf,
+        opaque: call.opaque(),
         ending: new Promise((settle) => {
           resolve = settle;
         }),
@@ -231,9 +233,9 @@ export function createReplays(now: () => number): Replays {
   };
 }
 
-function compare({ binding, madeOf }: Entry, call: Call): "same" | "conflict" | "unknown" {
+function compare({ binding, madeOf, opaque }: Entry, call: Call): "same" | "conflict" | "unknown" {
   if (binding !== call.binding()) return "conflict";
-  return madeOf === call.madeOf ? "same" : "unknown";
+  return madeOf === call.madeOf && opaque === call.opaque() ? "same" : "unknown";
 }
 
 /** About how many characters a value has as JSON, and bytes where it has them; stops counting at `limit`. */

@@ -5,7 +5,7 @@ import { readAgentKey } from "../credential/agent-key.ts";
 import { hashToken } from "../credential/token.ts";
 import { type Refusal, refuse } from "../refusal.ts";
 import { Refused } from "../refused.ts";
-import { digest } from "../util/digest.ts";
+import { digest, fingerprint } from "../util/digest.ts";
 
 /** An HTTP request that is to be charged for, whatever serves it. */
 export interface HttpRequest {
@@ -66,7 +66,7 @@ export async function toHttpCall(
     const { method, url, args, signal } = request;
     const sent =
       typeof agentKey === "string"
-        ? digest(id, method, url, request.header("content-type"), await request.body())
+        ? fingerprint(id, method, url, request.header("content-type"), await request.body())
         : undefined;
     return {
       kind,
@@ -78,7 +78,8 @@ export async function toHttpCall(
       agentKey,
       madeOf: undefined,
       continues: false,
-      binding: () => sent ?? digest(id, method, url),
+      binding: () => sent?.digest ?? digest(id, method, url),
+      opaque: () => sent?.opaque,
       round: () => "",
     };
   } catch (error) {

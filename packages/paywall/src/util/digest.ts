@@ -1,74 +1,158 @@
 import { createHash } from "node:crypto";
+import { readKnown } from "./known-types.ts";
 import { isRecord } from "./record.ts";
 
-/** A piece of text, a value to be written, or the end of an object, which is inside of itself no more. */
+/** A digest, and what it does not tell. */
+export interface Fingerprint {
+  /** SHA-256 in hexadecimal; the same in every process. */
+  readonly digest: string;
+  /**
+   * Names what the digest cannot tell from others (functions, streams, instances of classes that may hold more than they
+   * show), in this process alone; left out where there is none of it.
+   */
+  readonly opaque?: string;
+}
+
+/** Text, a value to be written, or the end of an object, which is inside of itself no more. */
 type Piece = { readonly text: string } | { readonly value: unknown } | { readonly end: object };
 
 /**
- * A value as JSON with its properties in one order, so that equal values have equal texts. What JSON has no word for
- * is named by its type; maps and sets, which a schema may make of arguments, by what is in them. However deep a value
- * is, it takes no more of the stack, and what is inside of itself is named and not followed.
+ * Returns the digest of the parts, with what it cannot tell apart beside it. No two lists of parts that differ have the
+ * same fingerprint.
+ *
+ * Our own: object-hash, ohash and `v8.serialize` take 0 for -0, or instances of one class, or search parameters, for one
+ * another; the first two write functions by their texts, and the last one depends on the order of properties.
  */
-export function canonicalJson(value: unknown): string {
+export function fingerprint(...parts: readonly unknown[]): Fingerprint {
+  const { text, opaque } = write(parts);
+  const digest = sha256(text);
+  return opaque.length === 0 ? { digest } : { digest, opaque: opaque.join() };
+}
+
+/** SHA-256 of the parts, in hexadecimal. What is opaque is equal to itself alone, and in this process. */
+export function digest(...parts: readonly unknown[]): string {
+  const { text, opaque } = write(parts);
+  return sha256(opaque.length === 0 ? text : `${text}${opaque.join()}`);
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/**
+ * Writes a value as JSON with its properties in one order, and what JSON cannot tell apart with a tag that no JSON
+ * begins with. However deep a value is, it takes no more of the stack, and what is inside of itself is not followed.
+ */
+function write(root: unknown): { readonly text: string; readonly opaque: readonly number[] } {
   let text = "";
-  const within = new Set<object>();
-  const pending: Piece[] = [{ value }];
+  const opaque: number[] = [];
+  const within = new Map<object, number>();
+  const pending: Piece[] = [{ value: root }];
   for (let piece = pending.pop(); piece !== undefined; piece = pending.pop()) {
     if ("text" in piece) text += piece.text;
     else if ("end" in piece) within.delete(piece.end);
     else {
-      const next = readable(piece.value);
-      if (!isRecord(next)) text += wordFor(next);
-      else if (within.has(next)) text += '"circular"';
-      else {
-        within.add(next);
-        pending.push({ end: next });
-        for (const inner of piecesOf(next).reverse()) pending.push(inner);
+      const { value } = piece;
+      const depth = isRecord(value) ? within.get(value) : undefined;
+      const word = depth === undefined ? wordFor(value) : `!circular:${depth}`;
+      const pieces = isRecord(value) && word === undefined ? piecesOf(value) : undefined;
+      if (word !== undefined) text += word;
+      else if (pieces === undefined) {
+        text += "!opaque";
+        // Whatever is neither a word nor made of pieces has an identity.
+        opaque.push(identityOf(value as WeakKey));
+      } else {
+        const object = value as object;
+        within.set(object, within.size);
+        pending.push({ end: object });
+        for (const inner of pieces.reverse()) pending.push(inner);
       }
     }
   }
-  return text;
+  return { text, opaque };
 }
 
-/** A value as JSON would read it: a date, for one, says itself what it is written as. */
-function readable(value: unknown): unknown {
-  const toJson = isRecord(value) ? value["toJSON"] : undefined;
-  return typeof toJson === "function" ? Reflect.apply(toJson, value, [""]) : value;
+const identities = new WeakMap<WeakKey, number>();
+let identified = 0;
+
+function identityOf(value: WeakKey): number {
+  const known = identities.get(value) ?? ++identified;
+  identities.set(value, known);
+  return known;
 }
 
-function wordFor(value: unknown): string {
-  if (typeof value === "bigint") return JSON.stringify(`bigint:${value}`);
-  return JSON.stringify(value) ?? typeof value;
+/** Writes a value that is made of nothing else; undefined where it is, or is opaque. */
+function wordFor(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "number":
+      if (Object.is(value, -0)) return "-0";
+      return Number.isFinite(value) ? String(value) : `!${value}`;
+    case "bigint":
+      return `!bigint:${value}`;
+    case "symbol": {
+      const key = Symbol.keyFor(value);
+      return key === undefined ? undefined : `!symbol:${JSON.stringify(key)}`;
+    }
+    case "undefined":
+      return "!undefined";
+    case "function":
+      return undefined;
+    case "object":
+      return value === null ? "null" : undefined;
+    default:
+      return JSON.stringify(value);
+  }
 }
 
-/** The text of an object, with what is in it still to be written. */
-function piecesOf(value: object): Piece[] {
-  if (value instanceof Map || value instanceof Set) return listOf([value.constructor.name, ...value]);
-  if (Array.isArray(value)) return listOf(value);
-  const entries = Object.entries(value)
-    .filter(([, inner]) => isJson(inner))
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  const pieces = entries.flatMap(([key, inner], index): Piece[] => [
-    { text: `${index === 0 ? "" : ","}${JSON.stringify(key)}:` },
-    { value: inner },
-  ]);
-  return [{ text: "{" }, ...pieces, { text: "}" }];
+/** Returns the text of an object, with what is in it still to be written; undefined where it is opaque. */
+function piecesOf(value: object): Piece[] | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null) return [{ text: "!null" }, ...propertiesOf(value, Reflect.ownKeys(value))];
+  if (Array.isArray(value)) return Array.isArray(prototype) ? elementsOf(value) : undefined;
+  if (isOfObjects(prototype)) return propertiesOf(value, Reflect.ownKeys(value));
+  const known = readKnown(value, prototype);
+  if (known === undefined) return undefined;
+  return [
+    { text: `!${known.name}(` },
+    { value: known.content },
+    ...(known.keys.length === 0 ? [] : propertiesOf(value, known.keys)),
+    { text: ")" },
+  ];
 }
 
-function listOf(values: readonly unknown[]): Piece[] {
-  const pieces = Array.from(values, (inner, index): Piece[] => [
-    { text: index === 0 ? "" : "," },
-    { value: isJson(inner) ? inner : null },
-  ]);
-  return [{ text: "[" }, ...pieces.flat(), { text: "]" }];
+/** Whether a prototype is that of plain objects, in this realm or another one. */
+function isOfObjects(prototype: unknown): boolean {
+  return (
+    prototype === Object.prototype ||
+    (isRecord(prototype) &&
+      Object.getPrototypeOf(prototype) === null &&
+      Object.hasOwn(prototype, "isPrototypeOf"))
+  );
 }
 
-/** Whether a value is written where it is part of another one: JSON leaves the others out. */
-function isJson(value: unknown): boolean {
-  return value !== undefined && typeof value !== "function" && typeof value !== "symbol";
+function elementsOf(value: readonly unknown[]): Piece[] {
+  const keys = Reflect.ownKeys(value);
+  // Its length comes behind all of its elements, and before whatever else it has.
+  const isList = keys.length === value.length + 1 && keys[value.length] === "length";
+  if (!isList) return [{ text: "!Array" }, ...propertiesOf(value, keys)];
+  const pieces: Piece[] = [{ text: "[" }];
+  for (const [index, element] of value.entries()) {
+    if (index > 0) pieces.push({ text: "," });
+    pieces.push({ value: element });
+  }
+  pieces.push({ text: "]" });
+  return pieces;
 }
 
-/** SHA-256 of the parts, in hexadecimal. No two lists of parts run into one another. */
-export function digest(...parts: readonly unknown[]): string {
-  return createHash("sha256").update(canonicalJson(parts)).digest("hex");
+function propertiesOf(value: object, keys: readonly PropertyKey[]): Piece[] {
+  const named = keys.filter((key) => typeof key === "string").sort();
+  const symbols = keys.filter((key) => typeof key === "symbol");
+  const pieces: Piece[] = [{ text: "{" }];
+  for (const [index, key] of [...named, ...symbols].entries()) {
+    if (index > 0) pieces.push({ text: "," });
+    if (!Object.prototype.propertyIsEnumerable.call(value, key)) pieces.push({ text: "!hidden:" });
+    pieces.push({ value: key }, { text: ":" }, { value: Reflect.get(value, key) });
+  }
+  pieces.push({ text: "}" });
+  return pieces;
 }

@@ -2,7 +2,7 @@ import type { Account, Address, TaxId, UpdateAccount } from "@licentric/contract
 import type { z } from "zod";
 import { ApiError } from "../http/api-error.ts";
 import { PAYER_ASSIGNMENTS, payerValues, readPayer, stripeStatusOf } from "../payers/payer.ts";
-import { claimStripeCustomer, type StripeOwner } from "../payers/stripe-owner.ts";
+import { claimStripeCustomer, type StripeSays } from "../payers/stripe-owner.ts";
 import { onlyRow, type Queryable } from "../store/database.ts";
 import { A_TIME_ZONE, isCurrency, isTimeZone } from "./accounts.ts";
 import type { KeyCaller } from "./caller.ts";
@@ -64,7 +64,7 @@ export async function updateAccount(
   tx: Queryable,
   caller: Pick<KeyCaller, "environmentId" | "accountId" | "mode">,
   change: z.output<typeof UpdateAccount>,
-  { now, owner }: { now: Date; owner: StripeOwner | null },
+  { now, owner }: { now: Date; owner: StripeSays },
 ): Promise<Account> {
   const { environmentId } = caller;
   const { currency, timeZone, stripeCustomerId } = change;

@@ -1,3 +1,4 @@
+import { isTimeZone } from "../accounts/accounts.ts";
 import type { Queryable } from "../store/database.ts";
 import { firstMoment } from "./period-bounds.ts";
 
@@ -9,6 +10,8 @@ export interface TimeZoneDifference {
   readonly month: string;
   /** When it begins by the database's time zone data, by which periods are opened. */
   readonly startsAt: Date;
+  /** Whether an account may have it. false: PostgreSQL takes it for an abbreviation; true: the data of one side is old. */
+  readonly isAllowed: boolean;
 }
 
 /** Months looked at, from the running one on. */
@@ -56,7 +59,9 @@ export async function compareTimeZones(
       known(at, zone) !== month || known(new Date(at.getTime() - 1), zone) === month,
   );
   const first = new Map(different.toReversed().map((row) => [row.time_zone, row]));
-  return [...first.values()]
-    .toReversed()
-    .map(({ time_zone: timeZone, month, starts_at: startsAt }) => ({ timeZone, month, startsAt }));
+  const answers: TimeZoneDifference[] = [];
+  for (const { time_zone: timeZone, month, starts_at: startsAt } of [...first.values()].toReversed()) {
+    answers.push({ timeZone, month, startsAt, isAllowed: await isTimeZone(db, timeZone) });
+  }
+  return answers;
 }

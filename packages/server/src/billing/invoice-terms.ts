@@ -9,7 +9,6 @@ export interface TermDifference {
 }
 
 const DAY_IN_SECONDS = 86_400;
-const NONE = "none";
 
 /** What a draft is made with in Stripe. */
 export function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
@@ -40,21 +39,28 @@ export function termsUpdate(invoice: InvoiceRow, draft: Stripe.Invoice): Stripe.
 /** Returns the terms on which the books and Stripe's invoice do not agree. */
 export function termDifferences(invoice: InvoiceRow, found: Stripe.Invoice): TermDifference[] {
   const { collection, days_until_due, automatic_tax, memo, metadata } = invoice;
-  const days = collection === "send_invoice" ? String(days_until_due) : NONE;
-  const compared = [
+  const days = collection === "send_invoice" ? String(days_until_due) : null;
+  const compared: [what: string, expected: string | null, found: string | null][] = [
     ["collection", collection, found.collection_method],
     ["days until due", days, found.collection_method === collection ? daysUntilDue(found, days) : days],
     ["automatic tax", String(automatic_tax), String(found.automatic_tax.enabled)],
-    ["memo", memo ?? NONE, found.description ?? NONE],
-    ...Object.entries(metadata).map(([key, value]) => [
+    ["memo", memo, found.description],
+    ...Object.entries(metadata).map(([key, value]): [string, string, string | null] => [
       `metadata ${key}`,
       value,
-      found.metadata?.[key] ?? NONE,
+      found.metadata?.[key] ?? null,
     ]),
-  ] as const;
-  return compared.flatMap(([what = "", expected = "", is = ""]) =>
-    expected === is ? [] : [{ what, expected, found: is }],
+  ];
+  return compared.flatMap(([what, expected, is]) =>
+    expected === is ? [] : [{ what, expected: shown(expected), found: shown(is) }],
   );
+}
+
+const NONE = "none";
+
+/** A term for a person; the text "none" is not to be taken for nothing. */
+function shown(term: string | null): string {
+  return term === NONE ? `"${NONE}"` : (term ?? NONE);
 }
 
 /** Whether a draft has the invoice's terms and no other metadata. */
@@ -79,11 +85,14 @@ function metadataOf({ id, period_id, metadata }: InvoiceRow): Record<string, str
  * Days until it is due. Stripe keeps a date alone: counted from when it was made, or finalized, to that moment or the end
  * of its day, whichever fits.
  */
-function daysUntilDue({ due_date, created, status_transitions }: Stripe.Invoice, expected: string): string {
-  if (due_date === null) return NONE;
+function daysUntilDue(
+  { due_date, created, status_transitions }: Stripe.Invoice,
+  expected: string | null,
+): string | null {
+  if (due_date === null) return null;
   const counted = [created, status_transitions.finalized_at ?? created].flatMap((from) => {
     const days = (due_date - from) / DAY_IN_SECONDS;
     return [String(Math.round(days)), String(Math.floor(days))];
   });
-  return counted.find((days) => days === expected) ?? counted[0] ?? NONE;
+  return counted.find((days) => days === expected) ?? counted[0] ?? null;
 }

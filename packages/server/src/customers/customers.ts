@@ -4,7 +4,7 @@ import type { KeyCaller } from "../accounts/caller.ts";
 import { notFound } from "../http/api-error.ts";
 import { type Page, type PageRequest, readPage } from "../http/page.ts";
 import { PAYER_ASSIGNMENTS, payerValues, readPayer, stripeStatusOf } from "../payers/payer.ts";
-import { claimStripeCustomer, type StripeOwner } from "../payers/stripe-owner.ts";
+import { claimStripeCustomer, type StripeSays } from "../payers/stripe-owner.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 
 interface CustomerRow {
@@ -53,7 +53,7 @@ export async function createCustomer(
   tx: Queryable,
   caller: Pick<KeyCaller, "environmentId" | "accountId" | "mode">,
   { name, email, address, taxId, stripeCustomerId, metadata = {} }: z.output<typeof CreateCustomer>,
-  { newId, now, owner }: { newId: () => string; now: Date; owner: StripeOwner | null },
+  { newId, now, owner }: { newId: () => string; now: Date; owner: StripeSays },
 ): Promise<Customer> {
   await claimStripeCustomer(tx, { caller, payer: null, stripeCustomerId, owner });
   const rows = await tx.query<CustomerRow>(
@@ -116,7 +116,7 @@ export async function updateCustomer(
   caller: Pick<KeyCaller, "environmentId" | "accountId" | "mode">,
   id: string,
   { metadata, ...change }: z.output<typeof UpdateCustomer>,
-  { now, owner }: { now: Date; owner: StripeOwner | null },
+  { now, owner }: { now: Date; owner: StripeSays },
 ): Promise<Customer> {
   const { environmentId } = caller;
   const payer = await readPayer(tx, environmentId, id);

@@ -11,6 +11,9 @@ export interface StripeOwner {
   readonly generation: string;
 }
 
+/** What Stripe says of a customer's owner; null where there is nobody to ask, or no such customer. */
+export type StripeSays = StripeOwner | "unanswered" | null;
+
 /** Reads whose a Stripe customer is. */
 export function stripeOwnerOf(metadata: Readonly<Record<string, string>>): StripeOwner {
   return {
@@ -31,19 +34,19 @@ export function stripeOwnerMetadata(accountId: string, { id, generation }: Pick<
 
 /** A payer who is to be linked to a Stripe customer. */
 export interface Linking {
-  readonly caller: Pick<KeyCaller, "accountId" | "mode">;
+  readonly caller: Pick<KeyCaller, "environmentId" | "accountId" | "mode">;
   /** null: he is only being created. */
   readonly payer: Pick<Payer, "id" | "stripeCustomerId"> | null;
   readonly stripeCustomerId: string | null | undefined;
-  /** What Stripe says of it; null where Stripe was not asked, or did not answer. */
-  readonly owner: StripeOwner | null;
+  readonly owner: StripeSays;
 }
 
 /**
  * Claims a Stripe customer for a payer until the transaction ends. Of several who link it at once, in whatever process,
- * the first one has it.
+ * the first one has it, but none of another account where Stripe says that it is this one's: its link was never Stripe's.
  *
- * @throws {ApiError} `UNPROCESSABLE` where another payer holds it, of this account or another one.
+ * @throws {ApiError} `UNPROCESSABLE` where another payer holds it, of this account or another one; `UNAVAILABLE` where
+ * that is Stripe's to say, and it does not answer.
  */
 export async function claimStripeCustomer(
   tx: Queryable,
@@ -55,8 +58,18 @@ export async function claimStripeCustomer(
     `stripe customer ${caller.mode} ${stripeCustomerId}`,
   ]);
   const holders = await payersOfStripeCustomer(tx, stripeCustomerId, caller.mode);
-  const named = owner !== null && (await namesAnother(tx, owner, caller.accountId, payer?.id));
-  if (holders.length === 0 && !named) return;
+  const known = owner === "unanswered" ? null : owner;
+  const own = holders.filter(({ environmentId }) => environmentId === caller.environmentId);
+  const rivals = known?.accountId === caller.accountId ? own : holders;
+  const named = known !== null && (await namesAnother(tx, known, caller.accountId, payer?.id));
+  if (rivals.length === 0 && !named) return;
+  if (owner === "unanswered" && own.length === 0) {
+    throw new ApiError(
+      "UNAVAILABLE",
+      `Stripe does not answer whose the Stripe customer "${stripeCustomerId}" is. Nothing was changed. Repeat the request.`,
+      { stripeCustomerId },
+    );
+  }
   throw new ApiError(
     "UNPROCESSABLE",
     `The Stripe customer "${stripeCustomerId}" is another payer's, and one Stripe customer pays for one payer. Nothing was changed. Name another one, or set stripeCustomerId to null (or leave it out) to have one made with the next invoice. If it is yours, take it off your other payer first, or remove "licentric_account_id" and "licentric_payer_id" from its metadata in Stripe.`,
@@ -95,7 +108,9 @@ export async function isOwnStripeCustomer(
   const justLinked = payer.unsent.includes("link");
   if (owner.accountId !== undefined && !justLinked) return owner.accountId === accountId;
   if (justLinked && (await namesAnother(db, owner, accountId, payer.id))) return false;
-  const others = (await payersBeside(db, payer)).filter(({ id }) => id !== payer.id);
+  const isRival = ({ id, environmentId }: Payer) =>
+    id !== payer.id && (owner.accountId !== accountId || environmentId === payer.environmentId);
+  const others = (await payersBeside(db, payer)).filter(isRival);
   return justLinked
     ? others.length === 0
     : others.every(({ environmentId }) => environmentId === payer.environmentId);
