@@ -27,7 +27,7 @@ export const sections: readonly Section[] = [
       {
         path: "guides/gate.md",
         title: "Let agents in",
-        about: "tokens, scopes, and the door of your server",
+        about: "tokens, scopes, and HTTP status codes",
       },
       { path: "guides/meter.md", title: "Meter calls", about: "what a call counts, and when it is counted" },
       { path: "guides/http.md", title: "HTTP routes", about: "charge for any endpoint, on any framework" },

@@ -22,7 +22,7 @@ const mcp = createMcpHandler(() => {
   return server;
 });
 
-const door = paywall.door({
+const auth = paywall.requireBearerAuth({
   // The address that clients use.
   resource: new URL("/mcp", process.env["PUBLIC_URL"] ?? `http://127.0.0.1:${port}`),
   resourceName: "Weather",
@@ -31,7 +31,7 @@ const door = paywall.door({
 
 const app = createMcpHonoApp();
 app.all("*", async ({ req }) => {
-  const authInfo = await door(req.raw);
+  const authInfo = await auth(req.raw);
   return authInfo instanceof Response ? authInfo : mcp.fetch(req.raw, { authInfo });
 });
 

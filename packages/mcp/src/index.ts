@@ -20,12 +20,12 @@ export type {
   WrapRoute,
 } from "@licentric/paywall/adapter";
 export {
-  type Door,
-  type DoorOptions,
+  type BearerAuthOptions,
   type ProtectedResourceMetadata,
   protectedResourceMetadata,
   protectedResourceMetadataUrl,
   RefusedError,
+  type RequireBearerAuth,
   TOKEN_VARIABLE,
   type TokenRequest,
   type TokenSource,

@@ -1,16 +1,16 @@
 import type { Caller } from "@licentric/paywall/adapter";
 import {
+  type BearerAuthOptions,
   type ChargeOptions,
   type CorePaywall,
   createCorePaywall,
-  createDoor,
+  createRequireBearerAuth,
   createVerifier,
-  type Door,
-  type DoorOptions,
   digest,
   type Policy,
   partsOf,
   Refused,
+  type RequireBearerAuth,
   type TokenVerifier,
   toPolicy,
   type VerifierOptions,
@@ -144,16 +144,16 @@ export interface Paywall extends CorePaywall {
    */
   verifier(options?: VerifierOptions): TokenVerifier;
   /**
-   * The HTTP door for web-standard requests: like `requireBearerAuth`, with 429, 503 and RFC 9728 metadata.
+   * `requireBearerAuth` for web-standard requests: as in SDK v2, with 429, 503 and RFC 9728 metadata.
    *
    * @example
    * ```ts
-   * const door = paywall.door({ resource: "https://weather.example.com/mcp" });
-   * const auth = await door(new Request("https://weather.example.com/mcp"));
+   * const auth = paywall.requireBearerAuth({ resource: "https://weather.example.com/mcp" });
+   * const auth = await authenticate(new Request("https://weather.example.com/mcp"));
    * if (auth instanceof Response) console.error(auth.status); // else: who called
    * ```
    */
-  door(options: DoorOptions): Door;
+  requireBearerAuth(options: BearerAuthOptions): RequireBearerAuth;
 }
 
 /**
@@ -252,7 +252,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
       );
     },
     verifier: (verifierOptions = {}) => createVerifier(identify, verifierOptions),
-    door: (doorOptions) => createDoor(identify, links, doorOptions),
+    requireBearerAuth: (bearerAuthOptions) => createRequireBearerAuth(identify, links, bearerAuthOptions),
   };
 }
 

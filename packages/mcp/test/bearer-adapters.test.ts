@@ -160,7 +160,7 @@ describe.each([
     expect(runs).toBe(0);
   });
 
-  it("refuses a token from the moment it expires, though the door has seen it valid", async () => {
+  it("refuses a token from the moment it expires, though requireBearerAuth has seen it valid", async () => {
     await listen(serve, []);
     vi.useFakeTimers({ toFake: ["Date"] });
     const expiresAt = new Date(Date.now() + 5_000);

@@ -64,7 +64,7 @@ async function everythingToldOf(baseUrl: string, options: PaywallOptions): Promi
     told.push(await handler({}));
   }
   const request = new Request("https://example.com/mcp", { headers: { authorization: `Bearer ${TOKEN}` } });
-  const answer = await paywall.door({ resource: request.url })(request);
+  const answer = await paywall.requireBearerAuth({ resource: request.url })(request);
   if (answer instanceof Response) told.push([...answer.headers], await answer.text());
   told.push(
     await paywall

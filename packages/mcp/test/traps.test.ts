@@ -250,4 +250,4 @@ it("trap 10: a handler that its own tool() guards is settled by the SDK's verdic
   paywall.expectBilled();
 });
 
-// Trap 11 (what requireBearerAuth knows): door.test.ts.
+// Trap 11 (what requireBearerAuth knows): require-bearer-auth.test.ts.

@@ -117,13 +117,13 @@ it("what a firewall kept back may have been recorded, and pays for the next call
   expect(api.ledger.usage).toHaveLength(1);
 });
 
-describe("at the HTTP door", () => {
+describe("requireBearerAuth", () => {
   const request = () =>
     new Request("https://example.com/mcp", { headers: { authorization: `Bearer ${token}` } });
 
   it.each([401, 403])("a page (%d) does not ask for another token", async (status) => {
     api.always = page(status);
-    const answer = await paywall.door({ resource: request().url })(request());
+    const answer = await paywall.requireBearerAuth({ resource: request().url })(request());
     expect(answer).toMatchObject({ status: 500 });
     await expect(paywall.verifier().verifyAccessToken(token)).rejects.toMatchObject({
       refusal: { code: "misconfigured" },

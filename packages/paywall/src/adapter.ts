@@ -33,16 +33,16 @@ export {
   type TokenSource,
 } from "./credential/token.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
+export type { HttpOptions } from "./http/http-options.ts";
+export type { Middleware } from "./http/middleware.ts";
 export {
-  createDoor,
-  type Door,
-  type DoorOptions,
+  type BearerAuthOptions,
+  createRequireBearerAuth,
   type ProtectedResourceMetadata,
   protectedResourceMetadata,
   protectedResourceMetadataUrl,
-} from "./http/door.ts";
-export type { HttpOptions } from "./http/http-options.ts";
-export type { Middleware } from "./http/middleware.ts";
+  type RequireBearerAuth,
+} from "./http/require-bearer-auth.ts";
 export type { RouteHandler, WrapRoute } from "./http/route.ts";
 export {
   createVerifier,

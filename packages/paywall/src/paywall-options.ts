@@ -23,7 +23,7 @@ export interface PaywallOptions {
    */
   readonly timeout?: number;
   /**
-   * Where a call's token is, when it is not in the usual places: the door's `authInfo`, the `Authorization` header, and
+   * Where a call's token is, when it is not in the usual places: the `authInfo` of `requireBearerAuth`, the `Authorization` header, and
    * `LICENTRIC_AGENT_TOKEN` for calls that are known to be local. Asked first; undefined leaves it to them. A function
    * that throws, rejects, answers something else, or nothing within `timeout`, refuses the call as `misconfigured`.
    */

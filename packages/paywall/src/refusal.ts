@@ -26,7 +26,7 @@ export interface Refusal {
   readonly code: RefusalCode;
   /** A sentence that a model can act on and a person can read. */
   readonly message: string;
-  /** The HTTP status that means the same: what the door answers. */
+  /** The HTTP status that means the same: what `requireBearerAuth` answers. */
   readonly status: number;
   /** Whether the same call can pass later although nobody did anything. */
   readonly retryable: boolean;

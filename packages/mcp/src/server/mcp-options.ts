@@ -18,7 +18,7 @@ export interface PaywallOptions extends CoreOptions {
   /**
    * Answer HTTP 403 with `WWW-Authenticate` to a call whose credential lacks a tool's scope, as the MCP authorization
    * specification asks of clients that can obtain more scopes, in place of an error result; false by default. Works
-   * on protected servers of SDK v2 whose requests come through a verifying door; elsewhere the result says it.
+   * on protected servers of SDK v2 whose requests were verified by `requireBearerAuth`; elsewhere the result says it.
    */
   readonly scopeStepUp?: boolean;
 }

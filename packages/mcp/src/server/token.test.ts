@@ -55,7 +55,7 @@ describe.each([
   });
 
   // The environment's token is the owner's own, or the one agent's that started the process: never a stranger's.
-  it("is never the environment's over HTTP, in a session, or behind a door", async () => {
+  it("is never the environment's over HTTP, in a session, or behind requireBearerAuth", async () => {
     expect(await find(contextWith(overHttp))).toBeUndefined();
     expect(await find(contextWith({ sessionId: "s1" }))).toBeUndefined();
     expect(await find(contextWith(behindDoor))).toBeUndefined();

@@ -8,10 +8,10 @@ import { toCaller } from "./caller.ts";
 import { type Gateway, reasonForOwner } from "./gateway.ts";
 import type { VerificationCache, VerifiedCaller } from "./verification-cache.ts";
 
-/** Says who a token belongs to where no call is billed: at the HTTP door, and for lists. */
+/** Says who a token belongs to where no call is billed: in `requireBearerAuth`, and for lists. */
 export type Identify = (token: string | undefined) => Promise<VerifiedCaller>;
 
-/** A cache with what it learned lately: recent enough for the door, behind which every call is verified again. */
+/** A cache with what it learned lately: recent enough for `requireBearerAuth`, behind which every call is verified again. */
 export interface RecentCallers {
   readonly cache: VerificationCache;
   readonly recent: ExpiringMap<VerifiedCaller>;
@@ -46,7 +46,7 @@ export function withRecent(cache: VerificationCache, ttl: number, now: () => num
 
 /**
  * Makes the function that says who a token belongs to. It asks the API at most once in a while for each token, so
- * that a call which passes the door and then a gate still costs one request.
+ * that a call which passes `requireBearerAuth` and then a gate still costs one request.
  *
  * The function throws {@link Refused}.
  */

@@ -33,7 +33,7 @@ export class TokenSourceError extends Error {
 }
 
 /**
- * The token of a call: of the owner's own source, else of the HTTP door, else of the `Authorization` header, else, of
+ * The token of a call: of the owner's own source, else of `requireBearerAuth`, else of the `Authorization` header, else, of
  * a call that is known to be local, of the environment.
  *
  * @param timeLimit - milliseconds that the owner's own source may take

@@ -34,7 +34,7 @@ export interface VerifierOptions {
 /** Seconds for which a token counts as valid where the API does not say. Each request renews it. */
 const DEFAULT_LIFETIME = 60;
 
-/** Makes a verifier for the HTTP door. */
+/** Makes a verifier for `requireBearerAuth`. */
 export function createVerifier(identify: Identify, { resource }: VerifierOptions): TokenVerifier {
   return {
     async verifyAccessToken(token) {

@@ -61,13 +61,13 @@ async function v1(bearer: string | undefined, requiredScopes: string[]) {
 const v2 = (bearer: string | undefined, requiredScopes: string[]) =>
   requireBearerAuth({ verifier: paywall.verifier(), requiredScopes })(request(bearer)).then(answerOf);
 
-const door = (bearer: string | undefined, requiredScopes: string[]) =>
-  paywall.door({ resource: url, requiredScopes })(request(bearer)).then(answerOf);
+const enterOurs = (bearer: string | undefined, requiredScopes: string[]) =>
+  paywall.requireBearerAuth({ resource: url, requiredScopes })(request(bearer)).then(answerOf);
 
 describe.each([
   ["requireBearerAuth of v1", v1],
   ["requireBearerAuth of v2", v2],
-  ["paywall.door", door],
+  ["paywall.requireBearerAuth", enterOurs],
 ])("%s", (name, enter) => {
   it("lets a valid token in, and says who it is", async () => {
     const { status, auth } = await enter(token, ["mcp:invoke"]);
@@ -95,7 +95,7 @@ describe.each([
 
   it("does not take an outage for a bad token", async () => {
     api.always = "drop-request";
-    expect((await enter(token, [])).status).toBe(name === "paywall.door" ? 503 : 500);
+    expect((await enter(token, [])).status).toBe(name === "paywall.requireBearerAuth" ? 503 : 500);
   });
 
   it("asks once, not with every request", async () => {
@@ -105,7 +105,7 @@ describe.each([
 });
 
 it("serves RFC 9728 metadata, and names it in its challenges", async () => {
-  const enter = paywall.door({
+  const enter = paywall.requireBearerAuth({
     resource: url,
     authorizationServers: ["https://login.example.com"],
     requiredScopes: ["mcp:invoke"],
@@ -128,7 +128,7 @@ it("forgets whom it knew when their token expires", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const expiresAt = new Date(Date.now() + 5_000);
   const expiring = api.ledger.authorize("agt_2", { expiresAt });
-  const enter = paywall.door({ resource: url });
+  const enter = paywall.requireBearerAuth({ resource: url });
   expect((await answerOf(await enter(request(expiring)))).status).toBe(200);
   vi.setSystemTime(expiresAt);
   expect((await answerOf(await enter(request(expiring)))).status).toBe(401);
@@ -136,7 +136,9 @@ it("forgets whom it knew when their token expires", async () => {
 
 it("answers 429 with Retry-After", async () => {
   api.ledger.refuseWith("rate_limited", { retryAfter: 12 });
-  const { status, headers } = await answerOf(await paywall.door({ resource: url })(request(token)));
+  const { status, headers } = await answerOf(
+    await paywall.requireBearerAuth({ resource: url })(request(token)),
+  );
   expect(status).toBe(429);
   expect(headers?.get("retry-after")).toBe("12");
 });
@@ -152,7 +154,7 @@ it("costs one request a call once a token is known, and verifies every call wher
       tools: { t: { meterName: "api_calls" }, admin: { meterName: "api_calls", scopes: ["mcp:admin"] } },
     });
   });
-  const enter = paywall.door({ resource: url });
+  const enter = paywall.requireBearerAuth({ resource: url });
   const call = async (name: string) => {
     const body = JSON.stringify({
       jsonrpc: "2.0",
@@ -176,7 +178,7 @@ it("costs one request a call once a token is known, and verifies every call wher
     expect(stepUp.headers.get("www-authenticate")).toMatch(/error="insufficient_scope".*scope="mcp:admin"/);
   }
   expect(api.ledger.usage).toHaveLength(2);
-  // The door trusts for a while; the gate behind it does not.
+  // It trusts for a while; the gate behind it does not.
   api.ledger.revoke(token);
   expect(await (await call("t")).text()).toContain("invalid_token");
   expect((await call("t")).status).toBe(401);

@@ -6,8 +6,8 @@ import { refusalHeaders } from "./challenge.ts";
 import { refusalBody } from "./refusal-response.ts";
 import { toAuth, type VerifiedAuth } from "./verifier.ts";
 
-/** How a door is made. */
-export interface DoorOptions {
+/** Options of `requireBearerAuth`. */
+export interface BearerAuthOptions {
   /** The public URL of the MCP endpoint. */
   readonly resource: URL | string;
   /** Issuers of credentials, for clients that can obtain one by themselves (OAuth 2.0). */
@@ -21,12 +21,12 @@ export interface DoorOptions {
 }
 
 /**
- * The HTTP door of an MCP server, for web-standard requests: answers who called, or the response to send.
+ * Returns who called, or the response to send, for web-standard requests to an MCP server.
  *
  * 401 and 403 carry `WWW-Authenticate` with the metadata's URL; 429 carries `Retry-After`; 503 says that billing
  * cannot be reached. `GET` of the metadata's own URL is answered with the RFC 9728 document.
  */
-export type Door = (request: Request) => Promise<VerifiedAuth | Response>;
+export type RequireBearerAuth = (request: Request) => Promise<VerifiedAuth | Response>;
 
 /** RFC 9728 metadata of an MCP server. */
 export interface ProtectedResourceMetadata {
@@ -46,7 +46,7 @@ export function protectedResourceMetadataUrl(resource: URL | string): string {
 }
 
 /** The metadata document of a server (RFC 9728). */
-export function protectedResourceMetadata(options: DoorOptions): ProtectedResourceMetadata {
+export function protectedResourceMetadata(options: BearerAuthOptions): ProtectedResourceMetadata {
   const { authorizationServers, requiredScopes, resourceName, documentation } = options;
   return {
     resource: new URL(options.resource).href,
@@ -58,8 +58,12 @@ export function protectedResourceMetadata(options: DoorOptions): ProtectedResour
   };
 }
 
-/** Makes a door. */
-export function createDoor(identify: Identify, links: Links, options: DoorOptions): Door {
+/** Makes `paywall.requireBearerAuth` for one resource. */
+export function createRequireBearerAuth(
+  identify: Identify,
+  links: Links,
+  options: BearerAuthOptions,
+): RequireBearerAuth {
   const resource = new URL(options.resource);
   const metadataUrl = protectedResourceMetadataUrl(resource);
   const { requiredScopes = [] } = options;
