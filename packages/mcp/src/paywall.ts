@@ -148,7 +148,7 @@ export interface Paywall extends CorePaywall {
    *
    * @example
    * ```ts
-   * const auth = paywall.requireBearerAuth({ resource: "https://weather.example.com/mcp" });
+   * const authenticate = paywall.requireBearerAuth({ resource: "https://weather.example.com/mcp" });
    * const auth = await authenticate(new Request("https://weather.example.com/mcp"));
    * if (auth instanceof Response) console.error(auth.status); // else: who called
    * ```
