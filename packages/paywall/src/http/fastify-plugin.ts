@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Charged, passageOf, type Ran } from "../call/charge.ts";
 import { type Paywall, partsOf } from "../create-paywall.ts";
+import type { Refusal } from "../refusal.ts";
 import { RefusedError } from "../refused-error.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
@@ -78,7 +79,10 @@ export async function paywallPlugin(
     });
     const charged = core.charge(call, target, async (running) => {
       starts(request, running);
-      reply.raw.once("close", () => endGone(request, reply));
+      reply.raw.once("close", () => {
+        const passed = passing.get(request);
+        if (passed !== undefined && endGone(reply, passed)) passing.delete(request);
+      });
       return new Promise<Ran>((resolve) => {
         passing.set(request, {
           settle(ran) {
@@ -118,26 +122,8 @@ export async function paywallPlugin(
     if (charged.status === "ran" && charged.settlement.status === "cancelled") return sent;
     const passage = passageOf(charged);
     if (!("refusal" in passage)) return sent;
-    const { status, headers, body } = refusalResponse(passage.refusal);
-    // The handler's headers may be what has to be paid for; those that it found are the server's own.
-    for (const name of Object.keys(reply.getHeaders())) {
-      reply.removeHeader(name);
-      reply.raw.removeHeader(name);
-    }
-    reply.raw.statusMessage = "";
-    reply.code(status).headers(passed.before).headers(Object.fromEntries(headers));
-    return Buffer.from(body ?? []);
+    return withhold(reply, passed.before, passage.refusal);
   });
-
-  // Fastify tells nobody of a client that goes while it is answered past Fastify.
-  function endGone(request: FastifyRequest, reply: FastifyReply): void {
-    if (!reply.sent && !reply.raw.headersSent) return;
-    const ran = ranOf(reply, reply.raw);
-    void passing
-      .get(request)
-      ?.settle(reply.raw.headersSent ? ran : { ...ran, outcome: { status: "failed" } });
-    passing.delete(request);
-  }
 
   // What is answered past Fastify (`reply.hijack`, `reply.raw`) is settled when it has been sent.
   app.addHook("onResponse", async (request, reply) => {
@@ -159,6 +145,19 @@ function send(reply: FastifyReply, { status, statusText, headers, body }: WholeR
   // Several cookies are several headers.
   for (const [name, value] of headers) reply.header(name, value);
   return reply.code(status).send(body === null ? undefined : Buffer.from(body));
+}
+
+/** Puts a refusal in place of a reply; returns its body. */
+function withhold(reply: FastifyReply, before: Fields, refusal: Refusal): Buffer {
+  const { status, headers, body } = refusalResponse(refusal);
+  // The handler's headers may be what has to be paid for; those that it found are the server's own.
+  for (const name of Object.keys(reply.getHeaders())) {
+    reply.removeHeader(name);
+    reply.raw.removeHeader(name);
+  }
+  reply.raw.statusMessage = "";
+  reply.code(status).headers(before).headers(Object.fromEntries(headers));
+  return Buffer.from(body ?? []);
 }
 
 /** What a reply comes to, by what is sent. */
@@ -225,6 +224,18 @@ function settlesAfter(stream: AsyncIterable<Uint8Array>, passed: Passing, reply:
     else void stream[Symbol.asyncIterator]().return?.();
   });
   return settled;
+}
+
+/**
+ * Settles a reply past Fastify (`reply.hijack`, `reply.raw`) whose client has gone: Fastify tells nobody of it. False
+ * where the handler is still to answer by Fastify.
+ */
+function endGone(reply: FastifyReply, passed: Passing): boolean {
+  const { headersSent } = reply.raw;
+  if (!reply.sent && !headersSent) return false;
+  const ran = ranOf(reply, reply.raw);
+  void passed.settle(headersSent ? ran : { ...ran, outcome: { status: "failed" } });
+  return true;
 }
 
 /** A signal that aborts where the client goes before anything was sent to it. */
