@@ -116,7 +116,10 @@ export interface Paywall {
    * const paywall = createPaywall({ baseUrl: "http://127.0.0.1:4242" });
    * const charge = paywall.middleware({ meterName: "api_calls", charge: "success" });
    * createServer((request, response) => {
-   *   charge(request, response, () => response.end(`Hello, ${paywall.callOf(request).caller.agentId}`));
+   *   charge(request, response, (error) => {
+   *     if (error) response.writeHead(500).end();
+   *     else response.end(`Hello, ${paywall.callOf(request).caller.agentId}`);
+   *   });
    * });
    * ```
    */

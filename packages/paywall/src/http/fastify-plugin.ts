@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Charged, passageOf, type Ran } from "../call/charge.ts";
 import { type Paywall, partsOf } from "../create-paywall.ts";
+import type { Refusal } from "../refusal.ts";
 import { RefusedError } from "../refused-error.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
@@ -22,7 +23,11 @@ declare module "fastify" {
 interface Passing {
   /** Tells what it came to, and resolves when that is settled. */
   settle(ran: Ran): Promise<Charged>;
+  /** The headers that its handler found. */
+  readonly before: Fields;
 }
+
+type Fields = ReturnType<FastifyReply["getHeaders"]>;
 
 /**
  * Charges for the routes of a Fastify app that say in their `config` what they cost. It stands behind the parsing and
@@ -67,23 +72,33 @@ export async function paywallPlugin(
     const target = targetOf(route, request.method, request.url);
     const call = await toHttpCall(core, target, toHttpRequest(request, followReply(reply)));
     if ("code" in call) return send(reply, refusalResponse(call));
+    let hasBegun = false;
     let begin: () => void = () => undefined;
     const begun = new Promise<void>((resolve) => {
       begin = resolve;
     });
     const charged = core.charge(call, target, async (running) => {
       starts(request, running);
+      reply.raw.once("close", () => {
+        const passed = passing.get(request);
+        if (passed !== undefined && endGone(reply, passed)) passing.delete(request);
+      });
       return new Promise<Ran>((resolve) => {
         passing.set(request, {
           settle(ran) {
             resolve(ran);
             return charged;
           },
+          before: { ...reply.getHeaders() },
         });
         begin();
       });
     });
+    charged.catch((error: unknown) => {
+      if (hasBegun) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
+    });
     const given = await Promise.race([begun, charged]);
+    hasBegun = given === undefined;
     if (given === undefined) return;
     const passage = passageOf(given);
     if ("refusal" in passage) return send(reply, refusalResponse(passage.refusal));
@@ -95,18 +110,19 @@ export async function paywallPlugin(
     const passed = passing.get(request);
     if (passed === undefined) return payload;
     passing.delete(request);
-    const stream = streamOf(payload);
-    if (stream !== undefined)
-      return Readable.from(settledAfter(stream, passed, reply), { objectMode: false });
-    const charged = await passed.settle(ranOf(reply, payload));
-    if (charged.status === "ran" && charged.settlement.status === "cancelled") return payload;
+    if (isResponse(payload) && payload.bodyUsed) {
+      // Fastify says what is wrong with it.
+      await passed.settle({ ...ranOf(reply, payload), outcome: { status: "failed" } });
+      return payload;
+    }
+    const sent = isResponse(payload) ? unpack(payload, reply) : payload;
+    const stream = streamOf(sent);
+    if (stream !== undefined) return settlesAfter(stream, passed, reply);
+    const charged = await passed.settle(ranOf(reply, sent));
+    if (charged.status === "ran" && charged.settlement.status === "cancelled") return sent;
     const passage = passageOf(charged);
-    if (!("refusal" in passage)) return payload;
-    const { status, headers, body } = refusalResponse(passage.refusal);
-    for (const name of Object.keys(reply.getHeaders()))
-      if (/^(content-|etag$|last-modified$|cache-control$)/.test(name)) reply.removeHeader(name);
-    reply.code(status).headers(Object.fromEntries(headers));
-    return Buffer.from(body ?? []);
+    if (!("refusal" in passage)) return sent;
+    return withhold(reply, passed.before, passage.refusal);
   });
 
   // What is answered past Fastify (`reply.hijack`, `reply.raw`) is settled when it has been sent.
@@ -122,11 +138,26 @@ Object.assign(paywallPlugin, {
   [Symbol.for("fastify.display-name")]: "@licentric/paywall",
 });
 
-function send(reply: FastifyReply, { status, headers, body }: WholeResponse): FastifyReply {
-  return reply
-    .code(status)
-    .headers(Object.fromEntries(headers))
-    .send(body === null ? undefined : Buffer.from(body));
+const UNSETTLED = "a call could not be settled";
+
+function send(reply: FastifyReply, { status, statusText, headers, body }: WholeResponse): FastifyReply {
+  reply.raw.statusMessage = statusText;
+  // Several cookies are several headers.
+  for (const [name, value] of headers) reply.header(name, value);
+  return reply.code(status).send(body === null ? undefined : Buffer.from(body));
+}
+
+/** Puts a refusal in place of a reply; returns its body. */
+function withhold(reply: FastifyReply, before: Fields, refusal: Refusal): Buffer {
+  const { status, headers, body } = refusalResponse(refusal);
+  // The handler's headers may be what has to be paid for; those that it found are the server's own.
+  for (const name of Object.keys(reply.getHeaders())) {
+    reply.removeHeader(name);
+    reply.raw.removeHeader(name);
+  }
+  reply.raw.statusMessage = "";
+  reply.code(status).headers(before).headers(Object.fromEntries(headers));
+  return Buffer.from(body ?? []);
 }
 
 /** What a reply comes to, by what is sent. */
@@ -144,35 +175,67 @@ function wholeOf(reply: FastifyReply, payload: unknown): WholeResponse | undefin
     [value ?? []].flat().map((each) => [name, String(each)] as const),
   );
   return new WholeResponse(
-    { status: reply.statusCode, statusText: "", headers },
+    { status: reply.statusCode, statusText: reply.raw.statusMessage ?? "", headers },
     isEmpty ? null : Uint8Array.from(Buffer.from(payload)),
   );
 }
 
 function streamOf(payload: unknown): AsyncIterable<Uint8Array> | undefined {
-  if (payload instanceof Response) return payload.body ?? undefined;
   const isStream = typeof payload === "object" && payload !== null && Symbol.asyncIterator in payload;
   return isStream ? (payload as AsyncIterable<Uint8Array>) : undefined;
 }
 
-/** Passes a stream on, and ends it once it is settled. Whoever goes before its end has had what it is charged for. */
-async function* settledAfter(
-  stream: AsyncIterable<Uint8Array>,
-  passed: Passing,
-  reply: FastifyReply,
-): AsyncGenerator<Uint8Array> {
+/** As Fastify tells one, of any copy of the fetch API. */
+function isResponse(payload: unknown): payload is Response {
+  return Object.prototype.toString.call(payload) === "[object Response]";
+}
+
+/** Sets a response's status and headers, as Fastify would do after all hooks; returns its body. */
+function unpack(response: Response, reply: FastifyReply): ReadableStream<Uint8Array> | null {
+  reply.code(response.status);
+  for (const [name, value] of response.headers) reply.header(name, value);
+  return response.body;
+}
+
+/** A stream that ends once it is settled. Whoever goes before its end has had what it is charged for. */
+function settlesAfter(stream: AsyncIterable<Uint8Array>, passed: Passing, reply: FastifyReply): Readable {
   let ran: Ran = ranOf(reply, stream);
-  let charged: Charged | undefined;
-  try {
-    yield* stream;
-  } catch (error) {
-    ran = { ...ran, outcome: { status: "failed" } };
-    throw error;
-  } finally {
-    charged = await passed.settle(ran);
+  let hasBegun = false;
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    hasBegun = true;
+    let charged: Charged | undefined;
+    try {
+      yield* stream;
+    } catch (error) {
+      ran = { ...ran, outcome: { status: "failed" } };
+      throw error;
+    } finally {
+      charged = await passed.settle(ran);
+    }
+    if (charged.status === "ran" && charged.settlement.status === "refused")
+      throw new RefusedError(charged.settlement.refusal);
   }
-  if (charged.status === "ran" && charged.settlement.status === "refused")
-    throw new RefusedError(charged.settlement.refusal);
+  const settled = Readable.from(parts(), { objectMode: false });
+  // Where nothing was read of it, nothing in `parts` runs.
+  settled.once("close", () => {
+    if (hasBegun) return;
+    void passed.settle(ran);
+    if (stream instanceof Readable) stream.destroy();
+    else void stream[Symbol.asyncIterator]().return?.();
+  });
+  return settled;
+}
+
+/**
+ * Settles a reply past Fastify (`reply.hijack`, `reply.raw`) whose client has gone: Fastify tells nobody of it. False
+ * where the handler is still to answer by Fastify.
+ */
+function endGone(reply: FastifyReply, passed: Passing): boolean {
+  const { headersSent } = reply.raw;
+  if (!reply.sent && !headersSent) return false;
+  const ran = ranOf(reply, reply.raw);
+  void passed.settle(headersSent ? ran : { ...ran, outcome: { status: "failed" } });
+  return true;
 }
 
 /** A signal that aborts where the client goes before anything was sent to it. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Gate } from "../call/gate.ts";
 import type { Call } from "../call.ts";
 import type { PaywallCore } from "../core.ts";
@@ -66,7 +67,7 @@ export async function toHttpCall(
     const { method, url, args, signal } = request;
     const sent =
       typeof agentKey === "string"
-        ? fingerprint(id, method, url, request.header("content-type"), await request.body())
+        ? fingerprint(id, method, url, request.header("content-type"), toDigested(await request.body()))
         : undefined;
     return {
       kind,
@@ -87,6 +88,11 @@ export async function toHttpCall(
     emitter.emit("denied", { kind, name, refusal, agentId: undefined });
     return refusal;
   }
+}
+
+/** A body as it is compared: bytes by their hash, as they are many. */
+function toDigested(body: unknown): unknown {
+  return body instanceof Uint8Array ? createHash("sha256").update(body).digest("base64url") : body;
 }
 
 function refusalOf(

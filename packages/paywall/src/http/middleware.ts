@@ -34,11 +34,21 @@ export function createMiddleware(
       const call = await toHttpCall(core, target, toHttpRequest(request, url, client));
       if ("code" in call) return sendWhole(response, refusalResponse(call));
       let held: HeldResponse | undefined;
+      let thrown: { readonly error: unknown } | undefined;
       const run = async (running: RunningCall): Promise<Ran> => {
         starts(request, running);
         held = holdEnd(response);
-        next();
+        try {
+          next();
+        } catch (error) {
+          thrown = { error };
+          if (!held.isEnded()) {
+            held.release();
+            return { ending: { status: "threw", error }, outcome: { status: "failed" } };
+          }
+        }
         const end = await endOf(held, client, route.policy.charge === "reserve", lifetime);
+        held.restoreHead();
         return ranOf(response, held, end);
       };
       const charged = await core.charge(call, target, run).catch((error: unknown) => {
@@ -55,6 +65,7 @@ export function createMiddleware(
       } else if (held !== undefined) held.release();
       else if (passage.result instanceof WholeResponse) sendWhole(response, passage.result);
       else throw new TypeError("paywall.middleware: a repetition was given what is no response");
+      if (thrown !== undefined) throw thrown.error;
     }
 
     return (request, response, next) => {
@@ -94,7 +105,7 @@ async function endOf(
 function ranOf(response: ServerResponse, held: HeldResponse, end: ResponseEnd): Ran {
   // What is not whole cannot be given twice.
   const result = held.whole() ?? response;
-  const isDone = end !== "client gone unanswered" && response.statusCode < 400;
+  const isDone = (end === "ended" || end === "client gone") && response.statusCode < 400;
   return {
     ending: { status: "returned", result },
     outcome: isDone ? { status: "done", result: response } : { status: "failed" },

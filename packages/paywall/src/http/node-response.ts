@@ -1,8 +1,8 @@
-import type { ServerResponse } from "node:http";
+import type { ClientRequest, ServerResponse } from "node:http";
 import { WHOLE_BODY_SIZE, WholeResponse } from "./whole-response.ts";
 
-/** How a response ended: by its handler, or by its client, before or after its head was sent. */
-export type ResponseEnd = "ended" | "client gone" | "client gone unanswered";
+/** How a response ended: by its handler, which may have broken it off, or by its client, before or after its head was sent. */
+export type ResponseEnd = "ended" | "failed" | "client gone" | "client gone unanswered";
 
 /** A response whose end waits until the request is settled. */
 export interface HeldResponse {
@@ -10,9 +10,13 @@ export interface HeldResponse {
   readonly ended: Promise<ResponseEnd>;
   /** Resolves when the handler ends the response, whatever the client does. */
   readonly handlerEnded: Promise<void>;
+  /** Whether the handler has ended the response. */
+  isEnded(): boolean;
+  /** Sets the head again that the response had when its handler ended it: error handlers may have come after. */
+  restoreHead(): void;
   /** The whole of what the handler answered, where nothing of it was sent before. */
   whole(): WholeResponse | undefined;
-  /** Sends what is held back. */
+  /** Sends what is held back, and holds nothing any more. */
   release(): void;
   /** Sends another response in place of what is held back; closes the connection where the head is sent already. */
   replace(response: WholeResponse): void;
@@ -20,50 +24,142 @@ export interface HeldResponse {
 
 type End = ServerResponse["end"];
 
-/** Holds the end of a response back: what its handler passes to `end` is sent by {@link HeldResponse.release}. */
+/**
+ * Holds the end of a response back, and its head until its body begins: what its handler passes to `end` is sent by
+ * {@link HeldResponse.release}.
+ */
 export function holdEnd(response: ServerResponse): HeldResponse {
-  const end: End = response.end;
-  let held: Parameters<End> | undefined;
-  let tell: (end: ResponseEnd) => void = () => undefined;
-  const ended = new Promise<ResponseEnd>((resolve) => {
-    tell = resolve;
-  });
-  let tellHandlerEnded: () => void = () => undefined;
-  const handlerEnded = new Promise<void>((resolve) => {
-    tellHandlerEnded = resolve;
-  });
+  const before = headOf(response);
+  const { end, write } = response;
+  let held: { readonly args: Parameters<End>; readonly head: Head } | undefined;
+  const { promise: ended, resolve: tell } = settable<ResponseEnd>();
+  const { promise: handlerEnded, resolve: tellHandlerEnded } = settable<void>();
   response.once("close", () => tell(response.headersSent ? "client gone" : "client gone unanswered"));
+  const sendHead = holdHead(response);
+  watchDestroy(response, () => tell("failed"));
+  // As in a response that has ended: whatever comes after the first end is ignored.
   response.end = ((...args: Parameters<End>) => {
-    // As in a response that has ended: whatever comes after the first is ignored.
     if (held === undefined) {
-      held = args;
+      held = { args, head: headOf(response) };
       tell("ended");
       tellHandlerEnded();
     }
     return response;
   }) as End;
-  const send = (...args: Parameters<End>) => {
-    response.end = end;
-    response.end(...args);
+  response.write = ((...args: Parameters<ServerResponse["write"]>) => {
+    if (held !== undefined) return false;
+    sendHead();
+    return write.apply(response, args);
+  }) as ServerResponse["write"];
+  const letGo = () => {
+    sendHead();
+    Object.assign(response, { end, write });
+  };
+  const restoreHead = () => {
+    if (held !== undefined) setHead(response, held.head);
   };
   return {
     ended,
     handlerEnded,
-    whole: () => (held === undefined || response.headersSent ? undefined : wholeOf(response, held)),
-    release: () => send(...(held ?? ([] as unknown as Parameters<End>))),
+    isEnded: () => held !== undefined,
+    restoreHead,
+    whole: () => (held === undefined || response.headersSent ? undefined : wholeOf(response, held.args)),
+    release() {
+      restoreHead();
+      letGo();
+      if (held !== undefined) response.end(...held.args);
+    },
     replace(other) {
       if (response.headersSent) {
         response.destroy();
         return;
       }
-      // What described the other body; what the server says of itself, such as for other origins, stays.
-      for (const name of response.getHeaderNames())
-        if (/^(content-|etag$|last-modified$|cache-control$|transfer-encoding$)/.test(name))
-          response.removeHeader(name);
-      response.end = end;
+      // The handler's headers may be what has to be paid for; those that it found are the server's own.
+      setHead(response, before);
+      letGo();
       sendWhole(response, other);
     },
   };
+}
+
+/** A promise, and what resolves it. */
+function settable<Value>() {
+  let resolve: (value: Value) => void = () => undefined;
+  const promise = new Promise<Value>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+/** Makes `writeHead` set the head, and send it only once the function that is returned was called. */
+function holdHead(response: ServerResponse): () => void {
+  const { writeHead, flushHeaders } = response;
+  let isHeld = true;
+  response.writeHead = ((...args: Parameters<ServerResponse["writeHead"]>) => {
+    const [status, ...others] = args;
+    // What is no status is refused by Node itself.
+    if (!isHeld || !(status >= 100 && status < 1_000)) return writeHead.apply(response, args);
+    const [reason, fields] = typeof others[0] === "string" ? others : [undefined, others.find(Boolean)];
+    response.statusCode = Math.trunc(Number(status));
+    if (typeof reason === "string") response.statusMessage = reason;
+    setFields(response, fields);
+    return response;
+  }) as ServerResponse["writeHead"];
+  response.flushHeaders = () => {
+    isHeld = false;
+    flushHeaders.call(response);
+  };
+  return () => {
+    isHeld = false;
+  };
+}
+
+/** Sets the headers that `writeHead` was given: an object, pairs, or names and values by turns. */
+function setFields(response: ServerResponse, fields: unknown): void {
+  if (!Array.isArray(fields)) {
+    for (const [name, value] of Object.entries(fields ?? {})) response.setHeader(name, value);
+    return;
+  }
+  const pairs = Array.isArray(fields[0])
+    ? fields
+    : fields.flatMap((name, index) => (index % 2 === 0 ? [[name, fields[index + 1]]] : []));
+  for (const [name] of pairs) response.removeHeader(name);
+  for (const [name, value] of pairs) response.appendHeader(name, value);
+}
+
+/** Tells where a handler breaks a response off by an error. That its client has gone is no error of the handler's. */
+function watchDestroy(response: ServerResponse, failed: () => void): void {
+  const { destroy } = response;
+  response.destroy = (error) => {
+    const { socket } = response;
+    const isClientThere = socket !== null && !socket.destroyed && !socket.readableEnded;
+    if (error !== undefined && error !== null && isClientThere) failed();
+    return destroy.call(response, error);
+  };
+}
+
+/** What a response says before its body. */
+interface Head {
+  readonly statusCode: number;
+  readonly statusMessage: string;
+  readonly fields: readonly (readonly [name: string, value: number | string | string[]])[];
+}
+
+function headOf(response: ServerResponse): Head {
+  const { statusCode, statusMessage } = response;
+  // Node's types know it of requests alone.
+  const { getRawHeaderNames } = response as ServerResponse &
+    Partial<Pick<ClientRequest, "getRawHeaderNames">>;
+  const names = getRawHeaderNames?.call(response) ?? response.getHeaderNames();
+  const fields = names.map((name) => [name, response.getHeader(name) ?? ""] as const);
+  return { statusCode, statusMessage, fields };
+}
+
+function setHead(response: ServerResponse, { statusCode, statusMessage, fields }: Head): void {
+  if (response.headersSent) return;
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  for (const [name, value] of fields) response.setHeader(name, value);
+  Object.assign(response, { statusCode, statusMessage });
 }
 
 /** Sends a whole response. */

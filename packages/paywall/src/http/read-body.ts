@@ -12,7 +12,11 @@ export type ReadBody =
       readonly reader: Reader;
     };
 
-/** Reads what there is of a body at once: all of it, where it was made of a string or of bytes. */
+/**
+ * Reads what there is of a body at once: all of it, where it was made of a string or of bytes.
+ *
+ * @throws what the body fails with; TypeError where it was read before, or is no stream of bytes
+ */
 export async function readAtOnce(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<ReadBody> {
   const reader = body.getReader();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
@@ -27,6 +31,11 @@ export async function readAtOnce(body: ReadableStream<Uint8Array<ArrayBuffer>>):
       const read = await Promise.race([next, later]);
       if (read === "later") return { chunks, next, reader };
       if (read.done) return { whole: joined(chunks, size) };
+      if (!ArrayBuffer.isView(read.value)) {
+        const error = new TypeError("the body of a response has to be a stream of bytes");
+        await reader.cancel(error);
+        throw error;
+      }
       chunks.push(read.value);
       size += read.value.byteLength;
     }

@@ -38,7 +38,7 @@ export function createRoute(
       const sent = toHttpRequest(request, pathname + search, client.signal);
       const call = await toHttpCall(core, target, sent);
       if ("code" in call) return toResponse(refusalResponse(call));
-      const answer = createAnswer(request.signal);
+      const answer = createAnswer(request);
       const charged = core.charge(call, target, async (running) => {
         starts(request, running);
         const ending = await endingOf(() => handler(request, running, ...rest));
@@ -68,7 +68,7 @@ const UNSETTLED = "a call could not be settled after its answer had begun";
 const GONE = () => new Response(null, { status: 499 });
 
 /** Takes a handler's response, and gives the client one. */
-function createAnswer(signal: AbortSignal) {
+function createAnswer({ method, signal }: Request) {
   let own: Response | undefined;
   let isStreamed = false;
   let stream: (response: Response) => void = () => undefined;
@@ -77,20 +77,27 @@ function createAnswer(signal: AbortSignal) {
   });
 
   async function take(response: unknown, charged: () => Promise<Charged>) {
-    if (!isResponse(response)) {
-      const error = new TypeError("paywall.route: the handler has to answer a Response");
-      return { ending: { status: "threw", error }, outcome: { status: "failed" } } as const;
-    }
+    if (!isResponse(response))
+      return threw(new TypeError("paywall.route: the handler has to answer a Response"));
     own = response;
-    const isDone = response.status < 400;
+    // A network error has status 0.
+    const isDone = response.status > 0 && response.status < 400;
     const outcome = isDone
       ? ({ status: "done", result: response } as const)
       : ({ status: "failed" } as const);
     const returned = (result: unknown) => ({ ending: { status: "returned", result }, outcome }) as const;
     // A switch of protocols, and what is no answer at all, are passed on as they are.
     if (response.status < 200) return returned(response);
-    const body = response.body && (await readAtOnce(response.body));
-    if (body === null) return returned(new WholeResponse(headOf(response), null));
+    let body: ReadBody | null;
+    try {
+      body = method === "HEAD" ? withoutBody(response) : response.body && (await readAtOnce(response.body));
+    } catch (error) {
+      return threw(error);
+    }
+    if (body === null) {
+      if (response.body !== null) own = new Response(null, response);
+      return returned(new WholeResponse(headOf(response), null));
+    }
     if ("whole" in body) {
       own = new Response(body.whole, response);
       return returned(new WholeResponse(headOf(response), body.whole));
@@ -134,6 +141,16 @@ function createAnswer(signal: AbortSignal) {
       throw new TypeError("paywall.route: a repetition was given what is no response");
     },
   };
+}
+
+const threw = (error: unknown) =>
+  ({ ending: { status: "threw", error }, outcome: { status: "failed" } }) as const;
+
+/** Nobody reads the body of an answer to `HEAD`. */
+function withoutBody({ body }: Response): null {
+  // What it is told is that nobody waits for it: how it takes that is nobody's affair either.
+  body?.cancel().catch(() => undefined);
+  return null;
 }
 
 function refusedError(charged: Charged): Error | undefined {
