@@ -19,6 +19,17 @@ async function listenFastify(build: (app: FastifyInstance) => void): Promise<str
 }
 
 describe("Fastify's plugin", () => {
+  it("charges for routes that were there before it was loaded", async () => {
+    const app = Fastify();
+    // Without `await`, as many write it, it is loaded when the app is ready; and this one is before it anyhow.
+    app.get("/report", { config: { charge: SUCCESS } }, async () => "answer");
+    app.register(paywallPlugin, { paywall: shop.paywall });
+    app.get("/other", { config: { charge: SUCCESS } }, async () => "answer");
+    for (const url of ["/report", "/other"]) expect((await app.inject({ url })).statusCode).toBe(401);
+    expect(books()).toEqual([[], 0]);
+    await app.close();
+  });
+
   it("passes a Response on, with its status and headers", async () => {
     let status = 201;
     const url = await listenFastify((app) =>

@@ -59,16 +59,22 @@ export async function paywallPlugin(
   const routes = new WeakMap<object, ChargedRoute>();
   const passing = new WeakMap<FastifyRequest, Passing>();
 
+  const add = (charge: FastifyChargeOptions, where: string) => {
+    const route = toChargedRoute(charge, defaults, where);
+    routes.set(charge, route);
+    return route;
+  };
+
+  // Says at the start what is wrong with a route's options.
   app.addHook("onRoute", ({ config, method, url }) => {
-    const charge = config?.charge;
-    if (charge !== undefined)
-      routes.set(charge, toChargedRoute(charge, defaults, `${[method].flat().join(",")} ${url}`));
+    if (config?.charge !== undefined) add(config.charge, `${[method].flat().join(",")} ${url}`);
   });
 
   app.addHook("preHandler", async (request, reply) => {
-    const { charge } = request.routeOptions.config;
-    const route = charge && routes.get(charge);
-    if (route === undefined) return;
+    const { config, url = request.url } = request.routeOptions;
+    if (config.charge === undefined) return;
+    // A route that was there before this plugin was loaded has run no `onRoute`.
+    const route = routes.get(config.charge) ?? add(config.charge, `${request.method} ${url}`);
     const target = targetOf(route, request.method, request.url);
     const call = await toHttpCall(core, target, toHttpRequest(request, followReply(reply)));
     if ("code" in call) return send(reply, refusalResponse(call));
