@@ -22,7 +22,7 @@ async function periodsToBill(wanted: string | undefined): Promise<string[]> {
   for await (const { id, startsAt = "", endsAt } of licentric.billing.listPeriods({ status: "open" })) {
     if (endsAt !== undefined && new Date(endsAt) <= new Date()) over.push({ id, startsAt });
   }
-  for (const { periodId: id, startsAt } of await licentric.billing.listUninvoiced())
+  for await (const { periodId: id, startsAt } of licentric.billing.listUninvoiced({ limit: 100 }))
     over.push({ id, startsAt });
   over.sort((left, right) => left.startsAt.localeCompare(right.startsAt));
   return [...new Set(over.map(({ id }) => id))];

@@ -22,9 +22,9 @@ export interface Listed<Item> {
 }
 
 /** Gives a command the options of every list. */
-export function withListOptions(command: Command): Command {
+export function withListOptions(command: Command, order = "newest first"): Command {
   return command
-    .addOption(new Option("--limit <number>", "how many, newest first").argParser(wholeNumber(1)).default(25))
+    .addOption(new Option("--limit <number>", `how many, ${order}`).argParser(wholeNumber(1)).default(25))
     .addOption(new Option("--all", "all of them"))
     .addOption(new Option("--cursor <id>", "go on behind this one: pagination.nextCursor of --json"))
     .addOption(jsonOption());

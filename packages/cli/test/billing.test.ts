@@ -179,7 +179,10 @@ describe("the end of a month", SLOW, () => {
     expect((await api.run("invoice", "list", "--period", "previous")).stdout).toContain("1.75 USD");
     expect(await api.run("invoice", "void", invoice.id)).toMatchObject({ code: 2, stdout: "" });
     expect(await api.json("invoice", "void", invoice.id, "--yes")).toMatchObject({ status: "void" });
-    expect(await api.json("invoice", "pending", "--period", "previous")).toMatchObject([{ total: "1.75" }]);
+    expect(await api.json("invoice", "pending", "--period", "previous")).toMatchObject({
+      data: [{ total: "1.75" }],
+      pagination: { hasMore: false },
+    });
     const untrue = await api.run("invoice", "check", "previous");
     expect(untrue).toMatchObject({ code: 1, stdout: expect.stringMatching(/^uninvoiced +the account +/m) });
     expect(await api.run("invoice", "create", "previous", "--own", "--customer", "x")).toMatchObject({

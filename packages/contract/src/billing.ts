@@ -261,7 +261,16 @@ export const UninvoicedUsage = z.object({
 export type UninvoicedUsage = z.infer<typeof UninvoicedUsage>;
 
 /** How `billing.listUninvoiced` can be narrowed. */
-export const UninvoicedQuery = z.strictObject({ periodId: Id.optional() });
+export const UninvoicedQuery = PageQuery.extend({
+  periodId: Id.optional(),
+  cursor: Id.optional().meta({ description: "`pagination.nextCursor` of the previous page." }),
+});
+
+/** Where `billing.listUninvoiced` goes on: behind a period's customer, or behind the account itself (`own`). */
+export const UninvoicedCursor = z.templateLiteral(
+  [z.uuid(), "_", z.union([z.uuid(), z.literal("own")])],
+  "is not the nextCursor of a page of this list",
+);
 
 /** Something in a period's books that is not as it must be. */
 export const PeriodDifference = z.object({

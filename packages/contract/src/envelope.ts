@@ -8,7 +8,7 @@ export function dataEnvelope<Data extends z.ZodType>(data: Data) {
 
 /** Where a list goes on. */
 export const Pagination = z.object({
-  nextCursor: Id.nullable().meta({ description: "The id to pass as `cursor` for the next page." }),
+  nextCursor: Id.nullable().meta({ description: "What to pass as `cursor` for the next page." }),
   hasMore: z.boolean(),
 });
 

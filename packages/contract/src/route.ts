@@ -22,6 +22,8 @@ export interface Route {
   readonly hostedResponse?: z.ZodType;
   /** Whether the answer is a page of a list. */
   readonly list?: true;
+  /** What a cursor of the list is; left out where it is the id of the last resource of a page. */
+  readonly cursor?: z.ZodType<string>;
   /** Status of success. */
   readonly status: 200 | 201;
 }

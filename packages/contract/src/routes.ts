@@ -25,6 +25,7 @@ import {
   ListInvoicesQuery,
   ListPeriodsQuery,
   PeriodCheck,
+  UninvoicedCursor,
   UninvoicedQuery,
   UninvoicedUsage,
 } from "./billing.ts";
@@ -408,7 +409,9 @@ export const routes = {
       scope: "billing:read",
       summary: "List what no invoice holds yet, of periods that are over: by period and payer, oldest first.",
       query: UninvoicedQuery,
-      response: UninvoicedUsage.array(),
+      response: UninvoicedUsage,
+      list: true,
+      cursor: UninvoicedCursor,
       status: 200,
     },
     checkPeriod: {

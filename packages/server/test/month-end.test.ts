@@ -235,10 +235,6 @@ describeOnEachDatabase("the end of a month on $name", (database) => {
     const made = await post(`billing/periods/${periodId}/invoice`);
     expect(made).toMatchObject({ status: 201, body: { data: { total: "2.60", status: "open" } } });
     expect(made.body.data.uninvoiced).toEqual({ payers: 10_003, currency: "usd" });
-    expect(await get(`billing/uninvoiced?periodId=${periodId}`)).toMatchObject({
-      status: 422,
-      body: { error: expect.stringContaining("Make their invoices first") },
-    });
   }, 60_000);
 
   it("goes on behind payers whose drafts somebody changed in Stripe", async () => {

@@ -192,8 +192,18 @@ describeOnEachDatabase("tenancy on $name", (database) => {
       // A cursor and an audited resource can be of any kind.
       const id = target.ids[member === "cursor" || member === "resourceId" ? "agentId" : member];
       if (id === undefined) throw new Error(`There is no resource for the query's ${member}. Make one.`);
-      const path = `${pathOf(row, attacker)}?${wholePage(route)}${member}=${id}`;
-      const answer = await api.call(route.method, path, { token: attacker.key });
+      const attempt = (value: string) =>
+        api.call(route.method, `${pathOf(row, attacker)}?${wholePage(route)}${member}=${value}`, {
+          token: attacker.key,
+        });
+      if (member === "cursor" && route.cursor !== undefined) {
+        const refused = await attempt(`${target.ids["periodId"]}_own`);
+        expect(isRefused(refused), `${row.name} with another tenant's cursor`).toBe(true);
+        expect(withoutIds(refused)).toEqual(withoutIds(await attempt(`${uuidv4()}_own`)));
+        expectNothingOf(target, attacker, refused, "");
+        continue;
+      }
+      const answer = await attempt(id);
       expect(answer.status).toBe(200);
       expectNothingOf(target, attacker, answer, "");
       if (member !== "cursor") expect(answer.body.data).toEqual([]);

@@ -5,7 +5,7 @@ import { EXIT, usageError } from "../exit-codes.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { keyValue, wholeNumber } from "../parse.ts";
 import { PERIOD_NAMES, periodIdOf } from "../read-period.ts";
-import { checkView, invoicesView, pendingView } from "../show/books.ts";
+import { checkView, invoicesView, pendingTable } from "../show/books.ts";
 import { invoiceView, shownMoney } from "../show/invoice.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
@@ -23,8 +23,11 @@ interface CreateOptions extends OutputOptions {
   readonly memo?: string;
 }
 
-interface InvoiceListOptions extends ListOptions {
+interface PendingOptions extends ListOptions {
   readonly period?: string;
+}
+
+interface InvoiceListOptions extends PendingOptions {
   readonly customer?: string;
 }
 
@@ -101,18 +104,18 @@ async function createAll(
 
 /** What no invoice holds yet. */
 function pendingCommand(env: NodeJS.ProcessEnv): Command {
-  return new Command("pending")
+  const command = new Command("pending")
     .description("list what no invoice holds yet, of periods that are over")
-    .option("--period <id>", "only this period's; `previous` goes, too")
-    .addOption(jsonOption())
-    .action(async (options: OutputOptions & { readonly period?: string }) => {
-      const { period } = options;
-      const pending = await callApi(env, "reading what is not invoiced", async (client) => {
-        const periodId = period && (await periodIdOf(client, period));
-        return client.billing.listUninvoiced({ ...(periodId && { periodId }) });
-      });
-      print(options, pending, pendingView);
+    .option("--period <id>", "only this period's; `previous` goes, too");
+  return withListOptions(command, "oldest period first").action(async (options: PendingOptions) => {
+    const { period } = options;
+    const pending = await callApi(env, "reading what is not invoiced", async (client, report) => {
+      const periodId = period && (await periodIdOf(client, period));
+      const narrowed = periodId ? { periodId } : {};
+      return readList(options, report, (page) => client.billing.listUninvoiced({ ...narrowed, ...page }));
     });
+    print(options, pending, listView("Nothing: every period that is over is invoiced.", pendingTable));
+  });
 }
 
 /** Whether a period's books are true. */

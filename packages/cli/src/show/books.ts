@@ -33,8 +33,7 @@ export function invoicesView({ invoiced, failed }: InvoicesCreated): string {
 }
 
 /** What no invoice holds yet, for people. */
-export function pendingView(pending: readonly UninvoicedUsage[]): string {
-  if (pending.length === 0) return "Nothing: every period that is over is invoiced.\n";
+export function pendingTable(pending: readonly UninvoicedUsage[]): string {
   return table(
     ["PERIOD", "STARTS", "PERIOD IS", "PAYER", "TOTAL", "INVOICE"],
     pending.map((each) => [

@@ -53,7 +53,7 @@ export interface InvoicesCreated {
 }
 
 /** Usage of one payer, in a period that is over, that no invoice holds yet. */
-export type UninvoicedUsage = ResponseOf<typeof routes.billing.listUninvoiced>[number];
+export type UninvoicedUsage = ResponseOf<typeof routes.billing.listUninvoiced>;
 
 /** How {@link Billing.listUninvoiced} can be narrowed. */
 export type UninvoicedListParams = QueryOf<typeof routes.billing.listUninvoiced>;
@@ -239,11 +239,11 @@ export class Billing {
    *
    * @example
    * ```ts
-   * for (const { name, total, currency } of await client.billing.listUninvoiced()) show(name, total, currency);
+   * for await (const { name, total, currency } of client.billing.listUninvoiced()) show(name, total, currency);
    * ```
    */
-  listUninvoiced(params: UninvoicedListParams = {}, options?: RequestOptions): APIPromise<UninvoicedUsage[]> {
-    return this.#api.call(routes.billing.listUninvoiced, { query: params }, options);
+  listUninvoiced(params: UninvoicedListParams = {}, options?: RequestOptions): PagePromise<UninvoicedUsage> {
+    return this.#api.list(routes.billing.listUninvoiced, { query: params }, options);
   }
 
   /**

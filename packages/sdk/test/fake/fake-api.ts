@@ -4,7 +4,7 @@ import { type HttpHandler, HttpResponse, http } from "msw";
 import { z } from "zod";
 import { type Call, createAccount } from "./account.ts";
 import { createAnswers } from "./answers.ts";
-import { iso, publicRow, Refusal, type Row, text } from "./store.ts";
+import { iso, Refusal, type Row, text } from "./store.ts";
 
 // The fake of the API: what the contract promises, in memory, as msw handlers. It is held to the same suite as
 // the real server (contract.test.ts), so that a test against the fake says something about the real one.
@@ -87,7 +87,7 @@ export function fakeApi(managementKey: string): HttpHandler[] {
         });
       }
       const json = route.list
-        ? page(z.array(z.looseObject({ id: z.string() })).parse(result), query)
+        ? page(route, z.array(z.looseObject({})).parse(result), query)
         : { data: result };
       const response = HttpResponse.json(json, { status: route.status, headers });
       if (idempotencyKey !== null) firstAnswers.set(slot, { body: fingerprint, answer: response.clone() });
@@ -103,13 +103,19 @@ export function fakeApi(managementKey: string): HttpHandler[] {
     }
   }
 
-  function page(rows: readonly Row[], query: URLSearchParams) {
-    const newestFirst = rows.toReversed();
-    const start = newestFirst.findIndex(({ id }) => id === query.get("cursor")) + 1;
+  /** A page of resources, newest first; of what is no resource, in the order in which it comes. */
+  function page(route: Route, rows: readonly Record<string, unknown>[], query: URLSearchParams) {
+    const ordered = route.cursor === undefined ? rows.toReversed() : rows;
+    const cursorOf = ({ id, periodId, customerId }: Record<string, unknown>) =>
+      route.cursor === undefined ? text(id) : `${periodId}_${customerId ?? "own"}`;
+    const start = ordered.findIndex((row) => cursorOf(row) === query.get("cursor")) + 1;
     const limit = Number(query.get("limit") ?? 25);
-    const data = newestFirst.slice(start, start + limit).map(publicRow);
-    const hasMore = newestFirst.length > start + limit;
-    return { data, pagination: { hasMore, nextCursor: hasMore ? (data.at(-1)?.id ?? null) : null } };
+    const shown = ordered.slice(start, start + limit);
+    const last = ordered.length > start + limit ? shown.at(-1) : undefined;
+    return {
+      data: shown.map(({ secret: _, ...row }) => row),
+      pagination: { hasMore: last !== undefined, nextCursor: last === undefined ? null : cursorOf(last) },
+    };
   }
 
   const methods = { GET: http.get, POST: http.post, PATCH: http.patch, DELETE: http.delete };

@@ -12,24 +12,24 @@ interface UsageRow {
 }
 
 /**
- * What the payers of a period used, with its prices; of one payer alone where one is named (null: the account itself).
+ * What payers of a period used, with its prices (null: the account itself).
  */
 export async function selectBilledUsage(
   tx: Queryable,
   periodId: string,
-  payer?: string | null,
+  payers: readonly (string | null)[],
 ): Promise<Map<string | null, BilledUsage[]>> {
   const rows = await tx.query<UsageRow>(
     `SELECT t.customer_id, m.name AS meter_name, m.display_name, t.quantity, price.price
      FROM (
        SELECT customer_id, meter_id, sum(quantity)::text AS quantity FROM usage_totals
-       WHERE period_id = $1 AND (NOT $2 OR customer_id IS NOT DISTINCT FROM $3::uuid) GROUP BY customer_id, meter_id
+       WHERE period_id = $1 AND (customer_id = ANY($2::uuid[]) OR $3 AND customer_id IS NULL) GROUP BY customer_id, meter_id
      ) t
      JOIN meters m ON m.id = t.meter_id
      JOIN periods p ON p.id = $1
      LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", "p.ends_at")} price ON true
      ORDER BY m.name`,
-    [periodId, payer !== undefined, payer ?? null],
+    [periodId, payers.filter((id) => id !== null), payers.includes(null)],
   );
   const byPayer = new Map<string | null, BilledUsage[]>();
   for (const { customer_id, meter_name, display_name, quantity, price } of rows) {

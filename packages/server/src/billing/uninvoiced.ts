@@ -3,13 +3,15 @@ import Big from "big.js";
 import type { z } from "zod";
 import { summedQuantity } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
+import { type Page, pageRequest, readPageBy } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { selectBilledUsage } from "./billed-usage.ts";
 import { currencyRule } from "./currency.ts";
 import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
 import { sumAmounts } from "./pricing.ts";
 
-const MAX_ROWS = 10_000;
+/** The account itself in a cursor, where a customer's id would stand. */
+const OWN = "own";
 /** So many other payers are added up while an invoice is made; of more, their number is told alone. */
 const MAX_ADDED_UP = 1_000;
 
@@ -36,61 +38,110 @@ interface UninvoicedRow {
   invoice_id: string | null;
 }
 
+/** Behind the cursor's payer, in the order of the list; `$5` and `$6`. */
+const BEHIND_CURSOR = `
+AND ($5::uuid IS NULL
+  OR (p.starts_at, p.id) > ((SELECT starts_at FROM periods WHERE id = $5), $5)
+  OR p.id = $5 AND $6::uuid IS NOT NULL AND (t.customer_id > $6 OR t.customer_id IS NULL))`;
+
+/** A payer of a period; null is the account itself. */
+interface Payer {
+  readonly periodId: string;
+  readonly customerId: string | null;
+}
+
+interface Making {
+  readonly now: Date;
+  readonly stripeConnected: boolean;
+}
+
 /**
- * The payers of periods that are over, or closed, whose usage stands on no invoice yet. A void invoice is none, and with
- * Stripe one that is not sent is none either.
+ * Lists payers of periods that are over, or closed, whose usage stands on no invoice yet, oldest period first, each
+ * period's own account last. A void invoice is none, and with Stripe one that is not sent is none either.
  *
- * @throws {ApiError} `UNPROCESSABLE` when there are more than 10,000.
+ * @throws {ApiError} `VALIDATION_ERROR` where the cursor names no period of the environment.
  */
 export async function listUninvoiced(
   db: Queryable,
   environmentId: string,
-  { periodId }: z.output<typeof UninvoicedQuery>,
-  { now, stripeConnected }: { now: Date; stripeConnected: boolean },
+  query: z.output<typeof UninvoicedQuery>,
+  making: Making,
+): Promise<Page<UninvoicedUsage>> {
+  const page = pageRequest(query);
+  const behind = page.cursor === null ? null : await payerOf(db, environmentId, page.cursor);
+  const periodId = query.periodId ?? null;
+  return readPageBy(
+    page,
+    (limit) => selectUninvoiced(db, environmentId, { periodId, behind, limit }, making),
+    (last) => `${last.periodId}_${last.customerId ?? OWN}`,
+  );
+}
+
+/** The payer that a cursor names. Its period is looked for: without it, the list would seem to have ended. */
+async function payerOf(db: Queryable, environmentId: string, cursor: string): Promise<Payer> {
+  const [periodId = "", customer = ""] = cursor.split("_");
+  const found = await db.query("SELECT 1 FROM periods WHERE environment_id = $1 AND id = $2", [
+    environmentId,
+    uuidParam(periodId),
+  ]);
+  if (found.length === 0) {
+    const message = "names no period of this list";
+    throw new ApiError("VALIDATION_ERROR", `cursor: ${message}`, { issues: [{ path: "cursor", message }] });
+  }
+  return { periodId, customerId: customer === OWN ? null : customer };
+}
+
+async function selectUninvoiced(
+  db: Queryable,
+  environmentId: string,
+  { periodId, behind, limit }: { periodId: string | null; behind: Payer | null; limit: number },
+  { now, stripeConnected }: Making,
 ): Promise<UninvoicedUsage[]> {
   const rows = await db.query<UninvoicedRow>(
     `SELECT p.id AS period_id, p.status AS period_status, p.starts_at, p.ends_at,
        coalesce(p.currency, e.currency, a.currency) AS currency, t.customer_id,
-       coalesce(c.name, e.name, a.name) AS name, i.id AS invoice_id ${UNINVOICED}
-     ORDER BY p.starts_at, t.customer_id NULLS LAST LIMIT $5`,
-    [environmentId, periodId === undefined ? null : uuidParam(periodId), now, stripeConnected, MAX_ROWS + 1],
+       coalesce(c.name, e.name, a.name) AS name, i.id AS invoice_id ${UNINVOICED} ${BEHIND_CURSOR}
+     ORDER BY p.starts_at, p.id, t.customer_id NULLS LAST LIMIT $7`,
+    [
+      environmentId,
+      periodId === null ? null : uuidParam(periodId),
+      now,
+      stripeConnected,
+      behind?.periodId ?? null,
+      behind?.customerId ?? null,
+      limit,
+    ],
   );
-  if (rows.length > MAX_ROWS) {
-    throw new ApiError(
-      "UNPROCESSABLE",
-      `There are more than ${MAX_ROWS} payers without an invoice. ${
-        periodId === undefined
-          ? "Ask for one period (periodId)."
-          : "Make their invoices first (billing.createInvoices, `licentric invoice create`)."
-      }`,
-    );
-  }
   const usage = new Map<string, ReadonlyMap<string | null, readonly BilledUsage[]>>();
-  for (const id of new Set(rows.map((row) => row.period_id))) usage.set(id, await selectBilledUsage(db, id));
-  return rows.map((row) => {
-    const own = usage.get(row.period_id)?.get(row.customer_id) ?? [];
-    return {
-      periodId: row.period_id,
-      periodStatus: row.period_status,
-      startsAt: row.starts_at.toISOString(),
-      endsAt: row.ends_at.toISOString(),
-      customerId: row.customer_id,
-      name: row.name,
-      invoiceId: row.invoice_id,
-      currency: row.currency,
-      total: sumAmounts(invoiceLines(own, row.currency), row.currency).amount,
-      totalUsage: Object.fromEntries(own.map(({ meterName, quantity }) => [meterName, Number(quantity)])),
-      usage: own.map(({ meterName, quantity }) => ({ meterName, ...summedQuantity(quantity) })),
-    };
-  });
+  for (const id of new Set(rows.map((row) => row.period_id))) {
+    const payers = rows.filter((row) => row.period_id === id).map((row) => row.customer_id);
+    usage.set(id, await selectBilledUsage(db, id, payers));
+  }
+  return rows.map((row) => toUninvoiced(row, usage.get(row.period_id)?.get(row.customer_id) ?? []));
+}
+
+function toUninvoiced(row: UninvoicedRow, own: readonly BilledUsage[]): UninvoicedUsage {
+  return {
+    periodId: row.period_id,
+    periodStatus: row.period_status,
+    startsAt: row.starts_at.toISOString(),
+    endsAt: row.ends_at.toISOString(),
+    customerId: row.customer_id,
+    name: row.name,
+    invoiceId: row.invoice_id,
+    currency: row.currency,
+    total: sumAmounts(invoiceLines(own, row.currency), row.currency).amount,
+    totalUsage: Object.fromEntries(own.map(({ meterName, quantity }) => [meterName, Number(quantity)])),
+    usage: own.map(({ meterName, quantity }) => ({ meterName, ...summedQuantity(quantity) })),
+  };
 }
 
 /** What of a period other payers' invoices do not hold yet; undefined where nothing is left. */
 export async function restOf(
   db: Queryable,
   environmentId: string,
-  invoice: { readonly periodId: string; readonly customerId: string | null },
-  making: { now: Date; stripeConnected: boolean },
+  invoice: Payer,
+  making: Making,
 ): Promise<UninvoicedRest | undefined> {
   const { periodId, customerId } = invoice;
   const { payers, currency } = onlyRow(
@@ -102,7 +153,8 @@ export async function restOf(
   );
   if (currency === null) return undefined;
   if (payers > MAX_ADDED_UP) return { payers, currency };
-  const all = await listUninvoiced(db, environmentId, { periodId }, making);
+  const whole = { periodId, behind: null, limit: MAX_ADDED_UP + 1 };
+  const all = await selectUninvoiced(db, environmentId, whole, making);
   const total = all
     .filter((each) => each.customerId !== customerId)
     .reduce((sum, each) => sum.plus(each.total), new Big(0));

@@ -144,7 +144,7 @@ function register<R extends Route>(
           now,
           // Every member was checked against the schema that its type is inferred from.
         } as RouteRequest<R>;
-        parse(Cursor, request.query);
+        parse(z.object({ cursor: (route.cursor ?? ResourceId).optional() }), request.query);
         const result = await answer(checked, services, {
           secret: credential.secret,
           url: request.url,
@@ -196,5 +196,5 @@ function idempotencyKey(request: FastifyRequest): string | null {
 /** A parameter that nobody reads is a mistake: what it was to narrow would be answered whole. */
 const NO_QUERY = z.strictObject({});
 
-/** Cursors are ids of ours; a text of any other form can only be a mistake. */
-const Cursor = z.object({ cursor: z.uuid("is not the id of a resource in this list").optional() });
+/** Cursors are ids of ours unless the route says otherwise; a text of any other form can only be a mistake. */
+const ResourceId = z.uuid("is not the id of a resource in this list");

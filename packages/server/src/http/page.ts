@@ -3,7 +3,7 @@ import { DEFAULT_PAGE_SIZE, type Pagination } from "@licentric/contract";
 /** Which page of a list is asked for. */
 export interface PageRequest {
   readonly limit: number;
-  /** The id of the last resource of the page before; null for the first page. */
+  /** What the page before named as the next one's; null for the first page. */
   readonly cursor: string | null;
 }
 
@@ -24,13 +24,26 @@ export function pageRequest(query: { limit?: number | undefined; cursor?: string
  *
  * @param select reads up to that many rows after the cursor, one more than the page holds.
  */
-export async function readPage<Row, Item extends { id: string }>(
-  { limit }: PageRequest,
+export function readPage<Row, Item extends { id: string }>(
+  page: PageRequest,
   select: (limit: number) => Promise<Row[]>,
   toItem: (row: Row) => Item,
 ): Promise<Page<Item>> {
-  const rows = await select(limit + 1);
-  const data = rows.slice(0, limit).map(toItem);
-  const hasMore = rows.length > limit;
-  return { data, pagination: { hasMore, nextCursor: hasMore ? (data.at(-1)?.id ?? null) : null } };
+  return readPageBy(
+    page,
+    async (limit) => (await select(limit)).map(toItem),
+    ({ id }) => id,
+  );
+}
+
+/** Reads one page of what has no id of its own: `cursorOf` says where the next one goes on. */
+export async function readPageBy<Item>(
+  { limit }: PageRequest,
+  select: (limit: number) => Promise<Item[]>,
+  cursorOf: (item: Item) => string,
+): Promise<Page<Item>> {
+  const items = await select(limit + 1);
+  const data = items.slice(0, limit);
+  const last = items.length > limit ? data.at(-1) : undefined;
+  return { data, pagination: { hasMore: last !== undefined, nextCursor: last ? cursorOf(last) : null } };
 }
