@@ -35,21 +35,24 @@ export function devCommand(env: NodeJS.ProcessEnv): Command {
       if (options.json) {
         const answer = { url, accountId: account.id, ...(made && { apiKey: made.key }) };
         process.stdout.write(`${JSON.stringify(answer)}\n`);
-      } else process.stdout.write(greeting(url, made?.key ?? (created ? "hidden" : "shown before")));
+      } else {
+        const key = made?.key ?? (created ? "hidden" : "shown before");
+        process.stdout.write(greeting(url, key, options.dataDir?.toString()));
+      }
     });
   });
 }
 
-function greeting(url: string, key: string): string {
-  return `\n  ${styled("bold", "Licentric API")}  ${url}\n\n${keyLines(url, key)}\n  Stop with Ctrl+C.\n\n`;
+function greeting(url: string, key: string, dataDir: string | undefined): string {
+  return `\n  ${styled("bold", "Licentric API")}  ${url}\n\n${keyLines(url, key, dataDir)}\n  Stop with Ctrl+C.\n\n`;
 }
 
-function keyLines(url: string, key: string): string {
+function keyLines(url: string, key: string, dataDir: string | undefined): string {
   switch (key) {
     case "shown before":
       return "  The key was shown at the first start. Another one, made with it:\n\n    LICENTRIC_API_KEY=… licentric keys create\n";
     case "hidden":
-      return "  No key was made, for this is not a terminal. Stop, run `licentric keys create --show-secret`, and start\n  again, or start with --json.\n";
+      return `  No key was made, for this is not a terminal. Stop, run\n\n    licentric keys create --show-secret${dataDir === undefined ? "" : ` --data-dir ${dataDir}`}\n\n  and start again.\n`;
     default:
       return `  This test key is shown this once; set both in your environment:\n\n    export LICENTRIC_API_KEY=${key}\n    export LICENTRIC_BASE_URL=${url}\n`;
   }
