@@ -5,6 +5,7 @@ import type { ChargeMode, PaywallEvents, PaywallOptions } from "../src/index.ts"
 import { RefusedError } from "../src/index.ts";
 import { refuse } from "../src/refusal.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
+import { losing } from "./losing-gateway.ts";
 
 let ledger: TestLedger;
 let paywall: Paywall;
@@ -288,6 +289,22 @@ it.each([
   await expect(paywall.charge({ token, ...call }, options, () => "ran")).rejects.toThrow(words);
   expect(ledger.requests).toEqual([]);
 });
+
+it.each([pages("call"), pages("success"), pages("reserve")])(
+  "serves a call out of a budget that was used up by a bill whose answer was lost: %j",
+  async (options) => {
+    const gateway = losing(ledger.gateway);
+    const losingPaywall = buildPaywall({}, buildCore({}, gateway));
+    const poor = ledger.authorize("agt_poor", { budgets: { pages: 20 } });
+    const call = () =>
+      losingPaywall.charge({ token: poor, name: "report" }, { ...options, enforceBudget: true }, () => "ran");
+    gateway.fates = options.charge === "call" ? ["answer"] : ["fine", "answer"];
+    await expect(call()).rejects.toMatchObject({ code: "billing_unavailable" });
+    expect(await call()).toBe("ran");
+    await expect(call()).rejects.toMatchObject({ code: "budget_exceeded" });
+    expect(billed()).toEqual([20]);
+  },
+);
 
 describe("usage beyond what was held, whose bill is lost on its way", () => {
   it.each([
