@@ -306,6 +306,43 @@ it.each([pages("call"), pages("success"), pages("reserve")])(
   },
 );
 
+describe("usage that is recorded by itself, as its hold was gone, and whose answer is lost", () => {
+  it("serves a call out of a budget that it used up", async () => {
+    const gateway = losing(ledger.gateway);
+    const losingPaywall = buildPaywall({}, buildCore({}, gateway));
+    const poor = ledger.authorize("agt_poor", { budgets: { pages: 20 } });
+    const options = { ...pages("reserve"), enforceBudget: true };
+    const call = () =>
+      losingPaywall.charge({ token: poor, name: "report" }, options, () => {
+        ledger.lapse();
+        return "ran";
+      });
+    gateway.fates = ["fine", "fine", "answer"];
+    await expect(call()).rejects.toMatchObject({ code: "billing_unavailable" });
+    expect(await call()).toBe("ran");
+    await expect(call()).rejects.toMatchObject({ code: "budget_exceeded" });
+    expect(billed()).toEqual([20]);
+  });
+});
+
+it("finds out in few requests what is recorded, however many quantities a key was sent with", async () => {
+  const gateway = losing(ledger.gateway);
+  const losingPaywall = buildPaywall({}, buildCore({}, gateway));
+  const call = (used: number) =>
+    losingPaywall.charge({ token, name: "report" }, { meterName: "pages", charge: "success" }, (running) => {
+      running.reportUsage(used);
+      return used;
+    });
+  for (let used = 1; used <= 100; used++) {
+    gateway.fates = ["fine", used === 50 ? "answer" : "request"];
+    await expect(call(used)).rejects.toMatchObject({ code: "billing_unavailable" });
+  }
+  const before = ledger.requests.length;
+  expect(await call(70)).toBe(70);
+  expect(ledger.requests.length - before).toBeLessThan(25);
+  expect(billed().reduce((sum, quantity) => sum + quantity, 0)).toBe(70);
+});
+
 describe("usage beyond what was held, whose bill is lost on its way", () => {
   it.each([
     ["the request", "k", false],

@@ -36,6 +36,9 @@ export interface CreditsOptions {
   readonly parts: Pick<TellerParts, "refusedBy" | "optionsFor" | "record" | "metered">;
 }
 
+/** Quantities that one key is sent with at most: each may have to be asked for to find out which one is recorded. */
+const TRIED = 16;
+
 /** What was taken for a call. */
 interface Purse {
   readonly name: string;
@@ -107,7 +110,8 @@ export function createCredits({
   async function recordUnder(purse: Purse, order: Order, bill: Bill, taken: Taken, asked: Conditions) {
     const { sent } = taken;
     // Once it is known that one of the others is recorded, none of them can be recorded by asking for it.
-    for (const quantity of new Set([bill.quantity, ...sent.quantities])) {
+    const due = sent.quantities.length < TRIED ? [bill.quantity] : [];
+    for (const quantity of new Set([...due, ...sent.quantities])) {
       try {
         if (await record(purse, order, { ...bill, quantity }, sent, asked)) taken.confirm();
         return;
@@ -144,7 +148,9 @@ export function createCredits({
         else await recordUnder(purse, order, due, taken, asked);
       } catch (error) {
         const isSent = error instanceof Refused && error.mayBeRecorded;
-        const quantities = isSent ? [...new Set([...sent.quantities, left])] : sent.quantities;
+        const quantities = isSent
+          ? [...new Set([...sent.quantities, left])].slice(0, TRIED)
+          : sent.quantities;
         if (quantities.length > 0) put(purse, { ...sent, quantities, until: now() });
         putBack(purse);
         throw error;

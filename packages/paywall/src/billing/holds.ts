@@ -42,10 +42,27 @@ export function createHolds({ gateway, unserved, now, openCredit, senderOf, part
     if (agentBillingKey(order) !== undefined) return reserve(order, bill);
     const credit = openCredit(order, await senderOf(order, priceName(order)));
     await credit.lookUp(order, bill.quantity);
-    const quantity = bill.quantity - credit.quantity();
-    if (quantity <= 0) return holdOf(order, bill, await orPutBack(credit, parts.verify(order)), credit);
-    const rest = await orPutBack(credit, reserve(order, { ...bill, quantity }));
-    return holdOf(order, bill, rest.caller, credit, rest);
+    const rest = await orPutBack(credit, holdRest(order, bill, credit));
+    const caller = rest?.caller ?? (await orPutBack(credit, parts.verify(order)));
+    return holdOf(order, bill, caller, credit, rest);
+  }
+
+  /** Holds what a call may cost beyond its credit; undefined where that is nothing. */
+  async function holdRest(order: Order, bill: Bill, credit: Credit): Promise<Hold | undefined> {
+    const before = credit.quantity();
+    const reserveLeft = async () => {
+      const quantity = bill.quantity - credit.quantity();
+      return quantity > 0 ? reserve(order, { ...bill, quantity }) : undefined;
+    };
+    try {
+      return await reserveLeft();
+    } catch (error) {
+      if (!(error instanceof Refused) || error.refusal.code !== "budget_exceeded") throw error;
+      // It may be full of what was lost. What was not recorded does not fit, and is not by asking for it.
+      await credit.bill(order, bill, conditions({ ...order.policy, enforceBudget: true }), false);
+      if (credit.quantity() === before) throw error;
+      return reserveLeft();
+    }
   }
 
   /** A call that pays by its credit, and holds no more than the rest. */
