@@ -24,6 +24,7 @@ afterEach(async () => {
 const MODES: ChargeOptions[] = [
   { meterName: "api_calls", charge: "reserve" },
   { meterName: "api_calls", charge: "success", enforceBudget: true },
+  { meterName: "api_calls", charge: "success" },
 ];
 
 /** A tool that uses what it is told to. */

@@ -5,6 +5,7 @@ import type { ChargeMode, PaywallEvents, PaywallOptions } from "../src/index.ts"
 import { RefusedError } from "../src/index.ts";
 import { refuse } from "../src/refusal.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
+import { losing } from "./losing-gateway.ts";
 
 let ledger: TestLedger;
 let paywall: Paywall;
@@ -287,6 +288,59 @@ it.each([
 ])("says what is wrong with the call %j with the options %j", async (call, options, words) => {
   await expect(paywall.charge({ token, ...call }, options, () => "ran")).rejects.toThrow(words);
   expect(ledger.requests).toEqual([]);
+});
+
+it.each([pages("call"), pages("success"), pages("reserve")])(
+  "serves a call out of a budget that was used up by a bill whose answer was lost: %j",
+  async (options) => {
+    const gateway = losing(ledger.gateway);
+    const losingPaywall = buildPaywall({}, buildCore({}, gateway));
+    const poor = ledger.authorize("agt_poor", { budgets: { pages: 20 } });
+    const call = () =>
+      losingPaywall.charge({ token: poor, name: "report" }, { ...options, enforceBudget: true }, () => "ran");
+    gateway.fates = options.charge === "call" ? ["answer"] : ["fine", "answer"];
+    await expect(call()).rejects.toMatchObject({ code: "billing_unavailable" });
+    expect(await call()).toBe("ran");
+    await expect(call()).rejects.toMatchObject({ code: "budget_exceeded" });
+    expect(billed()).toEqual([20]);
+  },
+);
+
+describe("usage that is recorded by itself, as its hold was gone, and whose answer is lost", () => {
+  it("serves a call out of a budget that it used up", async () => {
+    const gateway = losing(ledger.gateway);
+    const losingPaywall = buildPaywall({}, buildCore({}, gateway));
+    const poor = ledger.authorize("agt_poor", { budgets: { pages: 20 } });
+    const options = { ...pages("reserve"), enforceBudget: true };
+    const call = () =>
+      losingPaywall.charge({ token: poor, name: "report" }, options, () => {
+        ledger.lapse();
+        return "ran";
+      });
+    gateway.fates = ["fine", "fine", "answer"];
+    await expect(call()).rejects.toMatchObject({ code: "billing_unavailable" });
+    expect(await call()).toBe("ran");
+    await expect(call()).rejects.toMatchObject({ code: "budget_exceeded" });
+    expect(billed()).toEqual([20]);
+  });
+});
+
+it("finds out in few requests what is recorded, however many quantities a key was sent with", async () => {
+  const gateway = losing(ledger.gateway);
+  const losingPaywall = buildPaywall({}, buildCore({}, gateway));
+  const call = (used: number) =>
+    losingPaywall.charge({ token, name: "report" }, { meterName: "pages", charge: "success" }, (running) => {
+      running.reportUsage(used);
+      return used;
+    });
+  for (let used = 1; used <= 100; used++) {
+    gateway.fates = ["fine", used === 50 ? "answer" : "request"];
+    await expect(call(used)).rejects.toMatchObject({ code: "billing_unavailable" });
+  }
+  const before = ledger.requests.length;
+  expect(await call(70)).toBe(70);
+  expect(ledger.requests.length - before).toBeLessThan(25);
+  expect(billed().reduce((sum, quantity) => sum + quantity, 0)).toBe(70);
 });
 
 describe("usage beyond what was held, whose bill is lost on its way", () => {

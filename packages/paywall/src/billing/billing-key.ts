@@ -1,4 +1,3 @@
-import type { Bill } from "../pricing/price-call.ts";
 import { digest } from "../util/digest.ts";
 import type { Recorded } from "./gateway.ts";
 import type { Order } from "./order.ts";
@@ -15,9 +14,12 @@ export function agentBillingKey({ call, price }: Order): string | undefined {
   return digest(call.agentKey, call.binding(), call.round(), price?.meterName, price?.quantity);
 }
 
-/** Names calls that cost the same: usage that may have been recorded for one of an agent's pays for another. */
-export function priceName({ call: { kind, name } }: Order, { meterName, quantity }: Bill): string {
-  return JSON.stringify([kind, name, meterName, quantity]);
+/**
+ * Names calls that cost the same before their handlers: usage that may have been recorded for one of an agent's pays for
+ * another, whatever each of them used.
+ */
+export function priceName({ call: { kind, name }, price }: Order): string {
+  return JSON.stringify([kind, name, price?.meterName, price?.quantity]);
 }
 
 /** When a key was sent to be recorded before, in milliseconds ago. */

@@ -1,14 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { Policy } from "../pricing/charge-options.ts";
 import type { Bill } from "../pricing/price-call.ts";
-import type { RefusalCode, RefusalDetails } from "../refusal.ts";
 import { Refused } from "../refused.ts";
 import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
 import { agentNameOf, type Caller, toCaller } from "./caller.ts";
-import type { Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
+import { type Credit, orPutBack } from "./credits.ts";
+import type { Gateway } from "./gateway.ts";
 import type { Order } from "./order.ts";
-import type { Sent, Unserved } from "./unserved.ts";
-import type { VerificationCache } from "./verification-cache.ts";
+import { conditions, type RecordTries, type TellerParts } from "./teller-parts.ts";
+import type { Sender, Sent, Unserved } from "./unserved.ts";
 
 /** Usage that is held. */
 export interface Hold {
@@ -17,118 +16,81 @@ export interface Hold {
   commit(order: Order, quantity: number): Promise<void>;
   /** Gives it back. */
   release(order: Order): Promise<void>;
-  /** Keeps what was billed for the agent's next call: nothing was delivered for it. */
+  /** Keeps what was billed for the agent's next call: nothing was delivered for it. Not where the agent named this one. */
   keep(quantity: number): void;
-}
-
-/** What the API is to check before it records anything. */
-export type Conditions = Pick<MeterRequest, "enforceBudget" | "requiredScopes">;
-
-/** The conditions of a policy. */
-export function conditions({ enforceBudget, scopes }: Pick<Policy, "enforceBudget" | "scopes">): Conditions {
-  return { ...(enforceBudget && { enforceBudget }), ...(scopes.length > 0 && { requiredScopes: scopes }) };
-}
-
-/** A key, when it was sent first, and when the last try before this one was given up, where there was one. */
-export interface RecordTries {
-  readonly key: string;
-  readonly at: number;
-  readonly until: number | undefined;
-}
-
-/** What holds need of the teller that they are a part of. */
-export interface TellerParts {
-  readonly cache: VerificationCache;
-  refused(code: RefusalCode, details?: RefusalDetails): Refused;
-  refusedBy(order: Order, answer: RefusedAnswer, bill?: Bill): Refused;
-  optionsFor(order: Order, idempotencyKey?: string): GatewayOptions;
-  accept(order: Order, caller: Caller, source: "api" | "cache", recorded: boolean): void;
-  verify(order: Order): Promise<Caller>;
-  identify(order: Order): Promise<Caller>;
-  /** Records usage under a key; which may have been recorded before. */
-  record(
-    order: Order,
-    bill: Bill,
-    tries: RecordTries,
-    asked: Conditions,
-  ): Promise<{ readonly caller: Caller; readonly duplicate: boolean }>;
-  metered(
-    order: Order,
-    caller: Caller,
-    bill: Bill,
-    key: string,
-    how: { readonly duplicate: boolean; readonly pending: boolean },
-  ): void;
-  report(order: Order, reason: string, error: unknown, bill?: Bill): void;
-}
-
-/** A reservation whose commit may have been recorded, and the quantity that it was sent with. Its id is the event's key. */
-export interface LostCommit extends Sent {
-  readonly quantity: number;
-  /**
-   * "committing": it was sent as a commit, which a release rules out. "recording": it was sent as an event by itself.
-   * "recorded": it is known to be billed.
-   */
-  readonly state: "committing" | "recording" | "recorded";
 }
 
 /** What holds need. */
 export interface HoldsOptions {
   readonly gateway: Gateway;
-  /** Commits whose answers were lost, by what their calls cost. */
-  readonly unserved: Unserved<LostCommit>;
+  readonly unserved: Unserved;
   readonly now: () => number;
+  readonly openCredit: (order: Order, from: Sender) => Credit;
+  senderOf(order: Order, name: string): Promise<Sender>;
   readonly parts: TellerParts;
 }
 
 /** Makes the holds of a teller. */
-export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
-  /** Holds what a call may cost, or has it use up what an earlier one was billed for nothing. Throws {@link Refused}. */
+export function createHolds({ gateway, unserved, now, openCredit, senderOf, parts }: HoldsOptions): {
+  /** Holds what a call may cost, or has it use up what its agent was billed for nothing. Throws {@link Refused}. */
   hold(order: Order, bill: Bill): Promise<Hold>;
 } {
   const { refused, refusedBy, optionsFor, accept, metered, report } = parts;
 
   async function hold(order: Order, bill: Bill): Promise<Hold> {
     // Under the agent's own key the API says itself what became of an earlier try.
-    if (agentBillingKey(order) !== undefined) return reserve(order, bill, undefined);
-    const name = priceName(order, bill);
-    const { tokenHash } = order.call;
-    const known = unserved.needsAgent(name, tokenHash)
-      ? await parts.identify(order)
-      : parts.cache.lastKnown(tokenHash);
-    const from = { tokenHash, agent: known && agentNameOf(known) };
-    for (;;) {
-      const lost = unserved.take(name, from)?.sent;
-      if (lost === undefined) return reserve(order, bill, name);
-      const putBack = (left: LostCommit) => unserved.put(name, left, from);
-      const credit = await findOut(order, bill, lost).catch((error: unknown) => {
-        putBack({ ...lost, until: now() });
-        throw error;
-      });
-      if (credit !== undefined) return usingUp(order, bill, credit, putBack);
-    }
+    if (agentBillingKey(order) !== undefined) return reserve(order, bill);
+    const credit = openCredit(order, await senderOf(order, priceName(order)));
+    await credit.lookUp(order, bill.quantity);
+    const rest = await orPutBack(credit, holdRest(order, bill, credit));
+    const caller = rest?.caller ?? (await orPutBack(credit, parts.verify(order)));
+    return holdOf(order, bill, caller, credit, rest);
   }
 
-  /** Finds out whether a lost commit was recorded, and rules it out where not; undefined where it was not. */
-  async function findOut(order: Order, bill: Bill, lost: LostCommit): Promise<LostCommit | undefined> {
-    const recorded: LostCommit = { ...lost, state: "recorded" };
-    if (lost.state === "recorded") return recorded;
-    if (lost.state === "committing") {
-      const answer = await gateway.release(order.token, lost.key, optionsFor(order));
-      if ("refusal" in answer) throw refusedBy(order, answer);
-      return answer.value.committed ? recorded : undefined;
-    }
+  /** Holds what a call may cost beyond its credit; undefined where that is nothing. */
+  async function holdRest(order: Order, bill: Bill, credit: Credit): Promise<Hold | undefined> {
+    const before = credit.quantity();
+    const reserveLeft = async () => {
+      const quantity = bill.quantity - credit.quantity();
+      return quantity > 0 ? reserve(order, { ...bill, quantity }) : undefined;
+    };
     try {
-      // Usage that was recorded is answered as such, whatever is left of the budget. Else it is new, and has to fit.
-      await parts.record(order, { ...bill, quantity: lost.quantity }, lost, conditions(order.policy));
-      return recorded;
+      return await reserveLeft();
     } catch (error) {
-      if (error instanceof Refused && error.refusal.code === "budget_exceeded") return undefined;
-      throw error;
+      if (!(error instanceof Refused) || error.refusal.code !== "budget_exceeded") throw error;
+      // It may be full of what was lost. What was not recorded does not fit, and is not by asking for it.
+      await credit.bill(order, bill, conditions({ ...order.policy, enforceBudget: true }), false);
+      if (credit.quantity() === before) throw error;
+      return reserveLeft();
     }
   }
 
-  async function reserve(order: Order, bill: Bill, name: string | undefined): Promise<Hold> {
+  /** A call that pays by its credit, and holds no more than the rest. */
+  function holdOf(order: Order, bill: Bill, caller: Caller, credit: Credit, rest?: Hold): Hold {
+    return {
+      caller,
+      async commit(later, quantity) {
+        const used = { ...bill, quantity };
+        await credit.bill(later, used, unbudgeted(later), false);
+        const left = quantity - credit.quantity();
+        if (left > 0) await orPutBack(credit, rest?.commit(later, left) ?? Promise.resolve());
+        else await rest?.release(later);
+        credit.spend(later, caller, { ...bill, quantity: quantity - Math.max(0, left) });
+      },
+      async release(later) {
+        credit.putBack();
+        await rest?.release(later);
+      },
+      keep(quantity) {
+        const at = now();
+        const from = { tokenHash: order.call.tokenHash, agent: agentNameOf(caller) };
+        const sent = { key: randomUUID(), at, until: at, quantities: [quantity], state: "recorded" } as const;
+        unserved.put(priceName(order), sent, from);
+      },
+    };
+  }
+
+  async function reserve(order: Order, bill: Bill): Promise<Hold> {
     const { call, policy, token } = order;
     const expiry = policy.holdFor === undefined ? {} : { expiresIn: policy.holdFor };
     const key = agentBillingKey(order) ?? randomUUID();
@@ -155,18 +117,17 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
       throw error;
     }
     const from = { tokenHash: call.tokenHash, agent: agentNameOf(caller) };
-    const lose = name === undefined ? undefined : (lost: LostCommit) => unserved.put(name, lost, from);
-    const keep = (quantity: number) => {
-      const at = now();
-      lose?.({ key: id, at, until: at, quantity, state: "recorded" });
-    };
+    const isNamed = agentBillingKey(order) !== undefined;
+    const lose = isNamed ? undefined : (sent: Sent) => unserved.put(priceName(order), sent, from);
+    // Where its agent has named the call, a repetition goes on where it failed.
+    const keep = () => undefined;
     return { caller, release, keep, commit: committing({ order, bill, id, caller, lose }) };
   }
 
   /** Bills what was held, by however many tries that takes. */
   function committing({ order, bill, id, caller, lose }: Held): Hold["commit"] {
     let tries: RecordTries | undefined;
-    let state: LostCommit["state"] = "committing";
+    let state: Sent["state"] = "committing";
     return async (later, quantity) => {
       const used = { ...bill, quantity };
       tries ??= { key: id, at: now(), until: undefined };
@@ -180,7 +141,7 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
       } catch (error) {
         tries = { key: id, at, until: now() };
         if (error instanceof Refused && error.mayBeRecorded)
-          lose?.({ key: id, at, until: now(), quantity, state });
+          lose?.({ key: id, at, until: now(), quantities: [quantity], state });
         throw error;
       }
     };
@@ -208,57 +169,13 @@ export function createHolds({ gateway, unserved, now, parts }: HoldsOptions): {
     }
     if ("refusal" in committed || committed.value.lapsed) {
       onRecording();
-      // As a commit, it is not bound by what is left of a budget: that may be full of this very hold.
-      const asked = conditions({ enforceBudget: false, scopes: later.policy.scopes });
-      return (await parts.record(later, used, tries, asked)).duplicate;
+      return (await parts.record(later, used, tries, unbudgeted(later))).duplicate;
     }
     const { event } = committed.value;
     const before = triesOf(at, committed.retried ? now() : until, now());
     if (agentBillingKey(later) !== undefined && isOfEarlierCall(event, before))
       throw refused("idempotency_replay", { hasRun: later.settles });
     return event?.duplicate === true;
-  }
-
-  /** Has a call pay by what is recorded and was not delivered, and hold the rest alone. */
-  async function usingUp(
-    order: Order,
-    bill: Bill,
-    credit: LostCommit,
-    putBack: (credit: LostCommit) => void,
-  ): Promise<Hold> {
-    const left = bill.quantity - credit.quantity;
-    let caller: Caller;
-    let rest: Hold | undefined;
-    try {
-      if (left > 0) rest = await reserve(order, { ...bill, quantity: left }, priceName(order, bill));
-      caller = rest?.caller ?? (await parts.verify(order));
-    } catch (error) {
-      putBack(credit);
-      throw error;
-    }
-    return {
-      caller,
-      async commit(later, quantity) {
-        const paid = Math.min(quantity, credit.quantity);
-        if (quantity === paid) await rest?.release(later);
-        else
-          await rest?.commit(later, quantity - paid).catch((error: unknown) => {
-            putBack(credit);
-            throw error;
-          });
-        if (paid < credit.quantity) putBack({ ...credit, quantity: credit.quantity - paid });
-        metered(order, caller, { ...bill, quantity: paid }, credit.key, { duplicate: true, pending: false });
-      },
-      async release(later) {
-        putBack(credit);
-        await rest?.release(later);
-      },
-      keep(quantity) {
-        const paid = Math.min(quantity, credit.quantity);
-        putBack({ ...credit, quantity: paid });
-        if (quantity > paid) rest?.keep(quantity - paid);
-      },
-    };
   }
 
   return { hold };
@@ -271,8 +188,11 @@ interface Held {
   readonly id: string;
   readonly caller: Caller;
   /** Remembers a commit that may have been recorded; undefined where the agent's own key does. */
-  readonly lose: ((lost: LostCommit) => void) | undefined;
+  readonly lose: ((sent: Sent) => void) | undefined;
 }
+
+/** As a commit, usage is not bound by what is left of a budget: that may be full of the very hold. */
+const unbudgeted = ({ policy: { scopes } }: Order) => conditions({ enforceBudget: false, scopes });
 
 const NOT_COMMITTED = "a hold could not be committed, so the result was not delivered";
 

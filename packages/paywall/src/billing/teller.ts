@@ -7,11 +7,13 @@ import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../re
 import { Refused } from "../refused.ts";
 import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
 import { agentNameOf, type Caller, toCaller } from "./caller.ts";
+import { createCredits, orPutBack } from "./credits.ts";
 import type { Gateway, GatewayOptions, RefusedAnswer } from "./gateway.ts";
 import { reasonForOwner } from "./gateway.ts";
-import { type Conditions, conditions, createHolds, type Hold, type RecordTries } from "./holds.ts";
+import { createHolds, type Hold } from "./holds.ts";
 import type { Order } from "./order.ts";
-import { createUnserved, type Sent } from "./unserved.ts";
+import { type Conditions, conditions, type Recording, type RecordTries } from "./teller-parts.ts";
+import { createUnserved, type Sender, type Sent } from "./unserved.ts";
 import type { VerificationCache } from "./verification-cache.ts";
 
 /** What a teller needs. */
@@ -27,6 +29,13 @@ export interface TellerOptions {
   readonly now: () => number;
 }
 
+/** Who was billed. */
+export interface Metered {
+  readonly caller: Caller;
+  /** Whether the key that its agent has named it by was recorded before: by a try of its own, or for another call. */
+  readonly isRepeated: boolean;
+}
+
 /** Asks the API who calls and has it bill them. Every method throws {@link Refused}. */
 export interface Teller {
   refuse(code: RefusalCode, details?: RefusalDetails): Refused;
@@ -39,7 +48,7 @@ export interface Teller {
    *
    * @param known - who calls, where that was found out already
    */
-  meter(order: Order, bill: Bill, known?: Caller): Promise<Caller>;
+  meter(order: Order, bill: Bill, known?: Caller): Promise<Metered>;
   hold(order: Order, bill: Bill): Promise<Hold>;
   /** Notes usage in the journal; by a request where it takes no more. */
   note(order: Order, caller: Caller, bill: Bill): Promise<void>;
@@ -56,7 +65,7 @@ export function createTeller(options: TellerOptions): Teller {
     const known = cache.lastKnown(tokenHash);
     return known && agentNameOf(known);
   };
-  const unserved = createUnserved<Sent>(agentOf, now);
+  const unserved = createUnserved(agentOf, now);
 
   const refused = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
 
@@ -120,23 +129,38 @@ export function createTeller(options: TellerOptions): Teller {
 
   const identify = async (order: Order) => lastKnown(order) ?? (await verify(order));
 
-  async function meter(order: Order, bill: Bill, known?: Caller): Promise<Caller> {
+  /** For whom an order pays; its agent only where that has to be known to say which keys of a name are its own. */
+  async function senderOf(order: Order, name: string, known?: Caller): Promise<Sender> {
     const { tokenHash } = order.call;
-    const own = agentBillingKey(order);
-    const name = own ?? priceName(order, bill);
     const sender = known ?? (unserved.needsAgent(name, tokenHash) ? await identify(order) : lastKnown(order));
-    const from = { tokenHash, agent: sender && agentNameOf(sender) };
-    const left = unserved.take(name, from);
-    const { key, at } = left?.sent ?? { key: own ?? randomUUID(), at: now() };
+    return { tokenHash, agent: sender && agentNameOf(sender) };
+  }
+
+  async function meter(order: Order, bill: Bill, known?: Caller): Promise<Metered> {
+    const own = agentBillingKey(order);
+    if (own !== undefined) return meterNamed(order, bill, own, await senderOf(order, own, known));
+    const credit = openCredit(order, await senderOf(order, priceName(order), known));
+    await credit.lookUp(order, bill.quantity);
+    await credit.bill(order, bill, conditions(order.policy), true);
+    const caller = credit.caller() ?? known ?? (await orPutBack(credit, verify(order)));
+    credit.spend(order, caller, bill);
+    return { caller, isRepeated: false };
+  }
+
+  /** Bills a call under the key that its agent has named it by. */
+  async function meterNamed(order: Order, bill: Bill, own: string, from: Sender): Promise<Metered> {
+    const left = unserved.take(own, from);
+    const at = left?.sent.at ?? now();
     try {
-      const tries = { key, at, until: left?.sent.until };
-      const { caller, duplicate } = await record(order, bill, tries, conditions(order.policy));
-      if (duplicate) left?.confirm();
-      metered(order, caller, bill, key, { duplicate, pending: false });
-      return caller;
+      const tries = { key: own, at, until: left?.sent.until };
+      const { caller, duplicate, wasRecorded } = await record(order, bill, tries, conditions(order.policy));
+      if (wasRecorded) left?.confirm();
+      metered(order, caller, bill, own, { duplicate, pending: false });
+      return { caller, isRepeated: duplicate };
     } catch (error) {
-      if (error instanceof Refused && (error.mayBeRecorded || left !== undefined))
-        unserved.put(name, { key, at, until: now() }, from);
+      const isLost = error instanceof Refused && (error.mayBeRecorded || left !== undefined);
+      const sent = { key: own, at, until: now(), quantities: [bill.quantity], state: "recording" } as const;
+      if (isLost) unserved.put(own, sent, from);
       throw error;
     }
   }
@@ -146,7 +170,7 @@ export function createTeller(options: TellerOptions): Teller {
     bill: Bill,
     { key, at, until }: RecordTries,
     asked: Conditions,
-  ): Promise<{ readonly caller: Caller; readonly duplicate: boolean }> {
+  ): Promise<Recording> {
     const { tokenHash } = order.call;
     const askedAt = Date.now();
     const answer = await gateway.verify(order.token, { ...bill, ...asked }, optionsFor(order, key));
@@ -158,21 +182,40 @@ export function createTeller(options: TellerOptions): Teller {
     const tries = triesOf(at, answer.retried ? now() : until, now());
     if (agentBillingKey(order) !== undefined && isOfEarlierCall(event, tries))
       throw refused("idempotency_replay", { hasRun: order.settles });
-    return { caller, duplicate: event?.duplicate === true };
+    const duplicate = event?.duplicate === true;
+    return { caller, duplicate, wasRecorded: duplicate && !answer.retried };
   }
 
+  const openCredit = createCredits({
+    gateway,
+    unserved,
+    now,
+    parts: { refusedBy, optionsFor, record, metered },
+  });
   const { hold } = createHolds({
     gateway,
-    unserved: createUnserved(agentOf, now),
+    unserved,
     now,
-    parts: { refused, refusedBy, optionsFor, accept, verify, identify, record, metered, report, cache },
+    openCredit,
+    senderOf,
+    parts: { refused, refusedBy, optionsFor, accept, verify, record, metered, report, cache },
   });
 
   async function note(order: Order, caller: Caller, bill: Bill): Promise<void> {
-    const name = priceName(order, bill);
+    const { quantity } = bill;
+    const name = priceName(order);
     const sender = { tokenHash: order.call.tokenHash, agent: agentNameOf(caller) };
     const at = now();
-    const sent = unserved.take(name, sender)?.sent ?? { key: randomUUID(), at, until: at };
+    // The journal cannot be told that another quantity is recorded.
+    const isSame = ({ state, quantities }: Sent) =>
+      state === "recording" && quantities.every((tried) => tried === quantity);
+    const sent: Sent = unserved.take(name, sender, isSame)?.sent ?? {
+      key: randomUUID(),
+      at,
+      until: at,
+      quantities: [quantity],
+      state: "recording",
+    };
     const idempotencyKey = sent.key;
     try {
       if (options.journal === undefined) throw new TypeError("this paywall keeps no journal");

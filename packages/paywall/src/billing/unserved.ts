@@ -4,6 +4,13 @@ import { createExpiringMap } from "../util/expiring-map.ts";
 /** A key under which usage was sent to be recorded. */
 export interface Sent {
   readonly key: string;
+  /** What it was sent with: one of these is recorded at most. */
+  readonly quantities: readonly number[];
+  /**
+   * "committing": it is a reservation's id, and was sent as its commit, which a release rules out. "recording": it was
+   * sent as an event's. "recorded": it is known to be billed, and its quantity is what is left of that.
+   */
+  readonly state: "committing" | "recording" | "recorded";
   /** When it was sent first. */
   readonly at: number;
   /** When the last try was given up. */
@@ -11,8 +18,8 @@ export interface Sent {
 }
 
 /** What was taken, to be sent once more. */
-export interface Taken<Value> {
-  readonly sent: Value;
+export interface Taken {
+  readonly sent: Sent;
   /** The API says that the key was recorded for this agent before: no other can have sent it. */
   confirm(): void;
 }
@@ -24,22 +31,24 @@ export interface Sender {
 }
 
 /** Keys whose usage the API may have recorded although nothing was served: the next such call uses them up. */
-export interface Unserved<Value extends Sent = Sent> {
-  put(name: string, sent: Value, sender: Sender): void;
+export interface Unserved {
+  put(name: string, sent: Sent, sender: Sender): void;
   /** Whether the sender's agent has to be known to say which of these keys is its own. */
   needsAgent(name: string, tokenHash: TokenHash): boolean;
   /**
    * Takes a key of the same agent. Where the agent of a key was never known, any agent may try it, once: the API
    * keeps each agent's keys apart, so the key records a new event for whoever it does not belong to.
+   *
+   * @param fits - which keys may be taken; any by default
    */
-  take(name: string, sender: Sender): Taken<Value> | undefined;
+  take(name: string, sender: Sender, fits?: (sent: Sent) => boolean): Taken | undefined;
 }
 
-interface Entry<Value> extends Sender {
+interface Entry extends Sender {
   readonly id: string;
   readonly name: string;
-  readonly sent: Value;
-  /** Agents that have tried the key, whose own it was not. */
+  readonly sent: Sent;
+  /** Agents that have tried the key while it was not known to be theirs. */
   readonly tried: Set<string>;
 }
 
@@ -50,12 +59,12 @@ const HOUR = 3_600_000;
  *
  * @param agentOf - the agent of a token, where it has become known by now
  */
-export function createUnserved<Value extends Sent>(
+export function createUnserved(
   agentOf: (tokenHash: TokenHash) => string | undefined,
   now: () => number,
-): Unserved<Value> {
-  const byName = new Map<string, Set<Entry<Value>>>();
-  const entries = createExpiringMap<Entry<Value>>({
+): Unserved {
+  const byName = new Map<string, Set<Entry>>();
+  const entries = createExpiringMap<Entry>({
     limit: 10_000,
     ttl: HOUR,
     now,
@@ -67,7 +76,13 @@ export function createUnserved<Value extends Sent>(
   });
   let count = 0;
   const named = (name: string) => [...(byName.get(name) ?? [])].filter(({ id }) => entries.get(id));
-  const agentIn = ({ agent, tokenHash }: Entry<Value>) => agent ?? agentOf(tokenHash);
+  const agentIn = ({ agent, tokenHash }: Entry) => agent ?? agentOf(tokenHash);
+  /** Forgets a key that its own agent has used up since, under a token that was not known to be the same agent's. */
+  function isSpent(entry: Entry, agent: string | undefined): boolean {
+    if (agent === undefined || agentIn(entry) !== agent || !entry.tried.has(agent)) return false;
+    entries.delete(entry.id);
+    return true;
+  }
 
   return {
     put(name, sent, { tokenHash, agent }) {
@@ -79,10 +94,12 @@ export function createUnserved<Value extends Sent>(
     },
     needsAgent(name, tokenHash) {
       const found = named(name);
-      return found.length > 0 && !found.some((entry) => entry.tokenHash === tokenHash);
+      return (
+        found.length > 0 && !found.some((entry) => entry.tokenHash === tokenHash && entry.tried.size === 0)
+      );
     },
-    take(name, { tokenHash, agent }) {
-      const found = named(name);
+    take(name, { tokenHash, agent }, fits = () => true) {
+      const found = named(name).filter((entry) => fits(entry.sent) && !isSpent(entry, agent));
       const own = found.find(
         (entry) => entry.tokenHash === tokenHash || (agent !== undefined && agentIn(entry) === agent),
       );

@@ -39,6 +39,8 @@ export interface Admission {
   readonly caller: Caller;
   /** Whether it is billed, now or once its handler has run: what costs nothing pays for nothing that it calls. */
   readonly isBilled: boolean;
+  /** Whether its bill was recorded before: what that paid for may have been run. */
+  readonly isRepeated?: boolean;
   /**
    * Whether what its handler calls is in its price: it is billed, unless it fails. What is priced by its result may
    * come to nothing.

@@ -110,6 +110,10 @@ export function createRepetitions(
       const entered = admission.isBilled
         ? replays.enter(call, admission.caller)
         : await enter(call, gate, admission.caller);
+      // Its agent was not known to be that of a call which has run.
+      const passage =
+        admission.isRepeated && entered instanceof Promise && (await given(await entered, call, gate));
+      if (passage) return passage;
       if (typeof entered === "string" || entered instanceof Promise) return { admission, slot: undefined };
       return "end" in entered ? { admission, slot: entered } : entered;
     } finally {

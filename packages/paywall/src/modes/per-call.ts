@@ -37,7 +37,10 @@ export function createPerCall(
       // A key has to be looked up before the handler runs, and so has a budget: both need the API's answer.
       const canWait = background && !policy.enforceBudget && call.agentKey === undefined;
       // Once this is billed the handler starts, whatever the call's signal says by then.
-      if (!canWait) return admissions.paidBy(order, price, await teller.meter(order, price));
+      if (!canWait) {
+        const { caller, isRepeated } = await teller.meter(order, price);
+        return { ...admissions.paidBy(order, price, caller), isRepeated };
+      }
       const caller = await teller.verify(order);
       call.signal?.throwIfAborted();
       return admissions.paidBy(order, price, caller, (later) => teller.note(later, caller, price));

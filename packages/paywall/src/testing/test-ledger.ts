@@ -94,8 +94,12 @@ export function createTestLedger(): TestLedger {
     return { meterName, limit, used, remaining: Math.max(0, limit - used), status, resetsAt: null };
   };
 
-  /** The agent, or why it is refused: the checks that come before anything is recorded. */
-  function check(token: string, request: MeterRequest): TestAgent | ReturnType<typeof refused> {
+  /**
+   * The agent, or why it is refused: the checks that come before anything is recorded.
+   *
+   * @param key - where it was recorded under this before, no budget is asked
+   */
+  function check(token: string, request: MeterRequest, key?: string): TestAgent | ReturnType<typeof refused> {
     if (refusing !== undefined) return refused(refusing.code, refusing.details);
     const agent = agents.get(token);
     if (agent === undefined || agent.expiresAt.getTime() <= Date.now()) return refused("invalid_token");
@@ -103,18 +107,17 @@ export function createTestLedger(): TestLedger {
     if (missing) return refused("insufficient_scope", { requiredScopes: request.requiredScopes });
     const { meterName, quantity = 1, enforceBudget } = request;
     const budget = meterName === undefined ? undefined : budgetOf(agent, meterName);
-    if (enforceBudget && budget !== undefined && budget.used + quantity > budget.limit)
+    const isKnown = key !== undefined && recordedUnder(agent.agentId, key) !== undefined;
+    if (enforceBudget && !isKnown && budget !== undefined && budget.used + quantity > budget.limit)
       return refused("budget_exceeded", { budget });
     return agent;
   }
 
-  const recordedUnder = (event: RecordedUsage) =>
-    usage.find(
-      ({ agentId, idempotencyKey }) => agentId === event.agentId && idempotencyKey === event.idempotencyKey,
-    );
+  const recordedUnder = (by: string, key: string) =>
+    usage.find(({ agentId, idempotencyKey }) => agentId === by && idempotencyKey === key);
 
   function record(event: RecordedUsage): Recorded {
-    const first = recordedUnder(event);
+    const first = recordedUnder(event.agentId, event.idempotencyKey);
     if (first !== undefined) return { duplicate: true, age: Date.now() - (recordedAt.get(first) ?? 0) };
     usage.push(event);
     recordedAt.set(event, Date.now());
@@ -138,12 +141,12 @@ export function createTestLedger(): TestLedger {
   const gateway: Gateway = {
     async verify(token, request, { idempotencyKey }) {
       requests.push("verify");
-      const agent = check(token, request);
+      const agent = check(token, request, idempotencyKey);
       if ("refusal" in agent) return agent;
       const { meterName, quantity = 1 } = request;
       if (meterName === undefined) return answered(verified(agent));
       const usage = { agentId: agent.agentId, meterName, quantity, idempotencyKey };
-      const first = recordedUnder(usage);
+      const first = recordedUnder(agent.agentId, idempotencyKey);
       if (first !== undefined && (first.meterName !== meterName || first.quantity !== quantity))
         return refused("idempotency_conflict");
       const event = record(usage);
