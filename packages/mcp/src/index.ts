@@ -21,6 +21,7 @@ export type {
 } from "@licentric/paywall/adapter";
 export {
   type BearerAuthOptions,
+  bearerToken,
   type ProtectedResourceMetadata,
   protectedResourceMetadata,
   protectedResourceMetadataUrl,

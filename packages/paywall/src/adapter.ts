@@ -25,6 +25,7 @@ export {
 } from "./create-paywall.ts";
 export { readAgentKey } from "./credential/agent-key.ts";
 export {
+  bearerToken,
   type CredentialRequest,
   findToken,
   hashToken,
