@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
@@ -16,8 +17,16 @@ export interface TestAnswer {
   readonly body: string | AsyncIterable<string>;
 }
 
-/** A handler behind `POST /report`, whatever serves it. */
-export type TestHandler = (call: RunningCall, body: unknown) => Promise<TestAnswer> | TestAnswer;
+/**
+ * A handler behind `POST /report`, whatever serves it.
+ *
+ * @param gone - resolves when the server has learned that the client has gone
+ */
+export type TestHandler = (
+  call: RunningCall,
+  body: unknown,
+  gone: Promise<unknown>,
+) => Promise<TestAnswer> | TestAnswer;
 
 /** What the route costs, in words that every framework's options have. */
 export interface TestCharge {
@@ -51,7 +60,7 @@ function webRoute(paywall: Paywall, charge: TestCharge, handler: TestHandler) {
       status = 200,
       headers = {},
       body,
-    } = await handler(call, text === "" ? undefined : JSON.parse(text));
+    } = await handler(call, text === "" ? undefined : JSON.parse(text), once(request.signal, "abort"));
     return new Response(typeof body === "string" ? body : streamOf(body), { status, headers });
   });
 }
@@ -85,7 +94,11 @@ const serveHono: ServeRoute = async (paywall, charge, handler) => {
 const serveExpress: ServeRoute = async (paywall, charge, handler) => {
   const app = express();
   app.post("/report", express.json(), paywall.middleware(charge), async (request, response) => {
-    const { status = 200, headers = {}, body } = await handler(paywall.callOf(request), request.body);
+    const {
+      status = 200,
+      headers = {},
+      body,
+    } = await handler(paywall.callOf(request), request.body, once(response, "close"));
     response.status(status).set(headers);
     if (typeof body === "string") response.send(body);
     else Readable.from(bytes(body), { objectMode: false }).pipe(response);
@@ -100,7 +113,11 @@ const serveFastify: ServeRoute = async (paywall, charge, handler) => {
   const app = Fastify();
   await app.register(paywallPlugin, { paywall });
   app.post("/report", { config: { charge } }, async (request, reply) => {
-    const { status = 200, headers = {}, body } = await handler(paywall.callOf(request), request.body);
+    const {
+      status = 200,
+      headers = {},
+      body,
+    } = await handler(paywall.callOf(request), request.body, once(reply.raw, "close"));
     reply.code(status).headers(headers);
     return typeof body === "string" ? body : Readable.from(bytes(body), { objectMode: false });
   });

@@ -6,6 +6,7 @@ import type { Refusal } from "../refusal.ts";
 import { RefusedError } from "../refused-error.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
+import { fieldsOf, followResponse } from "./node-response.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { WholeResponse } from "./whole-response.ts";
 
@@ -76,7 +77,7 @@ export async function paywallPlugin(
     // A route that was there before this plugin was loaded has run no `onRoute`.
     const route = routes.get(config.charge) ?? add(config.charge, `${request.method} ${url}`);
     const target = targetOf(route, request.method, request.url);
-    const call = await toHttpCall(core, target, toHttpRequest(request, followReply(reply)));
+    const call = await toHttpCall(core, target, toHttpRequest(request, followResponse(reply.raw)));
     if ("code" in call) return send(reply, refusalResponse(call));
     let hasBegun = false;
     let begin: () => void = () => undefined;
@@ -177,11 +178,12 @@ function ranOf(reply: FastifyReply, payload: unknown): Ran {
 function wholeOf(reply: FastifyReply, payload: unknown): WholeResponse | undefined {
   const isEmpty = payload === undefined || payload === null;
   if (!isEmpty && typeof payload !== "string" && !(payload instanceof Uint8Array)) return undefined;
-  const headers = Object.entries(reply.getHeaders()).flatMap(([name, value]) =>
-    [value ?? []].flat().map((each) => [name, String(each)] as const),
-  );
   return new WholeResponse(
-    { status: reply.statusCode, statusText: reply.raw.statusMessage ?? "", headers },
+    {
+      status: reply.statusCode,
+      statusText: reply.raw.statusMessage ?? "",
+      headers: fieldsOf(reply.getHeaders()),
+    },
     isEmpty ? null : Uint8Array.from(Buffer.from(payload)),
   );
 }
@@ -244,15 +246,6 @@ function endGone(reply: FastifyReply, passed: Passing): boolean {
   return true;
 }
 
-/** A signal that aborts where the client goes before anything was sent to it. */
-function followReply({ raw }: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  raw.once("close", () => {
-    if (!raw.headersSent) controller.abort(new Error("the client has closed the connection"));
-  });
-  return controller.signal;
-}
-
 function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpRequest {
   return {
     method: request.method,
@@ -263,13 +256,10 @@ function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpReques
     async body() {
       const { body } = request;
       if (typeof body !== "object" || body === null || !(Symbol.asyncIterator in body)) return body;
-      throw new UnreadableBody(UNCOMPARED, ADVICE);
+      throw new UnreadableBody(ADVICE);
     },
   };
 }
-
-const UNCOMPARED =
-  "This server cannot compare the bodies of requests of this content type that have an Idempotency-Key. Send none. Nothing was run or charged.";
 
 const ADVICE =
   "paywallPlugin: a request with an Idempotency-Key was refused, as its body is a stream, which cannot tell a repetition from another request; parse its content type whole";

@@ -34,14 +34,17 @@ export class UnreadableBody extends Error {
   readonly advice: string | undefined;
 
   /**
-   * @param message - a sentence for the agent
    * @param advice - a sentence for the owner
+   * @param message - a sentence for the agent
    */
-  constructor(message: string, advice?: string) {
+  constructor(advice?: string, message: string = UNCOMPARED) {
     super(message);
     this.advice = advice;
   }
 }
+
+const UNCOMPARED =
+  "This server cannot compare the bodies of requests of this content type that have an Idempotency-Key. Send none. Nothing was run or charged.";
 
 /** Most bytes that the body of a request with an `Idempotency-Key` may have. */
 export const KEYED_BODY_SIZE = 1_048_576;

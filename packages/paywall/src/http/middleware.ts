@@ -6,7 +6,7 @@ import { member } from "../util/record.ts";
 import { timerDelay } from "../util/timer-delay.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
-import { type HeldResponse, holdEnd, type ResponseEnd, sendWhole } from "./node-response.ts";
+import { followResponse, type HeldResponse, holdEnd, type ResponseEnd, sendWhole } from "./node-response.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { WholeResponse } from "./whole-response.ts";
 
@@ -112,15 +112,6 @@ function ranOf(response: ServerResponse, held: HeldResponse, end: ResponseEnd): 
   };
 }
 
-/** A signal that aborts where the client goes before anything was sent to it. */
-function followResponse(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once("close", () => {
-    if (!response.headersSent) controller.abort(new Error("the client has closed the connection"));
-  });
-  return controller.signal;
-}
-
 /** The path and query that were asked for, wherever a router is mounted. */
 function urlOf(request: IncomingMessage): string {
   const original = member(request, "originalUrl");
@@ -145,7 +136,6 @@ function bodyOf(request: IncomingMessage): unknown {
   const body = member(request, "body");
   if (request.readableDidRead && body !== undefined) return body;
   throw new UnreadableBody(
-    "This server cannot compare the bodies of requests of this content type that have an Idempotency-Key. Send none. Nothing was run or charged.",
     "paywall.middleware: a request with an Idempotency-Key was refused, as nothing had read its body, which tells a repetition from another request; put a body parser such as express.json() before the paywall",
   );
 }

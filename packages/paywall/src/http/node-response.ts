@@ -162,6 +162,24 @@ function setHead(response: ServerResponse, { statusCode, statusMessage, fields }
   Object.assign(response, { statusCode, statusMessage });
 }
 
+/** Headers as a whole response has them: several of one name beside each other. */
+export function fieldsOf(
+  headers: Readonly<Record<string, number | string | string[] | undefined>>,
+): WholeResponse["headers"] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((each) => [name, String(each)] as const),
+  );
+}
+
+/** A signal that aborts where the client goes before anything was sent to it. */
+export function followResponse(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.headersSent) controller.abort(new Error("the client has closed the connection"));
+  });
+  return controller.signal;
+}
+
 /** Sends a whole response. */
 export function sendWhole(
   response: ServerResponse,
@@ -179,9 +197,7 @@ export function sendWhole(
 function wholeOf(response: ServerResponse, [chunk, encoding]: Parameters<End>): WholeResponse | undefined {
   const body = bytesOf(chunk, encoding);
   if (body === undefined || (body?.byteLength ?? 0) > WHOLE_BODY_SIZE) return undefined;
-  const headers = Object.entries(response.getHeaders()).flatMap(([name, value]) =>
-    [value ?? []].flat().map((each) => [name, String(each)] as const),
-  );
+  const headers = fieldsOf(response.getHeaders());
   const { statusCode, statusMessage } = response;
   return new WholeResponse({ status: statusCode, statusText: statusMessage ?? "", headers }, body);
 }

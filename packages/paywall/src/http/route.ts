@@ -190,7 +190,6 @@ async function readKeyedBody(request: Request): Promise<string | undefined> {
   if (request.body === null) return undefined;
   if (request.bodyUsed)
     throw new UnreadableBody(
-      UNCOMPARED,
       "paywall.route: the request's body was read before the paywall saw it, so that repetitions under an Idempotency-Key cannot be told from other requests; read it in the handler",
     );
   const digest = createHash("sha256");
@@ -201,14 +200,11 @@ async function readKeyedBody(request: Request): Promise<string | undefined> {
     if (size > KEYED_BODY_SIZE) {
       // Neither copy is read on. They wait for each other, so nobody waits for them.
       for (const copy of [reader, request.body]) copy?.cancel().catch(() => undefined);
-      throw new UnreadableBody(TOO_LARGE);
+      throw new UnreadableBody(undefined, TOO_LARGE);
     }
     digest.update(read.value);
   }
   return digest.digest("base64url");
 }
-
-const UNCOMPARED =
-  "This server cannot compare the bodies of requests with an Idempotency-Key. Send none. Nothing was run or charged.";
 
 const TOO_LARGE = `A request with an Idempotency-Key has a body of at most ${KEYED_BODY_SIZE} bytes. Send a smaller one, or no key. Nothing was run or charged.`;
