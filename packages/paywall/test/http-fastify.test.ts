@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Readable } from "node:stream";
 import Fastify, { type FastifyInstance } from "fastify";
 import { describe, expect, it, vi } from "vitest";
@@ -95,9 +96,9 @@ describe("Fastify's plugin", () => {
       });
       const source = Readable.from(["a", "b"]);
       const url = await listenFastify((app) =>
-        app.get("/report", { config: { charge } }, async () => {
+        app.get("/report", { config: { charge } }, async (_request, { raw }) => {
           begin();
-          await new Promise((resolve) => setTimeout(resolve, 100));
+          await once(raw, "close");
           return source;
         }),
       );

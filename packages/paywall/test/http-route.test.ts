@@ -24,13 +24,12 @@ describe("a web-standard route", () => {
     const sent = { headers: { "idempotency-key": "k" } };
     await expect(route(web(sent)).then((response) => response.text())).rejects.toThrow();
     expect(books()).toEqual([[], 0]);
-    const again = await Promise.race([
-      route(web(sent))
-        .then((response) => response.text())
-        .catch(() => "threw"),
-      new Promise((resolve) => setTimeout(resolve, 1_000, "hangs")),
-    ]);
-    expect(again).not.toBe("hangs");
+    // Whatever the repetition comes to, it ends.
+    await route(web(sent)).then(
+      (response) => response.text().catch(() => "threw"),
+      () => "threw",
+    );
+    expect(books()).toEqual([[], 0]);
   });
 
   it("takes a network error for a failure", async () => {
