@@ -15,14 +15,14 @@ import {
   toPolicy,
   type VerifierOptions,
 } from "@licentric/paywall/adapter";
-import { type AnyHandler, guardHandler } from "./server/handler.ts";
-import { identityOf } from "./server/identity.ts";
-import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
-import { createPassages } from "./server/passages.ts";
+import { createPassages } from "./handler/handler-charges.ts";
+import { identityOf } from "./handler/identity.ts";
+import type { ServedGate, ServedKind } from "./handler/request-scope.ts";
+import { type AnyHandler, guardHandler } from "./handler/wrap-handler.ts";
+import { checkMcpOptions, type PaywallOptions } from "./options.ts";
+import { createTaskOwners } from "./protocol/task-owners.ts";
 import { guardServer } from "./server/protect.ts";
-import type { ServedGate, ServedKind } from "./server/request-scope.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
-import { createTaskOwners } from "./server/task-owners.ts";
 
 /** What a single handler costs. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {

@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { buildCore, toPolicy } from "@licentric/paywall/adapter";
 import { createTestLedger } from "@licentric/paywall/testing";
 import { expect, it } from "vitest";
-import { createPassages } from "../src/server/passages.ts";
+import { createPassages } from "../src/handler/handler-charges.ts";
 import { createTestPaywall } from "../src/testing.ts";
 
 it("leaves the heap where it was after 100,000 calls of 20,000 agents", { timeout: 120_000 }, async () => {

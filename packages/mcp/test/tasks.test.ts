@@ -8,7 +8,7 @@ import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/
 import { CallToolRequestSchema, CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { createTaskOwners } from "../src/server/task-owners.ts";
+import { createTaskOwners } from "../src/protocol/task-owners.ts";
 import { createTestPaywall, type TestPaywall } from "../src/testing.ts";
 import { text } from "./connect.ts";
 

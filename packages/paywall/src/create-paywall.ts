@@ -1,18 +1,18 @@
 import type { IncomingMessage } from "node:http";
 import type { Caller } from "./billing/caller.ts";
+import type { Call } from "./call/call.ts";
 import { endingOf, passageOf } from "./call/charge.ts";
-import type { Gate } from "./call/gate.ts";
-import type { Call } from "./call.ts";
-import { createCore, type PaywallCore } from "./core.ts";
+import type { Gate } from "./call/charged-target.ts";
 import { readAgentKey } from "./credential/agent-key.ts";
 import { hashToken } from "./credential/token.ts";
 import type { PaywallEvents, PaywallListener } from "./events.ts";
 import type { HttpOptions } from "./http/http-options.ts";
 import { createMiddleware, type Middleware } from "./http/middleware.ts";
 import { createRoute, type WrapRoute } from "./http/route.ts";
-import { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
+import { checkPaywallOptions, type PaywallOptions } from "./options.ts";
+import { createCore, type PaywallCore } from "./paywall-core.ts";
 import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
-import { RefusedError } from "./refused-error.ts";
+import { RefusedError } from "./refusal/refused-error.ts";
 import { type Fingerprint, fingerprint } from "./util/digest.ts";
 
 /** A call of anything that an agent can ask for. */

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { buildCore } from "../src/core.ts";
 import { buildPaywall, type Paywall } from "../src/create-paywall.ts";
 import type { ChargeMode, PaywallEvents, PaywallOptions } from "../src/index.ts";
 import { RefusedError } from "../src/index.ts";
-import { refuse } from "../src/refusal.ts";
+import { buildCore } from "../src/paywall-core.ts";
+import { refuse } from "../src/refusal/refusal.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
 import { losing } from "./losing-gateway.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { buildCore } from "../src/core.ts";
 import { buildPaywall, type Paywall } from "../src/create-paywall.ts";
 import type { PaywallEvents } from "../src/index.ts";
+import { buildCore } from "../src/paywall-core.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
 import {
   SERVERS,

@@ -1,5 +1,5 @@
 import type { Answer, Gateway } from "../src/billing/gateway.ts";
-import { refuse } from "../src/refusal.ts";
+import { refuse } from "../src/refusal/refusal.ts";
 
 /** What becomes of a request. */
 export type Fate =

@@ -1,6 +1,6 @@
 import type { Policy } from "@licentric/paywall/adapter";
-import { asPrivate } from "./private-result.ts";
-import type { ServedKind } from "./request-scope.ts";
+import type { ServedKind } from "../handler/request-scope.ts";
+import { asPrivate } from "../protocol/cache-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { Policy } from "@licentric/paywall/adapter";
 import { isRecord, member } from "@licentric/paywall/adapter";
-import { META_PREFIX } from "./meta.ts";
-import { asPrivate } from "./private-result.ts";
+import { asPrivate } from "../protocol/cache-scope.ts";
+import { META_PREFIX } from "../protocol/meta.ts";
 import type { BuiltIn } from "./registered.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";

@@ -1,12 +1,12 @@
 import type { Policy } from "@licentric/paywall/adapter";
 import { isRecord, member } from "@licentric/paywall/adapter";
+import { argsOf, contextOf } from "../context/request-context.ts";
+import type { ServedGate, ServedKind } from "../handler/request-scope.ts";
+import { type AnyHandler, guardedOf } from "../handler/wrap-handler.ts";
+import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
 import { deliver } from "./deliver.ts";
-import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
-import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
 import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf } from "./registered.ts";
-import { argsOf, contextOf } from "./request-context.ts";
-import type { ServedGate, ServedKind } from "./request-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */

@@ -1,23 +1,23 @@
 import type { Policy, Refusal } from "@licentric/paywall/adapter";
 import { isRecord, member, textMember, withTimeLimit } from "@licentric/paywall/adapter";
-import { deliver } from "./deliver.ts";
-import { invalidParams } from "./invalid-params.ts";
-import { annotateTools } from "./list-tools.ts";
-import { fitsListed } from "./listed-schemas.ts";
-import { noteTransport } from "./local-calls.ts";
-import { notGuardable } from "./not-guardable.ts";
-import { outcomeOf } from "./outcome.ts";
-import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
-import type { BuiltIn, Registered } from "./registered.ts";
-import { signalIn } from "./request-context.ts";
-import type { RequestHandler } from "./request-handler.ts";
+import { noteTransport } from "../context/local-calls.ts";
+import { signalIn } from "../context/request-context.ts";
 import {
   type Asked,
   createRequestScope,
   type RequestScope,
   type ServedGate,
   type ServedKind,
-} from "./request-scope.ts";
+} from "../handler/request-scope.ts";
+import { invalidParams } from "../protocol/invalid-params.ts";
+import { outcomeOf } from "../protocol/outcome.ts";
+import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
+import { deliver } from "./deliver.ts";
+import { annotateTools } from "./list-tools.ts";
+import { fitsListed } from "./listed-schemas.ts";
+import { notGuardable } from "./not-guardable.ts";
+import type { BuiltIn, Registered } from "./registered.ts";
+import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { guardTasks, isTaskMethod } from "./tasks.ts";
 

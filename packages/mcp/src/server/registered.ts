@@ -1,6 +1,6 @@
 import type { Policy } from "@licentric/paywall/adapter";
 import { isRecord, member, textMember } from "@licentric/paywall/adapter";
-import type { ServedKind } from "./request-scope.ts";
+import type { ServedKind } from "../handler/request-scope.ts";
 
 /** Something that is registered with an `McpServer`, as a request asks for it. */
 export interface Registered {

@@ -1,9 +1,9 @@
 import type { VerifiedCaller } from "@licentric/paywall/adapter";
 import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
-import type { Passages } from "./passages.ts";
-import type { ServedKind } from "./request-scope.ts";
+import type { Passages } from "../handler/handler-charges.ts";
+import type { ServedKind } from "../handler/request-scope.ts";
+import type { TaskOwners } from "../protocol/task-owners.ts";
 import { createResourceCharges, strongestOf } from "./resource-charges.ts";
-import type { TaskOwners } from "./task-owners.ts";
 
 /** What something costs: its options, or false where it is free. */
 // biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read

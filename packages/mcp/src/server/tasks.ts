@@ -1,9 +1,9 @@
 import { isRecord, member, Refused, textMember } from "@licentric/paywall/adapter";
-import { invalidParams } from "./invalid-params.ts";
-import { RefusedRequestError } from "./refusal-result.ts";
+import { invalidParams } from "../protocol/invalid-params.ts";
+import { RefusedRequestError } from "../protocol/refusal-result.ts";
+import type { Agent } from "../protocol/task-owners.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
-import type { Agent } from "./task-owners.ts";
 
 /** The requests about tasks that a client can send (protocol 2025-11-25). */
 const TASK_METHODS = ["tasks/get", "tasks/result", "tasks/cancel", "tasks/list"];

@@ -1,6 +1,6 @@
 import { digest } from "../util/digest.ts";
+import type { Order } from "./charge-context.ts";
 import type { Recorded } from "./gateway.ts";
-import type { Order } from "./order.ts";
 
 /**
  * The key that usage is billed under where the agent has named its call: bound to what is called for how much with which

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Bill } from "../pricing/price-call.ts";
-import { Refused } from "../refused.ts";
+import { Refused } from "../refusal/refused.ts";
 import { priceName } from "./billing-key.ts";
+import type { Conditions, TellerParts } from "./billing-requests.ts";
 import type { Caller } from "./caller.ts";
+import type { Order } from "./charge-context.ts";
 import type { Gateway } from "./gateway.ts";
-import type { Order } from "./order.ts";
-import type { Conditions, TellerParts } from "./teller-parts.ts";
 import type { Sender, Sent, Taken, Unserved } from "./unserved.ts";
 
 /** What one call pays by: what its agent was billed for nothing, and what is billed for this call. */

@@ -1,7 +1,7 @@
 import type { BudgetState } from "@licentric/sdk";
 import type { DeliveryOutcome } from "../journal/delivery.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "../refusal/refusal.ts";
 
 /** What the paywall asks for: everything but the token. */
 export interface MeterRequest {

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { hashToken, isAgentToken } from "../credential/token.ts";
 import type { Emitter } from "../events.ts";
-import { type Links, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import { type Links, refuse } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
 import { toCaller } from "./caller.ts";
 import { type Gateway, reasonForOwner } from "./gateway.ts";

@@ -14,7 +14,7 @@ import {
 } from "@licentric/sdk";
 import { hashToken } from "../credential/token.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
-import { type Refusal, refuse } from "../refusal.ts";
+import { type Refusal, refuse } from "../refusal/refusal.ts";
 import { BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
 import { createFairQueue, QueueError } from "./fair-queue.ts";
 import type { Answer, Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";

@@ -1,7 +1,6 @@
+import type { Teller } from "../billing/billing-client.ts";
 import type { Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
-import type { Teller } from "../billing/teller.ts";
-import type { Call } from "../call.ts";
+import type { Order } from "../billing/charge-context.ts";
 import { isAgentToken } from "../credential/token.ts";
 import type { Emitter } from "../events.ts";
 import { createOffline } from "../modes/offline.ts";
@@ -10,9 +9,10 @@ import { createPerCall } from "../modes/per-call.ts";
 import { createReserve } from "../modes/reserve.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import { type Bill, BillError, computeBill } from "../pricing/price-call.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "../refusal/refusal.ts";
 import { createPool } from "../util/pool.ts";
-import { type Admission, createAdmissions } from "./admission.ts";
+import { type Admission, createAdmissions } from "./authorized-call.ts";
+import type { Call } from "./call.ts";
 
 /** Decides whether calls may run. */
 export interface Authorize {

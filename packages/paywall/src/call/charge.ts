@@ -1,16 +1,16 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Call } from "../call.ts";
 import type { Emitter } from "../events.ts";
 import { isQuantity, MAX_QUANTITY } from "../pricing/charge-options.ts";
-import { type Links, type Refusal, refuse } from "../refusal.ts";
+import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
-import type { Admission, Outcome, Settlement } from "./admission.ts";
 import { type Authorize, isRefusal } from "./authorize.ts";
-import type { Gate, Passage } from "./gate.ts";
+import type { Admission, Outcome, Settlement } from "./authorized-call.ts";
+import type { Call } from "./call.ts";
+import type { Gate, Passage } from "./charged-target.ts";
+import type { Ending, Replays, Slot } from "./idempotency-cache.ts";
 import type { UnderWay } from "./in-flight.ts";
 import { isRepeatable } from "./repeatable.ts";
 import { createRepetitions, endSlot } from "./repetitions.ts";
-import type { Ending, Replays, Slot } from "./replays.ts";
 
 /** A call that runs. */
 export interface RunningCall {

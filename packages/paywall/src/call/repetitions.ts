@@ -1,13 +1,13 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Call } from "../call.ts";
 import type { Emitter } from "../events.ts";
 import type { Policy } from "../pricing/charge-options.ts";
-import { type Links, type Refusal, type RefusalCode, refuse } from "../refusal.ts";
+import { type Links, type Refusal, type RefusalCode, refuse } from "../refusal/refusal.ts";
 import { digest } from "../util/digest.ts";
-import type { Admission, Settlement } from "./admission.ts";
 import { type Authorize, isRefusal } from "./authorize.ts";
-import type { Gate, Passage } from "./gate.ts";
-import { AGENT_CALLS, type Ending, type Replays, type SettleBy, type Slot } from "./replays.ts";
+import type { Admission, Settlement } from "./authorized-call.ts";
+import type { Call } from "./call.ts";
+import type { Gate, Passage } from "./charged-target.ts";
+import { AGENT_CALLS, type Ending, type Replays, type SettleBy, type Slot } from "./idempotency-cache.ts";
 
 /** A call that was let in, with the place for its ending. */
 export interface Admitted {

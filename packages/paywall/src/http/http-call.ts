@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import type { Gate } from "../call/gate.ts";
-import type { Call } from "../call.ts";
-import type { PaywallCore } from "../core.ts";
+import type { Call } from "../call/call.ts";
+import type { Gate } from "../call/charged-target.ts";
 import { readAgentKey } from "../credential/agent-key.ts";
 import { hashToken } from "../credential/token.ts";
-import { type Refusal, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import type { PaywallCore } from "../paywall-core.ts";
+import { type Refusal, refuse } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import { digest, fingerprint } from "../util/digest.ts";
 
 /** An HTTP request that is to be charged for, whatever serves it. */

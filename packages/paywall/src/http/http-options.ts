@@ -1,4 +1,4 @@
-import type { Gate } from "../call/gate.ts";
+import type { Gate } from "../call/charged-target.ts";
 import { type ChargeOptions, type Policy, toPolicy } from "../pricing/charge-options.ts";
 
 /** What requests of one route cost and who may make them. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { passageOf, type Ran, type RunningCall } from "../call/charge.ts";
-import type { PaywallCore } from "../core.ts";
+import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
 import { member } from "../util/record.ts";
 import { timerDelay } from "../util/timer-delay.ts";

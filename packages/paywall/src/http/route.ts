@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type Charged, endingOf, passageOf, type RunningCall } from "../call/charge.ts";
-import type { PaywallCore } from "../core.ts";
+import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
-import { RefusedError } from "../refused-error.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
 import { member } from "../util/record.ts";
 import { type HttpRequest, KEYED_BODY_SIZE, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";

@@ -1,6 +1,6 @@
-import type { Order } from "../billing/order.ts";
-import type { Teller } from "../billing/teller.ts";
-import type { Admission, Admissions } from "../call/admission.ts";
+import type { Teller } from "../billing/billing-client.ts";
+import type { Order } from "../billing/charge-context.ts";
+import type { Admission, Admissions } from "../call/authorized-call.ts";
 import type { Bill } from "../pricing/price-call.ts";
 import type { Offline } from "./offline.ts";
 

@@ -1,7 +1,7 @@
+import type { Teller } from "../billing/billing-client.ts";
 import type { Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
-import type { Teller } from "../billing/teller.ts";
-import type { Ended } from "../call/admission.ts";
+import type { Order } from "../billing/charge-context.ts";
+import type { Ended } from "../call/authorized-call.ts";
 import { type Bill, BillError, computeResultQuantity } from "../pricing/price-call.ts";
 
 /**

@@ -1,9 +1,9 @@
+import type { Teller } from "../billing/billing-client.ts";
 import type { Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
-import type { Teller } from "../billing/teller.ts";
-import type { Admission, Admissions } from "../call/admission.ts";
+import type { Order } from "../billing/charge-context.ts";
+import type { Admission, Admissions } from "../call/authorized-call.ts";
 import type { Emitter } from "../events.ts";
-import { Refused } from "../refused.ts";
+import { Refused } from "../refusal/refused.ts";
 import { dueFor } from "./due.ts";
 
 /** Lets known agents through while the API cannot be reached, where the owner wants that. */

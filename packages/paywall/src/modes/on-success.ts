@@ -1,5 +1,5 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
+import type { Order } from "../billing/charge-context.ts";
 import type { Bill } from "../pricing/price-call.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";
 import { dueFor } from "./due.ts";

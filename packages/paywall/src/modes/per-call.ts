@@ -1,5 +1,5 @@
-import type { Order } from "../billing/order.ts";
-import { roundsOf } from "../call/admission.ts";
+import type { Order } from "../billing/charge-context.ts";
+import { roundsOf } from "../call/authorized-call.ts";
 import type { Bill } from "../pricing/price-call.ts";
 import type { Pool } from "../util/pool.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";

@@ -1,6 +1,6 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
-import type { Settlement } from "../call/admission.ts";
+import type { Order } from "../billing/charge-context.ts";
+import type { Settlement } from "../call/authorized-call.ts";
 import type { Bill } from "../pricing/price-call.ts";
 import { digest } from "../util/digest.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";

@@ -10,7 +10,7 @@ import type {
   Reserved,
   Verified,
 } from "../billing/gateway.ts";
-import { type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
+import { type RefusalCode, type RefusalDetails, refuse } from "../refusal/refusal.ts";
 
 /** Usage that a test ledger recorded. */
 export interface RecordedUsage {

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Call, Charged, Passage, PaywallCore, Refusal, RunningCall } from "@licentric/paywall/adapter";
 import { digest, endingOf, passageOf, Refused } from "@licentric/paywall/adapter";
+import { type RequestContext, readRequestContext, signalIn } from "../context/request-context.ts";
+import { outcomeOf, withWarning } from "../protocol/outcome.ts";
 import { createInnerKeys, type KeyedCall } from "./inner-keys.ts";
-import { outcomeOf, withWarning } from "./outcome.ts";
-import { type RequestContext, readRequestContext, signalIn } from "./request-context.ts";
 import type { Asked, Ending, RequestScope, ServedGate } from "./request-scope.ts";
 import { createRunningCalls } from "./running-calls.ts";
 import { toCall } from "./to-call.ts";

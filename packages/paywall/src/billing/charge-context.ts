@@ -1,4 +1,4 @@
-import type { Call } from "../call.ts";
+import type { Call } from "../call/call.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import type { Bill } from "../pricing/price-call.ts";
 

@@ -1,6 +1,6 @@
 import type { CallSubject } from "../events.ts";
 import type { Policy } from "../pricing/charge-options.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "../refusal/refusal.ts";
 
 /** Something that is charged for, behind its policy. */
 export interface Gate extends CallSubject {

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Bill } from "../pricing/price-call.ts";
-import { Refused } from "../refused.ts";
+import { Refused } from "../refusal/refused.ts";
 import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
+import { conditions, type RecordTries, type TellerParts } from "./billing-requests.ts";
 import { agentNameOf, type Caller, toCaller } from "./caller.ts";
+import type { Order } from "./charge-context.ts";
 import { type Credit, orPutBack } from "./credits.ts";
 import type { Gateway } from "./gateway.ts";
-import type { Order } from "./order.ts";
-import { conditions, type RecordTries, type TellerParts } from "./teller-parts.ts";
 import type { Sender, Sent, Unserved } from "./unserved.ts";
 
 /** Usage that is held. */

@@ -1,13 +1,13 @@
+import type { Teller } from "../billing/billing-client.ts";
 import { agentNameOf, type Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
-import type { Teller } from "../billing/teller.ts";
-import type { Call } from "../call.ts";
+import type { Order } from "../billing/charge-context.ts";
 import type { Emitter } from "../events.ts";
 import type { Bill } from "../pricing/price-call.ts";
-import type { Refusal, RefusalCode } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import type { Refusal, RefusalCode } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import { digest } from "../util/digest.ts";
 import type { Pool } from "../util/pool.ts";
+import type { Call } from "./call.ts";
 
 /** How a handler's run ended. */
 export type Outcome =

@@ -1,7 +1,7 @@
 import type { Call, Fingerprint, Gate } from "@licentric/paywall/adapter";
 import { digest, fingerprint, hashToken, member, readAgentKey } from "@licentric/paywall/adapter";
-import { META_PREFIX } from "./meta.ts";
-import type { RequestContext } from "./request-context.ts";
+import type { RequestContext } from "../context/request-context.ts";
+import { META_PREFIX } from "../protocol/meta.ts";
 
 /** `_meta` key under which an agent may name its call, so that a repetition is neither run nor billed again. */
 export const IDEMPOTENCY_META_KEY = `${META_PREFIX}idempotencyKey`;

@@ -1,10 +1,10 @@
 import type { Policy } from "../pricing/charge-options.ts";
 import type { Bill } from "../pricing/price-call.ts";
-import type { RefusalCode, RefusalDetails } from "../refusal.ts";
-import type { Refused } from "../refused.ts";
+import type { RefusalCode, RefusalDetails } from "../refusal/refusal.ts";
+import type { Refused } from "../refusal/refused.ts";
 import type { Caller } from "./caller.ts";
+import type { Order } from "./charge-context.ts";
 import type { GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
-import type { Order } from "./order.ts";
 import type { VerificationCache } from "./verification-cache.ts";
 
 /** What the API is to check before it records anything. */

@@ -1,9 +1,9 @@
 import { agentNameOf, type Caller } from "../billing/caller.ts";
-import type { Call } from "../call.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "../refusal/refusal.ts";
 import { digest } from "../util/digest.ts";
 import { isRecord } from "../util/record.ts";
-import type { Settlement } from "./admission.ts";
+import type { Settlement } from "./authorized-call.ts";
+import type { Call } from "./call.ts";
 
 /** How a call that was run under an agent's key ended. */
 export type Ending =

@@ -1,19 +1,19 @@
 import { Licentric } from "@licentric/sdk";
+import { createTeller } from "./billing/billing-client.ts";
 import type { Gateway } from "./billing/gateway.ts";
 import { createIdentify, type Identify, withRecent } from "./billing/identify.ts";
 import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./billing/journal-sink.ts";
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
-import { createTeller } from "./billing/teller.ts";
 import { createVerificationCache } from "./billing/verification-cache.ts";
 import { createAuthorize } from "./call/authorize.ts";
+import type { Call } from "./call/call.ts";
 import { type ChargeCall, createCharge } from "./call/charge.ts";
+import { createReplays } from "./call/idempotency-cache.ts";
 import { createUnderWay, type UnderWay } from "./call/in-flight.ts";
-import { createReplays } from "./call/replays.ts";
-import type { Call } from "./call.ts";
 import { createFindCallToken, type FindCallToken } from "./credential/call-token.ts";
 import { createEmitter, type Emitter } from "./events.ts";
-import { keepsJournal, type PaywallOptions } from "./paywall-options.ts";
-import { type Links, type Refusal, refuse } from "./refusal.ts";
+import { keepsJournal, type PaywallOptions } from "./options.ts";
+import { type Links, type Refusal, refuse } from "./refusal/refusal.ts";
 import { createTelemetry } from "./telemetry.ts";
 
 /** What a paywall is made of, whatever calls come through. */

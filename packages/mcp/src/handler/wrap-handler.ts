@@ -1,8 +1,8 @@
 import type { Policy } from "@licentric/paywall/adapter";
-import type { Passages } from "./passages.ts";
-import { asPrivate } from "./private-result.ts";
-import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
-import { argsOf, contextOf } from "./request-context.ts";
+import { argsOf, contextOf } from "../context/request-context.ts";
+import { asPrivate } from "../protocol/cache-scope.ts";
+import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
+import type { Passages } from "./handler-charges.ts";
 import type { ServedGate } from "./request-scope.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a handler of either SDK, with or without arguments; users see its own type
