@@ -1,7 +1,7 @@
 // What an adapter to a protocol or a framework is built of: `@licentric/mcp` is one.
 export type { BudgetState } from "@licentric/sdk";
 export { agentNameOf, type Caller } from "./billing/caller.ts";
-export type { Answer, Recorded } from "./billing/gateway.ts";
+export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
 export type { JournalOptions } from "./billing/journal-sink.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
 export type { Outcome, Settlement } from "./call/authorized-call.ts";
@@ -9,12 +9,12 @@ export type { Call } from "./call/call.ts";
 export {
   type ChargeCall,
   type Charged,
-  endingOf,
-  passageOf,
-  type Ran,
+  chargeResultOf,
+  completionOf,
+  type FinishedRun,
   type RunningCall,
 } from "./call/charge.ts";
-export type { Gate, Passage } from "./call/charged-target.ts";
+export type { ChargedTarget, ChargeResult } from "./call/charged-target.ts";
 export {
   buildPaywall as buildCorePaywall,
   type ChargeableCall,
@@ -65,5 +65,5 @@ export { Refused } from "./refusal/refused.ts";
 export { RefusedError } from "./refusal/refused-error.ts";
 export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
-export { isRecord, member, textMember } from "./util/record.ts";
+export { isRecord, property, stringProperty } from "./util/record.ts";
 export { withTimeLimit } from "./util/time-limit.ts";

@@ -40,7 +40,7 @@ export function useShop(): void {
 }
 
 /** What was billed, and what is held. */
-export const books = () => [shop.ledger.usage.map(({ quantity }) => quantity), shop.ledger.held()];
+export const books = () => [shop.ledger.usage.map(({ quantity }) => quantity), shop.ledger.reserved()];
 
 /** Serves a listener; returns the URL of `/report`. */
 export async function listen(listener: RequestListener): Promise<string> {

@@ -14,7 +14,8 @@ export function deliver(
   result: unknown,
   context: unknown,
 ): unknown {
-  const owner = plan.passages.callsOf(context).at(-1)?.caller ?? (policy === false ? "everybody" : undefined);
-  if (owner !== undefined) plan.tasks.note(result, owner);
+  const owner =
+    plan.handlerCharges.callsOf(context).at(-1)?.caller ?? (policy === false ? "everybody" : undefined);
+  if (owner !== undefined) plan.tasks.remember(result, owner);
   return kind === "resource" && owner !== "everybody" ? asPrivate(result, context) : result;
 }

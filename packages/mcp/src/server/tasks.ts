@@ -1,4 +1,4 @@
-import { isRecord, member, Refused, textMember } from "@licentric/paywall/adapter";
+import { isRecord, property, Refused, stringProperty } from "@licentric/paywall/adapter";
 import { invalidParams } from "../protocol/invalid-params.ts";
 import { RefusedRequestError } from "../protocol/refusal-result.ts";
 import type { Agent } from "../protocol/task-owners.ts";
@@ -21,9 +21,9 @@ export function guardTasks(method: unknown, run: RequestHandler, plan: ServerPla
 function listOwn(run: RequestHandler, { tasks, identify }: ServerPlan): RequestHandler {
   return async (request, context) => {
     const listed = await run(request, context);
-    const all = member(listed, "tasks");
+    const all = property(listed, "tasks");
     if (!isRecord(listed) || !Array.isArray(all)) return listed;
-    const idOf = (task: unknown) => member(task, "taskId");
+    const idOf = (task: unknown) => property(task, "taskId");
     if (all.every((task) => tasks.isEverybodys(idOf(task)))) return listed;
     const caller = await identified(identify(context)).catch((error: unknown) => {
       if (error instanceof RefusedRequestError && error.data.status === 401) return undefined;
@@ -37,7 +37,7 @@ function listOwn(run: RequestHandler, { tasks, identify }: ServerPlan): RequestH
 
 function guardOne(run: RequestHandler, { tasks, identify }: ServerPlan): RequestHandler {
   return async (request, context) => {
-    const taskId = textMember(member(request, "params"), "taskId");
+    const taskId = stringProperty(property(request, "params"), "taskId");
     if (taskId === undefined) throw invalidParams("a request about a task needs its taskId, a text");
     if (!tasks.isEverybodys(taskId) && !tasks.isOf(taskId, await identified(identify(context))))
       throw invalidParams(`Task not found: ${taskId}`);
