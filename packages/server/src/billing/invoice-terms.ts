@@ -45,11 +45,14 @@ export function termDifferences(invoice: InvoiceRow, found: Stripe.Invoice): Ter
     ["days until due", days, found.collection_method === collection ? daysUntilDue(found, days) : days],
     ["automatic tax", String(automatic_tax), String(found.automatic_tax.enabled)],
     ["memo", memo, found.description],
-    ...Object.entries(metadata).map(([key, value]): [string, string, string | null] => [
-      `metadata ${key}`,
-      value,
-      found.metadata?.[key] ?? null,
-    ]),
+    ...Object.entries(metadata)
+      .filter(([key]) => !OUR_KEYS.has(key))
+      // Of an entry whose value is empty, Stripe keeps nothing.
+      .map(([key, value]): [string, string | null, string | null] => [
+        `metadata ${key}`,
+        value || null,
+        found.metadata?.[key] ?? null,
+      ]),
   ];
   return compared.flatMap(([what, expected, is]) =>
     expected === is ? [] : [{ what, expected: shown(expected), found: shown(is) }],
@@ -80,6 +83,9 @@ function collectionOf({ collection, days_until_due }: InvoiceRow) {
 function metadataOf({ id, period_id, metadata }: InvoiceRow): Record<string, string> {
   return { ...metadata, licentric_invoice_id: id, licentric_period_id: period_id };
 }
+
+/** What is in Stripe's metadata by these keys is ours, whatever the owner's own have there. */
+const OUR_KEYS: ReadonlySet<string> = new Set(["licentric_invoice_id", "licentric_period_id"]);
 
 /**
  * Days until it is due. Stripe keeps a date alone: counted from when it was made, or finalized, to that moment or the end

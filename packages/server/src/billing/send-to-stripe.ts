@@ -11,7 +11,7 @@ import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./in
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer, type Sending } from "./paying-customer.ts";
 import { getPeriod } from "./periods.ts";
-import { isMissing, type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
+import { CLOCK_DIFFERENCE, isMissing, type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
 
 const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
 
@@ -44,7 +44,14 @@ export async function sendToStripe(
 
   const sending: Sending = { services, api, environment };
   try {
-    const withCustomer = await ensureCustomer(sending, await withoutLostDraft(sending, invoice));
+    const known = await readStripeInvoice(api, invoice);
+    if (known !== null && known.status !== "draft") {
+      requireWhole(invoice, known);
+      return await finish(services, invoice, known);
+    }
+    // A draft that was deleted in Stripe, alone or with all test data, is made anew.
+    const isLost = invoice.stripe_invoice_id !== null && known === null;
+    const withCustomer = await ensureCustomer(sending, isLost ? await startOver(sending, invoice) : invoice);
     const { draft, stripeInvoiceId } = await ensureDraft(sending, withCustomer);
     const complete = await ensureItems(sending, draft, stripeInvoiceId);
     return await finish(services, complete, await finalize(sending, complete, stripeInvoiceId));
@@ -76,14 +83,17 @@ async function ensureCustomer(sending: Sending, invoice: InvoiceRow): Promise<In
   return record(sending.services.db, fresh, "stripe_customer_id = $2", [customer]);
 }
 
-/** A draft that was deleted in Stripe, alone or with all test data, is made anew. */
-async function withoutLostDraft(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
-  if (invoice.stripe_invoice_id === null) return invoice;
-  const found = await sending.api.invoices.retrieve(invoice.stripe_invoice_id).catch((error: unknown) => {
+/** What Stripe has of an invoice that was sent in part: a draft, or all of it, where only the answer was lost. */
+async function readStripeInvoice(
+  api: Stripe,
+  { stripe_invoice_id: id }: InvoiceRow,
+): Promise<Stripe.Invoice | null> {
+  if (id === null) return null;
+  const found = await api.invoices.retrieve(id).catch((error: unknown) => {
     if (isMissing(error)) return null;
     throw error;
   });
-  return found === null || found.deleted ? startOver(sending, invoice) : invoice;
+  return found === null || found.deleted ? null : found;
 }
 
 /**
@@ -92,7 +102,7 @@ async function withoutLostDraft(sending: Sending, invoice: InvoiceRow): Promise<
  */
 async function startOver({ services, api }: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
   const { db, now } = services;
-  const draft = invoice.stripe_invoice_id ?? (await findStripeInvoice(api, invoice, invoice.created_at))?.id;
+  const draft = invoice.stripe_invoice_id ?? (await findStripeInvoice(api, invoice))?.id;
   if (draft !== undefined) await deleteDraft(api, draft);
   await db.transaction(async (tx) => {
     const forgotten = await tx.query(
@@ -124,7 +134,7 @@ async function ensureDraft(sending: Sending, invoice: InvoiceRow) {
   const made = await makeInStripe(services, {
     subjectId: invoice.id,
     step: "invoice",
-    find: (since) => findStripeInvoice(api, invoice, since),
+    find: () => findStripeInvoice(api, invoice),
     make: (idempotencyKey) => api.invoices.create(draftOf(invoice), { idempotencyKey }),
   });
   try {
@@ -146,12 +156,17 @@ async function alignTerms({ api }: Sending, invoice: InvoiceRow, draft: Stripe.I
 /** The invoice in Stripe that was made for ours, if there is one. Lists, unlike searches, are never behind. */
 export async function findStripeInvoice(
   api: Stripe,
-  { id, stripe_customer_id: customer }: InvoiceRow,
-  since: Date,
+  { id, stripe_customer_id: customer, created_at }: InvoiceRow,
 ): Promise<Stripe.Invoice | null> {
   if (customer === null) return null;
-  const list = api.invoices.list({ customer, created: { gte: seconds(since) }, limit: 100 });
-  for await (const one of list) if (one.metadata?.["licentric_invoice_id"] === id) return one;
+  const since = seconds(new Date(created_at.getTime() - CLOCK_DIFFERENCE));
+  try {
+    const list = api.invoices.list({ customer, created: { gte: since }, limit: 100 });
+    for await (const one of list) if (one.metadata?.["licentric_invoice_id"] === id) return one;
+  } catch (error) {
+    // The customer went, and his drafts with him.
+    if (!isMissing(error)) throw error;
+  }
   return null;
 }
 
@@ -225,16 +240,8 @@ async function finalize(
   stripeInvoiceId: string,
 ): Promise<Stripe.Invoice> {
   const draft = await api.invoices.retrieve(stripeInvoiceId);
+  requireWhole(invoice, draft);
   if (draft.status !== "draft") return draft;
-  const expected = invoice.lines.reduce((sum, line) => sum + line.amountMinor, 0);
-  if (draft.subtotal !== stripeAmount(expected, invoice.currency)) {
-    throw new ApiError(
-      "CONFLICT",
-      "The draft in Stripe does not add up to this invoice: somebody changed it there. Nothing was finalized. " +
-        "Put the draft right, or void this invoice and create it again.",
-      { invoiceId: invoice.id, stripeInvoiceId, total: invoice.total },
-    );
-  }
   return makeInStripe(services, {
     subjectId: invoice.id,
     step: "finalize",
@@ -252,6 +259,19 @@ async function finalize(
   });
 }
 
+/** @throws {ApiError} `CONFLICT` where what is on it in Stripe is not what is to be billed. One that is void bills nothing. */
+function requireWhole(invoice: InvoiceRow, { id, status, subtotal }: Stripe.Invoice): void {
+  const expected = invoice.lines.reduce((sum, line) => sum + line.amountMinor, 0);
+  if (status === "void" || subtotal === stripeAmount(expected, invoice.currency)) return;
+  throw new ApiError(
+    "CONFLICT",
+    status === "draft"
+      ? "The draft in Stripe does not add up to this invoice: somebody changed it there. Nothing was finalized. Put the draft right, or void this invoice and create it again."
+      : "The invoice in Stripe does not add up to this one: somebody finalized it there before it was whole. Void this invoice and create it again.",
+    { invoiceId: invoice.id, stripeInvoiceId: id, total: invoice.total },
+  );
+}
+
 /** Records that the invoice is complete, and tells webhooks of it, in one transaction. */
 function finish(
   { db, now, newId }: Pick<Services, "db" | "now" | "newId">,
@@ -259,16 +279,15 @@ function finish(
   finalized: Stripe.Invoice | null,
 ): Promise<InvoiceRow> {
   const making = { newId, now: now() };
+  const status = FINALIZED.find((one) => one === finalized?.status);
   return db.transaction(async (tx) => {
-    await tx.query(
-      "UPDATE invoices SET stripe_configured = true, hosted_invoice_url = coalesce($2, hosted_invoice_url) WHERE id = $1",
-      [id, finalized?.hosted_invoice_url ?? null],
-    );
-    const status = FINALIZED.find((one) => one === finalized?.status);
-    // First open even where nothing is due, so that `invoice.created` comes before `invoice.paid`.
-    if (status !== undefined) await followStripe(tx, environmentId, id, "open", making);
-    await announceInvoice(tx, await getInvoice(tx, environmentId, id), making);
-    if (status !== undefined) await followStripe(tx, environmentId, id, status, making);
+    if (status !== undefined) {
+      const url = finalized?.hosted_invoice_url ?? null;
+      await followStripe(tx, environmentId, id, { status, url }, making);
+    } else {
+      await tx.query("UPDATE invoices SET stripe_configured = true WHERE id = $1", [id]);
+      await announceInvoice(tx, await getInvoice(tx, environmentId, id), making);
+    }
     return getInvoice(tx, environmentId, id);
   });
 }
