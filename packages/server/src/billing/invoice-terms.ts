@@ -10,6 +10,9 @@ export interface TermDifference {
 
 const DAY_IN_SECONDS = 86_400;
 
+/** Some members of a draft; the compiler checks none of a literal that is spread, unless it is said what they are of. */
+type DraftMembers = Partial<Stripe.InvoiceCreateParams>;
+
 /** What a draft is made with in Stripe. */
 export function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
   const { automatic_tax, memo } = invoice;
@@ -18,8 +21,8 @@ export function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
     currency: invoice.currency,
     auto_advance: false,
     ...collectionOf(invoice),
-    ...(automatic_tax && { automatic_tax: { enabled: true } }),
-    ...(memo !== null && { description: memo }),
+    ...(automatic_tax && ({ automatic_tax: { enabled: true } } satisfies DraftMembers)),
+    ...(memo !== null && ({ description: memo } satisfies DraftMembers)),
     pending_invoice_items_behavior: "exclude",
     metadata: metadataOf(invoice),
   };
@@ -74,10 +77,9 @@ export function hasTerms(invoice: InvoiceRow, draft: Stripe.Invoice): boolean {
 }
 
 function collectionOf({ collection, days_until_due }: InvoiceRow) {
-  return {
-    collection_method: collection,
-    ...(collection === "send_invoice" && { days_until_due }),
-  } as const;
+  return collection === "send_invoice"
+    ? ({ collection_method: collection, days_until_due } satisfies DraftMembers)
+    : ({ collection_method: collection } satisfies DraftMembers);
 }
 
 function metadataOf({ id, period_id, metadata }: InvoiceRow): Record<string, string> {

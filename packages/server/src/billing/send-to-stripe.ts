@@ -221,7 +221,8 @@ function itemOf(
     // Stripe shows the day of each: the last second of the period is in its last day.
     period: { start, end: Math.max(start, seconds(new Date(period.endsAt)) - 1) },
     discountable: true,
-    ...(invoice.automatic_tax && { tax_behavior: "exclusive" }),
+    ...(invoice.automatic_tax &&
+      ({ tax_behavior: "exclusive" } satisfies Partial<Stripe.InvoiceItemCreateParams>)),
     metadata: { licentric_meter: line.meterName, licentric_quantity: shownQuantity(line) },
   };
 }
