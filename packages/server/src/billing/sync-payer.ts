@@ -195,7 +195,13 @@ export function toStripeAddress({ line1, line2, city, state, postalCode, country
 const LONGEST_LINE = 200;
 
 function fromStripeAddress(address: Stripe.Address | null | undefined): Address | null {
-  const line = (text: string | null | undefined) => text?.trim().slice(0, LONGEST_LINE) || undefined;
+  // A pair of surrogates is not cut in two: the half of it is no Unicode, and cannot be stored.
+  const cut = (text: string) =>
+    text
+      .slice(0, LONGEST_LINE)
+      .replace(/[\uD800-\uDBFF]$/, "")
+      .trim();
+  const line = (text: string | null | undefined) => (text && cut(text.trim())) || undefined;
   const country = line(address?.country);
   const known = Object.entries({
     line1: line(address?.line1),
