@@ -6,8 +6,8 @@ import type { Services } from "../services.ts";
 import { getCreditNote } from "./credit-notes.ts";
 import { getInvoice } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
-import { stripeAmount } from "./send-to-stripe.ts";
 import { type StripeConnection, stripeFailure } from "./stripe.ts";
+import { stripeAmount } from "./stripe-invoice.ts";
 
 /**
  * Brings a pending credit note to Stripe, once. One that Stripe refuses is kept as refused, and takes nothing back.

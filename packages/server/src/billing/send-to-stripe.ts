@@ -4,14 +4,20 @@ import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import type { Database } from "../store/database.ts";
-import { currencyRule } from "./currency.ts";
 import { shownQuantity } from "./invoice-lines.ts";
 import { draftOf, hasTerms, termsUpdate } from "./invoice-terms.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer, type Sending } from "./paying-customer.ts";
 import { getPeriod } from "./periods.ts";
-import { CLOCK_DIFFERENCE, isMissing, type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
+import { type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
+import {
+  deleteDraft,
+  findStripeInvoice,
+  readStripeInvoice,
+  requireWhole,
+  stripeAmount,
+} from "./stripe-invoice.ts";
 
 const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
 
@@ -60,40 +66,48 @@ export async function sendToStripe(
   }
 }
 
-/** Records a step; an invoice that was voided meanwhile takes none. */
+/** What a step notes: the Stripe customer, the draft, or what is on it. */
+type Note = Partial<Pick<InvoiceRow, "stripe_customer_id" | "stripe_invoice_id">>;
+
+/**
+ * Records a step. An invoice that was voided meanwhile takes none, and one that another request sends to another Stripe
+ * customer meanwhile takes none of this one's.
+ */
 async function record(
   db: Database,
   invoice: InvoiceRow,
-  change: string,
-  values: readonly string[],
+  { change, value, note = invoice }: { change: string; value: string; note?: Note },
 ): Promise<InvoiceRow> {
   await db.query(
-    `UPDATE invoices SET ${change}, stripe_configured = true WHERE id = $1 AND status IN ('computed', 'draft')`,
-    [invoice.id, ...values],
+    `UPDATE invoices SET ${change}, stripe_configured = true
+     WHERE id = $1 AND status IN ('computed', 'draft') AND stripe_customer_id IS NOT DISTINCT FROM $3
+       AND stripe_invoice_id IS NOT DISTINCT FROM $4`,
+    [invoice.id, value, invoice.stripe_customer_id, invoice.stripe_invoice_id],
   );
   const row = await getInvoice(db, invoice.environment_id, invoice.id);
-  if (row.status !== "void") return row;
-  throw new ApiError("CONFLICT", "The invoice was voided while it was being sent. Create it again.");
+  if (row.status === "void")
+    throw new ApiError("CONFLICT", "The invoice was voided while it was being sent. Create it again.");
+  const {
+    stripe_customer_id: customer = row.stripe_customer_id,
+    stripe_invoice_id: draft = row.stripe_invoice_id,
+  } = note;
+  if (row.stripe_customer_id === customer && row.stripe_invoice_id === draft) return row;
+  throw new ApiError(
+    "CONFLICT",
+    "Another request sends the invoice, to another Stripe customer of its payer. Repeat the request.",
+    { invoiceId: invoice.id },
+  );
 }
 
 async function ensureCustomer(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
   const customer = await payingCustomer(sending, invoice);
   if (invoice.stripe_customer_id === customer) return invoice;
   const fresh = invoice.stripe_customer_id === null ? invoice : await startOver(sending, invoice);
-  return record(sending.services.db, fresh, "stripe_customer_id = $2", [customer]);
-}
-
-/** What Stripe has of an invoice that was sent in part: a draft, or all of it, where only the answer was lost. */
-async function readStripeInvoice(
-  api: Stripe,
-  { stripe_invoice_id: id }: InvoiceRow,
-): Promise<Stripe.Invoice | null> {
-  if (id === null) return null;
-  const found = await api.invoices.retrieve(id).catch((error: unknown) => {
-    if (isMissing(error)) return null;
-    throw error;
+  return record(sending.services.db, fresh, {
+    change: "stripe_customer_id = $2",
+    value: customer,
+    note: { stripe_customer_id: customer },
   });
-  return found === null || found.deleted ? null : found;
 }
 
 /**
@@ -138,7 +152,11 @@ async function ensureDraft(sending: Sending, invoice: InvoiceRow) {
     make: (idempotencyKey) => api.invoices.create(draftOf(invoice), { idempotencyKey }),
   });
   try {
-    const draft = await record(services.db, invoice, "stripe_invoice_id = $2, status = 'draft'", [made.id]);
+    const draft = await record(services.db, invoice, {
+      change: "stripe_invoice_id = $2, status = 'draft'",
+      value: made.id,
+      note: { stripe_customer_id: invoice.stripe_customer_id, stripe_invoice_id: made.id },
+    });
     await alignTerms(sending, draft, made);
     return { draft, stripeInvoiceId: made.id };
   } catch (error) {
@@ -151,32 +169,6 @@ async function ensureDraft(sending: Sending, invoice: InvoiceRow) {
 async function alignTerms({ api }: Sending, invoice: InvoiceRow, draft: Stripe.Invoice): Promise<void> {
   if (draft.status !== "draft" || hasTerms(invoice, draft)) return;
   await api.invoices.update(draft.id, termsUpdate(invoice, draft));
-}
-
-/** The invoice in Stripe that was made for ours, if there is one. Lists, unlike searches, are never behind. */
-export async function findStripeInvoice(
-  api: Stripe,
-  { id, stripe_customer_id: customer, created_at }: InvoiceRow,
-): Promise<Stripe.Invoice | null> {
-  if (customer === null) return null;
-  const since = seconds(new Date(created_at.getTime() - CLOCK_DIFFERENCE));
-  try {
-    const list = api.invoices.list({ customer, created: { gte: since }, limit: 100 });
-    for await (const one of list) if (one.metadata?.["licentric_invoice_id"] === id) return one;
-  } catch (error) {
-    // The customer went, and his drafts with him.
-    if (!isMissing(error)) throw error;
-  }
-  return null;
-}
-
-/** Removes a draft; one that is gone already is as good. */
-export async function deleteDraft(api: Stripe, stripeInvoiceId: string): Promise<void> {
-  try {
-    await api.invoices.del(stripeInvoiceId);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
 }
 
 async function ensureItems(
@@ -195,12 +187,10 @@ async function ensureItems(
       make: (idempotencyKey) =>
         api.invoiceItems.create(itemOf(invoice, stripeInvoiceId, line, period), { idempotencyKey }),
     });
-    current = await record(
-      services.db,
-      current,
-      "stripe_items = array_append(array_remove(stripe_items, $2), $2)",
-      [line.meterName],
-    );
+    current = await record(services.db, current, {
+      change: "stripe_items = array_append(array_remove(stripe_items, $2), $2)",
+      value: line.meterName,
+    });
   }
   return current;
 }
@@ -260,19 +250,6 @@ async function finalize(
   });
 }
 
-/** @throws {ApiError} `CONFLICT` where what is on it in Stripe is not what is to be billed. One that is void bills nothing. */
-function requireWhole(invoice: InvoiceRow, { id, status, subtotal }: Stripe.Invoice): void {
-  const expected = invoice.lines.reduce((sum, line) => sum + line.amountMinor, 0);
-  if (status === "void" || subtotal === stripeAmount(expected, invoice.currency)) return;
-  throw new ApiError(
-    "CONFLICT",
-    status === "draft"
-      ? "The draft in Stripe does not add up to this invoice: somebody changed it there. Nothing was finalized. Put the draft right, or void this invoice and create it again."
-      : "The invoice in Stripe does not add up to this one: somebody finalized it there before it was whole. Void this invoice and create it again.",
-    { invoiceId: invoice.id, stripeInvoiceId: id, total: invoice.total },
-  );
-}
-
 /** Records that the invoice is complete, and tells webhooks of it, in one transaction. */
 function finish(
   { db, now, newId }: Pick<Services, "db" | "now" | "newId">,
@@ -291,9 +268,4 @@ function finish(
     }
     return getInvoice(tx, environmentId, id);
   });
-}
-
-/** An amount in the smallest unit that Stripe counts the currency in. */
-export function stripeAmount(amountMinor: number, currency: string): number {
-  return amountMinor * currencyRule(currency).stripeFactor;
 }

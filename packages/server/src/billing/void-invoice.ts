@@ -3,8 +3,8 @@ import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import { moveInvoice } from "./invoice-status.ts";
 import { followStripe, getInvoice, type InvoiceRow, lockInvoice } from "./invoices.ts";
-import { deleteDraft, findStripeInvoice } from "./send-to-stripe.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
+import { deleteDraft, findStripeInvoice } from "./stripe-invoice.ts";
 
 /**
  * Voids an invoice, in Stripe first: it bills nothing from then on, and its usage can be invoiced again. A draft is
