@@ -43,7 +43,6 @@ export function customersCommand(env: NodeJS.ProcessEnv): Command {
   });
 
   return new Command("customers")
-    .description("who pays for agents")
     .addCommand(list)
     .addCommand(createCommand(env))
     .addCommand(showCommand(env))
