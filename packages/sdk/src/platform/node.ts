@@ -13,17 +13,13 @@ const KEEP_ALIVE = 30_000;
 export const platform: Platform = {
   name: `node/${process.versions.node}`,
   openTransport(origin, dispatcher) {
-    if (dispatcher)
-      return undiciTransport(
-        () => dispatcher,
-        async () => undefined,
-      );
+    if (dispatcher) return undiciTransport(() => dispatcher);
     let pool: Promise<Dispatcher> | undefined;
     const open = () => {
       pool ??= openPool(origin);
       return pool;
     };
-    return undiciTransport(open, async () => (await pool)?.close());
+    return undiciTransport(open, async () => (await pool)?.destroy());
   },
   allowManyListeners(signal) {
     if (signal instanceof EventTarget) setMaxListeners(0, signal);

@@ -21,6 +21,7 @@ export function isTransient(error: unknown): error is ConnectionError {
  * @param what - method and origin of the request
  */
 export function connectionError(what: string, cause: unknown): LicentricError {
+  if (cause instanceof LicentricError) return cause;
   const fault = faultOf(cause);
   // undici keeps the bytes that it could not parse: a response with a secret in it must not come out with an error.
   if (fault !== undefined && "data" in fault) fault.data = undefined;

@@ -1,3 +1,4 @@
+import { LicentricError } from "../errors.ts";
 import type { Transport } from "./transport.ts";
 
 /** Sends a request, as the global `fetch` does. */
@@ -6,9 +7,10 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 /** Sends with a `fetch`, whose runtime keeps the connections. */
 export function fetchTransport(fetch: Fetch): Transport {
   return {
-    async request({ origin, path, body, ...request }, signal) {
+    async request({ method, origin, path, headers, body }, signal) {
       const response = await fetch(origin + path, {
-        ...request,
+        method,
+        headers: toHeaders(headers),
         body: body ?? null,
         redirect: "manual",
         signal,
@@ -17,6 +19,21 @@ export function fetchTransport(fetch: Fetch): Transport {
     },
     close: async () => undefined,
   };
+}
+
+/** Runtimes say of a malformed value what it is, which may be a secret, and as if the connection had failed. */
+function toHeaders(fields: Readonly<Record<string, string>>): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(fields)) {
+    try {
+      headers.append(name, value);
+    } catch {
+      throw new LicentricError(
+        `The header ${JSON.stringify(name)} cannot be sent: its name or value is malformed.`,
+      );
+    }
+  }
+  return headers;
 }
 
 const NO_BODY: AsyncIterable<Uint8Array> = {

@@ -5,11 +5,11 @@ import type { Transport } from "./transport.ts";
  * Sends with a dispatcher of undici.
  *
  * @param open - gives the dispatcher, which is asked for at each request
- * @param close - lets go of its connections
+ * @param close - lets go of its connections; a dispatcher that is somebody else's keeps them
  */
 export function undiciTransport(
   open: () => Dispatcher | Promise<Dispatcher>,
-  close: () => Promise<void>,
+  close: () => Promise<void> = async () => undefined,
 ): Transport {
   return {
     async request({ body, ...request }, signal) {
