@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { storable } from "./primitives.ts";
 
 /** Where invoices are sent: whatever a browser's form takes for an e-mail address. */
