@@ -21,7 +21,12 @@ export function withAccountOptions(command: Command): Command {
 }
 
 /** What making a row needs from outside: ids, the moment, randomness, and whom the audit log names. */
-const making = () => ({ newId: () => uuidv7(), now: new Date(), randomBytes, actor: "cli" as const });
+export const cliMaking = () => ({
+  newId: () => uuidv7(),
+  now: new Date(),
+  randomBytes,
+  actor: "cli" as const,
+});
 
 /**
  * The one account of a database that was made here, or a new one where there is none.
@@ -36,7 +41,7 @@ export async function ensureAccount(
   const [first] = await listAccounts(db);
   if (first !== undefined) return { account: first, created: false };
   try {
-    return { account: await createAccount(db, account, making()), created: true };
+    return { account: await createAccount(db, account, cliMaking()), created: true };
   } catch (error) {
     if (error instanceof RangeError) throw usageError(error.message);
     throw error;
@@ -51,5 +56,5 @@ export async function createKeyInDatabase(
 ): Promise<ManagementKey & { key: string }> {
   const { createKey, getEnvironmentId } = await import("@licentric/server");
   const environmentId = await getEnvironmentId(db, accountId, key.mode);
-  return createKey(db, { environmentId, ...key }, making());
+  return createKey(db, { environmentId, ...key }, cliMaking());
 }

@@ -10,6 +10,7 @@ import { credentialsCommand } from "./commands/credentials.ts";
 import { customersCommand } from "./commands/customers.ts";
 import { devCommand } from "./commands/dev.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { exportCommand } from "./commands/export.ts";
 import { initCommand } from "./commands/init.ts";
 import { invoiceCommand } from "./commands/invoice.ts";
 import { keysCommand } from "./commands/keys.ts";
@@ -17,6 +18,7 @@ import { metersCommand } from "./commands/meters.ts";
 import { periodCommand } from "./commands/period.ts";
 import { startCommand } from "./commands/start.ts";
 import { usageCommand } from "./commands/usage.ts";
+import { webhooksCommand } from "./commands/webhooks.ts";
 import { packageVersion } from "./package-directory.ts";
 
 /** The whole command line. What has an environment variable is read from `env`. */
@@ -42,10 +44,12 @@ export function createProgram(env: NodeJS.ProcessEnv): Command {
     .addCommand(invoiceCommand(env))
     .addCommand(customersCommand(env))
     .addCommand(accountCommand(env))
+    .addCommand(exportCommand(env))
     .commandsGroup("Setting up:")
     .helpCommand("help [command]", "show the help of a command")
     .addCommand(initCommand())
     .addCommand(keysCommand(env))
+    .addCommand(webhooksCommand(env))
     .addCommand(doctorCommand(env));
   addCompletion(program);
   for (const command of [program, ...descendants(program)]) {
