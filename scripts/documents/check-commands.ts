@@ -11,12 +11,17 @@ const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const OTHERS = new Set([
   "cat",
   "cd",
+  "cp",
   "createdb",
+  "docker",
   "export",
   "mkdir",
   "node",
+  "pg_basebackup",
+  "pg_ctl",
   "pg_dump",
   "pg_restore",
+  "psql",
   "source",
 ]);
 const NPM = new Set(["init", "install", "start"]);
