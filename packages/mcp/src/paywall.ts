@@ -15,14 +15,14 @@ import {
   toPolicy,
   type VerifierOptions,
 } from "@licentric/paywall/adapter";
-import { type AnyHandler, guardHandler } from "./server/handler.ts";
-import { identityOf } from "./server/identity.ts";
-import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
-import { createPassages } from "./server/passages.ts";
+import { createHandlerCharges } from "./handler/handler-charges.ts";
+import { identityOf } from "./handler/identity.ts";
+import type { ServedKind, ServedTarget } from "./handler/request-scope.ts";
+import { type AnyHandler, guardHandler } from "./handler/wrap-handler.ts";
+import { checkMcpOptions, type PaywallOptions } from "./options.ts";
+import { createTaskOwners } from "./protocol/task-owners.ts";
 import { guardServer } from "./server/protect.ts";
-import type { ServedGate, ServedKind } from "./server/request-scope.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
-import { createTaskOwners } from "./server/task-owners.ts";
 
 /** What a single handler costs. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {
@@ -180,9 +180,9 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
   const { refusals = "result", hideUncallable = false } = options;
   const { core, timeout, defaults } = partsOf(paywall);
   const { links, identify } = core;
-  const passages = createPassages(core);
+  const handlerCharges = createHandlerCharges(core);
   const tasks = createTaskOwners();
-  const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
+  const identifyCaller = async (context: unknown) => identify(await handlerCharges.tokenOf(context));
 
   const wrap = (kind: ServedKind) => {
     const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
@@ -190,16 +190,16 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
       const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
       const shown = name ?? (handler.name || kind);
       // A handler is made anew with every server; its text and its price tell it from most others all the same.
-      const gate: ServedGate = {
+      const target: ServedTarget = {
         kind,
         name: shown,
-        id: name === undefined ? digest(kind, String(handler), textOf(policy)) : `${kind} ${name}`,
+        id: name === undefined ? digest(kind, String(handler), stringOf(policy)) : `${kind} ${name}`,
         policy,
         ...(name === undefined && {
           madeOf: identityOf(handler, policy.meterName, policy.quantity, policy.resultQuantity),
         }),
       };
-      return guardHandler(passages, gate, handler);
+      return guardHandler(handlerCharges, target, handler);
     };
     return guard as WrapHandler;
   };
@@ -213,7 +213,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
       guardServer(
         server,
         toServerPlan(charges, defaults, {
-          passages,
+          handlerCharges,
           timeout,
           refusals,
           hideUncallable,
@@ -233,7 +233,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
       return server;
     },
     reportUsage(quantity, context) {
-      const [call, ...others] = passages.callsOf(context);
+      const [call, ...others] = handlerCharges.callsOf(context);
       if (call === undefined)
         throw new TypeError(
           "paywall.reportUsage: no call runs here; report in a handler that it charges for, and hand over its last argument",
@@ -245,7 +245,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
       call.reportUsage(quantity);
     },
     caller(context) {
-      const caller = passages.callsOf(context).at(-1)?.caller;
+      const caller = handlerCharges.callsOf(context).at(-1)?.caller;
       if (caller !== undefined) return caller;
       throw new TypeError(
         "paywall.caller takes the last argument of a handler that is being called through this paywall",
@@ -257,6 +257,6 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
 }
 
 /** A policy as text, its functions by theirs. */
-function textOf(policy: Policy): string {
+function stringOf(policy: Policy): string {
   return JSON.stringify(policy, (_, value: unknown) => (typeof value === "function" ? String(value) : value));
 }

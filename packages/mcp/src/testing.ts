@@ -2,8 +2,8 @@ import { AssertionError } from "node:assert";
 import type { RefusalCode, RefusalDetails, TokenRequest } from "@licentric/paywall/adapter";
 import { buildCore, buildCorePaywall } from "@licentric/paywall/adapter";
 import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "@licentric/paywall/testing";
+import { checkMcpOptions, type PaywallOptions } from "./options.ts";
 import { buildPaywall, type Paywall } from "./paywall.ts";
-import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
 
 export type { RecordedUsage, TestAgentOptions } from "@licentric/paywall/testing";
 

@@ -160,7 +160,7 @@ it.each<[string, number, ChargeOptions, PaywallOptions]>([
     await paywall.close();
     expect(seen).toEqual(billed > 0 ? [true] : []);
     expect(api.ledger.usage).toHaveLength(billed);
-    expect(api.ledger.held()).toBe(0);
+    expect(api.ledger.reserved()).toBe(0);
   },
 );
 

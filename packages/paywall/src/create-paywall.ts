@@ -1,18 +1,18 @@
 import type { IncomingMessage } from "node:http";
 import type { Caller } from "./billing/caller.ts";
-import { endingOf, passageOf } from "./call/charge.ts";
-import type { Gate } from "./call/gate.ts";
-import type { Call } from "./call.ts";
-import { createCore, type PaywallCore } from "./core.ts";
+import type { Call } from "./call/call.ts";
+import { chargeResultOf, completionOf } from "./call/charge.ts";
+import type { ChargedTarget } from "./call/charged-target.ts";
 import { readAgentKey } from "./credential/agent-key.ts";
 import { hashToken } from "./credential/token.ts";
 import type { PaywallEvents, PaywallListener } from "./events.ts";
 import type { HttpOptions } from "./http/http-options.ts";
 import { createMiddleware, type Middleware } from "./http/middleware.ts";
 import { createRoute, type WrapRoute } from "./http/route.ts";
-import { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
+import { checkPaywallOptions, type PaywallOptions } from "./options.ts";
+import { createCore, type PaywallCore } from "./paywall-core.ts";
 import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
-import { RefusedError } from "./refused-error.ts";
+import { RefusedError } from "./refusal/refused-error.ts";
 import { type Fingerprint, fingerprint } from "./util/digest.ts";
 
 /** A call of anything that an agent can ask for. */
@@ -199,16 +199,19 @@ export function buildPaywall({ defaults = {}, timeout = 5_000 }: PaywallOptions,
       if (typeof name !== "string" || name === "")
         throw new TypeError("paywall.charge: a call needs a name, which tells it from others");
       const policy = toPolicy({ ...defaults, ...options }, `paywall.charge: ${name}`);
-      const gate: Gate = { kind: "call", name, id: `call ${name}`, policy };
-      const charged = await core.charge(toCall(called), gate, async ({ caller, reportUsage }) => {
-        const ending = await endingOf(() => run({ caller, reportUsage }));
-        const isDone = ending.status === "returned";
-        return { ending, outcome: isDone ? { status: "done", result: ending.result } : { status: "failed" } };
+      const target: ChargedTarget = { kind: "call", name, id: `call ${name}`, policy };
+      const charged = await core.charge(toCall(called), target, async ({ caller, reportUsage }) => {
+        const completion = await completionOf(() => run({ caller, reportUsage }));
+        const isDone = completion.status === "returned";
+        return {
+          completion,
+          outcome: isDone ? { status: "done", result: completion.result } : { status: "failed" },
+        };
       });
-      const passage = passageOf(charged);
-      if ("refusal" in passage) throw new RefusedError(passage.refusal);
+      const chargeResult = chargeResultOf(charged);
+      if ("refusal" in chargeResult) throw new RefusedError(chargeResult.refusal);
       // What is kept of a call is what its own run returned.
-      return passage.result as Result;
+      return chargeResult.result as Result;
     },
     on: core.emitter.on,
     flush: core.flush,

@@ -1,5 +1,5 @@
 import type { BudgetState } from "@licentric/sdk";
-import type { Refusal } from "./refusal.ts";
+import type { Refusal } from "./refusal/refusal.ts";
 import { tell } from "./util/tell.ts";
 
 /** What an event is about. */

@@ -1,6 +1,6 @@
 import type { Policy } from "@licentric/paywall/adapter";
-import { asPrivate } from "./private-result.ts";
-import type { ServedKind } from "./request-scope.ts";
+import type { ServedKind } from "../handler/request-scope.ts";
+import { asPrivate } from "../protocol/cache-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /**
@@ -14,7 +14,8 @@ export function deliver(
   result: unknown,
   context: unknown,
 ): unknown {
-  const owner = plan.passages.callsOf(context).at(-1)?.caller ?? (policy === false ? "everybody" : undefined);
-  if (owner !== undefined) plan.tasks.note(result, owner);
+  const owner =
+    plan.handlerCharges.callsOf(context).at(-1)?.caller ?? (policy === false ? "everybody" : undefined);
+  if (owner !== undefined) plan.tasks.remember(result, owner);
   return kind === "resource" && owner !== "everybody" ? asPrivate(result, context) : result;
 }

@@ -1,9 +1,9 @@
 import type { VerifiedCaller } from "@licentric/paywall/adapter";
 import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
-import type { Passages } from "./passages.ts";
-import type { ServedKind } from "./request-scope.ts";
+import type { HandlerCharges } from "../handler/handler-charges.ts";
+import type { ServedKind } from "../handler/request-scope.ts";
+import type { TaskOwners } from "../protocol/task-owners.ts";
 import { createResourceCharges, strongestOf } from "./resource-charges.ts";
-import type { TaskOwners } from "./task-owners.ts";
 
 /** What something costs: its options, or false where it is free. */
 // biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read
@@ -35,7 +35,7 @@ export interface ProtectOptions {
 
 /** What a protected server does with each thing that it serves. */
 export interface ServerPlan {
-  readonly passages: Passages;
+  readonly handlerCharges: HandlerCharges;
   /** Milliseconds that something of the owner's may take which is asked on the way to a call. */
   readonly timeout: number;
   /** How refused tool calls look. */
@@ -81,13 +81,13 @@ export function toServerPlan(
     throw new TypeError(
       `paywall.protect: there is no option "${unknown}"; the options are ${OPTION_NAMES.join(", ")}`,
     );
-  const toMap = (charges: Charges | undefined, member: string) =>
+  const toMap = (charges: Charges | undefined, property: string) =>
     new Map(
       Object.entries(charges ?? {}).map(([name, charge]) => [
         name,
         charge === false
           ? charge
-          : toPolicy({ ...defaults, ...charge }, `paywall.protect: ${member}.${name}`),
+          : toPolicy({ ...defaults, ...charge }, `paywall.protect: ${property}.${name}`),
       ]),
     );
   const policies: Readonly<Record<ServedKind, ReadonlyMap<string, Policy | false>>> = {

@@ -36,7 +36,7 @@ export interface Breaker {
   /** `closed`: calls pass. `open`: they fail at once. `probing`: one call is trying the API, the others fail. */
   state(): "closed" | "open" | "probing";
   /** How many calls were answered, if only by a refusal. */
-  answers(): number;
+  responses(): number;
 }
 
 /** The API is taken for dead, and the call was not made. `retryAfter` is in milliseconds. */
@@ -74,7 +74,7 @@ export function createBreaker(options: BreakerOptions): Breaker {
   const failedFor = new Set<string>();
   // A call that began before the last answer or change says nothing about the API of now.
   let era = 0;
-  let answers = 0;
+  let responses = 0;
 
   /** What only one caller's calls ran into may be that caller's own affair: another's call finds out. */
   const isDeadFor = (caller: string) => failedFor.size > 1 || failedFor.has(caller);
@@ -103,7 +103,7 @@ export function createBreaker(options: BreakerOptions): Breaker {
 
   /** An answer to a call that began in some era. */
   function hear(began: number): void {
-    answers++;
+    responses++;
     if (began === era || nextProbeAt === undefined) close();
   }
 
@@ -140,6 +140,6 @@ export function createBreaker(options: BreakerOptions): Breaker {
   return {
     run,
     state: () => (nextProbeAt === undefined ? "closed" : probing ? "probing" : "open"),
-    answers: () => answers,
+    responses: () => responses,
   };
 }

@@ -1,7 +1,7 @@
 import type { BudgetState } from "@licentric/sdk";
 import type { DeliveryOutcome } from "../journal/delivery.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "../refusal/refusal.ts";
 
 /** What the paywall asks for: everything but the token. */
 export interface MeterRequest {
@@ -63,10 +63,10 @@ export interface GatewayOptions {
 /**
  * What came back: an answer, or why there is none.
  */
-export type Answer<Value> = { readonly value: Value; readonly retried: boolean } | RefusedAnswer;
+export type GatewayResponse<Value> = { readonly value: Value; readonly retried: boolean } | RefusedResponse;
 
 /** Why there is no answer. */
-export interface RefusedAnswer {
+export interface RefusedResponse {
   readonly refusal: Refusal;
   /** The API may have done what was asked, although its answer never came. */
   readonly unknown: boolean;
@@ -74,7 +74,7 @@ export interface RefusedAnswer {
 }
 
 /** What the owner has to know of a refused request; undefined where it is the agent's own affair. */
-export function reasonForOwner({ refusal, cause }: RefusedAnswer): string | undefined {
+export function reasonForOwner({ refusal, cause }: RefusedResponse): string | undefined {
   if (refusal.code === "billing_unavailable") return refusal.message;
   if (refusal.code !== "misconfigured") return undefined;
   const said = cause instanceof Error ? cause.message : String(cause);
@@ -83,19 +83,19 @@ export function reasonForOwner({ refusal, cause }: RefusedAnswer): string | unde
 
 /** The API as the paywall sees it: the one place that knows of requests. */
 export interface Gateway {
-  verify(token: string, request: MeterRequest, options: GatewayOptions): Promise<Answer<Verified>>;
+  verify(token: string, request: MeterRequest, options: GatewayOptions): Promise<GatewayResponse<Verified>>;
   reserve(
     token: string,
     request: MeterRequest & { readonly meterName: string; readonly expiresIn?: number },
     options: GatewayOptions,
-  ): Promise<Answer<Reserved>>;
+  ): Promise<GatewayResponse<Reserved>>;
   commit(
     token: string,
     reservationId: string,
     quantity: number,
     options: GatewayOptions,
-  ): Promise<Answer<Committed>>;
-  release(token: string, reservationId: string, options: GatewayOptions): Promise<Answer<Released>>;
+  ): Promise<GatewayResponse<Committed>>;
+  release(token: string, reservationId: string, options: GatewayOptions): Promise<GatewayResponse<Released>>;
   /** Delivers journalled usage. Needs a management key. */
   record(events: readonly JournalEvent[], signal: AbortSignal): Promise<readonly DeliveryOutcome[]>;
   close(): Promise<void>;

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { hashToken, isAgentToken } from "../credential/token.ts";
 import type { Emitter } from "../events.ts";
-import { type Links, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import { type Links, refuse } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
 import { toCaller } from "./caller.ts";
 import { type Gateway, reasonForOwner } from "./gateway.ts";
@@ -69,14 +69,14 @@ export function createIdentify(options: {
     if (known !== undefined && !hasExpired(known)) return known;
     try {
       return await cache.verified(tokenHash, async () => {
-        const answer = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
-        if ("refusal" in answer) {
-          const { code, retryAfter } = answer.refusal;
-          const reason = reasonForOwner(answer);
-          if (reason !== undefined) emitter.emit("failed", { reason, error: answer.cause });
+        const response = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
+        if ("refusal" in response) {
+          const { code, retryAfter } = response.refusal;
+          const reason = reasonForOwner(response);
+          if (reason !== undefined) emitter.emit("failed", { reason, error: response.cause });
           throw new Refused(refuse(code, links, { retryAfter }));
         }
-        return toCaller(answer.value);
+        return toCaller(response.value);
       });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;

@@ -14,10 +14,10 @@ import {
 } from "@licentric/sdk";
 import { hashToken } from "../credential/token.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
-import { type Refusal, refuse } from "../refusal.ts";
+import { type Refusal, refuse } from "../refusal/refusal.ts";
 import { BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
 import { createFairQueue, QueueError } from "./fair-queue.ts";
-import type { Answer, Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
+import type { Gateway, GatewayOptions, GatewayResponse, MeterRequest, RefusedResponse } from "./gateway.ts";
 
 /** Tries after the first one. The time limit usually ends them sooner. */
 const RETRIES = 3;
@@ -67,24 +67,24 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
     token: string,
     options: GatewayOptions,
     send: (options: RequestOptions) => Promise<Value>,
-  ): Promise<Answer<Value>> {
+  ): Promise<GatewayResponse<Value>> {
     const caller = hashToken(token);
-    const answersBefore = breaker.answers();
+    const responsesBefore = breaker.responses();
     const { deadline, settles = false } = options;
     const waiting = { patience: settles ? SETTLING * deadline : deadline, first: settles };
     // Whose handler has run was let in, however long ago.
     if (settles) queue.trust(caller);
     try {
-      const answer = await queue.run(caller, waiting, () =>
+      const response = await queue.run(caller, waiting, () =>
         tryTwice(options, (tries) => breaker.run(() => send(tries), caller)),
       );
-      if ("value" in answer) queue.trust(caller);
-      else if (answer.refusal.code === "invalid_token") queue.distrust(caller);
-      return answer;
+      if ("value" in response) queue.trust(caller);
+      else if (response.refusal.code === "invalid_token") queue.distrust(caller);
+      return response;
     } catch (error) {
       if (!(error instanceof QueueError)) throw error;
       // Where nothing was answered in all that time, it is no matter of how many there are.
-      const isAway = error.reason === "late" && breaker.answers() === answersBefore;
+      const isAway = error.reason === "late" && breaker.responses() === responsesBefore;
       const refusal = isAway
         ? refuse("billing_unavailable")
         : refuse("rate_limited", {}, { retryAfter: Math.ceil(deadline / 1_000) });
@@ -104,21 +104,21 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
         ),
       ),
     async commit(token, reservationId, quantity, options) {
-      const answer = await ask(token, { ...options, settles: true }, (send) =>
+      const response = await ask(token, { ...options, settles: true }, (send) =>
         client.mcp.commit(token, reservationId, { quantity }, send),
       );
-      if ("value" in answer)
-        return { value: { lapsed: false, event: answer.value.event }, retried: answer.retried };
-      return isGone(answer) ? { value: { lapsed: true }, retried: false } : answer;
+      if ("value" in response)
+        return { value: { lapsed: false, event: response.value.event }, retried: response.retried };
+      return isGone(response) ? { value: { lapsed: true }, retried: false } : response;
     },
     async release(token, reservationId, options) {
-      const answer = await ask(token, { ...options, settles: true }, (send) =>
+      const response = await ask(token, { ...options, settles: true }, (send) =>
         client.mcp.release(token, reservationId, send),
       );
-      if ("value" in answer) return { value: { committed: false }, retried: answer.retried };
-      return isGone(answer)
-        ? { value: { committed: answer.cause instanceof ConflictError }, retried: false }
-        : answer;
+      if ("value" in response) return { value: { committed: false }, retried: response.retried };
+      return isGone(response)
+        ? { value: { committed: response.cause instanceof ConflictError }, retried: false }
+        : response;
     },
     // The journal has a breaker of its own: it backs off, and nobody waits for it.
     record: (events, signal) => client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
@@ -127,7 +127,7 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
 }
 
 /** Whether a reservation was settled already, or is unknown to the API. */
-function isGone({ cause }: RefusedAnswer): boolean {
+function isGone({ cause }: RefusedResponse): boolean {
   return (cause instanceof ConflictError || cause instanceof NotFoundError) && cause.answeredByApi;
 }
 
@@ -146,7 +146,7 @@ function toBody({ requiredScopes, ...request }: MeterRequest) {
 async function tryTwice<Value>(
   { idempotencyKey, deadline }: GatewayOptions,
   send: (options: RequestOptions) => Promise<Value>,
-): Promise<Answer<Value>> {
+): Promise<GatewayResponse<Value>> {
   const end = performance.now() + deadline;
   const options = () => {
     const left = Math.max(1, end - performance.now());
@@ -187,7 +187,7 @@ function isForeign(error: unknown): error is LicentricError {
   return error instanceof LicentricError && error.status !== undefined && !error.answeredByApi;
 }
 
-function refusedBy(error: unknown, retried: boolean): RefusedAnswer {
+function refusedBy(error: unknown, retried: boolean): RefusedResponse {
   // Without its answer the API may have done what it was asked, and so it may before an earlier try failed.
   const unknown = retried || isOutage(error) || isForeign(error);
   return { refusal: refusalOf(error), unknown, cause: error };

@@ -55,7 +55,7 @@ interface Entry {
 }
 
 interface SharedRequest {
-  readonly answer: Promise<VerifiedCaller>;
+  readonly response: Promise<VerifiedCaller>;
   readonly controller: AbortController;
   waiting: number;
 }
@@ -119,7 +119,7 @@ export function createVerificationCache(options: VerificationCacheOptions): Veri
     const request = requests.get(tokenHash) ?? start(tokenHash, verify);
     request.waiting++;
     try {
-      return copyOf(await orAborted(request.answer, signal));
+      return copyOf(await orAborted(request.response, signal));
     } finally {
       request.waiting--;
       if (request.waiting === 0) end(tokenHash, request);
@@ -132,14 +132,14 @@ export function createVerificationCache(options: VerificationCacheOptions): Veri
   ): SharedRequest {
     const askedAt = now();
     const controller = new AbortController();
-    const answer = ask(verify, controller.signal).then((caller) => {
+    const response = ask(verify, controller.signal).then((caller) => {
       // Given up or forgotten meanwhile: then it must not come back by this late answer.
       if (requests.get(tokenHash) === request) store(tokenHash, caller, askedAt);
       return caller;
     });
     // Those who wait hear of a failure; when nobody waits any more there is nobody to tell.
-    answer.catch(() => undefined);
-    const request: SharedRequest = { answer, controller, waiting: 0 };
+    response.catch(() => undefined);
+    const request: SharedRequest = { response, controller, waiting: 0 };
     requests.set(tokenHash, request);
     return request;
   }
@@ -182,11 +182,11 @@ function copyOf({ accountId, agentId, scopes, expiresAt }: VerifiedCaller): Veri
   };
 }
 
-function orAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return answer;
+function orAborted<T>(response: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return response;
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
-    answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    response.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }

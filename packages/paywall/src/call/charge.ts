@@ -1,16 +1,16 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Call } from "../call.ts";
 import type { Emitter } from "../events.ts";
 import { isQuantity, MAX_QUANTITY } from "../pricing/charge-options.ts";
-import { type Links, type Refusal, refuse } from "../refusal.ts";
+import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
-import type { Admission, Outcome, Settlement } from "./admission.ts";
-import { type Authorize, isRefusal } from "./authorize.ts";
-import type { Gate, Passage } from "./gate.ts";
-import type { UnderWay } from "./in-flight.ts";
+import { type Authorizer, isRefusal } from "./authorize.ts";
+import type { AuthorizedCall, Outcome, Settlement } from "./authorized-call.ts";
+import type { Call } from "./call.ts";
+import type { ChargedTarget, ChargeResult } from "./charged-target.ts";
+import type { IdempotencyCache, IdempotencyEntry, KeptOutcome } from "./idempotency-cache.ts";
+import type { InFlight } from "./in-flight.ts";
 import { isRepeatable } from "./repeatable.ts";
-import { createRepetitions, endSlot } from "./repetitions.ts";
-import type { Ending, Replays, Slot } from "./replays.ts";
+import { createRepetitions, endEntry } from "./repetitions.ts";
 
 /** A call that runs. */
 export interface RunningCall {
@@ -28,17 +28,22 @@ export interface RunningCall {
   reportUsage(quantity: number): void;
 }
 
+/** How a function ended. */
+export type Completion =
+  | { readonly status: "returned"; readonly result: unknown }
+  | { readonly status: "threw"; readonly error: unknown };
+
 /** What a run came to: what its caller, or a repetition, is given, and what that means. */
-export interface Ran {
-  readonly ending: Extract<Ending, { readonly status: "returned" | "threw" }>;
+export interface FinishedRun {
+  readonly completion: Completion;
   readonly outcome: Outcome;
 }
 
 /** What charging for a call came to. */
 export type Charged =
   /** It did not run: it was refused, or is a repetition of an earlier one. */
-  | { readonly status: "given"; readonly passage: Passage }
-  | { readonly status: "ran"; readonly ending: Ran["ending"]; readonly settlement: Settlement };
+  | { readonly status: "given"; readonly chargeResult: ChargeResult }
+  | { readonly status: "ran"; readonly completion: Completion; readonly settlement: Settlement };
 
 /**
  * Charges for one call: authorizes it, runs it and settles it, each once. Nothing else settles a call.
@@ -48,61 +53,61 @@ export type Charged =
  */
 export type ChargeCall = (
   call: Call,
-  gate: Gate,
-  run: (running: RunningCall) => Promise<Ran>,
+  target: ChargedTarget,
+  run: (running: RunningCall) => Promise<FinishedRun>,
 ) => Promise<Charged>;
 
 /** Makes the function that charges for the calls of one paywall. */
 export function createCharge(parts: {
-  readonly authorize: Authorize;
-  readonly replays: Replays;
+  readonly authorizer: Authorizer;
+  readonly cache: IdempotencyCache;
   readonly emitter: Emitter;
   readonly links: Links;
   readonly trace: Trace;
-  readonly underWay: UnderWay;
+  readonly inFlight: InFlight;
 }): ChargeCall {
-  const { authorize, links, trace, underWay } = parts;
-  const repetitions = createRepetitions(authorize, parts.replays, parts.emitter, links);
+  const { authorizer, links, trace, inFlight } = parts;
+  const repetitions = createRepetitions(authorizer, parts.cache, parts.emitter, links);
 
-  const admit = (call: Call, { kind, name, policy }: Gate) =>
+  const authorizeCall = (call: Call, { kind, name, policy }: ChargedTarget) =>
     trace(
       "licentric.admit",
       { "mcp.kind": kind, "mcp.name": name, "licentric.charge": policy.charge },
-      () => authorize.admit(call, policy),
-      describeAdmission,
+      () => authorizer.authorizeCall(call, policy),
+      describeAuthorized,
     );
 
   async function settle(
-    { kind, name }: Gate,
-    admission: Admission,
-    { ending, outcome }: Ran,
+    { kind, name }: ChargedTarget,
+    authorized: AuthorizedCall,
+    { completion, outcome }: FinishedRun,
     reported: number | undefined,
-    slot: Slot | undefined,
+    entry: IdempotencyEntry | undefined,
   ): Promise<Settlement> {
     const settleFor = async (by?: Call): Promise<Settlement> => {
       const settlement = await trace(
         "licentric.settle",
         { "mcp.kind": kind, "mcp.name": name, "licentric.outcome": outcome.status },
-        () => admission.settle({ outcome, reported }, by),
+        () => authorized.settle({ outcome, reported }, by),
         (settled): Record<string, string> =>
           settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
       );
-      if (slot !== undefined) endSlot(slot, keptOf(ending, links), settlement, settleFor);
+      if (entry !== undefined) endEntry(entry, keptOf(completion, links), settlement, settleFor);
       return settlement;
     };
     return settleFor();
   }
 
-  return (call, gate, run) =>
-    underWay.run(async () => {
-      const admitted = await repetitions.admit(call, gate, () => admit(call, gate));
-      if (!("admission" in admitted)) return { status: "given", passage: admitted };
-      const { admission, slot } = admitted;
-      const usage = createUsage(admission);
-      const { caller, isBilled, coversCalls } = admission;
-      const ran = await run({ caller, isBilled, coversCalls, reportUsage: usage.report });
-      const settlement = await settle(gate, admission, ran, usage.end(), slot);
-      return { status: "ran", ending: ran.ending, settlement };
+  return (call, target, run) =>
+    inFlight.run(async () => {
+      const entered = await repetitions.authorizeCall(call, target, () => authorizeCall(call, target));
+      if (!("authorized" in entered)) return { status: "given", chargeResult: entered };
+      const { authorized, entry } = entered;
+      const usage = createUsage(authorized);
+      const { caller, isBilled, coversCalls } = authorized;
+      const finished = await run({ caller, isBilled, coversCalls, reportUsage: usage.report });
+      const settlement = await settle(target, authorized, finished, usage.end(), entry);
+      return { status: "ran", completion: finished.completion, settlement };
     });
 }
 
@@ -111,16 +116,16 @@ export function createCharge(parts: {
  *
  * @throws what the run threw, unchanged; the signal's reason where the call was cancelled and not billed
  */
-export function passageOf(charged: Charged): Passage {
-  if (charged.status === "given") return charged.passage;
-  const { ending, settlement } = charged;
-  if (ending.status === "threw") throw ending.error;
+export function chargeResultOf(charged: Charged): ChargeResult {
+  if (charged.status === "given") return charged.chargeResult;
+  const { completion, settlement } = charged;
+  if (completion.status === "threw") throw completion.error;
   if (settlement.status === "cancelled") throw settlement.reason;
-  return settlement.status === "refused" ? { refusal: settlement.refusal } : { result: ending.result };
+  return settlement.status === "refused" ? { refusal: settlement.refusal } : { result: completion.result };
 }
 
 /** How a function ended. */
-export async function endingOf(run: () => unknown): Promise<Ran["ending"]> {
+export async function completionOf(run: () => unknown): Promise<Completion> {
   try {
     return { status: "returned", result: await run() };
   } catch (error) {
@@ -129,15 +134,15 @@ export async function endingOf(run: () => unknown): Promise<Ran["ending"]> {
 }
 
 /** What repetitions are given of an ending: not what whoever got it first has used up. */
-function keptOf(ending: Ran["ending"], links: Links): Ending {
-  if (ending.status === "threw" || isRepeatable(ending.result)) return ending;
+function keptOf(completion: Completion, links: Links): KeptOutcome {
+  if (completion.status === "threw" || isRepeatable(completion.result)) return completion;
   const message =
     "This idempotency key has paid for a call whose result cannot be given twice. To run the call again, send a new key or none. Nothing was run or charged.";
   return { status: "refused", refusal: refuse("idempotency_replay", links, { message }) };
 }
 
 /** Adds up what a run reports, until it is settled. */
-function createUsage({ mayReport }: Admission) {
+function createUsage({ mayReport }: AuthorizedCall) {
   let reported: number | undefined;
   let isOver = false;
   return {
@@ -161,8 +166,8 @@ function createUsage({ mayReport }: Admission) {
   };
 }
 
-function describeAdmission(admission: Admission | Refusal): SpanAttributes {
-  if (isRefusal(admission)) return { "licentric.refusal": admission.code };
-  const { accountId, agentId } = admission.caller;
+function describeAuthorized(authorized: AuthorizedCall | Refusal): SpanAttributes {
+  if (isRefusal(authorized)) return { "licentric.refusal": authorized.code };
+  const { accountId, agentId } = authorized.caller;
   return { "licentric.account_id": accountId, "licentric.agent_id": agentId };
 }

@@ -1,11 +1,11 @@
-import { member } from "../util/record.ts";
+import { property } from "../util/record.ts";
 
 /** Whether a value can be given twice: a stream, an iterator or a `Response` is used up by whoever gets it first. */
 export function isRepeatable(value: unknown): boolean {
   return (
     !(value instanceof Response) &&
     !(value instanceof ReadableStream) &&
-    !["pipe", "next"].some((name) => typeof member(value, name) === "function") &&
-    typeof member(value, Symbol.asyncIterator) !== "function"
+    !["pipe", "next"].some((name) => typeof property(value, name) === "function") &&
+    typeof property(value, Symbol.asyncIterator) !== "function"
   );
 }

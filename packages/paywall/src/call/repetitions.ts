@@ -1,18 +1,24 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Call } from "../call.ts";
 import type { Emitter } from "../events.ts";
 import type { Policy } from "../pricing/charge-options.ts";
-import { type Links, type Refusal, type RefusalCode, refuse } from "../refusal.ts";
+import { type Links, type Refusal, type RefusalCode, refuse } from "../refusal/refusal.ts";
 import { digest } from "../util/digest.ts";
-import type { Admission, Settlement } from "./admission.ts";
-import { type Authorize, isRefusal } from "./authorize.ts";
-import type { Gate, Passage } from "./gate.ts";
-import { AGENT_CALLS, type Ending, type Replays, type SettleBy, type Slot } from "./replays.ts";
+import { type Authorizer, isRefusal } from "./authorize.ts";
+import type { AuthorizedCall, Settlement } from "./authorized-call.ts";
+import type { Call } from "./call.ts";
+import type { ChargedTarget, ChargeResult } from "./charged-target.ts";
+import {
+  AGENT_CALLS,
+  type IdempotencyCache,
+  type IdempotencyEntry,
+  type KeptOutcome,
+  type SettleBy,
+} from "./idempotency-cache.ts";
 
 /** A call that was let in, with the place for its ending. */
-export interface Admitted {
-  readonly admission: Admission;
-  readonly slot: Slot | undefined;
+export interface Entered {
+  readonly authorized: AuthorizedCall;
+  readonly entry: IdempotencyEntry | undefined;
 }
 
 /** Keeps calls that an agent has named from being run or billed again. */
@@ -22,100 +28,116 @@ export interface Repetitions {
    *
    * @throws what `admit` throws
    */
-  admit(call: Call, gate: Gate, admit: Admit): Promise<Admitted | Passage>;
+  authorizeCall(
+    call: Call,
+    target: ChargedTarget,
+    authorizeCall: AuthorizeCall,
+  ): Promise<Entered | ChargeResult>;
 }
 
 /** Says who calls, and bills nothing. */
 const VERIFY_ONLY: Policy = { charge: "call", scopes: [], enforceBudget: false, warnAgent: false };
 
-type Admit = () => Promise<Admission | Refusal>;
+type AuthorizeCall = () => Promise<AuthorizedCall | Refusal>;
 
 /** Makes the repetitions of one paywall. */
 export function createRepetitions(
-  authorize: Authorize,
-  replays: Replays,
+  authorizer: Authorizer,
+  cache: IdempotencyCache,
   emitter: Emitter,
   links: Links,
 ): Repetitions {
   /** Calls whose agents are being learned: what they are refused with, if so. */
   const identifying = new Map<string, Promise<Refusal | undefined>>();
 
-  function denied({ kind, name }: Gate, refusal: Refusal, caller: Caller | undefined): Passage {
+  function denied({ kind, name }: ChargedTarget, refusal: Refusal, caller: Caller | undefined): ChargeResult {
     emitter.emit("denied", { kind, name, refusal, agentId: caller?.agentId });
     return { refusal };
   }
 
   /** What is kept of a call; undefined where there is nothing to be given. */
-  async function given(ending: Ending, call: Call, gate: Gate): Promise<Passage | undefined> {
-    if (ending.status === "void") return undefined;
+  async function repeatFor(
+    outcome: KeptOutcome,
+    call: Call,
+    target: ChargedTarget,
+  ): Promise<ChargeResult | undefined> {
+    if (outcome.status === "void") return undefined;
     // A result is for whoever may have it now: the credential may have been revoked since it was paid for.
-    const verified = await authorize.admit(call, { ...VERIFY_ONLY, scopes: gate.policy.scopes });
-    return isRefusal(verified) ? { refusal: verified } : repeat(ending, call);
+    const verified = await authorizer.authorizeCall(call, { ...VERIFY_ONLY, scopes: target.policy.scopes });
+    return isRefusal(verified) ? { refusal: verified } : repeat(outcome, call);
   }
 
   /** A slot where a call is the agent's first with its key, or what its repetition gets. */
-  async function enter(call: Call, gate: Gate, caller: Caller): Promise<Slot | Passage> {
+  async function enter(
+    call: Call,
+    target: ChargedTarget,
+    caller: Caller,
+  ): Promise<IdempotencyEntry | ChargeResult> {
     for (;;) {
-      const entered = replays.enter(call, caller);
-      if (entered === "conflict") return denied(gate, refuse("idempotency_conflict", links), caller);
+      const entered = cache.enter(call, caller);
+      if (entered === "conflict") return denied(target, refuse("idempotency_conflict", links), caller);
       if (entered === "unknown")
-        return denied(gate, refuse("idempotency_replay", links, UNKNOWN_CALL), caller);
-      if (entered === "full") return denied(gate, refuse("rate_limited", links, TOO_MANY), caller);
+        return denied(target, refuse("idempotency_replay", links, UNKNOWN_CALL), caller);
+      if (entered === "full") return denied(target, refuse("rate_limited", links, TOO_MANY), caller);
       if (!(entered instanceof Promise)) return entered;
-      const passage = await given(await entered, call, gate);
-      if (passage !== undefined) return passage;
+      const chargeResult = await repeatFor(await entered, call, target);
+      if (chargeResult !== undefined) return chargeResult;
     }
   }
 
-  async function admitKnown(
+  async function enterKnown(
     call: Call,
-    gate: Gate,
+    target: ChargedTarget,
     caller: Caller,
-    admit: Admit,
-  ): Promise<Admitted | Passage> {
-    const slot = await enter(call, gate, caller);
-    if (!("end" in slot)) return slot;
-    let admission: Admission | Refusal;
+    authorizeCall: AuthorizeCall,
+  ): Promise<Entered | ChargeResult> {
+    const entry = await enter(call, target, caller);
+    if (!("end" in entry)) return entry;
+    let authorized: AuthorizedCall | Refusal;
     try {
-      admission = await admit();
+      authorized = await authorizeCall();
     } catch (error) {
       // Nothing ran: it was cancelled, which is no other call's affair.
-      slot.end({ status: "void" }, false);
+      entry.end({ status: "void" }, false);
       throw error;
     }
-    if (!isRefusal(admission)) return { admission, slot };
-    slot.end(endingOfRefusal(admission), false);
-    return isReplay(admission) ? denied(gate, admission, caller) : { refusal: admission };
+    if (!isRefusal(authorized)) return { authorized, entry };
+    entry.end(outcomeOfRefusal(authorized), false);
+    return isReplay(authorized) ? denied(target, authorized, caller) : { refusal: authorized };
   }
 
   /** A call whose agent is learned by billing it. Its repetitions with the same token wait for that. */
-  async function admitUnknown(call: Call, gate: Gate, admit: Admit): Promise<Admitted | Passage> {
+  async function enterUnknown(
+    call: Call,
+    target: ChargedTarget,
+    authorizeCall: AuthorizeCall,
+  ): Promise<Entered | ChargeResult> {
     const name = digest(call.tokenHash, call.agentKey, call.binding(), call.round());
     const other = identifying.get(name);
     if (other !== undefined) {
       const refusal = await other;
-      return refusal === undefined ? admitNamed(call, gate, admit) : { refusal };
+      return refusal === undefined ? enterNamed(call, target, authorizeCall) : { refusal };
     }
     let tell: (refusal: Refusal | undefined) => void = () => undefined;
     identifying.set(name, new Promise((resolve) => (tell = resolve)));
     let refusal: Refusal | undefined;
     try {
-      const admission = await admit();
-      if (isRefusal(admission)) {
-        if (isReplay(admission)) return recall(call, gate, admission);
-        refusal = admission;
+      const authorized = await authorizeCall();
+      if (isRefusal(authorized)) {
+        if (isReplay(authorized)) return recall(call, target, authorized);
+        refusal = authorized;
         return { refusal };
       }
       // What is billed runs, whatever is kept.
-      const entered = admission.isBilled
-        ? replays.enter(call, admission.caller)
-        : await enter(call, gate, admission.caller);
+      const entered = authorized.isBilled
+        ? cache.enter(call, authorized.caller)
+        : await enter(call, target, authorized.caller);
       // Its agent was not known to be that of a call which has run.
-      const passage =
-        admission.isRepeated && entered instanceof Promise && (await given(await entered, call, gate));
-      if (passage) return passage;
-      if (typeof entered === "string" || entered instanceof Promise) return { admission, slot: undefined };
-      return "end" in entered ? { admission, slot: entered } : entered;
+      const chargeResult =
+        authorized.isRepeated && entered instanceof Promise && (await repeatFor(await entered, call, target));
+      if (chargeResult) return chargeResult;
+      if (typeof entered === "string" || entered instanceof Promise) return { authorized, entry: undefined };
+      return "end" in entered ? { authorized, entry: entered } : entered;
     } finally {
       identifying.delete(name);
       tell(refusal);
@@ -123,25 +145,29 @@ export function createRepetitions(
   }
 
   /** What a call gets whose key has paid for an earlier one: the result, where that is kept here. */
-  async function recall(call: Call, gate: Gate, refusal: Refusal): Promise<Passage> {
+  async function recall(call: Call, target: ChargedTarget, refusal: Refusal): Promise<ChargeResult> {
     // Billing has told who it is.
-    const caller = await authorize.identify(call, gate.policy);
-    if (caller === undefined || isRefusal(caller)) return denied(gate, refusal, undefined);
-    const kept = replays.find(call, caller);
-    return (kept && (await given(await kept, call, gate))) ?? denied(gate, refusal, caller);
+    const caller = await authorizer.identify(call, target.policy);
+    if (caller === undefined || isRefusal(caller)) return denied(target, refusal, undefined);
+    const kept = cache.find(call, caller);
+    return (kept && (await repeatFor(await kept, call, target))) ?? denied(target, refusal, caller);
   }
 
-  async function admitNamed(call: Call, gate: Gate, admit: Admit): Promise<Admitted | Passage> {
-    const caller = await authorize.identify(call, gate.policy);
-    if (caller === undefined) return admitUnknown(call, gate, admit);
-    return isRefusal(caller) ? { refusal: caller } : admitKnown(call, gate, caller, admit);
+  async function enterNamed(
+    call: Call,
+    target: ChargedTarget,
+    authorizeCall: AuthorizeCall,
+  ): Promise<Entered | ChargeResult> {
+    const caller = await authorizer.identify(call, target.policy);
+    if (caller === undefined) return enterUnknown(call, target, authorizeCall);
+    return isRefusal(caller) ? { refusal: caller } : enterKnown(call, target, caller, authorizeCall);
   }
 
   return {
-    async admit(call, gate, admit) {
-      if (typeof call.agentKey === "string") return admitNamed(call, gate, admit);
-      const admission = await admit();
-      return isRefusal(admission) ? { refusal: admission } : { admission, slot: undefined };
+    async authorizeCall(call, target, authorizeCall) {
+      if (typeof call.agentKey === "string") return enterNamed(call, target, authorizeCall);
+      const authorized = await authorizeCall();
+      return isRefusal(authorized) ? { refusal: authorized } : { authorized, entry: undefined };
     },
   };
 }
@@ -150,18 +176,21 @@ export function createRepetitions(
 const isReplay = ({ code }: Refusal) => code === "idempotency_replay";
 
 /** What a repetition gets of an ending; undefined where that came to nothing in the end. */
-async function repeat(ending: Exclude<Ending, { status: "void" }>, by: Call): Promise<Passage | undefined> {
-  switch (ending.status) {
+async function repeat(
+  outcome: Exclude<KeptOutcome, { status: "void" }>,
+  by: Call,
+): Promise<ChargeResult | undefined> {
+  switch (outcome.status) {
     case "returned":
-      return { result: ending.result };
+      return { result: outcome.result };
     case "threw":
-      throw ending.error;
+      throw outcome.error;
     case "refused":
-      return { refusal: ending.refusal };
+      return { refusal: outcome.refusal };
     case "unsettled": {
-      const settlement = await ending.settle(by);
+      const settlement = await outcome.settle(by);
       if (settlement.status === "refused") return { refusal: settlement.refusal };
-      return settlement.status === "settled" ? { result: ending.result } : undefined;
+      return settlement.status === "settled" ? { result: outcome.result } : undefined;
     }
   }
 }
@@ -184,15 +213,20 @@ const TOO_MANY = {
 const OF_CREDENTIAL: readonly RefusalCode[] = ["invalid_token", "insufficient_scope"];
 
 /** What repetitions are told of a refused call. */
-function endingOfRefusal(refusal: Refusal): Ending {
+function outcomeOfRefusal(refusal: Refusal): KeptOutcome {
   return OF_CREDENTIAL.includes(refusal.code) ? { status: "void" } : { status: "refused", refusal };
 }
 
 /** Tells repetitions what a call came to: its ending is kept where it was settled, or may be still. */
-export function endSlot(slot: Slot, ending: Ending, settlement: Settlement, settle: SettleBy): void {
-  if (settlement.status === "cancelled") slot.end({ status: "void" }, false);
-  else if (settlement.status !== "refused") slot.end(ending, settlement.status === "settled");
-  else if (settlement.refusal.retryable && ending.status === "returned")
-    slot.end({ status: "unsettled", result: ending.result, settle }, true);
-  else slot.end(endingOfRefusal(settlement.refusal), false);
+export function endEntry(
+  entry: IdempotencyEntry,
+  outcome: KeptOutcome,
+  settlement: Settlement,
+  settle: SettleBy,
+): void {
+  if (settlement.status === "cancelled") entry.end({ status: "void" }, false);
+  else if (settlement.status !== "refused") entry.end(outcome, settlement.status === "settled");
+  else if (settlement.refusal.retryable && outcome.status === "returned")
+    entry.end({ status: "unsettled", result: outcome.result, settle }, true);
+  else entry.end(outcomeOfRefusal(settlement.refusal), false);
 }

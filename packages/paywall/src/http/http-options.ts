@@ -1,4 +1,4 @@
-import type { Gate } from "../call/gate.ts";
+import type { ChargedTarget } from "../call/charged-target.ts";
 import { type ChargeOptions, type Policy, toPolicy } from "../pricing/charge-options.ts";
 
 /** What requests of one route cost and who may make them. */
@@ -31,7 +31,7 @@ export function toChargedRoute(
 }
 
 /** What a request to a route is charged as. */
-export function targetOf({ name, policy }: ChargedRoute, method: string, url: string): Gate {
+export function targetOf({ name, policy }: ChargedRoute, method: string, url: string): ChargedTarget {
   const called = name ?? `${method} ${url.split("?", 1)[0]}`;
   return { kind: "call", name: called, id: `call ${called}`, policy };
 }

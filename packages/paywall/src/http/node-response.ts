@@ -5,7 +5,7 @@ import { WHOLE_BODY_SIZE, WholeResponse } from "./whole-response.ts";
 export type ResponseEnd = "ended" | "failed" | "client gone" | "client gone unanswered";
 
 /** A response whose end waits until the request is settled. */
-export interface HeldResponse {
+export interface DeferredResponse {
   /** Resolves when the handler ends the response, or the client goes. */
   readonly ended: Promise<ResponseEnd>;
   /** Resolves when the handler ends the response, whatever the client does. */
@@ -26,16 +26,16 @@ type End = ServerResponse["end"];
 
 /**
  * Holds the end of a response back, and its head until its body begins: what its handler passes to `end` is sent by
- * {@link HeldResponse.release}.
+ * {@link DeferredResponse.release}.
  */
-export function holdEnd(response: ServerResponse): HeldResponse {
+export function deferEnd(response: ServerResponse): DeferredResponse {
   const before = headOf(response);
   const { end, write } = response;
   let held: { readonly args: Parameters<End>; readonly head: Head } | undefined;
   const { promise: ended, resolve: tell } = settable<ResponseEnd>();
   const { promise: handlerEnded, resolve: tellHandlerEnded } = settable<void>();
   response.once("close", () => tell(response.headersSent ? "client gone" : "client gone unanswered"));
-  const sendHead = holdHead(response);
+  const sendHead = deferHead(response);
   watchDestroy(response, () => tell("failed"));
   // As in a response that has ended: whatever comes after the first end is ignored.
   response.end = ((...args: Parameters<End>) => {
@@ -92,7 +92,7 @@ function settable<Value>() {
 }
 
 /** Makes `writeHead` set the head, and send it only once the function that is returned was called. */
-function holdHead(response: ServerResponse): () => void {
+function deferHead(response: ServerResponse): () => void {
   const { writeHead, flushHeaders } = response;
   let isHeld = true;
   response.writeHead = ((...args: Parameters<ServerResponse["writeHead"]>) => {

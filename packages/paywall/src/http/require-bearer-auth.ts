@@ -1,10 +1,10 @@
 import type { Identify } from "../billing/identify.ts";
 import { bearerToken } from "../credential/token.ts";
-import { type Links, type Refusal, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
-import { refusalHeaders } from "./challenge.ts";
+import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
+import { refusalHeaders } from "../refusal/refusal-headers.ts";
+import { Refused } from "../refusal/refused.ts";
 import { refusalBody } from "./refusal-response.ts";
-import { toAuth, type VerifiedAuth } from "./verifier.ts";
+import { toAuth, type VerifiedAuth } from "./token-verifier.ts";
 
 /** Options of `requireBearerAuth`. */
 export interface BearerAuthOptions {

@@ -42,7 +42,7 @@ export interface ChargeOptions<Args = unknown, Result = unknown> {
   /** What a unit costs, in the owner's words, for `tools/list` (for example `"0.01 USD per call"`). Only shown. */
   readonly price?: string;
   /** Seconds for which `charge: "reserve"` holds, 1 to 86400; 300 by default. Longer than the handler ever runs. */
-  readonly holdFor?: number;
+  readonly reserveFor?: number;
 }
 
 /** Checked options. */
@@ -62,7 +62,7 @@ const OPTION_NAMES = new Set<string>([
   "enforceBudget",
   "warnAgent",
   "price",
-  "holdFor",
+  "reserveFor",
 ] satisfies (keyof ChargeOptions)[]);
 
 /** Largest quantity that one usage event may carry. */
@@ -93,7 +93,7 @@ export function toPolicy(options: ChargeOptions<any, any>, where: string): Polic
     if (!OPTION_NAMES.has(name))
       fail(`there is no option "${name}"; the options are ${[...OPTION_NAMES].join(", ")}`);
   }
-  const { meterName, quantity, resultQuantity, holdFor } = options;
+  const { meterName, quantity, resultQuantity, reserveFor } = options;
   const charge = options.charge ?? (resultQuantity === undefined ? "call" : "success");
   const { scopes = [], enforceBudget = false, warnAgent = false } = options;
   if (!["call", "success", "reserve"].includes(charge)) fail('charge is "call", "success" or "reserve"');
@@ -117,8 +117,11 @@ export function toPolicy(options: ChargeOptions<any, any>, where: string): Polic
   if (!Array.isArray(scopes) || scopes.some((scope) => typeof scope !== "string" || scope === "")) {
     fail('scopes is a list of texts such as ["mcp:invoke"]');
   }
-  if (holdFor !== undefined && !(Number.isInteger(holdFor) && holdFor >= 1 && holdFor <= 86_400)) {
-    fail("holdFor is a whole number of seconds from 1 to 86400");
+  if (
+    reserveFor !== undefined &&
+    !(Number.isInteger(reserveFor) && reserveFor >= 1 && reserveFor <= 86_400)
+  ) {
+    fail("reserveFor is a whole number of seconds from 1 to 86400");
   }
   return { ...options, charge, scopes, enforceBudget, warnAgent };
 }

@@ -4,12 +4,12 @@ export function isRecord(value: unknown): value is Record<PropertyKey, unknown> 
 }
 
 /** A member of a value that may not have it. */
-export function member(value: unknown, key: PropertyKey): unknown {
+export function property(value: unknown, key: PropertyKey): unknown {
   return isRecord(value) ? value[key] : undefined;
 }
 
 /** A member that is a text, or undefined. */
-export function textMember(value: unknown, key: PropertyKey): string | undefined {
-  const found = member(value, key);
+export function stringProperty(value: unknown, key: PropertyKey): string | undefined {
+  const found = property(value, key);
   return typeof found === "string" ? found : undefined;
 }

@@ -5,7 +5,8 @@
  * @param what - the listener, for the warning's sentence
  */
 export function tell<Event>(listener: (event: Event) => unknown, event: Event, what: string): void {
-  const warn = (error: unknown) => process.emitWarning(`${what} threw: ${textOf(error)}`, "LicentricWarning");
+  const warn = (error: unknown) =>
+    process.emitWarning(`${what} threw: ${stringOf(error)}`, "LicentricWarning");
   try {
     // Asynchronous listeners are typed as if they answered nothing.
     Promise.resolve(listener(event)).catch(warn);
@@ -15,7 +16,7 @@ export function tell<Event>(listener: (event: Event) => unknown, event: Event, w
 }
 
 /** The text of whatever was thrown, which may have none. */
-function textOf(error: unknown): string {
+function stringOf(error: unknown): string {
   try {
     return String(error);
   } catch {

@@ -1,9 +1,9 @@
 import type { Policy } from "@licentric/paywall/adapter";
-import type { Passages } from "./passages.ts";
-import { asPrivate } from "./private-result.ts";
-import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
-import { argsOf, contextOf } from "./request-context.ts";
-import type { ServedGate } from "./request-scope.ts";
+import { argsOf, contextOf } from "../context/request-context.ts";
+import { asPrivate } from "../protocol/cache-scope.ts";
+import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
+import type { HandlerCharges } from "./handler-charges.ts";
+import type { ServedTarget } from "./request-scope.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a handler of either SDK, with or without arguments; users see its own type
 export type AnyHandler = (...params: any[]) => unknown;
@@ -11,7 +11,7 @@ export type AnyHandler = (...params: any[]) => unknown;
 /** What a guarded handler was made of, so that a protected server can take it apart. */
 export interface GuardedHandler {
   /** Of the paywall that guards it. */
-  readonly passages: Passages;
+  readonly handlerCharges: HandlerCharges;
   readonly policy: Policy;
   readonly handler: AnyHandler;
 }
@@ -30,20 +30,26 @@ export function guardedOf(handler: unknown): GuardedHandler | undefined {
  *
  * @throws TypeError where a paywall guards the handler already
  */
-export function guardHandler(passages: Passages, gate: ServedGate, handler: AnyHandler): AnyHandler {
+export function guardHandler(
+  handlerCharges: HandlerCharges,
+  target: ServedTarget,
+  handler: AnyHandler,
+): AnyHandler {
   if (guardedOf(handler) !== undefined) {
     throw new TypeError(
-      `paywall.${gate.kind}: this handler is wrapped already, and every call would be billed twice: wrap it once`,
+      `paywall.${target.kind}: this handler is wrapped already, and every call would be billed twice: wrap it once`,
     );
   }
   const made = async (...params: unknown[]) => {
     const context = contextOf(params);
-    const passage = await passages.pass(gate, argsOf(params), context, () => handler(...params));
-    if ("result" in passage)
-      return gate.kind === "resource" ? asPrivate(passage.result, context) : passage.result;
-    if (gate.kind === "tool") return toToolResult(passage.refusal);
-    throw new RefusedRequestError(passage.refusal);
+    const chargeResult = await handlerCharges.charge(target, argsOf(params), context, () =>
+      handler(...params),
+    );
+    if ("result" in chargeResult)
+      return target.kind === "resource" ? asPrivate(chargeResult.result, context) : chargeResult.result;
+    if (target.kind === "tool") return toToolResult(chargeResult.refusal);
+    throw new RefusedRequestError(chargeResult.refusal);
   };
-  guarded.set(made, { passages, policy: gate.policy, handler });
+  guarded.set(made, { handlerCharges, policy: target.policy, handler });
   return made;
 }

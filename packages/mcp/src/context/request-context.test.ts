@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { findToken, hashToken } from "@licentric/paywall/adapter";
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { describe, expect, it } from "vitest";
-import { noteTransport } from "./local-calls.ts";
+import { rememberTransport } from "./local-calls.ts";
 import { readRequestContext } from "./request-context.ts";
 
 const environment = { LICENTRIC_AGENT_TOKEN: "AGT-of-the-environment" };
@@ -12,7 +12,7 @@ const http = (headers: Record<string, string> = {}) => ({ req: { headers: new He
 /** A signal of a request that came from memory. */
 function localSignal(): AbortSignal {
   const { signal } = new AbortController();
-  noteTransport(signal, InMemoryTransport.createLinkedPair()[0]);
+  rememberTransport(signal, InMemoryTransport.createLinkedPair()[0]);
   return signal;
 }
 
@@ -67,7 +67,7 @@ describe.each([
     expect(
       await find({ ...context, signal, mcpReq: "mcpReq" in context && { ...context.mcpReq, signal } }),
     ).toBe(undefined);
-    noteTransport(signal, { start: send, send, close: send });
+    rememberTransport(signal, { start: send, send, close: send });
     expect(
       await find({ ...context, signal, mcpReq: "mcpReq" in context && { ...context.mcpReq, signal } }),
     ).toBe(undefined);

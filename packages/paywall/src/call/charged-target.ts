@@ -1,9 +1,9 @@
 import type { CallSubject } from "../events.ts";
 import type { Policy } from "../pricing/charge-options.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "../refusal/refusal.ts";
 
 /** Something that is charged for, behind its policy. */
-export interface Gate extends CallSubject {
+export interface ChargedTarget extends CallSubject {
   /** Tells this gate from every other, across requests and restarts. */
   readonly id: string;
   readonly policy: Policy;
@@ -15,4 +15,4 @@ export interface Gate extends CallSubject {
 }
 
 /** What passing a gate gives: the handler's result, or why there is none. */
-export type Passage = { readonly result: unknown } | { readonly refusal: Refusal };
+export type ChargeResult = { readonly result: unknown } | { readonly refusal: Refusal };

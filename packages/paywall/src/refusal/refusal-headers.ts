@@ -1,4 +1,4 @@
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "./refusal.ts";
 
 const OAUTH_ERROR: Readonly<Partial<Record<Refusal["code"], string>>> = {
   invalid_token: "invalid_token",

@@ -1,13 +1,13 @@
+import type { BillingClient } from "../billing/billing-client.ts";
 import { agentNameOf, type Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
-import type { Teller } from "../billing/teller.ts";
-import type { Call } from "../call.ts";
+import type { ChargeContext } from "../billing/charge-context.ts";
 import type { Emitter } from "../events.ts";
-import type { Bill } from "../pricing/price-call.ts";
-import type { Refusal, RefusalCode } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import type { Line } from "../pricing/price-call.ts";
+import type { Refusal, RefusalCode } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import { digest } from "../util/digest.ts";
 import type { Pool } from "../util/pool.ts";
+import type { Call } from "./call.ts";
 
 /** How a handler's run ended. */
 export type Outcome =
@@ -18,7 +18,7 @@ export type Outcome =
   | { readonly status: "input_required" };
 
 /** How a run ended, and how much it reported to have used; undefined where it reported nothing. */
-export interface Ended {
+export interface RunEnd {
   readonly outcome: Outcome;
   readonly reported: number | undefined;
 }
@@ -35,7 +35,7 @@ export type Settlement =
   | { readonly status: "refused"; readonly refusal: Refusal };
 
 /** A call that may run. */
-export interface Admission {
+export interface AuthorizedCall {
   readonly caller: Caller;
   /** Whether it is billed, now or once its handler has run: what costs nothing pays for nothing that it calls. */
   readonly isBilled: boolean;
@@ -51,70 +51,79 @@ export interface Admission {
    *
    * @param by - the repetition that has it billed, whose token is good where the first call's may not be any more
    */
-  settle(ended: Ended, by?: Call): Promise<Settlement>;
+  settle(end: RunEnd, by?: Call): Promise<Settlement>;
   /** Whether its run may report what it uses: where it is billed by its use. */
   readonly mayReport: boolean;
 }
 
 /** Bills what a handler's run brought, by an order that goes first. */
-export type Settle = (later: Order, ended: Ended) => Promise<Settlement>;
+export type Settle = (later: ChargeContext, end: RunEnd) => Promise<Settlement>;
 
 /** Names what pays for another round of a call. */
-export function roundsOf(call: Call, price: Bill, caller: Caller): string {
+export function roundsOf(call: Call, price: Line, caller: Caller): string {
   return digest(agentNameOf(caller), call.binding(), call.opaque(), price);
 }
 
 /** What admissions need. */
-export interface AdmissionOptions {
-  readonly teller: Teller;
+export interface AuthorizedCallsOptions {
+  readonly billing: BillingClient;
   readonly emitter: Emitter;
   /** Rounds that are paid for. */
   readonly rounds: Pool<true>;
 }
 
 /** The kinds of admission, each of which settles its call once. */
-export interface Admissions {
+export interface AuthorizedCalls {
   /** Runs something that may leave by {@link Refused}, and tells the listeners of it, unless its code is `quiet`. */
-  orRefusal<Value>(order: Order, run: () => Promise<Value>, quiet?: RefusalCode): Promise<Value | Refusal>;
+  orRefusal<Value>(
+    context: ChargeContext,
+    run: () => Promise<Value>,
+    quiet?: RefusalCode,
+  ): Promise<Value | Refusal>;
   /** A call that costs nothing. */
-  freeOfCharge(order: Order, caller: Caller): Admission;
+  freeOfCharge(context: ChargeContext, caller: Caller): AuthorizedCall;
   /**
    * A call that is paid for however it ends, with all of its rounds.
    *
    * @param pay - pays once the handler has run, where the call was not paid for before
    */
-  paidBy(order: Order, price: Bill, caller: Caller, pay?: (later: Order) => Promise<void>): Admission;
+  paidBy(
+    context: ChargeContext,
+    price: Line,
+    caller: Caller,
+    pay?: (later: ChargeContext) => Promise<void>,
+  ): AuthorizedCall;
   /** A call that is paid for by what its handler brought. */
-  paidByUse(order: Order, caller: Caller, bill: Settle): Admission;
+  paidByUse(context: ChargeContext, caller: Caller, settleUsage: Settle): AuthorizedCall;
 }
 
 /** Makes the admissions of one paywall. */
-export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions): Admissions {
-  const orRefusal: Admissions["orRefusal"] = async (order, run, quiet) => {
+export function createAuthorizedCalls({ billing, emitter, rounds }: AuthorizedCallsOptions): AuthorizedCalls {
+  const orRefusal: AuthorizedCalls["orRefusal"] = async (context, run, quiet) => {
     try {
       return await run();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       const { refusal } = error;
-      const { kind, name } = order.call;
+      const { kind, name } = context.call;
       if (refusal.code !== quiet)
-        emitter.emit("denied", { kind, name, refusal, agentId: teller.lastKnown(order)?.agentId });
+        emitter.emit("denied", { kind, name, refusal, agentId: billing.lastKnown(context)?.agentId });
       return refusal;
     }
   };
 
   /** Settles a call once: whoever asks again is told the same, and only what was refused is tried again. */
-  function settling(order: Order, bill: Settle): Admission["settle"] {
+  function settling(context: ChargeContext, settleUsage: Settle): AuthorizedCall["settle"] {
     let settlement: Promise<Settlement> | undefined;
-    const settle = async (ended: Ended, { token, tokenHash }: Call): Promise<Settlement> => {
-      const call = { ...order.call, token, tokenHash };
-      const later = { ...order, call, token: token ?? "", settles: true };
-      const settled = await orRefusal(later, () => bill(later, ended));
+    const settle = async (end: RunEnd, { token, tokenHash }: Call): Promise<Settlement> => {
+      const call = { ...context.call, token, tokenHash };
+      const later = { ...context, call, token: token ?? "", settles: true };
+      const settled = await orRefusal(later, () => settleUsage(later, end));
       if (!("code" in settled)) return settled;
       settlement = undefined;
       return { status: "refused", refusal: settled };
     };
-    return (ended, by = order.call) => (settlement ??= settle(ended, by));
+    return (end, by = context.call) => (settlement ??= settle(end, by));
   }
 
   return {
@@ -129,9 +138,9 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
         settle: async ({ outcome }) => ({ status: isKept(outcome) ? "settled" : "void" }),
       };
     },
-    paidBy(order, price, caller, pay = async () => undefined) {
-      const name = roundsOf(order.call, price, caller);
-      const payOnce = settling(order, async (later) => {
+    paidBy(context, price, caller, pay = async () => undefined) {
+      const name = roundsOf(context.call, price, caller);
+      const payOnce = settling(context, async (later) => {
         await pay(later);
         return { status: "settled" };
       });
@@ -140,20 +149,20 @@ export function createAdmissions({ teller, emitter, rounds }: AdmissionOptions):
         isBilled: true,
         coversCalls: true,
         mayReport: false,
-        async settle(ended, by) {
-          const settlement = await payOnce(ended, by);
-          if (settlement.status === "settled" && ended.outcome.status === "input_required")
+        async settle(end, by) {
+          const settlement = await payOnce(end, by);
+          if (settlement.status === "settled" && end.outcome.status === "input_required")
             rounds.put(name, true);
           return settlement;
         },
       };
     },
-    paidByUse: (order, caller, bill) => ({
+    paidByUse: (context, caller, settleUsage) => ({
       caller,
       isBilled: true,
-      coversCalls: order.policy.resultQuantity === undefined,
+      coversCalls: context.policy.resultQuantity === undefined,
       mayReport: true,
-      settle: settling(order, bill),
+      settle: settling(context, settleUsage),
     }),
   };
 }

@@ -2,7 +2,7 @@ import type { Licentric } from "@licentric/sdk";
 import type { JournalOptions } from "./billing/journal-sink.ts";
 import type { TokenSource } from "./credential/token.ts";
 import type { ChargeOptions } from "./pricing/charge-options.ts";
-import type { Links } from "./refusal.ts";
+import type { Links } from "./refusal/refusal.ts";
 
 /** How a paywall is made. */
 export interface PaywallOptions {

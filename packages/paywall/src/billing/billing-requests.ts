@@ -1,10 +1,10 @@
 import type { Policy } from "../pricing/charge-options.ts";
-import type { Bill } from "../pricing/price-call.ts";
-import type { RefusalCode, RefusalDetails } from "../refusal.ts";
-import type { Refused } from "../refused.ts";
+import type { Line } from "../pricing/price-call.ts";
+import type { RefusalCode, RefusalDetails } from "../refusal/refusal.ts";
+import type { Refused } from "../refusal/refused.ts";
 import type { Caller } from "./caller.ts";
-import type { GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
-import type { Order } from "./order.ts";
+import type { ChargeContext } from "./charge-context.ts";
+import type { GatewayOptions, MeterRequest, RefusedResponse } from "./gateway.ts";
 import type { VerificationCache } from "./verification-cache.ts";
 
 /** What the API is to check before it records anything. */
@@ -31,21 +31,21 @@ export interface Recording {
 }
 
 /** What the parts of a teller need of it. */
-export interface TellerParts {
+export interface BillingRequests {
   readonly cache: VerificationCache;
   refused(code: RefusalCode, details?: RefusalDetails): Refused;
-  refusedBy(order: Order, answer: RefusedAnswer, bill?: Bill): Refused;
-  optionsFor(order: Order, idempotencyKey?: string): GatewayOptions;
-  accept(order: Order, caller: Caller, source: "api" | "cache", recorded: boolean): void;
-  verify(order: Order): Promise<Caller>;
+  refusedBy(context: ChargeContext, response: RefusedResponse, line?: Line): Refused;
+  optionsFor(context: ChargeContext, idempotencyKey?: string): GatewayOptions;
+  accept(context: ChargeContext, caller: Caller, source: "api" | "cache", recorded: boolean): void;
+  verify(context: ChargeContext): Promise<Caller>;
   /** Records usage under a key; which may have been recorded before. */
-  record(order: Order, bill: Bill, tries: RecordTries, asked: Conditions): Promise<Recording>;
+  record(context: ChargeContext, line: Line, tries: RecordTries, asked: Conditions): Promise<Recording>;
   metered(
-    order: Order,
+    context: ChargeContext,
     caller: Caller,
-    bill: Bill,
+    line: Line,
     key: string,
     how: { readonly duplicate: boolean; readonly pending: boolean },
   ): void;
-  report(order: Order, reason: string, error: unknown, bill?: Bill): void;
+  report(context: ChargeContext, reason: string, error: unknown, line?: Line): void;
 }

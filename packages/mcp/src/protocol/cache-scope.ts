@@ -1,4 +1,4 @@
-import { isRecord, member } from "@licentric/paywall/adapter";
+import { isRecord, property } from "@licentric/paywall/adapter";
 
 /**
  * A result that no cache may share: it is for the caller who was let in. Clients and proxies keep what goes out as
@@ -8,6 +8,6 @@ import { isRecord, member } from "@licentric/paywall/adapter";
  */
 export function asPrivate(result: unknown, context: unknown): unknown {
   if (!isRecord(result)) return result;
-  const isModern = member(member(context, "mcpReq"), "envelope") !== undefined;
+  const isModern = property(property(context, "mcpReq"), "envelope") !== undefined;
   return isModern || "cacheScope" in result ? { ...result, cacheScope: "private" } : result;
 }

@@ -1,5 +1,5 @@
 import type { CredentialRequest } from "@licentric/paywall/adapter";
-import { isRecord, member, textMember } from "@licentric/paywall/adapter";
+import { isRecord, property, stringProperty } from "@licentric/paywall/adapter";
 import { isKnownLocal } from "./local-calls.ts";
 
 /** What the paywall reads of a handler's context: v1's `extra` or v2's `ctx`. */
@@ -38,30 +38,30 @@ function cannotBeSent(value: unknown): boolean {
 
 /** The signal that names a context's request. */
 export function signalIn(context: unknown): AbortSignal | undefined {
-  return signalOf(member(context, "mcpReq")) ?? signalOf(context);
+  return signalOf(property(context, "mcpReq")) ?? signalOf(context);
 }
 
 /** Reads `extra` (SDK v1) or `ctx` (SDK v2). Anything else is a request that says nothing of itself. */
 export function readRequestContext(context: unknown): RequestContext {
-  const mcpReq = member(context, "mcpReq");
+  const mcpReq = property(context, "mcpReq");
   return isRecord(mcpReq) ? readV2(context, mcpReq) : readV1(context);
 }
 
 function readV1(extra: unknown): RequestContext {
-  const requestInfo = member(extra, "requestInfo");
-  const headers = member(requestInfo, "headers");
+  const requestInfo = property(extra, "requestInfo");
+  const headers = property(requestInfo, "headers");
   const header = (name: string) => {
-    const value = member(headers, name.toLowerCase());
+    const value = property(headers, name.toLowerCase());
     const first = Array.isArray(value) ? value[0] : value;
     return typeof first === "string" ? first : undefined;
   };
   const signal = signalOf(extra);
   return {
     signal,
-    authToken: textMember(member(extra, "authInfo"), "token"),
+    authToken: stringProperty(property(extra, "authInfo"), "token"),
     authorization: header("authorization"),
-    meta: member(extra, "_meta"),
-    requestId: member(extra, "requestId"),
+    meta: property(extra, "_meta"),
+    requestId: property(extra, "requestId"),
     // Never in v1's own, and always at the top in the contexts that frameworks make of v2's (xmcp, mcp-use).
     continuation: continuationOf(extra),
     header,
@@ -73,14 +73,14 @@ function readV1(extra: unknown): RequestContext {
 }
 
 function readV2(ctx: unknown, mcpReq: Record<PropertyKey, unknown>): RequestContext {
-  const http = member(ctx, "http");
-  const headers = member(member(http, "req"), "headers");
+  const http = property(ctx, "http");
+  const headers = property(property(http, "req"), "headers");
   const header = (name: string) =>
     headers instanceof Headers ? (headers.get(name) ?? undefined) : undefined;
   const signal = signalOf(mcpReq);
   return {
     signal,
-    authToken: textMember(member(http, "authInfo"), "token"),
+    authToken: stringProperty(property(http, "authInfo"), "token"),
     authorization: header("authorization"),
     meta: mcpReq["_meta"],
     requestId: mcpReq["id"],
@@ -91,14 +91,14 @@ function readV2(ctx: unknown, mcpReq: Record<PropertyKey, unknown>): RequestCont
 }
 
 function continuationOf(holder: unknown): unknown {
-  const readState = member(holder, "requestState");
+  const readState = property(holder, "requestState");
   const state: unknown = typeof readState === "function" ? Reflect.apply(readState, holder, []) : undefined;
-  const responses = member(holder, "inputResponses");
+  const responses = property(holder, "inputResponses");
   return state === undefined && responses === undefined ? undefined : { state, responses };
 }
 
 function signalOf(holder: unknown): AbortSignal | undefined {
-  const signal = member(holder, "signal");
+  const signal = property(holder, "signal");
   return signal instanceof AbortSignal ? signal : undefined;
 }
 
@@ -106,11 +106,11 @@ function signalOf(holder: unknown): AbortSignal | undefined {
  * Whether an official SDK made a context, which always says where it would tell of HTTP (`slot`), and it is known to
  * be nobody else's. A framework's own context may just leave out what it does not know.
  */
-function isLocal(context: unknown, slot: string, signal: AbortSignal | undefined): boolean {
+function isLocal(context: unknown, key: string, signal: AbortSignal | undefined): boolean {
   return (
     signal !== undefined &&
     isRecord(context) &&
-    slot in context &&
+    key in context &&
     context["authInfo"] === undefined &&
     context["sessionId"] === undefined &&
     isKnownLocal(signal)
@@ -118,5 +118,5 @@ function isLocal(context: unknown, slot: string, signal: AbortSignal | undefined
 }
 
 function hasAll(value: unknown, ...functions: readonly string[]): boolean {
-  return functions.every((name) => typeof member(value, name) === "function");
+  return functions.every((name) => typeof property(value, name) === "function");
 }

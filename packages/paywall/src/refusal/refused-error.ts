@@ -1,5 +1,5 @@
-import { refusalHeaders } from "./http/challenge.ts";
 import type { Refusal, RefusalCode } from "./refusal.ts";
+import { refusalHeaders } from "./refusal-headers.ts";
 
 /** Thrown for a call that was refused. Its message is a sentence that a model can act on and a person can read. */
 export class RefusedError extends Error {

@@ -1,12 +1,12 @@
 import { agentNameOf, type Caller } from "../billing/caller.ts";
-import type { Call } from "../call.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "../refusal/refusal.ts";
 import { digest } from "../util/digest.ts";
 import { isRecord } from "../util/record.ts";
-import type { Settlement } from "./admission.ts";
+import type { Settlement } from "./authorized-call.ts";
+import type { Call } from "./call.ts";
 
 /** How a call that was run under an agent's key ended. */
-export type Ending =
+export type KeptOutcome =
   | { readonly status: "returned"; readonly result: unknown }
   | { readonly status: "threw"; readonly error: unknown }
   | { readonly status: "refused"; readonly refusal: Refusal }
@@ -19,35 +19,38 @@ export type Ending =
 export type SettleBy = (by: Call) => Promise<Settlement>;
 
 /** A place for a call's ending. */
-export interface Slot {
+export interface IdempotencyEntry {
   /**
    * Tells those who wait. May be called again where the ending has changed since.
    *
    * @param keep - whether later repetitions are given the ending, too: what is kept is billed, or is so before it is given
    */
-  end(ending: Ending, keep: boolean): void;
+  end(outcome: KeptOutcome, keep: boolean): void;
 }
 
 /** Gives repetitions of a call under one agent's key the first call's ending. */
-export interface Replays {
+export interface IdempotencyCache {
   /**
    * A slot to fill, where the call is the agent's first with its key; the ending to come, where it is a repetition;
    * "conflict", where the key names another call; "unknown", where it names one whose handler or arguments cannot be told
    * to be the same; "full", where as many of the agent's calls are kept as can be, and
    * none of them can be forgotten.
    */
-  enter(call: Call, caller: Caller): Slot | Promise<Ending> | "conflict" | "unknown" | "full";
+  enter(
+    call: Call,
+    caller: Caller,
+  ): IdempotencyEntry | Promise<KeptOutcome> | "conflict" | "unknown" | "full";
   /** The ending of the same call of the agent's, where there is one. */
-  find(call: Call, caller: Caller): Promise<Ending> | undefined;
+  find(call: Call, caller: Caller): Promise<KeptOutcome> | undefined;
 }
 
-interface Entry {
+interface KeptCall {
   readonly name: string;
   readonly agent: Agent;
   readonly binding: string;
   readonly madeOf: string | undefined;
   readonly opaque: string | undefined;
-  ending: Promise<Ending>;
+  outcome: Promise<KeptOutcome>;
   /** Only what is settled may be forgotten before its time: a repetition of anything else would run, or be billed, again. */
   isSettled: boolean;
   size: number;
@@ -57,7 +60,7 @@ interface Entry {
 /** The calls of one agent, those that ended first before the others. */
 interface Agent {
   readonly name: string;
-  readonly entries: Map<string, Entry>;
+  readonly entries: Map<string, KeptCall>;
   size: number;
 }
 
@@ -84,51 +87,51 @@ const magnitudeOf = (size: number) => Math.ceil(Math.log2(size + 1));
  * Makes a memory of keyed calls, each for ten minutes after its end. Each agent has its own room, and where the room for
  * all is used up, the agent that holds most makes way: no agent's calls push another one's out.
  */
-export function createReplays(now: () => number): Replays {
+export function createIdempotencyCache(now: () => number): IdempotencyCache {
   const agents = new Map<string, Agent>();
   /** What has ended, in that order: all of it is kept equally long. */
-  const ended = new Set<Entry>();
+  const endedCalls = new Set<KeptCall>();
   let total = 0;
 
   /** Agents by the power of two that their size lies under, so that those that hold most are found at once. */
   const bySize = Array.from({ length: 1 + magnitudeOf(TOTAL_SIZE) }, () => new Set<Agent>());
 
-  function resize(entry: Entry, size: number): void {
-    const { agent } = entry;
+  function resize(kept: KeptCall, size: number): void {
+    const { agent } = kept;
     const before = magnitudeOf(agent.size);
-    agent.size += size - entry.size;
-    total += size - entry.size;
-    entry.size = size;
+    agent.size += size - kept.size;
+    total += size - kept.size;
+    kept.size = size;
     const after = magnitudeOf(agent.size);
     if (before === after) return;
     bySize[before]?.delete(agent);
     if (agent.size > 0) bySize[after]?.add(agent);
   }
 
-  function remove(entry: Entry): void {
-    const { agent, name } = entry;
-    resize(entry, 0);
-    ended.delete(entry);
+  function remove(kept: KeptCall): void {
+    const { agent, name } = kept;
+    resize(kept, 0);
+    endedCalls.delete(kept);
     agent.entries.delete(name);
     if (agent.entries.size === 0) agents.delete(agent.name);
   }
 
   function forgetExpired(): void {
-    for (const entry of ended) {
-      if (entry.expiresAt > now()) return;
-      remove(entry);
+    for (const kept of endedCalls) {
+      if (kept.expiresAt > now()) return;
+      remove(kept);
     }
   }
 
-  function oldestSettled({ entries }: Agent): Entry | undefined {
-    for (const entry of entries.values()) if (entry.isSettled) return entry;
+  function oldestSettled({ entries }: Agent): KeptCall | undefined {
+    for (const kept of entries.values()) if (kept.isSettled) return kept;
     return undefined;
   }
 
   /** The entry to forget for another one: of the agent that holds most, where it has one. */
-  function nextToGo(): Entry | undefined {
+  function nextToGo(): KeptCall | undefined {
     for (const like of [...bySize].reverse()) {
-      let found: Entry | undefined;
+      let found: KeptCall | undefined;
       let seen = 0;
       for (const agent of like) {
         if (found === undefined || agent.size > found.agent.size) found = oldestSettled(agent) ?? found;
@@ -141,7 +144,7 @@ export function createReplays(now: () => number): Replays {
   }
 
   /** Makes room for an ending; false where there is none to be had. */
-  function fits({ agent }: Entry, size: number): boolean {
+  function fits({ agent }: KeptCall, size: number): boolean {
     while (agent.size + size > AGENT_SIZE) {
       const oldest = oldestSettled(agent);
       if (oldest === undefined) return false;
@@ -155,31 +158,31 @@ export function createReplays(now: () => number): Replays {
     return true;
   }
 
-  function keep(entry: Entry, ending: Ending): void {
-    entry.isSettled = false;
-    resize(entry, 0);
-    const size = "result" in ending ? approximateSize(ending.result, RESULT_SIZE) : 0;
-    if (size >= RESULT_SIZE || !fits(entry, size + ENTRY_SIZE)) {
-      remove(entry);
+  function keep(kept: KeptCall, outcome: KeptOutcome): void {
+    kept.isSettled = false;
+    resize(kept, 0);
+    const size = "result" in outcome ? approximateSize(outcome.result, RESULT_SIZE) : 0;
+    if (size >= RESULT_SIZE || !fits(kept, size + ENTRY_SIZE)) {
+      remove(kept);
       return;
     }
-    resize(entry, size + ENTRY_SIZE);
-    entry.isSettled = ending.status !== "unsettled";
-    entry.expiresAt = now() + TTL;
-    ended.delete(entry);
-    ended.add(entry);
-    entry.agent.entries.delete(entry.name);
-    entry.agent.entries.set(entry.name, entry);
+    resize(kept, size + ENTRY_SIZE);
+    kept.isSettled = outcome.status !== "unsettled";
+    kept.expiresAt = now() + TTL;
+    endedCalls.delete(kept);
+    endedCalls.add(kept);
+    kept.agent.entries.delete(kept.name);
+    kept.agent.entries.set(kept.name, kept);
   }
 
-  function slotOf(entry: Entry, resolve: (ending: Ending) => void): Slot {
+  function entryOf(kept: KeptCall, resolve: (outcome: KeptOutcome) => void): IdempotencyEntry {
     return {
-      end(ending, isKept) {
-        resolve(ending);
-        entry.ending = Promise.resolve(ending);
-        if (entry.agent.entries.get(entry.name) !== entry) return;
-        if (isKept) keep(entry, ending);
-        else remove(entry);
+      end(outcome, isKept) {
+        resolve(outcome);
+        kept.outcome = Promise.resolve(outcome);
+        if (kept.agent.entries.get(kept.name) !== kept) return;
+        if (isKept) keep(kept, outcome);
+        else remove(kept);
       },
     };
   }
@@ -195,7 +198,7 @@ export function createReplays(now: () => number): Replays {
       forgetExpired();
       const agent = agents.get(agentNameOf(caller));
       const known = agent?.entries.get(nameOf(call, agent));
-      return known !== undefined && compare(known, call) === "same" ? known.ending : undefined;
+      return known !== undefined && compare(known, call) === "same" ? known.outcome : undefined;
     },
     enter(call, caller) {
       forgetExpired();
@@ -205,35 +208,35 @@ export function createReplays(now: () => number): Replays {
       const known = agent.entries.get(name);
       if (known !== undefined) {
         const compared = compare(known, call);
-        return compared === "same" ? known.ending : compared;
+        return compared === "same" ? known.outcome : compared;
       }
       if (agent.entries.size >= AGENT_CALLS) {
         const oldest = oldestSettled(agent);
         if (oldest === undefined) return "full";
         remove(oldest);
       }
-      let resolve: (ending: Ending) => void = () => undefined;
-      const entry: Entry = {
+      let resolve: (outcome: KeptOutcome) => void = () => undefined;
+      const kept: KeptCall = {
         name,
         agent,
         binding: call.binding(),
         madeOf: call.madeOf,
         opaque: call.opaque(),
-        ending: new Promise((settle) => {
+        outcome: new Promise((settle) => {
           resolve = settle;
         }),
         isSettled: false,
         size: 0,
         expiresAt: Number.POSITIVE_INFINITY,
       };
-      agent.entries.set(name, entry);
+      agent.entries.set(name, kept);
       agents.set(agentName, agent);
-      return slotOf(entry, resolve);
+      return entryOf(kept, resolve);
     },
   };
 }
 
-function compare({ binding, madeOf, opaque }: Entry, call: Call): "same" | "conflict" | "unknown" {
+function compare({ binding, madeOf, opaque }: KeptCall, call: Call): "same" | "conflict" | "unknown" {
   if (binding !== call.binding()) return "conflict";
   return madeOf === call.madeOf && opaque === call.opaque() ? "same" : "unknown";
 }

@@ -1,19 +1,19 @@
 import { Licentric } from "@licentric/sdk";
+import { createBillingClient } from "./billing/billing-client.ts";
 import type { Gateway } from "./billing/gateway.ts";
 import { createIdentify, type Identify, withRecent } from "./billing/identify.ts";
 import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./billing/journal-sink.ts";
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
-import { createTeller } from "./billing/teller.ts";
 import { createVerificationCache } from "./billing/verification-cache.ts";
-import { createAuthorize } from "./call/authorize.ts";
+import { createAuthorizer } from "./call/authorize.ts";
+import type { Call } from "./call/call.ts";
 import { type ChargeCall, createCharge } from "./call/charge.ts";
-import { createUnderWay, type UnderWay } from "./call/in-flight.ts";
-import { createReplays } from "./call/replays.ts";
-import type { Call } from "./call.ts";
+import { createIdempotencyCache } from "./call/idempotency-cache.ts";
+import { createInFlight, type InFlight } from "./call/in-flight.ts";
 import { createFindCallToken, type FindCallToken } from "./credential/call-token.ts";
 import { createEmitter, type Emitter } from "./events.ts";
-import { keepsJournal, type PaywallOptions } from "./paywall-options.ts";
-import { type Links, type Refusal, refuse } from "./refusal.ts";
+import { keepsJournal, type PaywallOptions } from "./options.ts";
+import { type Links, type Refusal, refuse } from "./refusal/refusal.ts";
 import { createTelemetry } from "./telemetry.ts";
 
 /** What a paywall is made of, whatever calls come through. */
@@ -21,7 +21,7 @@ export interface PaywallCore {
   /** Charges for a call. */
   readonly charge: ChargeCall;
   /** Calls that have begun and not ended. */
-  readonly underWay: UnderWay;
+  readonly inFlight: InFlight;
   readonly emitter: Emitter;
   readonly links: Links;
   /** Finds the token that a call came with. */
@@ -78,7 +78,7 @@ export function buildCore(
     IDENTITY_TRUST,
     now,
   );
-  const teller = createTeller({
+  const billing = createBillingClient({
     gateway,
     emitter,
     links,
@@ -87,14 +87,14 @@ export function buildCore(
     timeout,
     now,
   });
-  const authorize = createAuthorize({
-    teller,
+  const authorize = createAuthorizer({
+    billing,
     emitter,
     background: options.metering === "background",
     allowOffline,
     now,
   });
-  const underWay = createUnderWay();
+  const inFlight = createInFlight();
   let isClosed = false;
   /** Calls that are under way go on to their end; no other begins. */
   async function refuseAsClosed({ kind, name }: Call): Promise<Refusal> {
@@ -106,17 +106,18 @@ export function buildCore(
   }
   return {
     charge: createCharge({
-      authorize: {
-        admit: (call, policy) => (isClosed ? refuseAsClosed(call) : authorize.admit(call, policy)),
+      authorizer: {
+        authorizeCall: (call, policy) =>
+          isClosed ? refuseAsClosed(call) : authorize.authorizeCall(call, policy),
         identify: (call, policy) => (isClosed ? refuseAsClosed(call) : authorize.identify(call, policy)),
       },
-      replays: createReplays(now),
+      cache: createIdempotencyCache(now),
       emitter,
       links,
       trace: createTelemetry(emitter),
-      underWay,
+      inFlight,
     }),
-    underWay,
+    inFlight,
     emitter,
     links,
     findToken: createFindCallToken({
@@ -131,7 +132,7 @@ export function buildCore(
     async close(closeTimeout) {
       isClosed = true;
       const end = now() + closeTimeout;
-      await underWay.end(closeTimeout);
+      await inFlight.end(closeTimeout);
       await journal?.close(Math.max(0, end - now()));
       await gateway.close();
     },

@@ -1,5 +1,5 @@
-import type { TokenHash } from "./credential/token.ts";
-import type { CallSubject } from "./events.ts";
+import type { TokenHash } from "../credential/token.ts";
+import type { CallSubject } from "../events.ts";
 
 /** One call, whichever SDK it came through. */
 export interface Call extends CallSubject {

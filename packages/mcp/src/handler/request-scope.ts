@@ -1,19 +1,19 @@
 import type {
   Charged,
-  Gate,
+  ChargedTarget,
+  FinishedRun,
   Outcome,
   Policy,
-  Ran,
   Refusal,
   RunningCall,
   Settlement,
 } from "@licentric/paywall/adapter";
 
 /** What a server serves. */
-export type ServedKind = Exclude<Gate["kind"], "call">;
+export type ServedKind = Exclude<ChargedTarget["kind"], "call">;
 
 /** Something that a server serves, behind its policy. */
-export interface ServedGate extends Gate {
+export interface ServedTarget extends ChargedTarget {
   readonly kind: ServedKind;
   /**
    * The owner's policy of what a server serves, where this stands before that and so before what a request can ask for;
@@ -24,14 +24,14 @@ export interface ServedGate extends Gate {
 
 /** What was asked for, and runs. */
 export interface Running {
-  readonly gate: ServedGate;
+  readonly target: ServedTarget;
   /** What its gate was passed with. */
   readonly args: unknown;
   readonly call: RunningCall;
 }
 
 /** How a handler ended. */
-export type Ending = Ran["ending"];
+export type Completion = FinishedRun["completion"];
 
 /** What a request asks for. */
 export interface Asked {
@@ -55,7 +55,7 @@ export interface RequestScope extends Asked {
   /** What was asked for, once it was let in: whoever else stands before it in this request lets it through. */
   running: Running | undefined;
   /** How what was asked for ended last: what wraps a handler, or enters it again, may make another result of it. */
-  ending: Ending | undefined;
+  completion: Completion | undefined;
   /** The charge for what was asked for. */
   charged: Promise<Charged> | undefined;
   /** Set where its gate refused. */
@@ -63,38 +63,38 @@ export interface RequestScope extends Asked {
   /** The request is answered: what runs now is another call. */
   isOver: boolean;
   /** Waits for the end of the request, by which what was asked for is settled. */
-  ran(): Promise<Ran>;
+  finished(): Promise<FinishedRun>;
   /**
    * Ends the request, and settles what was asked for, if that has run.
    *
    * @param outcomeOf - what the answer means
    * @returns undefined where nothing was asked for, or it was refused or runs on
    */
-  end(outcomeOf: (ending: Ending) => Outcome): Promise<Settlement | undefined>;
+  end(outcomeOf: (completion: Completion) => Outcome): Promise<Settlement | undefined>;
 }
 
 /** Opens the scope of a request. */
 export function createRequestScope(asked: Asked): RequestScope {
-  let tell: (outcomeOf: (ending: Ending) => Outcome) => void = () => undefined;
-  const ended = new Promise<(ending: Ending) => Outcome>((resolve) => {
+  let tell: (outcomeOf: (completion: Completion) => Outcome) => void = () => undefined;
+  const ended = new Promise<(completion: Completion) => Outcome>((resolve) => {
     tell = resolve;
   });
   const scope: RequestScope = {
     ...asked,
     running: undefined,
-    ending: undefined,
+    completion: undefined,
     charged: undefined,
     refusal: undefined,
     isOver: false,
-    async ran() {
+    async finished() {
       const outcomeOf = await ended;
-      const ending = scope.ending ?? { status: "returned", result: undefined };
-      return { ending, outcome: outcomeOf(ending) };
+      const completion = scope.completion ?? { status: "returned", result: undefined };
+      return { completion, outcome: outcomeOf(completion) };
     },
     async end(outcomeOf) {
       tell(outcomeOf);
       // A handler that runs on is settled when it ends, and nobody waits for it.
-      if (scope.ending === undefined) return undefined;
+      if (scope.completion === undefined) return undefined;
       const charged = await scope.charged;
       return charged?.status === "ran" ? charged.settlement : undefined;
     },

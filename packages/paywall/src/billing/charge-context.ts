@@ -1,14 +1,14 @@
-import type { Call } from "../call.ts";
+import type { Call } from "../call/call.ts";
 import type { Policy } from "../pricing/charge-options.ts";
-import type { Bill } from "../pricing/price-call.ts";
+import type { Line } from "../pricing/price-call.ts";
 
 /** A call on its way to being billed. */
-export interface Order {
+export interface ChargeContext {
   readonly call: Call;
   readonly policy: Policy;
   readonly token: string;
   /** What it costs as computed before its handler; undefined where that is nothing, or not known yet. */
-  readonly price: Bill | undefined;
+  readonly price: Line | undefined;
   /** Whether the handler has run: what is asked now goes before the agent's calls that have not begun. */
   readonly settles: boolean;
 }

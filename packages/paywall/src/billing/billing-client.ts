@@ -2,22 +2,22 @@ import { randomUUID } from "node:crypto";
 import type { TokenHash } from "../credential/token.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { Bill } from "../pricing/price-call.ts";
-import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import type { Line } from "../pricing/price-call.ts";
+import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
+import { type Conditions, conditions, type Recording, type RecordTries } from "./billing-requests.ts";
 import { agentNameOf, type Caller, toCaller } from "./caller.ts";
+import type { ChargeContext } from "./charge-context.ts";
 import { createCredits, orPutBack } from "./credits.ts";
-import type { Gateway, GatewayOptions, RefusedAnswer } from "./gateway.ts";
+import type { Gateway, GatewayOptions, RefusedResponse } from "./gateway.ts";
 import { reasonForOwner } from "./gateway.ts";
-import { createHolds, type Hold } from "./holds.ts";
-import type { Order } from "./order.ts";
-import { type Conditions, conditions, type Recording, type RecordTries } from "./teller-parts.ts";
+import { createReservations, type Reservation } from "./reservation.ts";
 import { createUnserved, type Sender, type Sent } from "./unserved.ts";
 import type { VerificationCache } from "./verification-cache.ts";
 
 /** What a teller needs. */
-export interface TellerOptions {
+export interface BillingClientOptions {
   readonly gateway: Gateway;
   readonly emitter: Emitter;
   readonly links: Links;
@@ -37,29 +37,29 @@ export interface Metered {
 }
 
 /** Asks the API who calls and has it bill them. Every method throws {@link Refused}. */
-export interface Teller {
+export interface BillingClient {
   refuse(code: RefusalCode, details?: RefusalDetails): Refused;
   /** Verifies a caller and records nothing; without a request where the token is trusted still. */
-  verify(order: Order): Promise<Caller>;
+  verify(context: ChargeContext): Promise<Caller>;
   /** Who calls: as last known, else as the API says. Whether the token is good still is not asked. */
-  identify(order: Order): Promise<Caller>;
+  identify(context: ChargeContext): Promise<Caller>;
   /**
    * Verifies a caller and bills it, in one request.
    *
    * @param known - who calls, where that was found out already
    */
-  meter(order: Order, bill: Bill, known?: Caller): Promise<Metered>;
-  hold(order: Order, bill: Bill): Promise<Hold>;
+  meter(context: ChargeContext, line: Line, known?: Caller): Promise<Metered>;
+  reserve(context: ChargeContext, line: Line): Promise<Reservation>;
   /** Notes usage in the journal; by a request where it takes no more. */
-  note(order: Order, caller: Caller, bill: Bill): Promise<void>;
+  enqueue(context: ChargeContext, caller: Caller, line: Line): Promise<void>;
   /** Who a token stood for when it was last verified. */
-  lastKnown(order: Pick<Order, "call">): Caller | undefined;
+  lastKnown(context: Pick<ChargeContext, "call">): Caller | undefined;
   /** Tells the owner of something to look at. */
-  report(order: Pick<Order, "call">, reason: string, error: unknown, bill?: Bill): void;
+  report(context: Pick<ChargeContext, "call">, reason: string, error: unknown, line?: Line): void;
 }
 
 /** Makes a teller. */
-export function createTeller(options: TellerOptions): Teller {
+export function createBillingClient(options: BillingClientOptions): BillingClient {
   const { gateway, emitter, links, cache, timeout, now } = options;
   const agentOf = (tokenHash: TokenHash) => {
     const known = cache.lastKnown(tokenHash);
@@ -69,31 +69,31 @@ export function createTeller(options: TellerOptions): Teller {
 
   const refused = (code: RefusalCode, details?: RefusalDetails) => new Refused(refuse(code, links, details));
 
-  const optionsFor = ({ settles }: Order, idempotencyKey: string = randomUUID()): GatewayOptions => ({
+  const optionsFor = ({ settles }: ChargeContext, idempotencyKey: string = randomUUID()): GatewayOptions => ({
     idempotencyKey,
     deadline: timeout,
     settles,
   });
 
   /** The gateway knows neither the owner's links nor what the call needs. */
-  function refusedBy(order: Order, answer: RefusedAnswer, bill?: Bill): Refused {
-    const { refusal, unknown, cause } = answer;
+  function refusedBy(context: ChargeContext, response: RefusedResponse, line?: Line): Refused {
+    const { refusal, unknown, cause } = response;
     const { code, retryAfter, budget } = refusal;
-    if (code === "invalid_token") cache.forget(order.call.tokenHash);
+    if (code === "invalid_token") cache.forget(context.call.tokenHash);
     // What an agent's key is sent as names its call and its price: it has paid for what another run of it used.
-    const hasRun = order.settles;
-    if (code === "idempotency_conflict" && typeof order.call.agentKey === "string")
+    const hasRun = context.settles;
+    if (code === "idempotency_conflict" && typeof context.call.agentKey === "string")
       return refused("idempotency_replay", { hasRun });
-    const reason = reasonForOwner(answer);
-    if (reason !== undefined) report(order, reason, cause);
-    const requiredScopes = code === "insufficient_scope" ? order.policy.scopes : undefined;
-    const details = { retryAfter, budget, quantity: bill?.quantity, requiredScopes, hasRun };
+    const reason = reasonForOwner(response);
+    if (reason !== undefined) report(context, reason, cause);
+    const requiredScopes = code === "insufficient_scope" ? context.policy.scopes : undefined;
+    const details = { retryAfter, budget, quantity: line?.quantity, requiredScopes, hasRun };
     return new Refused(refuse(code, links, details), unknown);
   }
 
   /** Lets a caller through that the API, or the cache, vouches for. */
   function accept(
-    { call, policy, settles }: Order,
+    { call, policy, settles }: ChargeContext,
     caller: Caller,
     source: "api" | "cache",
     recorded: boolean,
@@ -107,83 +107,89 @@ export function createTeller(options: TellerOptions): Teller {
     emitter.emit("verified", { kind: call.kind, name: call.name, accountId, agentId, source, budget });
   }
 
-  async function verify(order: Order): Promise<Caller> {
-    const { tokenHash, signal } = order.call;
+  async function verify(context: ChargeContext): Promise<Caller> {
+    const { tokenHash, signal } = context.call;
     const trusted = cache.trusted(tokenHash);
-    const known = trusted ?? (await cache.verified(tokenHash, () => ask(order), signal));
+    const known = trusted ?? (await cache.verified(tokenHash, () => ask(context), signal));
     const caller = { ...known, budget: undefined };
-    accept(order, caller, trusted === undefined ? "api" : "cache", false);
+    accept(context, caller, trusted === undefined ? "api" : "cache", false);
     return caller;
   }
 
-  async function ask(order: Order): Promise<Caller> {
-    const answer = await gateway.verify(order.token, {}, optionsFor(order));
-    if ("refusal" in answer) throw refusedBy(order, answer);
-    return toCaller(answer.value);
+  async function ask(context: ChargeContext): Promise<Caller> {
+    const response = await gateway.verify(context.token, {}, optionsFor(context));
+    if ("refusal" in response) throw refusedBy(context, response);
+    return toCaller(response.value);
   }
 
-  function lastKnown({ call }: Pick<Order, "call">): Caller | undefined {
+  function lastKnown({ call }: Pick<ChargeContext, "call">): Caller | undefined {
     const known = cache.lastKnown(call.tokenHash);
     return known && { ...known, budget: undefined };
   }
 
-  const identify = async (order: Order) => lastKnown(order) ?? (await verify(order));
+  const identify = async (context: ChargeContext) => lastKnown(context) ?? (await verify(context));
 
   /** For whom an order pays; its agent only where that has to be known to say which keys of a name are its own. */
-  async function senderOf(order: Order, name: string, known?: Caller): Promise<Sender> {
-    const { tokenHash } = order.call;
-    const sender = known ?? (unserved.needsAgent(name, tokenHash) ? await identify(order) : lastKnown(order));
+  async function senderOf(context: ChargeContext, name: string, known?: Caller): Promise<Sender> {
+    const { tokenHash } = context.call;
+    const sender =
+      known ?? (unserved.needsAgent(name, tokenHash) ? await identify(context) : lastKnown(context));
     return { tokenHash, agent: sender && agentNameOf(sender) };
   }
 
-  async function meter(order: Order, bill: Bill, known?: Caller): Promise<Metered> {
-    const own = agentBillingKey(order);
-    if (own !== undefined) return meterNamed(order, bill, own, await senderOf(order, own, known));
-    const credit = openCredit(order, await senderOf(order, priceName(order), known));
-    await credit.lookUp(order, bill.quantity);
-    await credit.bill(order, bill, conditions(order.policy), true);
-    const caller = credit.caller() ?? known ?? (await orPutBack(credit, verify(order)));
-    credit.spend(order, caller, bill);
+  async function meter(context: ChargeContext, line: Line, known?: Caller): Promise<Metered> {
+    const own = agentBillingKey(context);
+    if (own !== undefined) return meterNamed(context, line, own, await senderOf(context, own, known));
+    const credit = openCredit(context, await senderOf(context, priceName(context), known));
+    await credit.lookUp(context, line.quantity);
+    await credit.recordDue(context, line, conditions(context.policy), true);
+    const caller = credit.caller() ?? known ?? (await orPutBack(credit, verify(context)));
+    credit.spend(context, caller, line);
     return { caller, isRepeated: false };
   }
 
   /** Bills a call under the key that its agent has named it by. */
-  async function meterNamed(order: Order, bill: Bill, own: string, from: Sender): Promise<Metered> {
+  async function meterNamed(context: ChargeContext, line: Line, own: string, from: Sender): Promise<Metered> {
     const left = unserved.take(own, from);
     const at = left?.sent.at ?? now();
     try {
       const tries = { key: own, at, until: left?.sent.until };
-      const { caller, duplicate, wasRecorded } = await record(order, bill, tries, conditions(order.policy));
+      const { caller, duplicate, wasRecorded } = await record(
+        context,
+        line,
+        tries,
+        conditions(context.policy),
+      );
       if (wasRecorded) left?.confirm();
-      metered(order, caller, bill, own, { duplicate, pending: false });
+      metered(context, caller, line, own, { duplicate, pending: false });
       return { caller, isRepeated: duplicate };
     } catch (error) {
       const isLost = error instanceof Refused && (error.mayBeRecorded || left !== undefined);
-      const sent = { key: own, at, until: now(), quantities: [bill.quantity], state: "recording" } as const;
+      const sent = { key: own, at, until: now(), quantities: [line.quantity], state: "recording" } as const;
       if (isLost) unserved.put(own, sent, from);
       throw error;
     }
   }
 
   async function record(
-    order: Order,
-    bill: Bill,
+    context: ChargeContext,
+    line: Line,
     { key, at, until }: RecordTries,
     asked: Conditions,
   ): Promise<Recording> {
-    const { tokenHash } = order.call;
+    const { tokenHash } = context.call;
     const askedAt = Date.now();
-    const answer = await gateway.verify(order.token, { ...bill, ...asked }, optionsFor(order, key));
-    if ("refusal" in answer) throw refusedBy(order, answer, bill);
-    const caller = toCaller(answer.value);
+    const response = await gateway.verify(context.token, { ...line, ...asked }, optionsFor(context, key));
+    if ("refusal" in response) throw refusedBy(context, response, line);
+    const caller = toCaller(response.value);
     cache.remember(tokenHash, caller, askedAt);
-    accept(order, caller, "api", true);
-    const { event } = answer.value;
-    const tries = triesOf(at, answer.retried ? now() : until, now());
-    if (agentBillingKey(order) !== undefined && isOfEarlierCall(event, tries))
-      throw refused("idempotency_replay", { hasRun: order.settles });
+    accept(context, caller, "api", true);
+    const { event } = response.value;
+    const tries = triesOf(at, response.retried ? now() : until, now());
+    if (agentBillingKey(context) !== undefined && isOfEarlierCall(event, tries))
+      throw refused("idempotency_replay", { hasRun: context.settles });
     const duplicate = event?.duplicate === true;
-    return { caller, duplicate, wasRecorded: duplicate && !answer.retried };
+    return { caller, duplicate, wasRecorded: duplicate && !response.retried };
   }
 
   const openCredit = createCredits({
@@ -192,7 +198,7 @@ export function createTeller(options: TellerOptions): Teller {
     now,
     parts: { refusedBy, optionsFor, record, metered },
   });
-  const { hold } = createHolds({
+  const { reserve } = createReservations({
     gateway,
     unserved,
     now,
@@ -201,10 +207,10 @@ export function createTeller(options: TellerOptions): Teller {
     parts: { refused, refusedBy, optionsFor, accept, verify, record, metered, report, cache },
   });
 
-  async function note(order: Order, caller: Caller, bill: Bill): Promise<void> {
-    const { quantity } = bill;
-    const name = priceName(order);
-    const sender = { tokenHash: order.call.tokenHash, agent: agentNameOf(caller) };
+  async function enqueue(context: ChargeContext, caller: Caller, line: Line): Promise<void> {
+    const { quantity } = line;
+    const name = priceName(context);
+    const sender = { tokenHash: context.call.tokenHash, agent: agentNameOf(caller) };
     const at = now();
     // The journal cannot be told that another quantity is recorded.
     const isSame = ({ state, quantities }: Sent) =>
@@ -224,35 +230,35 @@ export function createTeller(options: TellerOptions): Teller {
         idempotencyKey,
         timestamp: new Date().toISOString(),
         agentId: caller.agentId,
-        ...bill,
+        ...line,
       });
     } catch (error) {
-      report(order, "usage could not be journalled; it is recorded by a request instead", error, bill);
+      report(context, "usage could not be journalled; it is recorded by a request instead", error, line);
       unserved.put(name, sent, sender);
-      await meter(order, bill, caller);
+      await meter(context, line, caller);
       return;
     }
-    metered(order, caller, bill, idempotencyKey, { duplicate: false, pending: true });
+    metered(context, caller, line, idempotencyKey, { duplicate: false, pending: true });
   }
 
   function metered(
-    { call }: Order,
+    { call }: ChargeContext,
     { agentId }: Caller,
-    bill: Bill,
+    line: Line,
     idempotencyKey: string,
     how: { duplicate: boolean; pending: boolean },
   ): void {
-    emitter.emit("metered", { kind: call.kind, name: call.name, agentId, ...bill, idempotencyKey, ...how });
+    emitter.emit("metered", { kind: call.kind, name: call.name, agentId, ...line, idempotencyKey, ...how });
   }
 
-  function report({ call }: Pick<Order, "call">, reason: string, error: unknown, bill?: Bill): void {
+  function report({ call }: Pick<ChargeContext, "call">, reason: string, error: unknown, line?: Line): void {
     const agentId = cache.lastKnown(call.tokenHash)?.agentId;
     emitter.emit("failed", {
       reason,
       error,
       kind: call.kind,
       name: call.name,
-      ...bill,
+      ...line,
       ...(agentId !== undefined && { agentId }),
     });
   }
@@ -262,8 +268,8 @@ export function createTeller(options: TellerOptions): Teller {
     verify,
     identify,
     meter,
-    hold,
-    note,
+    reserve,
+    enqueue,
     lastKnown,
     report,
   };

@@ -1,6 +1,6 @@
 import type { Identify } from "../billing/identify.ts";
 import type { VerifiedCaller } from "../billing/verification-cache.ts";
-import { Refused } from "../refused.ts";
+import { Refused } from "../refusal/refused.ts";
 
 /** What both SDKs know of a verified token. */
 export interface VerifiedAuth {

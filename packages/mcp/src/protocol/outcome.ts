@@ -1,5 +1,5 @@
 import type { BudgetState, Outcome, Policy } from "@licentric/paywall/adapter";
-import { isRecord, member } from "@licentric/paywall/adapter";
+import { isRecord, property } from "@licentric/paywall/adapter";
 import { META_PREFIX } from "./meta.ts";
 
 /** `_meta` key of the budget, where `warnAgent` is on and the budget is nearly used up. */
@@ -7,8 +7,8 @@ export const BUDGET_META_KEY = `${META_PREFIX}budget`;
 
 /** How a handler's result ended its run. */
 export function outcomeOf(final: unknown, result: unknown): Outcome {
-  if (member(final, "resultType") === "input_required") return { status: "input_required" };
-  return member(final, "isError") === true ? { status: "failed" } : { status: "done", result };
+  if (property(final, "resultType") === "input_required") return { status: "input_required" };
+  return property(final, "isError") === true ? { status: "failed" } : { status: "done", result };
 }
 
 /** The result with the budget's state in its `_meta`, where the agent is to be warned. The handler's own `_meta` wins. */

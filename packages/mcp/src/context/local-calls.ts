@@ -1,10 +1,10 @@
-import { isRecord, member } from "@licentric/paywall/adapter";
+import { isRecord, property } from "@licentric/paywall/adapter";
 
 /** Whether a request of a protected server came from this process or from the one that started it, by its signal. */
 const known = new WeakMap<AbortSignal, boolean>();
 
 /** Notes by which transport of its server a request came. Handlers are not told it. */
-export function noteTransport(signal: AbortSignal | undefined, transport: unknown): void {
+export function rememberTransport(signal: AbortSignal | undefined, transport: unknown): void {
   if (signal !== undefined) known.set(signal, isLocalTransport(transport));
 }
 
@@ -26,7 +26,7 @@ function isLocalTransport(transport: unknown): boolean {
   if (typeof transport["processReadBuffer"] === "function") return isOwnStdin(transport["_stdin"]);
   return (
     isRecord(transport["_otherTransport"]) &&
-    member(transport["_otherTransport"], "_otherTransport") === transport
+    property(transport["_otherTransport"], "_otherTransport") === transport
   );
 }
 

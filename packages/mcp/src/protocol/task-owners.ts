@@ -1,4 +1,4 @@
-import { agentNameOf, type Caller, member, textMember } from "@licentric/paywall/adapter";
+import { agentNameOf, type Caller, property, stringProperty } from "@licentric/paywall/adapter";
 
 /** Whom a task can belong to. */
 export type Agent = Pick<Caller, "accountId" | "agentId">;
@@ -6,7 +6,7 @@ export type Agent = Pick<Caller, "accountId" | "agentId">;
 /** Whose tasks are whose. A task that is not known is nobody's: it may have been paid for. */
 export interface TaskOwners {
   /** Notes the task that a result starts, if it does, as this caller's; as everybody's where its tool is free. */
-  note(result: unknown, owner: Agent | "everybody"): void;
+  remember(result: unknown, owner: Agent | "everybody"): void;
   isEverybodys(taskId: unknown): boolean;
   isOf(taskId: unknown, agent: Agent): boolean;
 }
@@ -30,8 +30,8 @@ export function createTaskOwners(): TaskOwners {
     if (left?.size === 0) tasks.delete(owner);
   }
   return {
-    note(result, owner) {
-      const taskId = textMember(member(result, "task"), "taskId");
+    remember(result, owner) {
+      const taskId = stringProperty(property(result, "task"), "taskId");
       // The first owner stays: a result that is given once more has started nothing.
       if (taskId === undefined || owners.has(taskId)) return;
       const name = owner === "everybody" ? EVERYBODY : agentNameOf(owner);

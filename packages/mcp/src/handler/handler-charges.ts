@@ -1,22 +1,29 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Call, Charged, Passage, PaywallCore, Refusal, RunningCall } from "@licentric/paywall/adapter";
-import { digest, endingOf, passageOf, Refused } from "@licentric/paywall/adapter";
+import type {
+  Call,
+  Charged,
+  ChargeResult,
+  PaywallCore,
+  Refusal,
+  RunningCall,
+} from "@licentric/paywall/adapter";
+import { chargeResultOf, completionOf, digest, Refused } from "@licentric/paywall/adapter";
+import { type RequestContext, readRequestContext, signalIn } from "../context/request-context.ts";
+import { outcomeOf, withWarning } from "../protocol/outcome.ts";
 import { createInnerKeys, type KeyedCall } from "./inner-keys.ts";
-import { outcomeOf, withWarning } from "./outcome.ts";
-import { type RequestContext, readRequestContext, signalIn } from "./request-context.ts";
-import type { Asked, Ending, RequestScope, ServedGate } from "./request-scope.ts";
+import type { Asked, Completion, RequestScope, ServedTarget } from "./request-scope.ts";
 import { createRunningCalls } from "./running-calls.ts";
 import { toCall } from "./to-call.ts";
 
 /** Lets calls through gates. */
-export interface Passages {
+export interface HandlerCharges {
   /**
    * Runs a handler if its caller may run it, and bills it.
    *
    * @param context - the handler's last argument
    * @throws what the handler throws, unchanged; the signal's reason where the call was cancelled and not billed
    */
-  pass(gate: ServedGate, args: unknown, context: unknown, run: () => unknown): Promise<Passage>;
+  charge(target: ServedTarget, args: unknown, context: unknown, run: () => unknown): Promise<ChargeResult>;
   /** Runs a request in a scope of its own, which whoever opens it ends before `run` does. */
   within<Value>(context: unknown, scope: RequestScope, run: () => Promise<Value>): Promise<Value>;
   /**
@@ -34,15 +41,15 @@ export interface Passages {
 }
 
 /** One handler on its way through its gate. */
-interface Passing {
-  readonly gate: ServedGate;
+interface HandlerRun {
+  readonly target: ServedTarget;
   readonly args: unknown;
   readonly request: RequestContext;
   readonly run: () => unknown;
 }
 
 /** Makes the passages of one paywall. */
-export function createPassages({ charge, underWay, emitter, findToken }: PaywallCore): Passages {
+export function createHandlerCharges({ charge, inFlight, emitter, findToken }: PaywallCore): HandlerCharges {
   const innerKeys = createInnerKeys();
   // By request: each has an abort signal of its own, which no client can choose and SDKs keep when they copy.
   const scopes = new WeakMap<AbortSignal, RequestScope>();
@@ -51,23 +58,23 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
   const calls = createRunningCalls();
 
   return {
-    async pass(gate, args, context, run) {
+    async charge(target, args, context, run) {
       const request = readRequestContext(context);
-      const opened = scopeFor(request, gate, args);
-      const scope = opened !== undefined && isAskedFor(gate, opened, args) ? opened : undefined;
+      const opened = scopeFor(request, target, args);
+      const scope = opened !== undefined && isAskedFor(target, opened, args) ? opened : undefined;
       const asked = opened?.running?.call;
       if (scope === undefined && asked?.coversCalls)
         return { result: await calls.within({ call: asked, signal: request.signal }, run) };
-      const passage = await passIn(scope, { gate, args, request, run }, opened);
-      if (scope !== undefined) scope.refusal = "refusal" in passage ? passage.refusal : undefined;
-      return passage;
+      const chargeResult = await chargeIn(scope, { target, args, request, run }, opened);
+      if (scope !== undefined) scope.refusal = "refusal" in chargeResult ? chargeResult.refusal : undefined;
+      return chargeResult;
     },
     tokenOf: (context) => findToken(readRequestContext(context)),
     async within(context, scope, run) {
       const { signal, requestId } = readRequestContext(context);
       if (signal !== undefined) scopes.set(signal, scope);
       try {
-        return await underWay.run(() => around.run({ scope, requestId }, () => calls.outside(run)));
+        return await inFlight.run(() => around.run({ scope, requestId }, () => calls.outside(run)));
       } finally {
         scope.isOver = true;
       }
@@ -106,76 +113,85 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
   }
 
   /** The scope that a gate's call runs in. */
-  function scopeFor(request: RequestContext, gate: ServedGate, args: unknown): RequestScope | undefined {
+  function scopeFor(request: RequestContext, target: ServedTarget, args: unknown): RequestScope | undefined {
     const { signal } = request;
     const own = signal && scopes.get(signal);
     if (own !== undefined) return own;
     const outer = scopeAround(request);
     // A client may choose the same id for another call: only what was asked for is known to be the same one.
-    if (outer === undefined || !isAskedFor(gate, outer, args)) return undefined;
+    if (outer === undefined || !isAskedFor(target, outer, args)) return undefined;
     if (signal !== undefined) scopes.set(signal, outer);
     return outer;
   }
 
-  async function passIn(
+  async function chargeIn(
     scope: RequestScope | undefined,
-    passing: Passing,
+    handlerRun: HandlerRun,
     opened: RequestScope | undefined,
-  ): Promise<Passage> {
-    const { gate, args, request } = passing;
+  ): Promise<ChargeResult> {
+    const { target, args, request } = handlerRun;
     // Something else has let it in, or it is entered again for what the client was asked.
     if (scope?.running !== undefined) {
-      scope.ending = await handle(scope.running.call, passing);
-      return passageOfEnding(scope.ending);
+      scope.completion = await handle(scope.running.call, handlerRun);
+      return resultOfCompletion(scope.completion);
     }
-    const token = await findToken(request, gate).catch((error: unknown) => refusalOf(error, gate));
+    const token = await findToken(request, target).catch((error: unknown) => refusalOf(error, target));
     if (typeof token === "object") return { refusal: token };
-    const call = toCall(gate, request, token, args, scope === undefined ? args : scope.sentArgs);
-    if (scope !== undefined) return passInScope(scope, call, passing);
+    const call = toCall(target, request, token, args, scope === undefined ? args : scope.sentArgs);
+    if (scope !== undefined) return chargeInScope(scope, call, handlerRun);
     const keyed = keyedIn(call, request, opened);
-    const passage = await passAlone(keyed.call, passing);
-    if ("refusal" in passage) keyed.giveBack();
-    return passage;
+    const chargeResult = await chargeAlone(keyed.call, handlerRun);
+    if ("refusal" in chargeResult) keyed.giveBack();
+    return chargeResult;
   }
 
   /** Charges for a call that is settled by its handler's own result. */
-  async function passAlone(call: Call, passing: Passing): Promise<Passage> {
-    const charged = await charge(call, passing.gate, async (started) => {
-      const ending = await handle(started, passing);
-      return { ending, outcome: ofHandler(ending) };
+  async function chargeAlone(call: Call, handlerRun: HandlerRun): Promise<ChargeResult> {
+    const charged = await charge(call, handlerRun.target, async (started) => {
+      const completion = await handle(started, handlerRun);
+      return { completion, outcome: ofHandler(completion) };
     });
-    return passageOf(charged);
+    return chargeResultOf(charged);
   }
 
   /** Charges for what a request asked for: its handler's result goes out to the SDK first, and settles with the request. */
-  async function passInScope(scope: RequestScope, call: Call, passing: Passing): Promise<Passage> {
-    let tell: (ending: Ending) => void = () => undefined;
-    const handled = new Promise<Ending>((resolve) => {
+  async function chargeInScope(
+    scope: RequestScope,
+    call: Call,
+    handlerRun: HandlerRun,
+  ): Promise<ChargeResult> {
+    let tell: (completion: Completion) => void = () => undefined;
+    const handled = new Promise<Completion>((resolve) => {
       tell = resolve;
     });
-    const charged = charge(call, passing.gate, async (started) => {
-      scope.running = { gate: passing.gate, args: passing.args, call: started };
-      const ending = await handle(started, passing);
-      scope.ending = ending;
-      tell(ending);
-      return scope.ran();
+    const charged = charge(call, handlerRun.target, async (started) => {
+      scope.running = { target: handlerRun.target, args: handlerRun.args, call: started };
+      const completion = await handle(started, handlerRun);
+      scope.completion = completion;
+      tell(completion);
+      return scope.finished();
     });
     scope.charged = charged;
     // A handler may run on after its request was answered, and then nobody waits for its charge.
     charged.catch((error: unknown) => {
-      const { kind, name } = passing.gate;
+      const { kind, name } = handlerRun.target;
       const reason = "a call could not be settled after its request had been answered";
       if (scope.isOver) emitter.emit("failed", { reason, error, kind, name });
     });
-    const first: Ending | Charged = await Promise.race([handled, charged]);
-    return "passage" in first || "settlement" in first ? passageOf(first) : passageOfEnding(first);
+    const first: Completion | Charged = await Promise.race([handled, charged]);
+    return "chargeResult" in first || "settlement" in first
+      ? chargeResultOf(first)
+      : resultOfCompletion(first);
   }
 
   /** Runs a handler so that it can be said who called it. */
-  async function handle(started: RunningCall, { gate, request, run }: Passing): Promise<Ending> {
-    const ending = await endingOf(() => calls.within({ call: started, signal: request.signal }, run));
-    if (ending.status === "threw") return ending;
-    return { status: "returned", result: withWarning(ending.result, gate.policy, started.caller.budget) };
+  async function handle(started: RunningCall, { target, request, run }: HandlerRun): Promise<Completion> {
+    const completion = await completionOf(() => calls.within({ call: started, signal: request.signal }, run));
+    if (completion.status === "threw") return completion;
+    return {
+      status: "returned",
+      result: withWarning(completion.result, target.policy, started.caller.budget),
+    };
   }
 
   /** A call that is not what its request asked for, as far as that is known, by a key of its own. */
@@ -189,7 +205,7 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
   }
 
   /** The refusal that something left by, told to the listeners. */
-  function refusalOf(error: unknown, { kind, name }: ServedGate): Refusal {
+  function refusalOf(error: unknown, { kind, name }: ServedTarget): Refusal {
     if (!(error instanceof Refused)) throw error;
     emitter.emit("denied", { kind, name, refusal: error.refusal, agentId: undefined });
     return error.refusal;
@@ -197,11 +213,11 @@ export function createPassages({ charge, underWay, emitter, findToken }: Paywall
 }
 
 /** Whether a gate stands before what a request asked for. */
-function isAskedFor(gate: ServedGate, scope: RequestScope, args: unknown): boolean {
+function isAskedFor(target: ServedTarget, scope: RequestScope, args: unknown): boolean {
   const { kind, name, running, isOver } = scope;
-  if (isOver || gate.serves === undefined || gate.kind !== kind || gate.name !== name) return false;
+  if (isOver || target.serves === undefined || target.kind !== kind || target.name !== name) return false;
   if (running === undefined) return true;
-  if (running.gate.serves !== gate.serves) return false;
+  if (running.target.serves !== target.serves) return false;
   // What costs nothing with its own arguments pays for no others: the handler has called itself.
   return running.call.isBilled || isSameArgs(running.args, args);
 }
@@ -211,13 +227,13 @@ function isSameArgs(before: unknown, now: unknown): boolean {
 }
 
 /** What a handler's ending means where nobody checks it any more. */
-function ofHandler(ending: Ending) {
-  return ending.status === "threw"
+function ofHandler(completion: Completion) {
+  return completion.status === "threw"
     ? ({ status: "failed" } as const)
-    : outcomeOf(ending.result, ending.result);
+    : outcomeOf(completion.result, completion.result);
 }
 
-function passageOfEnding(ending: Ending): Passage {
-  if (ending.status === "threw") throw ending.error;
-  return { result: ending.result };
+function resultOfCompletion(completion: Completion): ChargeResult {
+  if (completion.status === "threw") throw completion.error;
+  return { result: completion.result };
 }
