@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { InexactNumberError } from "../exact-integer.ts";
-import { type Database, type Queryable, type SqlValue, sqlState } from "./database.ts";
+import { type Database, type Queryable, type SqlValue, sqlState, statementName } from "./database.ts";
 import { isStaleStatement, isUnknownStatement } from "./machine-faults.ts";
 import { type Connections, unreachable } from "./postgres-connections.ts";
 
@@ -92,10 +92,8 @@ function createRunner(connections: Connections, preparedStatements: boolean): Ru
 /** SQLSTATEs with which the server ends the connection. */
 const ENDED = /^(08|57P)/;
 
-/**
- * Statements that begin with a comment of one word, their name, run often enough to be prepared once per connection.
- */
+/** Statements with a name run often enough to be prepared once per connection. */
 function named(text: string): { name?: string } {
-  const name = /^\s*\/\* ([\w-]+) \*\//.exec(text)?.[1];
+  const name = statementName(text);
   return name === undefined ? {} : { name };
 }

@@ -56,6 +56,7 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
   return {
     kind: "postgres",
     directory: null,
+    connections: () => connections.count(),
     ...createStatements(connections, { ...limits, preparedStatements }),
     close: () => connections.close(),
   };
