@@ -26,6 +26,11 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** Runs a script of several statements, without values. */
   script(text: string): Promise<void>;
+  /**
+   * Runs one statement that is part of no transaction, such as `VACUUM` or `CREATE INDEX CONCURRENTLY`, for as long as
+   * it takes.
+   */
+  maintain(statement: string): Promise<void>;
   /** Ends every connection, and frees the embedded database's directory for another process. */
   close(): Promise<void>;
 }

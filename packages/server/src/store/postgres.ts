@@ -56,7 +56,7 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
   return {
     kind: "postgres",
     directory: null,
-    ...createStatements(connections, { ...limits, preparedStatements }),
+    ...createStatements(connections, { ...limits, preparedStatements, pooled }),
     close: () => connections.close(),
   };
 }
