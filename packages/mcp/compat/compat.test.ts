@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { type Api, startApi } from "../test/api.ts";
+import { type Answer, clients } from "./clients.ts";
+import { frameworks } from "./frameworks.ts";
+import { type RunningServer, startServer } from "./running-server.ts";
+import { startWeather, type Weather } from "./weather.ts";
+
+// The real frameworks: a call goes through the framework's own transport, and afterwards the API's ledger is read.
+
+const SCOPES = ["mcp:invoke", "weather:read"];
+
+let api: Api;
+let weather: Weather;
+/** The agent whose token is in the environment of every server, and who must never pay for a call over HTTP. */
+let bait: { agentId: string; token: string };
+beforeAll(async () => {
+  [api, weather] = await Promise.all([startApi(), startWeather()]);
+  bait = await api.authorize(SCOPES);
+});
+afterAll(async () => {
+  await weather?.close();
+  await api?.close();
+});
+
+/** What a caller is, and what becomes of its call. */
+interface Case {
+  readonly name: string;
+  /** Makes the caller; without one, nobody can be billed. */
+  readonly caller?: () => Promise<{ agentId: string; token: string }>;
+  readonly token?: string;
+  readonly tool?: string;
+  readonly args?: Record<string, unknown>;
+  /** What the client is told. A framework may refuse at its own door, or wrap the sentence. */
+  readonly says: RegExp;
+}
+
+const REFUSED: readonly Case[] = [
+  { name: "no token", says: /needs an agent credential|401|[Uu]nauthorized/ },
+  { name: "a bad token", token: "AGT-0123456789abcdef", says: /credential is not valid|401|[Uu]nauthorized/ },
+  {
+    name: "a missing scope",
+    caller: () => api.authorize(["mcp:invoke"]),
+    says: /does not allow this call/,
+  },
+  {
+    name: "an empty budget",
+    async caller() {
+      const caller = await api.authorize(SCOPES);
+      await api.client.budgets.create({ agentId: caller.agentId, meterName: "api_calls", limit: 0, window: "day" });
+      return caller;
+    },
+    says: /budget/,
+  },
+  { name: "bad arguments", caller: () => api.authorize(SCOPES), args: { city: 7 }, says: /./ },
+  { name: "an unknown tool", caller: () => api.authorize(SCOPES), tool: "forcast", says: /./ },
+];
+
+describe.each(frameworks)("$name", (framework) => {
+  let server: RunningServer;
+  beforeAll(async () => {
+    server = await startServer(framework, inject("nodes")[framework.node] ?? "", {
+      LICENTRIC_BASE_URL: api.url,
+      LICENTRIC_AGENT_TOKEN: bait.token,
+      WEATHER_URL: weather.url,
+    });
+  });
+  afterAll(async () => {
+    await server?.stop();
+  });
+
+  describe.each(["v1", "v2"] as const)("client %s", (version) => {
+    const call = clients[version];
+    let city: string;
+    let count = 0;
+
+    /** What a call came to: what the client was told, how often the handler ran, and who was billed for what. */
+    async function outcomeOf(one: Omit<Case, "says">) {
+      city = `${framework.name} ${version} ${++count}`;
+      const caller = await one.caller?.();
+      const args = one.args ?? { city };
+      const told = await call(server.url, caller?.token ?? one.token, one.tool ?? "forecast", args);
+      return {
+        told,
+        ran: weather.asked(city) + weather.asked("7"),
+        billed: caller === undefined ? 0 : await api.billed(caller.agentId),
+        baitBilled: await api.billed(bait.agentId),
+      };
+    }
+
+    it("bills a good call once", async () => {
+      const outcome = await outcomeOf({ name: "", caller: () => api.authorize(SCOPES) });
+      expect(outcome).toEqual({ told: success(), ran: 1, billed: 1, baitBilled: 0 });
+    });
+
+    it.each(REFUSED)("does not run or bill $name", async ({ says, ...one }) => {
+      const outcome = await outcomeOf(one);
+      expect(outcome).toEqual({ told: failure(says), ran: 0, billed: 0, baitBilled: 0 });
+    });
+
+    const success = (): Answer => ({ isError: false, text: expect.stringContaining(`Sun in ${city}`) });
+    const failure = (says: RegExp): Answer => ({ isError: true, text: expect.stringMatching(says) });
+  });
+});
