@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFailed } from "vitest";
 import { type Api, startApi } from "../test/api.ts";
 import { type Answer, clients } from "./clients.ts";
 import { frameworks } from "./frameworks.ts";
@@ -46,7 +46,12 @@ const REFUSED: readonly Case[] = [
     name: "an empty budget",
     async caller() {
       const caller = await api.authorize(SCOPES);
-      await api.client.budgets.create({ agentId: caller.agentId, meterName: "api_calls", limit: 0, window: "day" });
+      await api.client.budgets.create({
+        agentId: caller.agentId,
+        meterName: "api_calls",
+        limit: 0,
+        window: "day",
+      });
       return caller;
     },
     says: /budget/,
@@ -56,17 +61,22 @@ const REFUSED: readonly Case[] = [
 ];
 
 describe.each(frameworks)("$name", (framework) => {
-  let server: RunningServer;
+  // Awaited by every test, so that each fails where it does not start.
+  let starting: Promise<RunningServer>;
   beforeAll(async () => {
-    server = await startServer(framework, inject("nodes")[framework.node] ?? "", {
+    starting = startServer(framework, inject("nodes")[framework.node] ?? "", {
       LICENTRIC_BASE_URL: api.url,
       LICENTRIC_AGENT_TOKEN: bait.token,
       WEATHER_URL: weather.url,
     });
+    await Promise.allSettled([starting]);
   });
-  afterAll(async () => {
-    await server?.stop();
-  });
+  afterAll(() =>
+    starting.then(
+      (server) => server.stop(),
+      () => undefined,
+    ),
+  );
 
   describe.each(["v1", "v2"] as const)("client %s", (version) => {
     const call = clients[version];
@@ -75,6 +85,8 @@ describe.each(frameworks)("$name", (framework) => {
 
     /** What a call came to: what the client was told, how often the handler ran, and who was billed for what. */
     async function outcomeOf(one: Omit<Case, "says">) {
+      const server = await starting;
+      onTestFailed(() => console.error(server.output()));
       city = `${framework.name} ${version} ${++count}`;
       const caller = await one.caller?.();
       const args = one.args ?? { city };

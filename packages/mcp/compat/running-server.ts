@@ -37,7 +37,8 @@ export async function startServer(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const written: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => written.push(String(chunk)));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => written.push(String(chunk)));
   const server = {
     url: new URL(`http://127.0.0.1:${port}/mcp`),
     output: () => written.join(""),

@@ -199,7 +199,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
           madeOf: identityOf(handler, policy.meterName, policy.quantity, policy.resultQuantity),
         }),
       };
-      return guardHandler(handlerCharges, target, handler);
+      return guardHandler(handlerCharges, target, handler, refusals === "throw" ? "throw" : "result");
     };
     return guard as WrapHandler;
   };
@@ -215,7 +215,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
         toServerPlan(charges, defaults, {
           handlerCharges,
           timeout,
-          refusals,
+          refusals: refusals === "error" ? "error" : "result",
           hideUncallable,
           scopeStepUp: options.scopeStepUp ?? false,
           tasks,

@@ -1,7 +1,7 @@
 // #region server
 import { createServer } from "node:http";
-import { bearerToken, createPaywall } from "@licentric/mcp";
 import { getRequestListener } from "@hono/node-server";
+import { bearerToken, createPaywall } from "@licentric/mcp";
 import { ZodJsonSchemaAdapter } from "@tmcp/adapter-zod";
 import { HttpTransport } from "@tmcp/transport-http";
 import { McpServer } from "tmcp";
