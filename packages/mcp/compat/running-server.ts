@@ -29,11 +29,12 @@ export async function startServer(
   environment: Readonly<Record<string, string>>,
 ): Promise<RunningServer> {
   const cwd = join(import.meta.dirname, "frameworks", folder);
-  if (build !== undefined) await run(node, build, { cwd });
   const port = await findPort();
+  const env = { ...process.env, ...environment, ...own?.(port), PORT: `${port}` };
+  if (build !== undefined) await run(node, build, { cwd, env });
   const child = spawn(node, ["--import", import.meta.resolve("tsx"), program], {
     cwd,
-    env: { ...process.env, ...environment, ...own?.(port), PORT: `${port}` },
+    env,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const written: string[] = [];
