@@ -50,4 +50,11 @@ export const frameworks: readonly Framework[] = [
   },
   { name: "mcp-lite", folder: "mcp-lite", package: "mcp-lite", node: "20" },
   { name: "Cloudflare createMcpHandler", folder: "agents", package: "agents", node: "24" },
+  {
+    name: "Cloudflare McpAgent",
+    folder: "agents",
+    package: "agents",
+    node: "24",
+    environment: () => ({ WORKER: "agent-worker.ts" }),
+  },
 ];

@@ -3,8 +3,10 @@ import { Miniflare } from "miniflare";
 
 // Runs the Worker in workerd, as Cloudflare does: bundled, with `nodejs_compat` and no other help.
 
+const entry = process.env["WORKER"] ?? "worker.ts";
+
 const { outputFiles } = await build({
-  entryPoints: [process.env["WORKER"] ?? "worker.ts"],
+  entryPoints: [entry],
   bundle: true,
   write: false,
   format: "esm",
@@ -21,7 +23,8 @@ const worker = new Miniflare({
   port: Number(process.env["PORT"]),
   compatibilityDate: "2026-07-01",
   compatibilityFlags: ["nodejs_compat"],
-  durableObjects: { MCP_OBJECT: { className: "WeatherAgent", useSQLite: true } },
+  durableObjects:
+    entry === "agent-worker.ts" ? { MCP_OBJECT: { className: "WeatherAgent", useSQLite: true } } : {},
   bindings: Object.fromEntries(
     ["LICENTRIC_BASE_URL", "LICENTRIC_AGENT_TOKEN", "WEATHER_URL"].map((name) => [
       name,
