@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFailed } from "vitest";
 import { type Api, startApi } from "../test/api.ts";
 import { type Answer, clients } from "./clients.ts";
-import { frameworks } from "./frameworks.ts";
+import { type Framework, frameworks } from "./frameworks.ts";
 import { type RunningServer, startServer } from "./running-server.ts";
 import { startWeather, type Weather } from "./weather.ts";
 
@@ -21,6 +23,11 @@ afterAll(async () => {
   await weather?.close();
   await api?.close();
 });
+
+/** How many cases of a framework went right, by the client's SDK. */
+const passed = new Map<string, { v1: number; v2: number }>(
+  frameworks.map(({ name }) => [name, { v1: 0, v2: 0 }]),
+);
 
 /** What a caller is, and what becomes of its call. */
 interface Case {
@@ -81,13 +88,13 @@ describe.each(frameworks)("$name", (framework) => {
   describe.each(["v1", "v2"] as const)("client %s", (version) => {
     const call = clients[version];
     let city: string;
-    let count = 0;
+    let calls = 0;
 
     /** What a call came to: what the client was told, how often the handler ran, and who was billed for what. */
     async function outcomeOf(one: Omit<Case, "says">) {
       const server = await starting;
       onTestFailed(() => console.error(server.output()));
-      city = `${framework.name} ${version} ${++count}`;
+      city = `${framework.name} ${version} ${++calls}`;
       const caller = await one.caller?.();
       const args = one.args ?? { city };
       const told = await call(server.url, caller?.token ?? one.token, one.tool ?? "forecast", args);
@@ -102,14 +109,40 @@ describe.each(frameworks)("$name", (framework) => {
     it("bills a good call once", async () => {
       const outcome = await outcomeOf({ name: "", caller: () => api.authorize(SCOPES) });
       expect(outcome).toEqual({ told: success(), ran: 1, billed: 1, baitBilled: 0 });
+      count();
     });
 
     it.each(REFUSED)("does not run or bill $name", async ({ says, ...one }) => {
       const outcome = await outcomeOf(one);
       expect(outcome).toEqual({ told: failure(says), ran: 0, billed: 0, baitBilled: 0 });
+      count();
     });
+
+    function count(): void {
+      const counts = passed.get(framework.name);
+      if (counts !== undefined) counts[version]++;
+    }
 
     const success = (): Answer => ({ isError: false, text: expect.stringContaining(`Sun in ${city}`) });
     const failure = (says: RegExp): Answer => ({ isError: true, text: expect.stringMatching(says) });
   });
 });
+
+// `pnpm compat -u` records what was found; the documentation has to say the same.
+it("found what is recorded", async () => {
+  const results = frameworks.map((framework) => ({
+    name: framework.name,
+    page: framework.page,
+    version: versionOf(framework),
+    charged: framework.charged,
+    runtime: framework.runtime ?? `Node ${framework.node}`,
+    passed: passed.get(framework.name),
+    cases: REFUSED.length + 1,
+  }));
+  await expect(`${JSON.stringify(results, undefined, 2)}\n`).toMatchFileSnapshot("results.json");
+});
+
+function versionOf({ folder, package: name }: Framework): string {
+  const manifest = join(import.meta.dirname, "frameworks", folder, "node_modules", name, "package.json");
+  return JSON.parse(readFileSync(manifest, "utf8")).version;
+}
