@@ -122,13 +122,13 @@ describe("compose.yaml", () => {
 
 describe("the systemd unit", () => {
   const unit = read("licentric.service");
-  const valueOf = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(unit)?.[1];
+  const settingOf = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(unit)?.[1];
 
   it("runs node itself, and not as root, and gives it the time to end", () => {
-    expect(valueOf("ExecStart")).toMatch(/^\/usr\/bin\/node \S+\/licentric\/dist\/bin\.js start$/);
-    expect(valueOf("User")).toBe("licentric");
-    expect(Number(valueOf("TimeoutStopSec"))).toBeGreaterThan(15);
-    expect(valueOf("ProtectSystem")).toBe("strict");
+    expect(settingOf("ExecStart")).toMatch(/^\/usr\/bin\/node \S+\/licentric\/dist\/bin\.js start$/);
+    expect(settingOf("User")).toBe("licentric");
+    expect(Number(settingOf("TimeoutStopSec"))).toBeGreaterThan(15);
+    expect(settingOf("ProtectSystem")).toBe("strict");
   });
 
   it("sets variables that the server reads", () => {
