@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
 import { MAX_MEMO_LENGTH } from "./limits.ts";
 import {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
 import { DEFAULT_MAX_QUANTITY_PER_CALL, MAX_QUANTITY } from "./limits.ts";
 import { Price } from "./prices.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_PRICE_TIERS } from "./limits.ts";
 import { Decimal, Id, QuantityTotal, Timestamp } from "./primitives.ts";
 

@@ -4,14 +4,14 @@ import {
   checkPaywallOptions,
 } from "@licentric/paywall/adapter";
 
-/** How a paywall for MCP servers is made. */
+/** Options of a paywall for MCP servers. */
 export interface PaywallOptions extends CoreOptions {
   /**
    * A paywall of `@licentric/paywall` in place of its own options, so that HTTP routes and MCP servers of one owner share
    * what is cached and journalled, and are closed as one.
    */
   readonly paywall?: CorePaywall;
-  /** How refused tool calls look: an error result (default), or a JSON-RPC error, for which `protect` is needed. */
+  /** The form of refused tool calls: an error result (default), or a JSON-RPC error, for which `protect` is needed. */
   readonly refusals?: "result" | "error";
   /** Leave out of `tools/list` what the caller's credential does not allow; false by default. Costs a request. */
   readonly hideUncallable?: boolean;

@@ -24,13 +24,13 @@ import { createTaskOwners } from "./protocol/task-owners.ts";
 import { guardServer } from "./server/protect.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
 
-/** What a single handler costs. */
+/** The price of a single handler. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {
   /**
    * The name in events, and what tells this handler from others. A single handler is not told the name that it is
    * registered with; `paywall.protect` knows them all.
    *
-   * Without one, a handler is told by itself: by the very function, its text and its price. A repetition under an
+   * Without one, a handler is told by itself: by the very function, its source and its price. A repetition under an
    * agent's idempotency key is then given the first result where it meets the same function again, and refused where it
    * meets another one, such as that of a server that is made anew for each request. Name handlers that agents are to
    * repeat calls of, each with a name of its own: handlers of one name are one to the paywall.
@@ -72,7 +72,7 @@ export type WrapHandler = <Params extends readonly unknown[] = [context: Handler
 export interface Paywall extends CorePaywall {
   /**
    * Charges for one tool: a handler of the same type, which runs for those who may call it and is billed as
-   * `options` say. What the handler answers or throws is passed on unchanged; a refused call answers an error
+   * `options` say. What the handler returns or throws is passed on unchanged; a refused call returns an error
    * result.
    *
    * @throws TypeError where an option is wrong
@@ -105,7 +105,7 @@ export interface Paywall extends CorePaywall {
    */
   protect<Server extends object>(server: Server, options: ProtectOptions): Server;
   /**
-   * Who called, for a handler: what the API said of the caller's credential.
+   * Returns the caller, for a handler, as the API said when it verified the credential.
    *
    * @param context - the handler's last argument; nothing where a framework hands none over
    * @throws TypeError outside of a charged call
@@ -120,7 +120,7 @@ export interface Paywall extends CorePaywall {
   /**
    * Reports units that the running call has used, where it is billed by its use (`charge: "success"` or `"reserve"`): for
    * a handler that delivers as it goes. Reports add up, take the place of `quantity` and `resultQuantity`, and are billed
-   * however the call ends, a cancelled one too; what is more than was held is billed, and told by a `failed` event.
+   * however the call ends, a cancelled one too; units beyond what was reserved are billed, and told by a `failed` event.
    *
    * A charged handler that another one calls reports to its own call, or to the other's where it is in that one's price.
    *
@@ -189,7 +189,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
       const { name, ...charges } = options;
       const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
       const shown = name ?? (handler.name || kind);
-      // A handler is made anew with every server; its text and its price tell it from most others all the same.
+      // A handler is made anew with every server; its source and its price tell it from most others all the same.
       const target: ServedTarget = {
         kind,
         name: shown,
@@ -256,7 +256,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
   };
 }
 
-/** A policy as text, its functions by theirs. */
+/** Returns a policy as a string, its functions by their source. */
 function stringOf(policy: Policy): string {
   return JSON.stringify(policy, (_, value: unknown) => (typeof value === "function" ? String(value) : value));
 }

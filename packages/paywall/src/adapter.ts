@@ -1,20 +1,20 @@
 // What an adapter to a protocol or a framework is built of: `@licentric/mcp` is one.
+
 export type { BudgetState } from "@licentric/sdk";
 export { agentNameOf, type Caller } from "./billing/caller.ts";
 export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
 export type { JournalOptions } from "./billing/journal-sink.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
-export type { Outcome, Settlement } from "./call/authorized-call.ts";
 export type { Call } from "./call/call.ts";
 export {
   type ChargeCall,
   type Charged,
   chargeResultOf,
   completionOf,
-  type FinishedRun,
   type RunningCall,
 } from "./call/charge.ts";
 export type { ChargedTarget, ChargeResult } from "./call/charged-target.ts";
+export type { FinishedRun, Outcome, Settlement } from "./call/outcome.ts";
 export {
   buildPaywall as buildCorePaywall,
   type ChargeableCall,

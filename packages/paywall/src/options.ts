@@ -4,7 +4,7 @@ import type { TokenSource } from "./credential/token.ts";
 import type { ChargeOptions } from "./pricing/charge-options.ts";
 import type { Links } from "./refusal/refusal.ts";
 
-/** How a paywall is made. */
+/** Options of {@link createPaywall}. */
 export interface PaywallOptions {
   /** Origin of the API; `LICENTRIC_BASE_URL`, else `https://www.licentric.com`. */
   readonly baseUrl?: string;
@@ -23,27 +23,27 @@ export interface PaywallOptions {
    */
   readonly timeout?: number;
   /**
-   * Where a call's token is, when it is not in the usual places: the `authInfo` of `requireBearerAuth`, the `Authorization` header, and
+   * Finds a call's token when it is not in the usual places: the `authInfo` of `requireBearerAuth`, the `Authorization` header, and
    * `LICENTRIC_AGENT_TOKEN` for calls that are known to be local. Asked first; undefined leaves it to them. A function
-   * that throws, rejects, answers something else, or nothing within `timeout`, refuses the call as `misconfigured`.
+   * that throws, rejects, returns something else, or nothing within `timeout`, refuses the call as `misconfigured`.
    */
   readonly token?: TokenSource;
   /** Your links for agents and people who were refused. */
   readonly links?: Links;
   /**
-   * How a caller's token is verified when nothing is billed in the same request. `cacheTtl`: milliseconds for which
+   * Verification of a caller's token when nothing is billed in the same request. `cacheTtl`: milliseconds for which
    * a verified token is trusted without asking; 0 by default. A token that is revoked works on for that long.
    */
   readonly verification?: { readonly cacheTtl?: number };
   /**
    * - `"request"` (default): each call is billed by a request, and its result delivered when that is answered.
    * - `"background"`: usage is appended to a local journal before the result is delivered, and sent in batches.
-   *   Calls whose budget is enforced, that are held, or that name an idempotency key are billed by request all the
-   *   same: they need the API's answer.
+   *   Calls whose budget is enforced, that reserve units, or that name an idempotency key are billed by request all the
+   *   same: they need the API's response.
    */
   readonly metering?: "request" | "background";
   /**
-   * What happens to a call when the API cannot be reached: `"deny"` (default) refuses it; `"allow"` lets agents
+   * Decides about calls while the API cannot be reached: `"deny"` (default) refuses it; `"allow"` lets agents
    * through that were verified before (in this process, and whose token has not expired since), and journals their
    * usage. Never calls whose budget is enforced or that name an idempotency key.
    */
@@ -104,7 +104,7 @@ export function checkPaywallOptions(options: PaywallOptions, further: readonly s
   }
 }
 
-/** Whether a paywall with these options keeps a journal. */
+/** Returns whether a paywall with these options keeps a journal. */
 export function keepsJournal({ metering, onUnavailable }: PaywallOptions): boolean {
   return metering === "background" || onUnavailable === "allow";
 }

@@ -5,7 +5,7 @@ import { createIdentify, type Identify, withRecent } from "./billing/identify.ts
 import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./billing/journal-sink.ts";
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
 import { createVerificationCache } from "./billing/verification-cache.ts";
-import { createAuthorizer } from "./call/authorize.ts";
+import { createAuthorizer } from "./call/authorizer.ts";
 import type { Call } from "./call/call.ts";
 import { type ChargeCall, createCharge } from "./call/charge.ts";
 import { createIdempotencyCache } from "./call/idempotency-cache.ts";
@@ -16,7 +16,7 @@ import { keepsJournal, type PaywallOptions } from "./options.ts";
 import { type Links, type Refusal, refuse } from "./refusal/refusal.ts";
 import { createTelemetry } from "./telemetry.ts";
 
-/** What a paywall is made of, whatever calls come through. */
+/** The parts of a paywall that every kind of call shares. */
 export interface PaywallCore {
   /** Charges for a call. */
   readonly charge: ChargeCall;
@@ -30,7 +30,7 @@ export interface PaywallCore {
   readonly identify: Identify;
   /** Delivers what is journalled, at once. */
   flush(): Promise<void>;
-  /** Ends what is under way, delivers what is journalled, and lets go of the API, within `timeout` milliseconds. */
+  /** Waits for calls in flight, delivers what is journalled, and closes the connections to the API, within `timeout` milliseconds. */
   close(timeout: number): Promise<void>;
 }
 
@@ -96,7 +96,7 @@ export function buildCore(
   });
   const inFlight = createInFlight();
   let isClosed = false;
-  /** Calls that are under way go on to their end; no other begins. */
+  /** Calls in flight go on to their end; no other begins. */
   async function refuseAsClosed({ kind, name }: Call): Promise<Refusal> {
     const refusal = refuse("billing_unavailable", links, {
       message: "This server is shutting down and takes no more calls. Nothing was run or charged.",

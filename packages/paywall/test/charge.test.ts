@@ -253,7 +253,7 @@ describe.each(["success", "reserve"] as const)("usage that a run reports, charge
         ? []
         : [
             expect.objectContaining({
-              reason: expect.stringContaining("more were reported than held"),
+              reason: expect.stringContaining("more were reported than reserved"),
               quantity: 5,
             }),
           ],

@@ -47,7 +47,6 @@ export function customersCommand(env: NodeJS.ProcessEnv): Command {
   });
 
   return new Command("customers")
-    .description("who pays for agents")
     .addCommand(list)
     .addCommand(createCommand(env))
     .addCommand(showCommand(env))
@@ -107,7 +106,7 @@ function eraseCommand(env: NodeJS.ProcessEnv): Command {
     async (id: string, options: ConfigOptions & OutputOptions & ConfirmOptions) => {
       await confirm(`Erase the personal data of ${id} for good, and delete its agents?`, options);
       const { eraseCustomer } = await import("@licentric/server");
-      const erased = await inDatabase(options, env, (db) => eraseCustomer(db, id, cliMaking()));
+      const erased = await inDatabase(options, env, async (db) => eraseCustomer(db, id, await cliMaking()));
       if (erased.outcome === "not-found") {
         throw new CommandError(`No customer has the id "${id}".`, EXIT.notFound);
       }

@@ -56,7 +56,6 @@ const SOURCES: Readonly<Record<string, Source>> = {
 /** `licentric export`: everything that an account has, as files. */
 export function exportCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("export")
-    .description("write everything that the account has in the key's mode into files of JSON lines")
     .argument("<directory>", "a new directory, or an empty one")
     .addOption(jsonOption())
     .action(async (named: string, options: OutputOptions) => {

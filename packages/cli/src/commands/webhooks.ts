@@ -16,10 +16,7 @@ import { table } from "../terminal/table.ts";
 
 /** `licentric webhooks`: what is told of the account's events. */
 export function webhooksCommand(env: NodeJS.ProcessEnv): Command {
-  return new Command("webhooks")
-    .description("where events are sent")
-    .addCommand(listCommand(env))
-    .addCommand(rotateCommand(env));
+  return new Command("webhooks").addCommand(listCommand(env)).addCommand(rotateCommand(env));
 }
 
 function listCommand(env: NodeJS.ProcessEnv): Command {
@@ -91,7 +88,9 @@ async function rotate(
   secretKey: string,
 ): Promise<void> {
   const { rotateWebhookSecret } = await import("@licentric/server");
-  const rotated = await inDatabase(options, env, (db) => rotateWebhookSecret(db, id, secretKey, cliMaking()));
+  const rotated = await inDatabase(options, env, async (db) =>
+    rotateWebhookSecret(db, id, secretKey, await cliMaking()),
+  );
   if (rotated === null) throw new CommandError(`No webhook has the id "${id}".`, EXIT.notFound);
   if (options.json) return print(options, rotated, String);
   printSecret(options, rotated.secret, `The new signing secret of ${rotated.url}, shown this once:`);

@@ -1,15 +1,15 @@
 import { isRecord, property } from "@licentric/paywall/adapter";
 
-/** Whether a request of a protected server came from this process or from the one that started it, by its signal. */
+/** True for the signal of a request of a protected server that came from this process or from the one that started it. */
 const known = new WeakMap<AbortSignal, boolean>();
 
-/** Notes by which transport of its server a request came. Handlers are not told it. */
+/** Remembers by which transport of its server a request came. Handlers are not told it. */
 export function rememberTransport(signal: AbortSignal | undefined, transport: unknown): void {
   if (signal !== undefined) known.set(signal, isLocalTransport(transport));
 }
 
 /**
- * Whether a request without any trace of HTTP is known to come from this process or from the one that started it. By
+ * Returns whether a request without any trace of HTTP is known to come from this process or from the one that started it. By
  * the transport of its server, where that is protected; else by the process: only one that reads MCP from its own stdin
  * has such requests. A transport of somebody's own may tell nothing of HTTP and still serve strangers.
  */
@@ -34,7 +34,7 @@ function isOwnStdin(stream: unknown): boolean {
   return stream !== undefined && stream === process.stdin;
 }
 
-/** Whether a stdio transport of an official SDK listens to this process's stdin; its listener is known by what it calls. */
+/** Returns whether a stdio transport of an official SDK listens to this process's stdin; its listener is known by what it calls. */
 function readsMcpFromStdin(): boolean {
   // Not every runtime has one.
   const listeners = process.stdin?.listeners("data") ?? [];

@@ -2,13 +2,13 @@ import type { CredentialRequest } from "@licentric/paywall/adapter";
 import { isRecord, property, stringProperty } from "@licentric/paywall/adapter";
 import { isKnownLocal } from "./local-calls.ts";
 
-/** What the paywall reads of a handler's context: v1's `extra` or v2's `ctx`. */
+/** The parts of a handler's context that the paywall reads: v1's `extra` or v2's `ctx`. */
 export interface RequestContext extends CredentialRequest {
   /** Names the request inside its process: every request has a signal of its own, and no client can choose it. */
   readonly signal: AbortSignal | undefined;
   /** The JSON-RPC id, which names the request inside its connection alone. */
   readonly requestId: unknown;
-  /** What the client sent back in a call of several rounds; undefined in a first round. */
+  /** The client's response in a call of several rounds; undefined in a first round. */
   readonly continuation: unknown;
 }
 
@@ -103,7 +103,7 @@ function signalOf(holder: unknown): AbortSignal | undefined {
 }
 
 /**
- * Whether an official SDK made a context, which always says where it would tell of HTTP (`slot`), and it is known to
+ * Returns whether an official SDK made a context, which always says where it would tell of HTTP (`slot`), and it is known to
  * be nobody else's. A framework's own context may just leave out what it does not know.
  */
 function isLocal(context: unknown, key: string, signal: AbortSignal | undefined): boolean {

@@ -27,7 +27,7 @@ export interface HandlerCharges {
   /** Runs a request in a scope of its own, which whoever opens it ends before `run` does. */
   within<Value>(context: unknown, scope: RequestScope, run: () => Promise<Value>): Promise<Value>;
   /**
-   * Whether a request is in its scope already: something wraps a guarded handler, and is guarded itself. Then it is for
+   * Returns whether a request is in its scope already: something wraps a guarded handler, and is guarded itself. Then it is for
    * the outermost to settle.
    */
   isWithin(context: unknown, request: Omit<Asked, "sentArgs">): boolean;
@@ -100,7 +100,7 @@ export function createHandlerCharges({ charge, inFlight, emitter, findToken }: P
     },
   };
 
-  /** Whether a signal is known to be of another request: one that nobody knows may be made of the first one. */
+  /** Returns whether a signal is known to be of another request: one that nobody knows may be made of the first one. */
   function isOfAnother(signal: AbortSignal, first: AbortSignal | undefined): boolean {
     const scope = scopes.get(signal);
     return scope !== undefined && scope !== (first && scopes.get(first));
@@ -212,7 +212,7 @@ export function createHandlerCharges({ charge, inFlight, emitter, findToken }: P
   }
 }
 
-/** Whether a gate stands before what a request asked for. */
+/** Returns whether a gate stands before what a request asked for. */
 function isAskedFor(target: ServedTarget, scope: RequestScope, args: unknown): boolean {
   const { kind, name, running, isOver } = scope;
   if (isOver || target.serves === undefined || target.kind !== kind || target.name !== name) return false;
@@ -226,7 +226,7 @@ function isSameArgs(before: unknown, now: unknown): boolean {
   return before === now || digest(before) === digest(now);
 }
 
-/** What a handler's ending means where nobody checks it any more. */
+/** Returns the outcome of a handler whose result nobody checks any more. */
 function ofHandler(completion: Completion) {
   return completion.status === "threw"
     ? ({ status: "failed" } as const)

@@ -23,7 +23,7 @@ export interface InnerKeys {
 }
 
 interface KeyedRequest {
-  /** What was called first, from outside of any charged call. */
+  /** The binding of the first call, from outside of any charged call. */
   first: string | undefined;
   /** Numbers that are taken, by what is called. */
   readonly taken: Map<string, Set<number>>;

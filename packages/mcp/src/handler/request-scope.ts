@@ -9,7 +9,7 @@ import type {
   Settlement,
 } from "@licentric/paywall/adapter";
 
-/** What a server serves. */
+/** The kinds of things that a server serves. */
 export type ServedKind = Exclude<ChargedTarget["kind"], "call">;
 
 /** Something that a server serves, behind its policy. */
@@ -17,29 +17,29 @@ export interface ServedTarget extends ChargedTarget {
   readonly kind: ServedKind;
   /**
    * The owner's policy of what a server serves, where this stands before that and so before what a request can ask for;
-   * undefined around a single handler. One call passes gates of the same policy as one.
+   * undefined around a single handler. Targets of the same policy are charged once in a call.
    */
   readonly serves?: Policy;
 }
 
-/** What was asked for, and runs. */
+/** A call that was asked for, and runs. */
 export interface Running {
   readonly target: ServedTarget;
-  /** What its gate was passed with. */
+  /** The arguments that it is charged with. */
   readonly args: unknown;
   readonly call: RunningCall;
 }
 
-/** How a handler ended. */
+/** The result of a handler, returned or thrown. */
 export type Completion = FinishedRun["completion"];
 
-/** What a request asks for. */
+/** The thing that a request asks for. */
 export interface Asked {
   /** The protected server that is asked. */
   readonly server: object;
   readonly kind: ServedKind;
   /**
-   * What the client asked for, by the name that it is registered with: the gate of this name is settled with the
+   * The name that the thing is registered with: the call of this name is settled with the
    * request, any other one by itself.
    */
   readonly name: string | undefined;
@@ -52,13 +52,13 @@ export interface Asked {
  * whatever else wraps it. The call that it asks for ends when the request does.
  */
 export interface RequestScope extends Asked {
-  /** What was asked for, once it was let in: whoever else stands before it in this request lets it through. */
+  /** The call that was asked for, once it was authorized: other charged targets in this request let it through. */
   running: Running | undefined;
-  /** How what was asked for ended last: what wraps a handler, or enters it again, may make another result of it. */
+  /** The last result of the call: a wrapper of its handler, or another round, may make another result of it. */
   completion: Completion | undefined;
   /** The charge for what was asked for. */
   charged: Promise<Charged> | undefined;
-  /** Set where its gate refused. */
+  /** Set where the call was refused. */
   refusal: Refusal | undefined;
   /** The request is answered: what runs now is another call. */
   isOver: boolean;
@@ -67,7 +67,7 @@ export interface RequestScope extends Asked {
   /**
    * Ends the request, and settles what was asked for, if that has run.
    *
-   * @param outcomeOf - what the answer means
+   * @param outcomeOf - what the response means
    * @returns undefined where nothing was asked for, or it was refused or runs on
    */
   end(outcomeOf: (completion: Completion) => Outcome): Promise<Settlement | undefined>;

@@ -8,7 +8,7 @@ import type { ServedTarget } from "./request-scope.ts";
 // biome-ignore lint/suspicious/noExplicitAny: a handler of either SDK, with or without arguments; users see its own type
 export type AnyHandler = (...params: any[]) => unknown;
 
-/** What a guarded handler was made of, so that a protected server can take it apart. */
+/** The parts of a guarded handler, so that a protected server can take it apart. */
 export interface GuardedHandler {
   /** Of the paywall that guards it. */
   readonly handlerCharges: HandlerCharges;
@@ -19,13 +19,13 @@ export interface GuardedHandler {
 /** Every guarded handler of every paywall: what is guarded twice would be billed twice. */
 const guarded = new WeakMap<object, GuardedHandler>();
 
-/** What a handler was made of, where a paywall guards it. */
+/** Returns the parts of a handler that a paywall guards. */
 export function guardedOf(handler: unknown): GuardedHandler | undefined {
   return typeof handler === "function" ? guarded.get(handler) : undefined;
 }
 
 /**
- * A handler that lets its caller through first. A refused tool call answers an error result; a refused prompt or
+ * Makes a handler that runs for callers that may call it. A refused tool call returns an error result; a refused prompt or
  * resource, which have none, throws a {@link RefusedRequestError}.
  *
  * @throws TypeError where a paywall guards the handler already

@@ -1,7 +1,7 @@
 import { isRecord, property } from "@licentric/paywall/adapter";
 
 /**
- * A result that no cache may share: it is for the caller who was let in. Clients and proxies keep what goes out as
+ * Returns a result that no cache may share: it is for the caller that was authorized. Clients and proxies keep what goes out as
  * `public` and give it to others, who are asked for no credential then.
  *
  * Results have a cache scope since protocol 2026-07-28, whose requests come in an envelope; before it nothing is added.

@@ -5,7 +5,7 @@ import { META_PREFIX } from "./meta.ts";
 /** `_meta` key of the budget, where `warnAgent` is on and the budget is nearly used up. */
 export const BUDGET_META_KEY = `${META_PREFIX}budget`;
 
-/** How a handler's result ended its run. */
+/** Returns the outcome that a handler's result means. */
 export function outcomeOf(final: unknown, result: unknown): Outcome {
   if (property(final, "resultType") === "input_required") return { status: "input_required" };
   return property(final, "isError") === true ? { status: "failed" } : { status: "done", result };

@@ -1,17 +1,17 @@
 import { agentNameOf, type Caller, property, stringProperty } from "@licentric/paywall/adapter";
 
-/** Whom a task can belong to. */
+/** An agent that a task can belong to. */
 export type Agent = Pick<Caller, "accountId" | "agentId">;
 
-/** Whose tasks are whose. A task that is not known is nobody's: it may have been paid for. */
+/** The owners of tasks. A task that is not known is nobody's: it may have been paid for. */
 export interface TaskOwners {
-  /** Notes the task that a result starts, if it does, as this caller's; as everybody's where its tool is free. */
+  /** Remembers the task that a result starts, if it does, as this caller's; as everybody's where its tool is free. */
   remember(result: unknown, owner: Agent | "everybody"): void;
   isEverybodys(taskId: unknown): boolean;
   isOf(taskId: unknown, agent: Agent): boolean;
 }
 
-/** How many tasks are remembered, in all and of one owner: the oldest are forgotten. */
+/** The number of tasks that are remembered, in all and of one owner: the oldest are forgotten. */
 const TOTAL = 100_000;
 const PER_OWNER = 10_000;
 

@@ -4,8 +4,8 @@ import { asPrivate } from "../protocol/cache-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /**
- * Lets a result go out to the caller who was let in for it and to nobody else: no cache shares it, and no other agent
- * reads the task that it starts. What is free for everybody, and let nobody in on its way, stays everybody's.
+ * Delivers a result to the caller that was authorized for it and to nobody else: no cache shares it, and no other agent
+ * reads the task that it starts. What is free for everybody, and authorized nobody on its way, stays everybody's.
  */
 export function deliver(
   plan: ServerPlan,

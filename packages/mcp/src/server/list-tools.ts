@@ -9,7 +9,7 @@ import type { ServerPlan } from "./server-plan.ts";
 /** `_meta` key of what a tool costs, in `tools/list`. */
 export const CHARGE_META_KEY = `${META_PREFIX}charge`;
 
-/** What `tools/list` says of a charged tool. What an owner's function computes is not said. */
+/** The price of a charged tool in `tools/list`, without what an owner's function computes. */
 export interface ChargeInfo {
   readonly meterName?: string;
   readonly quantity?: number;

@@ -1,7 +1,7 @@
 import { createExpiringMap, isRecord, property } from "@licentric/paywall/adapter";
 import type { RequestHandler } from "./request-handler.ts";
 
-/** Compiled schemas by their text: servers may be made for each request, and compiling takes milliseconds. */
+/** Compiled schemas by their source: servers may be made for each request, and compiling takes milliseconds. */
 const compiled = createExpiringMap<(value: unknown) => unknown>({
   limit: 1_000,
   ttl: 3_600_000,
@@ -12,7 +12,7 @@ const compiled = createExpiringMap<(value: unknown) => unknown>({
 const MAX_PAGES = 10;
 
 /**
- * Whether a call of a tool is known to fit what the server says of it in `tools/list`. A request handler of the owner's
+ * Returns whether a call of a tool is known to fit what the server says of it in `tools/list`. A request handler of the owner's
  * checks its arguments by itself, and where it refuses them nothing has run.
  *
  * @param listTools - the handler of `tools/list`

@@ -35,7 +35,7 @@ const REGISTRIES = [
 
 /**
  * Guards everything that is or will be registered with an `McpServer`. The registries are watched, and in each
- * registered thing the member that holds the handler: a handler that is set later is guarded when it is read.
+ * registered thing the property that holds the handler: a handler that is set later is guarded when it is read.
  *
  * @throws TypeError where this server keeps its registries in another way
  */
@@ -117,7 +117,7 @@ function guardEntry(kind: ServedKind, key: string, entry: unknown, plan: ServerP
   for (const handlerKey of handlerKeys) guardHandlerKey(kind, name, entry, original, handlerKey, plan);
 }
 
-/** What a registered thing's handlers are without their guards, by where it keeps them. */
+/** A registered thing's handlers without their guards, by their properties. */
 type Handlers = Record<string, unknown>;
 
 function guardHandlerKey(
@@ -157,7 +157,7 @@ function scopeChallenge(
   };
 }
 
-/** Where the SDKs keep a registered thing's handler. Of a tool, v2 calls its executor, and shows its handler as well. */
+/** The properties in which the SDKs keep a registered thing's handler. Of a tool, v2 calls its executor, and shows its handler as well. */
 const HANDLER_KEYS: Readonly<Record<ServedKind, readonly string[]>> = {
   tool: ["executor", "handler"],
   prompt: ["callback", "handler"],
@@ -255,7 +255,7 @@ function guardFunction(
 }
 
 /**
- * Whether a prompt's handler will reject its arguments. v2 checks them inside of what it calls, so they are checked
+ * Returns whether a prompt's handler will reject its arguments. v2 checks them inside of what it calls, so they are checked
  * once more here: what is not run is not billed.
  */
 async function rejects(

@@ -58,7 +58,7 @@ export function guardRequests(
   guardFallback(serving);
 }
 
-/** What a request is served by. */
+/** The server of a request, and its handler of `tools/list`. */
 interface Serving {
   readonly server: Record<PropertyKey, unknown>;
   readonly builtIn: BuiltIn | undefined;
@@ -135,7 +135,7 @@ function isCharged(method: unknown): method is keyof typeof CHARGED {
 }
 
 /**
- * Settles what ran inside of a request by the answer that the client gets. Where something wraps the handler and was
+ * Settles what ran inside of a request by the response that the client gets. Where something wraps the handler and was
  * guarded, too, the outermost does.
  */
 function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: RequestHandler): RequestHandler {
@@ -158,20 +158,20 @@ function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: Req
     const { refusal } = scope;
     if (refusal !== undefined) {
       await scope.end(() => ({ status: "failed" }));
-      return answer(request, refusal, plan);
+      return refusedResponse(request, refusal, plan);
     }
     const settlement = await scope.end((completion) =>
       outcomeOf(final, completion.status === "returned" ? completion.result : undefined),
     );
-    if (settlement?.status === "refused") return answer(request, settlement.refusal, plan);
+    if (settlement?.status === "refused") return refusedResponse(request, settlement.refusal, plan);
     if (settlement?.status === "cancelled") throw settlement.reason;
     return final;
   }
 }
 
 /**
- * Guards a request handler that may be the owner's own: it gets nothing whose caller was not let in. It may as well be
- * an `McpServer`'s, or go on to a guarded one: the gate there is then the same as the one here, and passed once.
+ * Guards a request handler that may be the owner's own: it gets no call that was not authorized. It may as well be
+ * an `McpServer`'s, or go on to a guarded one: the target there is then the same as the one here, and charged once.
  */
 function guardOwn(
   method: keyof typeof CHARGED,
@@ -203,14 +203,16 @@ function guardOwn(
       const chargeResult = await plan.handlerCharges.charge(target, args, context, () =>
         run(request, context),
       );
-      return "result" in chargeResult ? chargeResult.result : answer(request, chargeResult.refusal, plan);
+      return "result" in chargeResult
+        ? chargeResult.result
+        : refusedResponse(request, chargeResult.refusal, plan);
     };
     const final = await settleAround({ server: plan, kind, name }, plan, charged)(request, context);
     return deliver(plan, kind, policy, final, context);
   };
 }
 
-/** What is asked for, and what it costs. */
+/** The thing that is asked for, and its price. */
 interface Requested {
   readonly kind: ServedKind;
   readonly asked: string;
@@ -241,7 +243,7 @@ async function checkArgs(
   return { args: sent, willRun };
 }
 
-/** The text that names what a request asks for. */
+/** The string that names what a request asks for. */
 function targetOf(method: keyof typeof CHARGED, request: unknown): string | undefined {
   return stringProperty(property(request, "params"), CHARGED[method].parameter);
 }
@@ -255,14 +257,14 @@ function targetOf(method: keyof typeof CHARGED, request: unknown): string | unde
 function refuseMalformed(method: keyof typeof CHARGED, request: unknown): void {
   const { parameter } = CHARGED[method];
   if (targetOf(method, request) === undefined)
-    throw invalidParams(`Invalid ${method} request: it needs a ${parameter} that is a text`);
+    throw invalidParams(`Invalid ${method} request: it needs a ${parameter} that is a string`);
   const args = property(property(request, "params"), "arguments");
   if (args !== undefined && (!isRecord(args) || Array.isArray(args)))
     throw invalidParams(`Invalid ${method} request: its arguments must be an object`);
 }
 
 /** A refusal in the form that this request's client can take. */
-function answer(request: unknown, refusal: Refusal, plan: ServerPlan): unknown {
+function refusedResponse(request: unknown, refusal: Refusal, plan: ServerPlan): unknown {
   const params = property(request, "params");
   const isTask = isRecord(params) && params["task"] !== undefined;
   if (stringProperty(request, "method") !== "tools/call" || plan.refusals === "error" || isTask)

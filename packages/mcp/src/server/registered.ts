@@ -17,11 +17,11 @@ export interface Registered {
   accept(params: unknown): Promise<{ readonly args: unknown } | undefined>;
 }
 
-/** What is known of an `McpServer` and of the request handlers that it installs by itself. */
+/** An `McpServer` with the request handlers that it installs by itself. */
 export interface BuiltIn {
-  /** Whether it is installing handlers of a kind at this moment. */
+  /** Returns whether it is installing handlers of a kind at this moment. */
   installing(kind: ServedKind): boolean;
-  /** What is registered under the name that a request asks for. */
+  /** Returns the thing that is registered under the name that a request asks for. */
   find(kind: ServedKind, asked: string): Registered | undefined;
 }
 
@@ -41,7 +41,7 @@ export function namesOf({ name, entry }: Omit<Entry, "kind">): readonly string[]
   );
 }
 
-/** Whether a registered thing is a template, whose handler reads the URI that it is asked for. */
+/** Returns whether a registered thing is a template, whose handler reads the URI that it is asked for. */
 export function isTemplate(entry: Entry["entry"]): boolean {
   return "resourceTemplate" in entry;
 }

@@ -8,7 +8,7 @@ import type { ServerPlan } from "./server-plan.ts";
 /** The requests about tasks that a client can send (protocol 2025-11-25). */
 const TASK_METHODS = ["tasks/get", "tasks/result", "tasks/cancel", "tasks/list"];
 
-/** Whether a request is about tasks. */
+/** Returns whether a request is about tasks. */
 export function isTaskMethod(method: unknown): boolean {
   return typeof method === "string" && TASK_METHODS.includes(method);
 }
@@ -38,7 +38,7 @@ function listOwn(run: RequestHandler, { tasks, identify }: ServerPlan): RequestH
 function guardOne(run: RequestHandler, { tasks, identify }: ServerPlan): RequestHandler {
   return async (request, context) => {
     const taskId = stringProperty(property(request, "params"), "taskId");
-    if (taskId === undefined) throw invalidParams("a request about a task needs its taskId, a text");
+    if (taskId === undefined) throw invalidParams("a request about a task needs its taskId, a string");
     if (!tasks.isEverybodys(taskId) && !tasks.isOf(taskId, await identified(identify(context))))
       throw invalidParams(`Task not found: ${taskId}`);
     return run(request, context);

@@ -22,10 +22,10 @@ export function priceName({ call: { kind, name }, price }: ChargeContext): strin
   return JSON.stringify([kind, name, price?.meterName, price?.quantity]);
 }
 
-/** When a key was sent to be recorded before, in milliseconds ago. */
+/** Earlier tries to record usage under a key, in milliseconds ago. */
 export interface Tries {
   readonly first: number;
-  /** When the last one was given up. */
+  /** The time at which the last one was given up. */
   readonly last: number;
 }
 
@@ -37,7 +37,7 @@ export function triesOf(first: number, last: number | undefined, now: number): T
 /** Milliseconds by which the clocks of an API's own processes may differ. */
 const CLOCK_SKEW = 2_000;
 
-/** Whether an event was recorded for an earlier call with its key, and not by one of this call's own tries. */
+/** Returns whether an event was recorded for an earlier call with its key, and not by one of this call's own tries. */
 export function isOfEarlierCall(event: Recorded | undefined, tries: Tries | undefined): boolean {
   if (event?.duplicate !== true) return false;
   if (tries === undefined) return true;

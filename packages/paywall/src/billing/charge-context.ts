@@ -7,8 +7,8 @@ export interface ChargeContext {
   readonly call: Call;
   readonly policy: Policy;
   readonly token: string;
-  /** What it costs as computed before its handler; undefined where that is nothing, or not known yet. */
+  /** The price as computed before the handler runs; undefined where that is nothing, or not known yet. */
   readonly price: Line | undefined;
-  /** Whether the handler has run: what is asked now goes before the agent's calls that have not begun. */
+  /** True if the handler has run: what is asked now goes before the agent's calls that have not begun. */
   readonly settles: boolean;
 }

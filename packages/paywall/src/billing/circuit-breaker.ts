@@ -1,4 +1,4 @@
-/** What a call's failure says about the API, for {@link createBreaker}. */
+/** The kinds of failure that {@link createBreaker} tells apart. */
 export type FailureKind =
   /**
    * The API could not be reached, did not answer in time, or answered 5xx: it counts where no other call was answered
@@ -12,11 +12,11 @@ export type FailureKind =
 
 /** Options of {@link createBreaker}. Times are in milliseconds. */
 export interface BreakerOptions {
-  /** Tells an outage from an answer. */
+  /** Tells an outage from a response. */
   readonly kindOf: (error: unknown) => FailureKind;
   /** Consecutive `unavailable` failures that open it; 5 by default. */
   readonly failureThreshold?: number;
-  /** How long it stays open before one call may try the API again; 5000 by default. */
+  /** Time that it stays open before one call may try the API again; 5000 by default. */
   readonly coolDown?: number;
   /** Called when it opens and when it closes. */
   readonly onChange?: (state: "open" | "closed") => void;
@@ -35,7 +35,7 @@ export interface Breaker {
   run<T>(call: () => Promise<T>, caller?: string): Promise<T>;
   /** `closed`: calls pass. `open`: they fail at once. `probing`: one call is trying the API, the others fail. */
   state(): "closed" | "open" | "probing";
-  /** How many calls were answered, if only by a refusal. */
+  /** Returns the number of calls that were answered, if only by a refusal. */
   responses(): number;
 }
 
@@ -67,16 +67,16 @@ export class BreakerOpenError extends Error {
 export function createBreaker(options: BreakerOptions): Breaker {
   const { kindOf, failureThreshold = 5, coolDown = 5000, onChange, now = () => performance.now() } = options;
   let failures = 0;
-  /** When the next probe may go; undefined while closed. */
+  /** The time of the next probe; undefined while closed. */
   let nextProbeAt: number | undefined;
   let probing = false;
-  /** Whose calls failed since the last answer: one or two of them, which is all that matters. */
+  /** Callers whose calls failed since the last response: one or two of them, which is all that matters. */
   const failedFor = new Set<string>();
-  // A call that began before the last answer or change says nothing about the API of now.
+  // A call that began before the last response or change says nothing about the API of now.
   let era = 0;
   let responses = 0;
 
-  /** What only one caller's calls ran into may be that caller's own affair: another's call finds out. */
+  /** A failure of one caller's calls alone may be that caller's own affair: another's call finds out. */
   const isDeadFor = (caller: string) => failedFor.size > 1 || failedFor.has(caller);
 
   async function run<T>(call: () => Promise<T>, caller = ""): Promise<T> {
@@ -101,7 +101,7 @@ export function createBreaker(options: BreakerOptions): Breaker {
     }
   }
 
-  /** An answer to a call that began in some era. */
+  /** A response to a call that began in some era. */
   function hear(began: number): void {
     responses++;
     if (began === era || nextProbeAt === undefined) close();

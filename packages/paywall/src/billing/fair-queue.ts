@@ -25,7 +25,7 @@ export interface FairQueueLimits {
   readonly random?: () => number;
 }
 
-/** How one request waits. */
+/** Options of one request in the queue. */
 export interface Waiting {
   /** Milliseconds at most. */
   readonly patience: number;
@@ -80,7 +80,7 @@ interface Queue {
   readonly limits: FairQueueLimits;
   readonly random: () => number;
   readonly partitions: Map<string, Partition>;
-  /** Lanes of known callers with a request that waits for nothing of their own, in the order of their turns. */
+  /** Partitions of known callers with a request that waits for nothing of their own, in the order of their turns. */
   readonly ready: Set<Partition>;
   /** Known callers, the least recently seen first. */
   readonly known: Set<string>;
@@ -88,17 +88,17 @@ interface Queue {
   readonly strangers: {
     running: number;
     waiting: number;
-    /** Lanes with a request that waits, those that began to wait first before the others. */
+    /** Partitions with a request that waits, those that began to wait first before the others. */
     readonly partitions: Partition[];
     isNewestsTurn: boolean;
   };
 }
 
-/** Lanes that are compared, where a stranger's request has to make way. */
+/** Partitions that are compared, where a stranger's request has to make way. */
 const COMPARED = 8;
 
 /**
- * Makes a queue in which each caller has a lane of its own: what one sends at once waits behind itself, and lanes take
+ * Makes a queue with a partition for each caller: what one sends at once waits behind itself, and partitions take
  * turns where the total is reached.
  *
  * Anybody can make up callers, and each would have its turn: so all that are not known share a part of the total, and
@@ -113,8 +113,8 @@ const COMPARED = 8;
  * @example
  * ```ts
  * const strangers = { share: 50, total: 184, waiting: 4_096 };
- * const lanes = { perCaller: 16, total: 200, waiting: 256, waitingFirst: 1_024 };
- * const queue = createFairQueue({ ...lanes, strangers, knownCallers: 10_000 });
+ * const limits = { perCaller: 16, total: 200, waiting: 256, waitingFirst: 1_024 };
+ * const queue = createFairQueue({ ...limits, strangers, knownCallers: 10_000 });
  * const caller = await queue.run(tokenHash, { patience: 5_000 }, () => verify(token));
  * queue.trust(tokenHash);
  * ```
@@ -165,7 +165,7 @@ async function run<T>(queue: Queue, caller: string, waiting: Waiting, request: (
 
 const waitingIn = (partition: Partition) => partition.first.size + partition.others.size;
 
-/** Whether there is room for one more of a lane beside all others. */
+/** Returns whether there is room for one more of a partition beside all others. */
 function hasRoomFor({ running, limits, strangers }: Queue, { isStranger }: Partition): boolean {
   return running < limits.total && !(isStranger && strangers.running >= limits.strangers.total);
 }
@@ -222,7 +222,7 @@ function turn(queue: Queue, partition: Partition, { patience, first = false }: W
   });
 }
 
-/** Drops the newest request of the lane that has most waiting, of some that are drawn. */
+/** Drops the newest request of the partition that has most waiting, of some that are drawn. */
 function dropOne({ strangers, random }: Queue): void {
   let heaviest: Partition | undefined;
   for (let drawn = 0; drawn < COMPARED; drawn++) {
@@ -233,7 +233,7 @@ function dropOne({ strangers, random }: Queue): void {
   if (heaviest !== undefined) [...heaviest.first, ...heaviest.others].at(-1)?.drop();
 }
 
-/** Puts a lane at the end of those that wait, where it is none of them. */
+/** Puts a partition at the end of those that wait, where it is none of them. */
 function enlist({ ready, strangers, limits }: Queue, partition: Partition): void {
   if (waitingIn(partition) === 0) return;
   if (!partition.isStranger) {
@@ -241,7 +241,7 @@ function enlist({ ready, strangers, limits }: Queue, partition: Partition): void
   } else if (!strangers.partitions.includes(partition)) strangers.partitions.push(partition);
 }
 
-/** Takes a lane of which nothing waits any more from those that wait. */
+/** Takes a partition of which nothing waits any more from those that wait. */
 function delist({ ready, strangers }: Queue, partition: Partition): void {
   if (waitingIn(partition) > 0) return;
   ready.delete(partition);
@@ -263,7 +263,7 @@ function goOn(queue: Queue): void {
   }
 }
 
-/** The stranger whose turn it is: one of which nothing is in flight, since one answer is enough to be known. */
+/** The stranger whose turn it is: one of which nothing is in flight, since one response is enough to be known. */
 function nextStranger({ strangers, limits, random }: Queue): Partition | undefined {
   const { partitions } = strangers;
   if (partitions.length === 0 || strangers.running >= limits.strangers.total) return undefined;
@@ -276,7 +276,7 @@ function nextStranger({ strangers, limits, random }: Queue): Partition | undefin
   return idle ?? drawn(({ running }) => running < limits.perCaller);
 }
 
-/** Has a lane that there is count among the strangers, or not. */
+/** Has a partition that there is count among the strangers, or not. */
 function move(queue: Queue, partition: Partition | undefined, isStranger: boolean): void {
   if (partition === undefined || partition.isStranger === isStranger) return;
   const { ready, strangers } = queue;

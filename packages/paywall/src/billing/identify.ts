@@ -46,7 +46,7 @@ export function withRecent(cache: VerificationCache, ttl: number, now: () => num
 
 /**
  * Makes the function that says who a token belongs to. It asks the API at most once in a while for each token, so
- * that a call which passes `requireBearerAuth` and then a gate still costs one request.
+ * that a call behind `requireBearerAuth` still costs one request.
  *
  * The function throws {@link Refused}.
  */
@@ -81,7 +81,7 @@ export function createIdentify(options: {
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       const { code } = error.refusal;
-      // Let through, and not remembered as verified: the next call asks again.
+      // Accepted, and not remembered as verified: the next call asks again.
       const known = code === "billing_unavailable" && allowOffline ? cache.lastKnown(tokenHash) : undefined;
       if (known !== undefined) return known;
       if (code === "invalid_token") cache.forget(tokenHash);

@@ -2,14 +2,26 @@ import { randomUUID } from "node:crypto";
 import type { Line } from "../pricing/price-call.ts";
 import { Refused } from "../refusal/refused.ts";
 import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
-import { type BillingRequests, conditions, type RecordTries } from "./billing-requests.ts";
+import {
+  accept,
+  type BillingParts,
+  conditions,
+  emitMetered,
+  type RecordTries,
+  record,
+  refused,
+  refusedBy,
+  reportFailure,
+  requestOptions,
+  senderOf,
+  verify,
+} from "./billing-requests.ts";
 import { agentNameOf, type Caller, toCaller } from "./caller.ts";
 import type { ChargeContext } from "./charge-context.ts";
-import { type Credit, orPutBack } from "./credits.ts";
-import type { Gateway } from "./gateway.ts";
-import type { Sender, Sent, Unserved } from "./unserved.ts";
+import { type Credit, openCredit, orPutBack } from "./credits.ts";
+import type { Sent } from "./unserved.ts";
 
-/** Usage that is held. */
+/** Usage that is reserved. */
 export interface Reservation {
   readonly caller: Caller;
   /** Bills a part of it. */
@@ -20,185 +32,115 @@ export interface Reservation {
   keep(quantity: number): void;
 }
 
-/** What holds need. */
-export interface ReservationsOptions {
-  readonly gateway: Gateway;
-  readonly unserved: Unserved;
-  readonly now: () => number;
-  readonly openCredit: (context: ChargeContext, from: Sender) => Credit;
-  senderOf(context: ChargeContext, name: string): Promise<Sender>;
-  readonly parts: BillingRequests;
+/**
+ * Reserves the most that a call may cost, or has it use up what its agent was billed for without a result.
+ *
+ * @throws Refused
+ */
+export async function reserve(parts: BillingParts, context: ChargeContext, line: Line): Promise<Reservation> {
+  // Under the agent's own key the API says itself what became of an earlier try.
+  if (agentBillingKey(context) !== undefined) return reserveInFull(parts, context, line);
+  const credit = openCredit(parts, context, await senderOf(parts, context, priceName(context)));
+  await credit.lookUp(context, line.quantity);
+  const rest = await orPutBack(credit, reserveRest(parts, context, line, credit));
+  const caller = rest?.caller ?? (await orPutBack(credit, verify(parts, context)));
+  return withCredit(parts, { context, line, caller, credit, rest });
 }
 
-/** Makes the holds of a teller. */
-export function createReservations({
-  gateway,
-  unserved,
-  now,
-  openCredit,
-  senderOf,
-  parts,
-}: ReservationsOptions): {
-  /** Holds what a call may cost, or has it use up what its agent was billed for nothing. Throws {@link Refused}. */
-  reserve(context: ChargeContext, line: Line): Promise<Reservation>;
-} {
-  const { refused, refusedBy, optionsFor, accept, metered, report } = parts;
-
-  async function reserve(context: ChargeContext, line: Line): Promise<Reservation> {
-    // Under the agent's own key the API says itself what became of an earlier try.
-    if (agentBillingKey(context) !== undefined) return reserveInFull(context, line);
-    const credit = openCredit(context, await senderOf(context, priceName(context)));
-    await credit.lookUp(context, line.quantity);
-    const rest = await orPutBack(credit, reserveRest(context, line, credit));
-    const caller = rest?.caller ?? (await orPutBack(credit, parts.verify(context)));
-    return reservationOf(context, line, caller, credit, rest);
+/** Reserves what a call may cost beyond its credit; undefined where that is nothing. */
+async function reserveRest(
+  parts: BillingParts,
+  context: ChargeContext,
+  line: Line,
+  credit: Credit,
+): Promise<Reservation | undefined> {
+  const before = credit.quantity();
+  const reserveLeft = async () => {
+    const quantity = line.quantity - credit.quantity();
+    return quantity > 0 ? reserveInFull(parts, context, { ...line, quantity }) : undefined;
+  };
+  try {
+    return await reserveLeft();
+  } catch (error) {
+    if (!(error instanceof Refused) || error.refusal.code !== "budget_exceeded") throw error;
+    // It may be full of what was lost. What was not recorded does not fit, and is not by asking for it.
+    await credit.recordDue(context, line, conditions({ ...context.policy, enforceBudget: true }), false);
+    if (credit.quantity() === before) throw error;
+    return reserveLeft();
   }
-
-  /** Holds what a call may cost beyond its credit; undefined where that is nothing. */
-  async function reserveRest(
-    context: ChargeContext,
-    line: Line,
-    credit: Credit,
-  ): Promise<Reservation | undefined> {
-    const before = credit.quantity();
-    const reserveLeft = async () => {
-      const quantity = line.quantity - credit.quantity();
-      return quantity > 0 ? reserveInFull(context, { ...line, quantity }) : undefined;
-    };
-    try {
-      return await reserveLeft();
-    } catch (error) {
-      if (!(error instanceof Refused) || error.refusal.code !== "budget_exceeded") throw error;
-      // It may be full of what was lost. What was not recorded does not fit, and is not by asking for it.
-      await credit.recordDue(context, line, conditions({ ...context.policy, enforceBudget: true }), false);
-      if (credit.quantity() === before) throw error;
-      return reserveLeft();
-    }
-  }
-
-  /** A call that pays by its credit, and holds no more than the rest. */
-  function reservationOf(
-    context: ChargeContext,
-    line: Line,
-    caller: Caller,
-    credit: Credit,
-    rest?: Reservation,
-  ): Reservation {
-    return {
-      caller,
-      async commit(later, quantity) {
-        const used = { ...line, quantity };
-        await credit.recordDue(later, used, unbudgeted(later), false);
-        const left = quantity - credit.quantity();
-        if (left > 0) await orPutBack(credit, rest?.commit(later, left) ?? Promise.resolve());
-        else await rest?.release(later);
-        credit.spend(later, caller, { ...line, quantity: quantity - Math.max(0, left) });
-      },
-      async release(later) {
-        credit.putBack();
-        await rest?.release(later);
-      },
-      keep(quantity) {
-        const at = now();
-        const from = { tokenHash: context.call.tokenHash, agent: agentNameOf(caller) };
-        const sent = { key: randomUUID(), at, until: at, quantities: [quantity], state: "recorded" } as const;
-        unserved.put(priceName(context), sent, from);
-      },
-    };
-  }
-
-  async function reserveInFull(context: ChargeContext, line: Line): Promise<Reservation> {
-    const { call, policy, token } = context;
-    const expiry = policy.reserveFor === undefined ? {} : { expiresIn: policy.reserveFor };
-    const key = agentBillingKey(context) ?? randomUUID();
-    const askedAt = Date.now();
-    const request = { ...line, ...conditions(policy), ...expiry };
-    const response = await gateway.reserve(token, request, optionsFor(context, key));
-    if ("refusal" in response) throw refusedBy(context, response, line);
-    const { reservation, ...verified } = response.value;
-    const caller = toCaller(verified);
-    parts.cache.remember(call.tokenHash, caller, askedAt);
-    if (reservation.status === "committed") throw refused("idempotency_replay");
-    if (reservation.status !== "held") throw refused("idempotency_replay", { message: RELEASED });
-    const { id } = reservation;
-    const release = async (later: ChargeContext) => {
-      const released = await gateway.release(token, id, optionsFor(later));
-      // Nobody pays for an abandoned hold: it lapses, and only counts against the budget until then.
-      if ("refusal" in released)
-        report(context, "a hold could not be released and will lapse by itself", released.cause, line);
-    };
-    try {
-      accept(context, caller, "api", false);
-    } catch (error) {
-      await release(context);
-      throw error;
-    }
-    const from = { tokenHash: call.tokenHash, agent: agentNameOf(caller) };
-    const isNamed = agentBillingKey(context) !== undefined;
-    const lose = isNamed ? undefined : (sent: Sent) => unserved.put(priceName(context), sent, from);
-    // Where its agent has named the call, a repetition goes on where it failed.
-    const keep = () => undefined;
-    return { caller, release, keep, commit: committing({ context, line, id, caller, lose }) };
-  }
-
-  /** Bills what was held, by however many tries that takes. */
-  function committing({ context, line, id, caller, lose }: ReservedUsage): Reservation["commit"] {
-    let tries: RecordTries | undefined;
-    let state: Sent["state"] = "committing";
-    return async (later, quantity) => {
-      const used = { ...line, quantity };
-      tries ??= { key: id, at: now(), until: undefined };
-      const { at } = tries;
-      const onRecording = () => {
-        state = "recording";
-      };
-      try {
-        const duplicate = await commit(later, context.token, used, tries, onRecording);
-        metered(context, caller, used, id, { duplicate, pending: false });
-      } catch (error) {
-        tries = { key: id, at, until: now() };
-        if (error instanceof Refused && error.mayBeRecorded)
-          lose?.({ key: id, at, until: now(), quantities: [quantity], state });
-        throw error;
-      }
-    };
-  }
-
-  /**
-   * Commits what was held, and says whether an earlier try had done so.
-   *
-   * The usage has the reservation's id for its key: where the hold is gone (its handler took longer, and the usage is
-   * real all the same), or its credential, it is recorded under that, and once.
-   */
-  async function commit(
-    later: ChargeContext,
-    token: string,
-    used: Line,
-    tries: RecordTries,
-    onRecording: () => void,
-  ): Promise<boolean> {
-    const { key, at, until } = tries;
-    const committed = await gateway.commit(token, key, used.quantity, optionsFor(later));
-    const isEnded = "refusal" in committed && committed.refusal.code === "invalid_token";
-    if ("refusal" in committed && !(isEnded && token !== later.token)) {
-      if (later.settles) report(later, NOT_COMMITTED, committed.cause, used);
-      throw refusedBy(later, committed);
-    }
-    if ("refusal" in committed || committed.value.lapsed) {
-      onRecording();
-      return (await parts.record(later, used, tries, unbudgeted(later))).duplicate;
-    }
-    const { event } = committed.value;
-    const before = triesOf(at, committed.retried ? now() : until, now());
-    if (agentBillingKey(later) !== undefined && isOfEarlierCall(event, before))
-      throw refused("idempotency_replay", { hasRun: later.settles });
-    return event?.duplicate === true;
-  }
-
-  return { reserve };
 }
 
-/** A hold that is to be committed. */
+/** A call that pays by its credit, and reserves no more than the rest. */
+interface CreditedCall {
+  readonly context: ChargeContext;
+  readonly line: Line;
+  readonly caller: Caller;
+  readonly credit: Credit;
+  readonly rest: Reservation | undefined;
+}
+
+function withCredit(parts: BillingParts, { context, line, caller, credit, rest }: CreditedCall): Reservation {
+  return {
+    caller,
+    async commit(later, quantity) {
+      await credit.recordDue(later, { ...line, quantity }, unbudgeted(later), false);
+      const left = quantity - credit.quantity();
+      if (left > 0) await orPutBack(credit, rest?.commit(later, left) ?? Promise.resolve());
+      else await rest?.release(later);
+      credit.spend(later, caller, { ...line, quantity: quantity - Math.max(0, left) });
+    },
+    async release(later) {
+      credit.putBack();
+      await rest?.release(later);
+    },
+    keep(quantity) {
+      const at = parts.now();
+      const from = { tokenHash: context.call.tokenHash, agent: agentNameOf(caller) };
+      const sent = { key: randomUUID(), at, until: at, quantities: [quantity], state: "recorded" } as const;
+      parts.unserved.put(priceName(context), sent, from);
+    },
+  };
+}
+
+async function reserveInFull(parts: BillingParts, context: ChargeContext, line: Line): Promise<Reservation> {
+  const { call, policy, token } = context;
+  const expiry = policy.reserveFor === undefined ? {} : { expiresIn: policy.reserveFor };
+  const key = agentBillingKey(context) ?? randomUUID();
+  const askedAt = Date.now();
+  const request = { ...line, ...conditions(policy), ...expiry };
+  const response = await parts.gateway.reserve(token, request, requestOptions(parts, context, key));
+  if ("refusal" in response) throw refusedBy(parts, context, response, line);
+  const { reservation, ...verified } = response.value;
+  const caller = toCaller(verified);
+  parts.cache.remember(call.tokenHash, caller, askedAt);
+  if (reservation.status === "committed") throw refused(parts, "idempotency_replay");
+  if (reservation.status !== "held") throw refused(parts, "idempotency_replay", { message: RELEASED });
+  const { id } = reservation;
+  const release = (later: ChargeContext) => releaseAll(parts, { context, line, id, later });
+  try {
+    accept(parts, context, caller, "api", false);
+  } catch (error) {
+    await release(context);
+    throw error;
+  }
+  const from = { tokenHash: call.tokenHash, agent: agentNameOf(caller) };
+  const isNamed = agentBillingKey(context) !== undefined;
+  const lose = isNamed ? undefined : (sent: Sent) => parts.unserved.put(priceName(context), sent, from);
+  // Where its agent has named the call, a repetition goes on where it failed.
+  const keep = () => undefined;
+  return { caller, release, keep, commit: committing(parts, { context, line, id, caller, lose }) };
+}
+
+async function releaseAll(
+  parts: BillingParts,
+  { context, line, id, later }: Pick<ReservedUsage, "context" | "line" | "id"> & { later: ChargeContext },
+): Promise<void> {
+  const released = await parts.gateway.release(context.token, id, requestOptions(parts, later));
+  // Nobody pays for an abandoned reservation: it lapses, and only counts against the budget until then.
+  if ("refusal" in released) reportFailure(parts, context, NOT_RELEASED, released.cause, line);
+}
+
+/** A reservation that is to be committed. */
 interface ReservedUsage {
   readonly context: ChargeContext;
   readonly line: Line;
@@ -208,10 +150,72 @@ interface ReservedUsage {
   readonly lose: ((sent: Sent) => void) | undefined;
 }
 
-/** As a commit, usage is not bound by what is left of a budget: that may be full of the very hold. */
+/** Bills what was reserved, by however many tries that takes. */
+function committing(
+  parts: BillingParts,
+  { context, line, id, caller, lose }: ReservedUsage,
+): Reservation["commit"] {
+  const { now } = parts;
+  let tries: RecordTries | undefined;
+  let state: Sent["state"] = "committing";
+  return async (later, quantity) => {
+    const used = { ...line, quantity };
+    tries ??= { key: id, at: now(), until: undefined };
+    const { at } = tries;
+    const onRecording = () => {
+      state = "recording";
+    };
+    try {
+      const duplicate = await commit(parts, later, context.token, used, tries, onRecording);
+      emitMetered(parts, context, caller, used, id, { duplicate, pending: false });
+    } catch (error) {
+      tries = { key: id, at, until: now() };
+      if (error instanceof Refused && error.mayBeRecorded)
+        lose?.({ key: id, at, until: now(), quantities: [quantity], state });
+      throw error;
+    }
+  };
+}
+
+/**
+ * Commits what was reserved, and returns whether an earlier try had done so.
+ *
+ * The usage has the reservation's id for its key: where the reservation is gone (its handler took longer, and the usage
+ * is real all the same), or its credential, it is recorded under that, and once.
+ */
+async function commit(
+  parts: BillingParts,
+  later: ChargeContext,
+  token: string,
+  used: Line,
+  tries: RecordTries,
+  onRecording: () => void,
+): Promise<boolean> {
+  const { gateway, now } = parts;
+  const { key, at, until } = tries;
+  const committed = await gateway.commit(token, key, used.quantity, requestOptions(parts, later));
+  const isEnded = "refusal" in committed && committed.refusal.code === "invalid_token";
+  if ("refusal" in committed && !(isEnded && token !== later.token)) {
+    if (later.settles) reportFailure(parts, later, NOT_COMMITTED, committed.cause, used);
+    throw refusedBy(parts, later, committed);
+  }
+  if ("refusal" in committed || committed.value.lapsed) {
+    onRecording();
+    return (await record(parts, later, used, tries, unbudgeted(later))).duplicate;
+  }
+  const { event } = committed.value;
+  const before = triesOf(at, committed.retried ? now() : until, now());
+  if (agentBillingKey(later) !== undefined && isOfEarlierCall(event, before))
+    throw refused(parts, "idempotency_replay", { hasRun: later.settles });
+  return event?.duplicate === true;
+}
+
+/** As a commit, usage is not bound by what is left of a budget: that may be full of the very reservation. */
 const unbudgeted = ({ policy: { scopes } }: ChargeContext) => conditions({ enforceBudget: false, scopes });
 
-const NOT_COMMITTED = "a hold could not be committed, so the result was not delivered";
+const NOT_RELEASED = "a reservation could not be released and will lapse by itself";
+
+const NOT_COMMITTED = "a reservation could not be committed, so the result was not delivered";
 
 const RELEASED =
   "This idempotency key was used for a call that failed and was not charged. To run the call again, send a new key or none. Nothing was run or charged.";

@@ -22,7 +22,7 @@ import type { Gateway, GatewayOptions, GatewayResponse, MeterRequest, RefusedRes
 /** Tries after the first one. The time limit usually ends them sooner. */
 const RETRIES = 3;
 
-/** Bytes of an answer that are read at most: there is one agent in it, with 50 scopes of 100 characters at most. */
+/** Bytes of a response that are read at most: there is one agent in it, with 50 scopes of 100 characters at most. */
 const MAX_RESPONSE_BYTES = 1_048_576;
 
 /**
@@ -47,7 +47,7 @@ const STRANGERS = { share: 50, total: IN_FLIGHT - PER_TOKEN, waiting: 4_096 };
 /** Tokens that the API has vouched for that are remembered, by their hashes. */
 const KNOWN_TOKENS = 10_000;
 
-/** How many times as many may wait, and as long, where the handler has run: its work would be lost. */
+/** The factor by which more requests may wait, and longer, once the handler has run: its work would be lost. */
 const SETTLING = 4;
 
 /** The API, reached by the official client. */
@@ -72,7 +72,7 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
     const responsesBefore = breaker.responses();
     const { deadline, settles = false } = options;
     const waiting = { patience: settles ? SETTLING * deadline : deadline, first: settles };
-    // Whose handler has run was let in, however long ago.
+    // A call whose handler has run was authorized, however long ago.
     if (settles) queue.trust(caller);
     try {
       const response = await queue.run(caller, waiting, () =>
@@ -126,7 +126,7 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
   };
 }
 
-/** Whether a reservation was settled already, or is unknown to the API. */
+/** Returns whether a reservation was settled already, or is unknown to the API. */
 function isGone({ cause }: RefusedResponse): boolean {
   return (cause instanceof ConflictError || cause instanceof NotFoundError) && cause.answeredByApi;
 }
@@ -171,7 +171,7 @@ function kindOf(error: unknown): FailureKind {
   return isOutage(error) ? "unavailable" : "unknown";
 }
 
-/** Whether the API, or what stands before it, did not do what it was asked and may do it the next time. */
+/** Returns whether the API, or what stands before it, did not do what it was asked and may do it the next time. */
 function isOutage(error: unknown): boolean {
   return (
     error instanceof ConnectionError ||
@@ -182,13 +182,13 @@ function isOutage(error: unknown): boolean {
   );
 }
 
-/** Whether something else answered in the API's place, a proxy or a firewall: that is nothing of the agent's. */
+/** Returns whether something else answered in the API's place, a proxy or a firewall: that is nothing of the agent's. */
 function isForeign(error: unknown): error is LicentricError {
   return error instanceof LicentricError && error.status !== undefined && !error.answeredByApi;
 }
 
 function refusedBy(error: unknown, retried: boolean): RefusedResponse {
-  // Without its answer the API may have done what it was asked, and so it may before an earlier try failed.
+  // Without its response the API may have done what it was asked, and so it may before an earlier try failed.
   const unknown = retried || isOutage(error) || isForeign(error);
   return { refusal: refusalOf(error), unknown, cause: error };
 }

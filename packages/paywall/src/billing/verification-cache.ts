@@ -1,17 +1,17 @@
 import type { TokenHash } from "../credential/token.ts";
 import type { Caller } from "./caller.ts";
 
-/** What a token stands for. It holds no budget: that changes with every call. */
+/** The caller that a token stands for. It holds no budget: that changes with every call. */
 export type VerifiedCaller = Omit<Caller, "budget">;
 
 /** Options of {@link createVerificationCache}. Times are in milliseconds. */
 export interface VerificationCacheOptions {
-  /** How long a verified token is trusted without asking again. 0 asks each time. */
+  /** Time that a verified token is trusted without asking again. 0 asks each time. */
   readonly cacheTtl: number;
   /** Most tokens remembered; the least recently used is forgotten first. 10 000 by default. */
   readonly maxEntries?: number;
   /**
-   * How long `lastKnown` answers for a token of which the API did not say when it expires: 1 hour by default. A
+   * Time that `lastKnown` remembers a token of which the API did not say when it expires: 1 hour by default. A
    * token with a known expiry is known until then.
    */
   readonly lastKnownTtl?: number;
@@ -22,8 +22,8 @@ export interface VerificationCacheOptions {
 /** Remembers whom tokens stand for. */
 export interface VerificationCache {
   /**
-   * The token's caller: as remembered, or as `verify` answers. Calls for one token that come while a request is
-   * under way share it. A signal ends only its own caller's wait; the request ends when nobody waits any more.
+   * The token's caller: as remembered, or as `verify` returns. Calls for one token that come while a request is
+   * in flight share it. A signal ends only its own caller's wait; the request ends when nobody waits any more.
    * What `verify` throws reaches everybody who waits and is not remembered.
    *
    * @throws what `verify` throws, or the signal's reason.
@@ -44,7 +44,7 @@ export interface VerificationCache {
   remember(tokenHash: TokenHash, caller: VerifiedCaller, askedAt?: number): void;
   /** Forgets a token everywhere, `lastKnown` included: call it whenever the API answers 401 for it. */
   forget(tokenHash: TokenHash): void;
-  /** How many tokens are remembered. */
+  /** The number of tokens that are remembered. */
   readonly size: number;
 }
 
@@ -61,7 +61,7 @@ interface SharedRequest {
 }
 
 /**
- * Makes a cache of verified tokens, keyed by their hashes: it never holds a token's text.
+ * Makes a cache of verified tokens, keyed by their hashes: it never holds a token itself.
  *
  * Refusals are never remembered. A token may become valid a moment after it was refused (it was just issued, its
  * agent was resumed), guesses would push real callers out of a bounded cache, and the API limits the rate of bad
@@ -96,7 +96,7 @@ export function createVerificationCache(options: VerificationCacheOptions): Veri
   function store(tokenHash: TokenHash, caller: VerifiedCaller, askedAt: number): void {
     entries.delete(tokenHash);
     const expiry = caller.expiresAt?.getTime();
-    // Trust counts from the question: the answer may have been old when it arrived.
+    // Trust counts from the question: the response may have been old when it arrived.
     const knownUntil = expiry ?? askedAt + Math.max(lastKnownTtl, cacheTtl);
     // An expiry that is no date compares false and is not remembered.
     if (!(knownUntil > now())) return;
@@ -133,7 +133,7 @@ export function createVerificationCache(options: VerificationCacheOptions): Veri
     const askedAt = now();
     const controller = new AbortController();
     const response = ask(verify, controller.signal).then((caller) => {
-      // Given up or forgotten meanwhile: then it must not come back by this late answer.
+      // Given up or forgotten meanwhile: then it must not come back by this late response.
       if (requests.get(tokenHash) === request) store(tokenHash, caller, askedAt);
       return caller;
     });

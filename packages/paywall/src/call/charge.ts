@@ -3,22 +3,23 @@ import type { Emitter } from "../events.ts";
 import { isQuantity, MAX_QUANTITY } from "../pricing/charge-options.ts";
 import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
-import { type Authorizer, isRefusal } from "./authorize.ts";
-import type { AuthorizedCall, Outcome, Settlement } from "./authorized-call.ts";
+import { property } from "../util/record.ts";
+import type { AuthorizedCall } from "./authorized-call.ts";
+import { type Authorizer, isRefusal } from "./authorizer.ts";
 import type { Call } from "./call.ts";
 import type { ChargedTarget, ChargeResult } from "./charged-target.ts";
-import type { IdempotencyCache, IdempotencyEntry, KeptOutcome } from "./idempotency-cache.ts";
+import type { IdempotencyCache, IdempotencyEntry } from "./idempotency-cache.ts";
 import type { InFlight } from "./in-flight.ts";
-import { isRepeatable } from "./repeatable.ts";
+import type { Completion, FinishedRun, KeptOutcome, Settlement } from "./outcome.ts";
 import { createRepetitions, endEntry } from "./repetitions.ts";
 
 /** A call that runs. */
 export interface RunningCall {
-  /** Who called, as the API said when it verified the credential. */
+  /** The agent that called, as the API said when it verified the credential. */
   readonly caller: Caller;
-  /** Whether it is billed, now or once it has run: what costs nothing pays for nothing that it calls. */
+  /** True if it is billed, now or once it has run: a call that costs nothing pays for no others. */
   readonly isBilled: boolean;
-  /** Whether what it calls is in its price: it is billed, unless it fails. */
+  /** True if its own calls are in its price: it is billed, unless it fails. */
   readonly coversCalls: boolean;
   /**
    * Reports units that were used. Reports add up, and are billed however the call ends, in place of its `quantity`.
@@ -28,18 +29,7 @@ export interface RunningCall {
   reportUsage(quantity: number): void;
 }
 
-/** How a function ended. */
-export type Completion =
-  | { readonly status: "returned"; readonly result: unknown }
-  | { readonly status: "threw"; readonly error: unknown };
-
-/** What a run came to: what its caller, or a repetition, is given, and what that means. */
-export interface FinishedRun {
-  readonly completion: Completion;
-  readonly outcome: Outcome;
-}
-
-/** What charging for a call came to. */
+/** The result of charging for a call. */
 export type Charged =
   /** It did not run: it was refused, or is a repetition of an earlier one. */
   | { readonly status: "given"; readonly chargeResult: ChargeResult }
@@ -57,62 +47,76 @@ export type ChargeCall = (
   run: (running: RunningCall) => Promise<FinishedRun>,
 ) => Promise<Charged>;
 
-/** Makes the function that charges for the calls of one paywall. */
-export function createCharge(parts: {
+/** The parts that a charge is made of. */
+export interface ChargeParts {
   readonly authorizer: Authorizer;
   readonly cache: IdempotencyCache;
   readonly emitter: Emitter;
   readonly links: Links;
   readonly trace: Trace;
   readonly inFlight: InFlight;
-}): ChargeCall {
-  const { authorizer, links, trace, inFlight } = parts;
-  const repetitions = createRepetitions(authorizer, parts.cache, parts.emitter, links);
+}
 
-  const authorizeCall = (call: Call, { kind, name, policy }: ChargedTarget) =>
-    trace(
-      "licentric.admit",
-      { "mcp.kind": kind, "mcp.name": name, "licentric.charge": policy.charge },
-      () => authorizer.authorizeCall(call, policy),
-      describeAuthorized,
-    );
-
-  async function settle(
-    { kind, name }: ChargedTarget,
-    authorized: AuthorizedCall,
-    { completion, outcome }: FinishedRun,
-    reported: number | undefined,
-    entry: IdempotencyEntry | undefined,
-  ): Promise<Settlement> {
-    const settleFor = async (by?: Call): Promise<Settlement> => {
-      const settlement = await trace(
-        "licentric.settle",
-        { "mcp.kind": kind, "mcp.name": name, "licentric.outcome": outcome.status },
-        () => authorized.settle({ outcome, reported }, by),
-        (settled): Record<string, string> =>
-          settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
-      );
-      if (entry !== undefined) endEntry(entry, keptOf(completion, links), settlement, settleFor);
-      return settlement;
-    };
-    return settleFor();
-  }
-
+/** Makes the function that charges for the calls of one paywall. */
+export function createCharge(parts: ChargeParts): ChargeCall {
+  const { authorizer, trace, inFlight } = parts;
+  const repetitions = createRepetitions(parts);
   return (call, target, run) =>
     inFlight.run(async () => {
-      const entered = await repetitions.authorizeCall(call, target, () => authorizeCall(call, target));
+      const { kind, name, policy } = target;
+      const authorize = () =>
+        trace(
+          "licentric.authorize",
+          { "mcp.kind": kind, "mcp.name": name, "licentric.charge": policy.charge },
+          () => authorizer.authorizeCall(call, policy),
+          describeAuthorized,
+        );
+      const entered = await repetitions.enter({ call, target, authorize });
       if (!("authorized" in entered)) return { status: "given", chargeResult: entered };
       const { authorized, entry } = entered;
-      const usage = createUsage(authorized);
       const { caller, isBilled, coversCalls } = authorized;
-      const finished = await run({ caller, isBilled, coversCalls, reportUsage: usage.report });
-      const settlement = await settle(target, authorized, finished, usage.end(), entry);
+      const reports = createReports(authorized);
+      const finished = await run({ caller, isBilled, coversCalls, reportUsage: reports.add });
+      const settlement = await settle(parts, target, {
+        authorized,
+        finished,
+        reported: reports.end(),
+        entry,
+      });
       return { status: "ran", completion: finished.completion, settlement };
     });
 }
 
+/** A call that has run. */
+interface RunCall {
+  readonly authorized: AuthorizedCall;
+  readonly finished: FinishedRun;
+  readonly reported: number | undefined;
+  readonly entry: IdempotencyEntry | undefined;
+}
+
+async function settle(
+  { trace, links }: ChargeParts,
+  { kind, name }: ChargedTarget,
+  { authorized, finished, reported, entry }: RunCall,
+): Promise<Settlement> {
+  const { completion, outcome } = finished;
+  const settleBy = async (by?: Call): Promise<Settlement> => {
+    const settlement = await trace(
+      "licentric.settle",
+      { "mcp.kind": kind, "mcp.name": name, "licentric.outcome": outcome.status },
+      () => authorized.settle({ outcome, reported }, by),
+      (settled): Record<string, string> =>
+        settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
+    );
+    if (entry !== undefined) endEntry(entry, keptOf(completion, links), settlement, settleBy);
+    return settlement;
+  };
+  return settleBy();
+}
+
 /**
- * What whoever called is given.
+ * Returns what the caller is given.
  *
  * @throws what the run threw, unchanged; the signal's reason where the call was cancelled and not billed
  */
@@ -124,7 +128,7 @@ export function chargeResultOf(charged: Charged): ChargeResult {
   return settlement.status === "refused" ? { refusal: settlement.refusal } : { result: completion.result };
 }
 
-/** How a function ended. */
+/** Runs a function and returns how it ended. */
 export async function completionOf(run: () => unknown): Promise<Completion> {
   try {
     return { status: "returned", result: await run() };
@@ -133,7 +137,7 @@ export async function completionOf(run: () => unknown): Promise<Completion> {
   }
 }
 
-/** What repetitions are given of an ending: not what whoever got it first has used up. */
+/** Returns what repetitions are given: not a value that the first caller has used up. */
 function keptOf(completion: Completion, links: Links): KeptOutcome {
   if (completion.status === "threw" || isRepeatable(completion.result)) return completion;
   const message =
@@ -141,12 +145,22 @@ function keptOf(completion: Completion, links: Links): KeptOutcome {
   return { status: "refused", refusal: refuse("idempotency_replay", links, { message }) };
 }
 
+/** Returns whether a value can be given twice: a stream, an iterator or a `Response` is used up by whoever gets it first. */
+function isRepeatable(value: unknown): boolean {
+  return (
+    !(value instanceof Response) &&
+    !(value instanceof ReadableStream) &&
+    !["pipe", "next"].some((name) => typeof property(value, name) === "function") &&
+    typeof property(value, Symbol.asyncIterator) !== "function"
+  );
+}
+
 /** Adds up what a run reports, until it is settled. */
-function createUsage({ mayReport }: AuthorizedCall) {
+function createReports({ mayReport }: AuthorizedCall) {
   let reported: number | undefined;
   let isOver = false;
   return {
-    report(quantity: number): void {
+    add(quantity: number): void {
       if (!mayReport)
         throw new TypeError(
           'reportUsage: this call is not billed by its use; give it a meterName and charge: "success" or "reserve"',

@@ -4,15 +4,15 @@ import type { Refusal } from "../refusal/refusal.ts";
 
 /** Something that is charged for, behind its policy. */
 export interface ChargedTarget extends CallSubject {
-  /** Tells this gate from every other, across requests and restarts. */
+  /** Tells this target from every other, across requests and restarts. */
   readonly id: string;
   readonly policy: Policy;
   /**
-   * Tells a handler without a name from others of equal text and price, in this process alone; undefined where a name
+   * Tells a handler without a name from others of equal source and price, in this process alone; undefined where a name
    * tells it.
    */
   readonly madeOf?: string;
 }
 
-/** What passing a gate gives: the handler's result, or why there is none. */
+/** The result of a charged call, or the reason why there is none. */
 export type ChargeResult = { readonly result: unknown } | { readonly refusal: Refusal };

@@ -1,6 +1,6 @@
 import { timerDelay } from "../util/timer-delay.ts";
 
-/** What has begun and not ended yet. */
+/** Work that has begun and not ended yet. */
 export interface InFlight {
   /** Runs something that {@link InFlight.end} waits for. */
   run<Value>(work: () => Promise<Value>): Promise<Value>;
@@ -8,7 +8,7 @@ export interface InFlight {
   end(timeout: number): Promise<void>;
 }
 
-/** Counts what is under way, so that what it still needs is not closed before it ends. */
+/** Counts work in flight, so that what it still needs is not closed before it ends. */
 export function createInFlight(): InFlight {
   let count = 0;
   const waiting = new Set<() => void>();

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type Charged, chargeResultOf, type FinishedRun } from "../call/charge.ts";
+import { type Charged, chargeResultOf } from "../call/charge.ts";
+import type { FinishedRun } from "../call/outcome.ts";
 import { type Paywall, partsOf } from "../create-paywall.ts";
 import type { Refusal } from "../refusal/refusal.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
@@ -10,12 +11,12 @@ import { fieldsOf, followResponse } from "./node-response.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { WholeResponse } from "./whole-response.ts";
 
-/** What requests of one Fastify route cost and who may make them. */
+/** The price of requests to one Fastify route, and who may make them. */
 export type FastifyChargeOptions = HttpOptions<FastifyRequest>;
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** What a request to this route costs; read by the plugin of `@licentric/paywall/fastify`. */
+    /** The price of a request to this route; read by the plugin of `@licentric/paywall/fastify`. */
     charge?: FastifyChargeOptions;
   }
 }
@@ -32,7 +33,7 @@ type Fields = ReturnType<FastifyReply["getHeaders"]>;
 
 /**
  * Charges for the routes of a Fastify app that say in their `config` what they cost. It stands behind the parsing and
- * validation of a request, and settles the request before its answer is sent; a stream is settled when it ends or its
+ * validation of a request, and settles the request before its response is sent; a stream is settled when it ends or its
  * client goes.
  *
  * @param app - the app, or a part of it: routes that are registered with it later are charged for
@@ -167,7 +168,7 @@ function withhold(reply: FastifyReply, before: Fields, refusal: Refusal): Buffer
   return Buffer.from(body ?? []);
 }
 
-/** What a reply comes to, by what is sent. */
+/** Reads the finished run from a reply, by what is sent. */
 function finishedRunOf(reply: FastifyReply, payload: unknown): FinishedRun {
   const status = reply.statusCode;
   const outcome =

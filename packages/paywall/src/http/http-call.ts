@@ -30,7 +30,7 @@ export interface HttpRequest {
 
 /** Thrown where the body of a request with an `Idempotency-Key` cannot be compared with another one. */
 export class UnreadableBody extends Error {
-  /** What the owner of the server has to do, where it is the owner's affair. */
+  /** A sentence for the owner of the server, where it is the owner's affair. */
   readonly advice: string | undefined;
 
   /**

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { chargeResultOf, type FinishedRun, type RunningCall } from "../call/charge.ts";
+import { chargeResultOf, type RunningCall } from "../call/charge.ts";
+import type { FinishedRun } from "../call/outcome.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
 import { property } from "../util/record.ts";
@@ -80,7 +81,7 @@ export function createMiddleware(
   };
 }
 
-/** Seconds that a call is held, and waited for once its client has gone, where its options do not say. */
+/** Seconds that units are reserved, and that a call is waited for once its client has gone, where its options do not say. */
 const DEFAULT_RESERVATION = 300;
 
 /**
@@ -107,7 +108,7 @@ async function endOf(
   }
 }
 
-/** What a response comes to. */
+/** Reads the finished run from a response. */
 function finishedRunOf(response: ServerResponse, held: DeferredResponse, end: ResponseEnd): FinishedRun {
   // What is not whole cannot be given twice.
   const result = held.whole() ?? response;
@@ -135,7 +136,7 @@ function toHttpRequest(request: IncomingMessage, url: string, signal: AbortSigna
   };
 }
 
-/** What a body parser has read. */
+/** Returns the body that a parser has read. */
 function bodyOf(request: IncomingMessage): unknown {
   const { "content-length": length, "transfer-encoding": encoding } = request.headers;
   if (encoding === undefined && (length === undefined || length === "0")) return undefined;

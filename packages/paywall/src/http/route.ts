@@ -42,7 +42,7 @@ export function createRoute(
       const charged = core.charge(call, target, async (running) => {
         starts(request, running);
         const completion = await completionOf(() => handler(request, running, ...rest));
-        // From now on the client has its answer, whether it reads that or not.
+        // From now on the client has its response, whether it reads that or not.
         client.leave();
         if (completion.status === "threw") return { completion, outcome: { status: "failed" } };
         return routeResponse.take(completion.result, () => charged);
@@ -62,7 +62,7 @@ export function createRoute(
   };
 }
 
-const UNSETTLED = "a call could not be settled after its answer had begun";
+const UNSETTLED = "a call could not be settled after its response had begun";
 
 /** Nobody sees it: the client has gone. The status is the one that proxies log. */
 const GONE = () => new Response(null, { status: 499 });
@@ -78,7 +78,7 @@ function createRouteResponse({ method, signal }: Request) {
 
   async function take(response: unknown, charged: () => Promise<Charged>) {
     if (!isResponse(response))
-      return threw(new TypeError("paywall.route: the handler has to answer a Response"));
+      return threw(new TypeError("paywall.route: the handler has to return a Response"));
     own = response;
     // A network error has status 0.
     const isDone = response.status > 0 && response.status < 400;
@@ -86,7 +86,7 @@ function createRouteResponse({ method, signal }: Request) {
       ? ({ status: "done", result: response } as const)
       : ({ status: "failed" } as const);
     const returned = (result: unknown) => ({ completion: { status: "returned", result }, outcome }) as const;
-    // A switch of protocols, and what is no answer at all, are passed on as they are.
+    // A switch of protocols, and what is no response at all, are passed on as they are.
     if (response.status < 200) return returned(response);
     let body: ReadBody | null;
     try {
@@ -146,7 +146,7 @@ function createRouteResponse({ method, signal }: Request) {
 const threw = (error: unknown) =>
   ({ completion: { status: "threw", error }, outcome: { status: "failed" } }) as const;
 
-/** Nobody reads the body of an answer to `HEAD`. */
+/** Nobody reads the body of a response to `HEAD`. */
 function withoutBody({ body }: Response): null {
   // What it is told is that nobody waits for it: how it takes that is nobody's affair either.
   body?.cancel().catch(() => undefined);
@@ -167,7 +167,7 @@ function isResponse(value: unknown): value is Response {
 
 const headOf = ({ status, statusText, headers }: Response) => ({ status, statusText, headers: [...headers] });
 
-/** A signal that aborts with the client's, until it has its answer. */
+/** A signal that aborts with the client's, until it has its response. */
 function follow(client: AbortSignal) {
   const controller = new AbortController();
   const abort = () => controller.abort(client.reason);

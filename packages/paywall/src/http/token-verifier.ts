@@ -2,7 +2,7 @@ import type { Identify } from "../billing/identify.ts";
 import type { VerifiedCaller } from "../billing/verification-cache.ts";
 import { Refused } from "../refusal/refused.ts";
 
-/** What both SDKs know of a verified token. */
+/** A verified token, in the form that both SDKs know. */
 export interface VerifiedAuth {
   token: string;
   /** The agent's id. */
@@ -17,7 +17,7 @@ export interface VerifiedAuth {
 }
 
 /**
- * What `requireBearerAuth` of both SDKs takes as its `verifier`. Whoever asks it otherwise has to look at `expiresAt`, as
+ * The `verifier` that `requireBearerAuth` of both SDKs takes. Whoever asks it otherwise has to look at `expiresAt`, as
  * they do: a token that is not valid is answered as one that expired in 1970.
  */
 export interface TokenVerifier {
@@ -25,7 +25,7 @@ export interface TokenVerifier {
   verifyAccessToken(token: string): Promise<VerifiedAuth>;
 }
 
-/** How a verifier is made. */
+/** Options of `paywall.verifier`. */
 export interface VerifierOptions {
   /** The URL of the MCP server, for `requireBearerAuth({ expectedResource })`. */
   readonly resource?: URL;
@@ -48,7 +48,7 @@ export function createVerifier(identify: Identify, { resource }: VerifierOptions
   };
 }
 
-/** What the SDKs know of a caller. */
+/** Returns a caller in the form that the SDKs know. */
 export function toAuth(token: string, caller: VerifiedCaller, resource: URL | undefined): VerifiedAuth {
   const { accountId, agentId, scopes, expiresAt } = caller;
   return {

@@ -7,18 +7,18 @@ import type { Offline } from "./offline.ts";
 /** One way of charging for calls that cost something. */
 export interface ChargeMode {
   /**
-   * Lets a call in, and bills it now or once it has run.
+   * Authorizes a call, and bills it now or once it has run.
    *
    * @throws Refused where it may not run; the signal's reason where it was cancelled before anything was billed
    */
   authorize(context: ChargeContext, price: Line): Promise<AuthorizedCall>;
 }
 
-/** What the modes need. */
+/** The parts that all modes are made of. */
 export interface ModeParts {
   readonly billing: BillingClient;
   readonly authorizedCalls: AuthorizedCalls;
   readonly offline: Offline;
-  /** Bill by the journal what needs no answer. */
+  /** Bill by the journal where no response is needed. */
   readonly background: boolean;
 }

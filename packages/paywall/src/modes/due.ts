@@ -1,7 +1,7 @@
 import type { BillingClient } from "../billing/billing-client.ts";
 import type { Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
-import type { RunEnd } from "../call/authorized-call.ts";
+import type { Usage } from "../call/outcome.ts";
 import { computeResultQuantity, type Line, PriceError } from "../pricing/price-call.ts";
 
 /**
@@ -13,7 +13,7 @@ export function dueFor(
   context: ChargeContext,
   price: Line,
   caller: Caller,
-  { outcome, reported }: RunEnd,
+  { outcome, reported }: Usage,
 ): number | undefined {
   if (reported !== undefined) return reported;
   return outcome.status === "done"
@@ -35,7 +35,7 @@ function usedQuantity(
     const isHeld = policy.charge === "reserve" || policy.enforceBudget;
     if (!isHeld || used <= price.quantity) return used;
     const over = { ...price, quantity: used };
-    const reason = `${used} units were used and ${price.quantity} held: the rest is not billed`;
+    const reason = `${used} units were used and ${price.quantity} reserved: the rest is not billed`;
     billing.report(context, reason, undefined, over);
   } catch (error) {
     if (!(error instanceof PriceError)) throw error;

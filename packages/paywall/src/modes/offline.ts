@@ -6,9 +6,9 @@ import type { Emitter } from "../events.ts";
 import { Refused } from "../refusal/refused.ts";
 import { dueFor } from "./due.ts";
 
-/** Lets known agents through while the API cannot be reached, where the owner wants that. */
+/** Authorizes known agents while the API cannot be reached, where the owner wants that. */
 export interface Offline {
-  /** Whether a call may pass without the API: no budget can be kept without it, and no key be looked up. */
+  /** Returns whether a call may pass without the API: no budget can be kept without it, and no key be looked up. */
   mayPass(context: ChargeContext, error: unknown): boolean;
   /**
    * The agent of a call that may pass.
@@ -17,7 +17,7 @@ export interface Offline {
    */
   caller(context: ChargeContext, error: unknown): Caller;
   /**
-   * Lets a call in that may pass. Its usage waits in the journal.
+   * Authorizes a call that may pass. Its usage waits in the journal.
    *
    * @throws the error that the API's absence was told by, where it may not
    */

@@ -13,7 +13,7 @@ export function createPerCall(
   { billing, authorizedCalls, offline, background }: ModeParts,
   rounds: Pool<true>,
 ): ChargeMode {
-  /** Lets another round of a call in that was paid for. */
+  /** Authorizes another round of a call that was paid for. */
   async function goOn(context: ChargeContext, price: Line, name: string) {
     try {
       const caller = await billing.verify(context).catch((error: unknown) => offline.caller(context, error));
@@ -32,9 +32,9 @@ export function createPerCall(
         const name = roundsOf(call, price, await billing.identify(context));
         if (rounds.take(name) !== undefined) return goOn(context, price, name);
       }
-      // Names the call's further rounds. Nothing that could fail stands between its bill and its handler.
+      // Names the call's further rounds. Nothing that could fail stands between its billing and its handler.
       call.binding();
-      // A key has to be looked up before the handler runs, and so has a budget: both need the API's answer.
+      // A key has to be looked up before the handler runs, and so has a budget: both need the API's response.
       const canWait = background && !policy.enforceBudget && call.agentKey === undefined;
       // Once this is billed the handler starts, whatever the call's signal says by then.
       if (!canWait) {

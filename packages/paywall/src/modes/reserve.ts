@@ -1,18 +1,18 @@
 import type { Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
-import type { Settlement } from "../call/authorized-call.ts";
+import type { Settlement } from "../call/outcome.ts";
 import type { Line } from "../pricing/price-call.ts";
 import { digest } from "../util/digest.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";
 import { dueFor } from "./due.ts";
 
-/** Makes the mode `"reserve"`: what a call may cost is held before it runs; what it used is billed, and the rest given back. */
+/** Makes the mode `"reserve"`: the most that a call may cost is reserved before it runs; what it used is billed, and the rest released. */
 export function createReserve({ billing, authorizedCalls }: ModeParts): ChargeMode {
-  /** Bills what was used beyond what was held, by itself: the work is done, whatever is left of a budget. */
+  /** Bills units beyond those that were reserved, by themselves: the work is done, whatever is left of a budget. */
   async function billBeyond(later: ChargeContext, beyond: Line, caller: Caller): Promise<void> {
     billing.report(
       later,
-      `${beyond.quantity} units more were reported than held: they are billed too`,
+      `${beyond.quantity} units more were reported than reserved: they are billed too`,
       undefined,
       beyond,
     );
@@ -37,11 +37,11 @@ export function createReserve({ billing, authorizedCalls }: ModeParts): ChargeMo
         await reservation.release(context);
         throw signal.reason;
       }
-      /** Decided once: a call that is cancelled while its bill is on its way is billed. */
+      /** Decided once: a call that is cancelled while its usage is on its way is billed. */
       let isCancelled: boolean | undefined;
       /** A settlement that is tried again goes on where it failed. */
       let isReservationSettled = false;
-      // An `input_required` outcome gives the hold back: another round makes a new one.
+      // An `input_required` outcome releases the reservation: another round makes a new one.
       return authorizedCalls.paidByUse(context, caller, async (later, ended): Promise<Settlement> => {
         isCancelled ??= context.policy.charge === "reserve" && signal?.aborted === true;
         const given = isCancelled ? { ...ended, outcome: { status: "failed" } as const } : ended;

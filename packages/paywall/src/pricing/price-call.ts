@@ -2,13 +2,13 @@ import type { Caller } from "../billing/caller.ts";
 import { property } from "../util/record.ts";
 import { isMeterName, isQuantity, MAX_QUANTITY, type Policy } from "./charge-options.ts";
 
-/** What a call costs. */
+/** A meter and the quantity that a call costs on it. */
 export interface Line {
   readonly meterName: string;
   readonly quantity: number;
 }
 
-/** An owner's function answered something that cannot be billed. */
+/** An owner's function returned something that cannot be billed. */
 export class PriceError extends Error {
   static {
     PriceError.prototype.name = "BillError";
@@ -18,7 +18,7 @@ export class PriceError extends Error {
 /** Stands in for a caller who is not known yet: most functions read the arguments alone. */
 function unknownCaller(): { readonly caller: Caller; wasRead(): boolean } {
   let isRead = false;
-  // Also where the owner's function catches it, and answers something all the same.
+  // Also where the owner's function catches it, and returns something all the same.
   const fail = (): never => {
     isRead = true;
     throw new Error("the caller is not known yet");
@@ -44,11 +44,11 @@ function unknownCaller(): { readonly caller: Caller; wasRead(): boolean } {
 }
 
 /**
- * What a call costs, or undefined where it costs nothing. Owner's functions that read their caller are run again
+ * Computes what a call costs; undefined where that is nothing. Owner's functions that read their caller are run again
  * once it is known.
  *
  * @param identify - finds out who calls; called at most once, and only where a function reads its caller
- * @throws BillError where a function throws or its answer cannot be billed
+ * @throws BillError where a function throws or returns what cannot be billed
  */
 export async function priceCall(
   policy: Policy,
@@ -85,7 +85,7 @@ export async function priceCall(
   }
   const { meterName, quantity } = line;
   if (!isMeterName(meterName))
-    throw new PriceError(`meterName answered ${shown(meterName)}, which is no meter's name`);
+    throw new PriceError(`meterName returned ${shown(meterName)}, which is not a valid meter name`);
   if (!isQuantity(quantity)) throw quantityError("quantity", quantity);
   return quantity === 0 ? undefined : { meterName, quantity };
 }
@@ -93,7 +93,7 @@ export async function priceCall(
 /**
  * The quantity that a result costs.
  *
- * @throws BillError where the function throws or its answer cannot be billed
+ * @throws BillError where the function throws or returns what cannot be billed
  */
 export function computeResultQuantity(
   resultQuantity: NonNullable<Policy["resultQuantity"]>,
@@ -116,7 +116,7 @@ function asPriceError(error: unknown, name = "meterName or quantity"): PriceErro
 }
 
 /**
- * What an owner's function answered.
+ * Returns what an owner's function returned.
  *
  * @throws BillError where that is a promise: nobody waits for it, and what it rejects with must not end the process
  */
@@ -127,7 +127,7 @@ function atOnce<Value>(name: string, value: Value): Value {
 }
 
 function promiseError(name: string): PriceError {
-  return new PriceError(`${name} answered a promise; it has to answer at once, so it cannot be async`);
+  return new PriceError(`${name} returned a promise; it has to return at once, so it cannot be async`);
 }
 
 function isAsync(value: unknown): boolean {
@@ -136,11 +136,11 @@ function isAsync(value: unknown): boolean {
 
 function quantityError(name: string, value: unknown): PriceError {
   return new PriceError(
-    `${name} answered ${shown(value)}, not a whole number from 0 to ${MAX_QUANTITY}; to bill fractions, give the meter a smaller unit`,
+    `${name} returned ${shown(value)}, not a whole number from 0 to ${MAX_QUANTITY}; to bill fractions, give the meter a smaller unit`,
   );
 }
 
-/** An answer for the owner's eyes: texts and objects may be an argument, or a part of a result. */
+/** Describes a returned value for the owner: strings and objects may be an argument, or a part of a result. */
 function shown(value: unknown): string {
   return typeof value === "number" ? String(value) : `a value of type ${typeof value}`;
 }

@@ -5,12 +5,12 @@ const OAUTH_ERROR: Readonly<Partial<Record<Refusal["code"], string>>> = {
   insufficient_scope: "insufficient_scope",
 };
 
-/** What OAuth calls the reason of a refusal; undefined where it has no word for it. */
+/** Returns OAuth's word for the reason of a refusal; undefined where it has none. */
 export function oauthErrorOf(refusal: Refusal): string | undefined {
   return OAUTH_ERROR[refusal.code];
 }
 
-/** The headers that an HTTP answer with this refusal has: how to authenticate, and when to come again. */
+/** The headers that an HTTP response with this refusal has: how to authenticate, and when to come again. */
 export function refusalHeaders(
   refusal: Refusal,
   {

@@ -1,6 +1,6 @@
 import type { BudgetState } from "@licentric/sdk";
 
-/** Why a call was refused. Stable: agents and owners may branch on it. */
+/** The reason why a call was refused. Stable: agents and owners may branch on it. */
 export type RefusalCode =
   /** No credential came with the call. */
   | "missing_token"
@@ -18,7 +18,7 @@ export type RefusalCode =
   | "idempotency_replay"
   /** The idempotency key was used with other arguments, or is no key. */
   | "idempotency_conflict"
-  /** What the call costs cannot be computed, or the API does not take it: the server's owner has to act. */
+  /** The price of the call cannot be computed, or the API does not take it: the server's owner has to act. */
   | "misconfigured";
 
 /** A refused call: nothing was delivered or charged, and nothing ran unless the message says so. */
@@ -28,12 +28,12 @@ export interface Refusal {
   readonly message: string;
   /** The HTTP status that means the same: what `requireBearerAuth` answers. */
   readonly status: number;
-  /** Whether the same call can pass later although nobody did anything. */
+  /** True if the same call can pass later although nobody did anything. */
   readonly retryable: boolean;
   /** Seconds to wait, of `rate_limited`. */
   readonly retryAfter?: number;
   /**
-   * When the budget starts again (ISO 8601), of `budget_exceeded`. null: waiting does not help, as the budget never
+   * The time at which the budget starts again (ISO 8601), of `budget_exceeded`. null: waiting does not help, as the budget never
    * does or the call needs more than the whole of it.
    */
   readonly resetsAt?: string | null;
@@ -45,11 +45,11 @@ export interface Refusal {
   readonly link?: string;
 }
 
-/** Where the owner sends agents and people that were refused. */
+/** The owner's links for agents and people that were refused. */
 export interface Links {
-  /** Where to get a credential, or one with more scopes. */
+  /** A page to get a credential, or one with more scopes. */
   readonly credential?: string;
-  /** Where to get a larger budget. */
+  /** A page to get a larger budget. */
   readonly budget?: string;
 }
 
@@ -66,14 +66,14 @@ export const STATUS: Readonly<Record<RefusalCode, number>> = {
   misconfigured: 500,
 };
 
-/** What is known of a refusal besides its code. */
+/** Details of a refusal besides its code. */
 export interface RefusalDetails {
   readonly retryAfter?: number | undefined;
   readonly budget?: BudgetState | undefined;
-  /** What the call needs of the budget; 1 by default. */
+  /** Units of the budget that the call needs; 1 by default. */
   readonly quantity?: number | undefined;
   readonly requiredScopes?: readonly string[] | undefined;
-  /** Whether the call's handler has run: it was refused when it was to be billed. */
+  /** True if the call's handler has run: it was refused when it was to be billed. */
   readonly hasRun?: boolean | undefined;
   /** Replaces the code's sentence. */
   readonly message?: string | undefined;
@@ -98,7 +98,7 @@ export function refuse(code: RefusalCode, links: Links = {}, details: RefusalDet
   };
 }
 
-/** Whether a call needs more than the whole budget: then it does not fit when that starts again, either. */
+/** Returns whether a call needs more than the whole budget: then it does not fit when that starts again, either. */
 function isTooLarge({ budget, quantity = 1 }: RefusalDetails): boolean {
   return budget !== undefined && quantity > budget.limit;
 }

@@ -3,7 +3,7 @@ import { refusalHeaders } from "./refusal-headers.ts";
 
 /** Thrown for a call that was refused. Its message is a sentence that a model can act on and a person can read. */
 export class RefusedError extends Error {
-  /** Why it was refused. */
+  /** The refusal. */
   readonly refusal: Refusal;
 
   static {
@@ -31,7 +31,7 @@ export class RefusedError extends Error {
     return this.refusal.retryAfter;
   }
 
-  /** The headers of an HTTP answer with {@link RefusedError.status}: `www-authenticate`, `retry-after`. */
+  /** The headers of an HTTP response with {@link RefusedError.status}: `www-authenticate`, `retry-after`. */
   get headers(): Readonly<Record<string, string>> {
     return refusalHeaders(this.refusal);
   }

@@ -22,11 +22,11 @@ export interface RecordedUsage {
 
 /** An agent of a test ledger. */
 export interface TestAgentOptions {
-  /** What its credential allows; `["mcp:invoke"]` by default. */
+  /** Scopes of its credential; `["mcp:invoke"]` by default. */
   readonly scopes?: readonly string[];
-  /** How much it may use, by meter; unlimited by default. */
+  /** Units that it may use, by meter; unlimited by default. */
   readonly budgets?: Readonly<Record<string, number>>;
-  /** When its credential expires; in an hour by default. */
+  /** Expiry of its credential; in an hour by default. */
   readonly expiresAt?: Date;
   readonly accountId?: string;
 }
@@ -48,16 +48,16 @@ interface TestReservation {
   committedQuantity?: number;
 }
 
-/** The API in memory: it verifies, counts and holds as the real one does. */
+/** The API in memory: it verifies, counts and reserves as the real one does. */
 export interface TestLedger {
   readonly gateway: Gateway;
   /** Everything recorded, oldest first. */
   readonly usage: readonly RecordedUsage[];
   /** Requests that reached it. */
   readonly requests: readonly string[];
-  /** What is held at present, in units. */
+  /** Units that are reserved at present. */
   reserved(): number;
-  /** Has the time of every hold run out. */
+  /** Lets every reservation lapse. */
   lapse(): void;
   authorize(agentId: string, options?: TestAgentOptions): string;
   revoke(token: string): void;
@@ -126,7 +126,7 @@ export function createTestLedger(): TestLedger {
     return { duplicate: false };
   }
 
-  const answered = <Value>(value: Value): GatewayResponse<Value> => ({ value, retried: false });
+  const responseOf = <Value>(value: Value): GatewayResponse<Value> => ({ value, retried: false });
 
   const verified = (agent: TestAgent, meterName?: string): Verified => {
     const { accountId, agentId, scopes, expiresAt } = agent;
@@ -146,14 +146,14 @@ export function createTestLedger(): TestLedger {
       const agent = check(token, request, idempotencyKey);
       if ("refusal" in agent) return agent;
       const { meterName, quantity = 1 } = request;
-      if (meterName === undefined) return answered(verified(agent));
+      if (meterName === undefined) return responseOf(verified(agent));
       const usage = { agentId: agent.agentId, meterName, quantity, idempotencyKey };
       const first = recordedUnder(agent.agentId, idempotencyKey);
       if (first !== undefined && (first.meterName !== meterName || first.quantity !== quantity))
         return refused("idempotency_conflict");
       const event = record(usage);
       // As of the API: the budget has this usage in it.
-      return answered({ ...verified(agent, meterName), event });
+      return responseOf({ ...verified(agent, meterName), event });
     },
     async reserve(token, request, { idempotencyKey }): Promise<GatewayResponse<Reserved>> {
       requests.push("reserve");
@@ -164,12 +164,12 @@ export function createTestLedger(): TestLedger {
       const known = repeated === undefined ? undefined : reservations.get(repeated);
       if (repeated !== undefined && known !== undefined) {
         const reservation = { id: repeated, status: known.status };
-        return answered({ ...verified(agent, meterName), reservation });
+        return responseOf({ ...verified(agent, meterName), reservation });
       }
       const id = randomUUID();
       reservationIds.set(`${agent.agentId} ${idempotencyKey}`, id);
       reservations.set(id, { token, agentId: agent.agentId, meterName, quantity, status: "held" });
-      return answered({ ...verified(agent, meterName), reservation: { id, status: "held" } });
+      return responseOf({ ...verified(agent, meterName), reservation: { id, status: "held" } });
     },
     async commit(token, id, quantity): Promise<GatewayResponse<Committed>> {
       requests.push("commit");
@@ -181,11 +181,11 @@ export function createTestLedger(): TestLedger {
         reservation.status === "lapsed" ||
         (reservation.committedQuantity ?? quantity) !== quantity
       )
-        return answered({ lapsed: true });
+        return responseOf({ lapsed: true });
       reservation.status = "committed";
       reservation.committedQuantity = quantity;
       const { agentId, meterName } = reservation;
-      return answered({
+      return responseOf({
         lapsed: false,
         event: record({ agentId, meterName, quantity, idempotencyKey: id }),
       });
@@ -194,11 +194,11 @@ export function createTestLedger(): TestLedger {
       requests.push("release");
       if (refusing !== undefined) return refused(refusing.code, refusing.details);
       const reservation = reservations.get(id);
-      // Any good credential of the agent settles its holds, and so does the one that made it.
+      // Any good credential of the agent settles its reservations, and so does the one that made it.
       const isOwn = reservation?.token === token || agents.get(token)?.agentId === reservation?.agentId;
-      if (reservation === undefined || !isOwn) return answered({ committed: false });
+      if (reservation === undefined || !isOwn) return responseOf({ committed: false });
       if (reservation.status !== "committed") reservation.status = "released";
-      return answered({ committed: reservation.status === "committed" });
+      return responseOf({ committed: reservation.status === "committed" });
     },
     async record(events) {
       requests.push("record");

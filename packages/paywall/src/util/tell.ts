@@ -1,6 +1,6 @@
 /**
  * Tells a listener of an owner's. What it throws, at once or later, becomes a process warning: it must neither cost a
- * caller its answer nor end the process.
+ * caller its result nor end the process.
  *
  * @param what - the listener, for the warning's sentence
  */
@@ -8,14 +8,14 @@ export function tell<Event>(listener: (event: Event) => unknown, event: Event, w
   const warn = (error: unknown) =>
     process.emitWarning(`${what} threw: ${stringOf(error)}`, "LicentricWarning");
   try {
-    // Asynchronous listeners are typed as if they answered nothing.
+    // Asynchronous listeners are typed as if they returned nothing.
     Promise.resolve(listener(event)).catch(warn);
   } catch (error) {
     warn(error);
   }
 }
 
-/** The text of whatever was thrown, which may have none. */
+/** Returns whatever was thrown as a string, which it may refuse to become. */
 function stringOf(error: unknown): string {
   try {
     return String(error);

@@ -125,10 +125,14 @@ export function isRefusal(error: unknown): boolean {
   return error.statusCode === 400 || error.statusCode === 404;
 }
 
-/** Whether Stripe answered that there is no such object. */
+/** Whether Stripe answered that there is no such object: 404 of one in the path, 400 of one that is referred to. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Stripe.errors.StripeError && error.statusCode === 404;
+  if (!(error instanceof Stripe.errors.StripeError)) return false;
+  return error.statusCode === 404 || error.code === "resource_missing";
 }
+
+/** Milliseconds by which our clock may be ahead of Stripe's. What is found by its time is checked by its metadata anyway. */
+export const CLOCK_DIFFERENCE = 60 * 60 * 1_000;
 
 /** A time as Stripe counts it. */
 export function seconds(date: Date): number {

@@ -55,7 +55,7 @@ export function eraseCustomer(
       [customerId, ERASED, making.now],
     );
     const events = await tx.query<{ id: string }>(
-      `UPDATE usage_events SET metadata = NULL
+      `UPDATE metered_events SET metadata = NULL
        WHERE environment_id = $1 AND customer_id = $2 AND metadata IS NOT NULL RETURNING id`,
       [environmentId, customerId],
     );

@@ -28,6 +28,11 @@ export interface Database extends Queryable {
   readonly connections?: () => ConnectionCounts;
   /** Runs a script of several statements, without values. */
   script(text: string): Promise<void>;
+  /**
+   * Runs one statement that is part of no transaction, such as `VACUUM` or `CREATE INDEX CONCURRENTLY`, for as long as
+   * it takes.
+   */
+  maintain(statement: string): Promise<void>;
   /** Ends every connection, and frees the embedded database's directory for another process. */
   close(): Promise<void>;
 }

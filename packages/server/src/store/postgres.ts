@@ -57,7 +57,7 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     kind: "postgres",
     directory: null,
     connections: () => connections.count(),
-    ...createStatements(connections, { ...limits, preparedStatements }),
+    ...createStatements(connections, { ...limits, preparedStatements, pooled }),
     close: () => connections.close(),
   };
 }
