@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { routes } from "@licentric/contract";
+import { MAX_BODY_SIZE, routes } from "@licentric/contract";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -31,7 +31,6 @@ import { answerUnreadable, answerUnroutable } from "./unreadable.ts";
 // An id is no secret: the system is not asked for randomness for each letter of it.
 const nextRequestId = monotonicFactory(Math.random);
 
-const BODY_LIMIT = 1_048_576;
 const HEADERS_TIMEOUT = 10_000;
 
 /** How the app is served. */
@@ -58,7 +57,7 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
       connectionsCheckingInterval: Math.min(5_000, requestTimeout),
     },
     trustProxy: trustedProxies === 0 ? false : (_, hop) => hop < trustedProxies,
-    bodyLimit: BODY_LIMIT,
+    bodyLimit: MAX_BODY_SIZE,
     forceCloseConnections: "idle",
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
@@ -157,7 +156,7 @@ function toApiError(error: FastifyError): ApiError {
     case 413:
       return new ApiError(
         "PAYLOAD_TOO_LARGE",
-        `The body is larger than ${BODY_LIMIT} bytes. Send it in smaller batches.`,
+        `The body is larger than ${MAX_BODY_SIZE} bytes. Send it in smaller batches.`,
       );
     case 415:
       return new ApiError(
