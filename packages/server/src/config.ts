@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LEAST_DAYS } from "./retention.ts";
 import type { ServerOptions } from "./start-server.ts";
 import type { DatabaseLocation } from "./store/open-database.ts";
 
@@ -23,6 +24,7 @@ const whole = (least: number, most: number) =>
     .transform(Number)
     .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
 const milliseconds = whole(100, 600_000);
+const days = whole(LEAST_DAYS, 36_500);
 const flag = z
   .enum(["true", "false", "1", "0"], { error: "must be true or false" })
   .transform((text) => text === "true" || text === "1");
@@ -66,6 +68,10 @@ export const Environment = z
     LICENTRIC_METRICS_TOKEN: secret,
     LICENTRIC_ALLOW_PRIVATE_WEBHOOKS: flag,
     LICENTRIC_AUTO_CLOSE_AFTER: whole(0, 31 * 86_400),
+    LICENTRIC_KEEP_IDEMPOTENCY_KEYS: days,
+    LICENTRIC_KEEP_CREDENTIALS: days,
+    LICENTRIC_KEEP_RESERVATIONS: days,
+    LICENTRIC_KEEP_AUDIT: days,
     LICENTRIC_ANSWER_TIMEOUT: milliseconds,
     LICENTRIC_SHUTDOWN_TIMEOUT: milliseconds,
     LICENTRIC_RATE_LIMIT: whole(1, 1_000_000_000),
@@ -97,6 +103,8 @@ export const Environment = z
  * | `LICENTRIC_METRICS_TOKEN` | bearer token that `/metrics` asks for; open by default |
  * | `LICENTRIC_ALLOW_PRIVATE_WEBHOOKS` | `true`: webhooks may be sent to private addresses |
  * | `LICENTRIC_AUTO_CLOSE_AFTER` | seconds after its end at which a period is closed by itself; never by default |
+ * | `LICENTRIC_KEEP_IDEMPOTENCY_KEYS` | days for which idempotency keys are kept; 90 by default |
+ * | `LICENTRIC_KEEP_CREDENTIALS`, `LICENTRIC_KEEP_RESERVATIONS`, `LICENTRIC_KEEP_AUDIT` | days for which ended credentials, past reservations and audit entries are kept; for ever by default |
  * | `LICENTRIC_ANSWER_TIMEOUT`, `LICENTRIC_SHUTDOWN_TIMEOUT` | milliseconds in which a request is answered, and a shutdown ends; 10000 and 15000 by default |
  * | `LICENTRIC_RATE_LIMIT`, `LICENTRIC_RATE_LIMIT_PER_ADDRESS` | requests per minute with one credential, from one address |
  * | `LICENTRIC_RATE_LIMITS` | `false`: requests are counted and none is refused |
@@ -147,6 +155,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ...(data.LICENTRIC_SHUTDOWN_TIMEOUT !== undefined && {
         shutdownTimeout: data.LICENTRIC_SHUTDOWN_TIMEOUT,
       }),
+      retention: {
+        ...(data.LICENTRIC_KEEP_IDEMPOTENCY_KEYS !== undefined && {
+          idempotencyKeys: data.LICENTRIC_KEEP_IDEMPOTENCY_KEYS,
+        }),
+        ...(data.LICENTRIC_KEEP_CREDENTIALS !== undefined && {
+          credentials: data.LICENTRIC_KEEP_CREDENTIALS,
+        }),
+        ...(data.LICENTRIC_KEEP_RESERVATIONS !== undefined && {
+          reservations: data.LICENTRIC_KEEP_RESERVATIONS,
+        }),
+        ...(data.LICENTRIC_KEEP_AUDIT !== undefined && { auditEvents: data.LICENTRIC_KEEP_AUDIT }),
+      },
       allowPrivateWebhooks: data.LICENTRIC_ALLOW_PRIVATE_WEBHOOKS ?? false,
       trustedProxies: data.LICENTRIC_TRUST_PROXY ?? 0,
       rateLimits: {

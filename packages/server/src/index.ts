@@ -11,6 +11,7 @@ export { type Config, ConfigError, readConfig } from "./config.ts";
 export { type ErasedCustomer, eraseCustomer } from "./customers/erase-customer.ts";
 export type { RateLimits } from "./http/rate-limits.ts";
 export { checkTotals, type TotalsDifference } from "./metering/check-totals.ts";
+export type { Retention } from "./retention.ts";
 export {
   DEFAULT_PORT,
   type RunningServer,

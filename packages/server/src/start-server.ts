@@ -17,8 +17,10 @@ import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
 import { createIds } from "./new-ids.ts";
+import { type Retention, removeByAge } from "./retention.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
+import { indexPastByAgent, makePartitions } from "./store/event-partitions.ts";
 import { measureDatabase } from "./store/measure-database.ts";
 import { keepSecretKey } from "./store/secret-key.ts";
 import { version } from "./version.ts";
@@ -58,6 +60,8 @@ export interface ServerOptions {
    * `maxClockSkew` seconds, 300 by default, and the log says so.
    */
   readonly autoClose?: { readonly after: number; readonly maxClockSkew?: number };
+  /** For how many days idempotency keys, ended credentials, reservations and the audit log are kept. */
+  readonly retention?: Retention;
   /** How many requests are answered in a minute. */
   readonly rateLimits?: RateLimits;
   /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
@@ -175,6 +179,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (delivery !== null) every(interval, "sending webhooks", delivery.poll);
     every(interval, "sharing request counts", limiter.sync);
     every(MAINTENANCE_INTERVAL, "removing what has expired", () => removeExpired(db, now()));
+    every(MAINTENANCE_INTERVAL, "making partitions ahead", () => makePartitions(db, new Date()));
+    // At once in a database of the version before; it finds nothing to do ever after.
+    every(interval * LOOKS_PER_INDEX, "making the index of events by agent", () => indexPastByAgent(db));
+    every(MAINTENANCE_INTERVAL, "removing what is no longer kept", async () => {
+      const removed = await removeByAge(db, options.retention ?? {}, now());
+      if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
+      if (db.kind === "embedded") await db.maintain("ANALYZE");
+    });
     if (stripeConnection !== null) {
       every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
         sendPendingCreditNotes(services, stripeConnection, (error) =>
@@ -244,6 +256,8 @@ const SAME_FAULT_LOGGED_EVERY = 60_000;
 const BACKGROUND_INTERVAL = 1_000;
 /** Stripe is asked again once a minute, not once a second. */
 const LOOKS_PER_CREDIT_NOTE = 60;
+/** A large database of the version before is indexed while the server is at work. */
+const LOOKS_PER_INDEX = 30;
 const MAINTENANCE_INTERVAL = 3_600_000;
 
 function startError(error: unknown, host: string, port: number): unknown {

@@ -136,6 +136,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "maintenance.ts: rate_limits, stripe_events, webhook_deliveries": "memory",
   "store/event-partitions.ts: metered_events, metered_events_other, usage_event_keys, usage_events":
     "events move to their partition",
+  "retention.ts: ${table}": "what is no longer kept, by the owner's setting",
   "store/migrate.ts: schema_version": "memory",
   "store/write-durably.ts: schema_version": "nothing is changed",
   "audit/audit-events.ts: audit_events": "the log itself",
