@@ -1,22 +1,29 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createProgram } from "../../packages/cli/src/program.ts";
+import { createProgram, loadAllCommands } from "../../packages/cli/src/program.ts";
 import { problemOfRequest } from "./check-requests.ts";
 import { commandsIn } from "./shell-commands.ts";
 
 const root = join(import.meta.dirname, "../..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
+const commands = await loadAllCommands();
+
 /** Commands of others that documents use. None of them is checked further. */
 const OTHERS = new Set([
   "cat",
   "cd",
+  "cp",
   "createdb",
+  "docker",
   "export",
   "mkdir",
   "node",
+  "pg_basebackup",
+  "pg_ctl",
   "pg_dump",
   "pg_restore",
+  "psql",
   "source",
 ]);
 const NPM = new Set(["init", "install", "start"]);
@@ -78,7 +85,7 @@ type Command = ReturnType<typeof createProgram>;
 
 /** Has the real command line read the arguments, and does nothing. */
 function problemOfLicentric(args: string[], allowed: readonly string[]): string | undefined {
-  const program = createProgram({});
+  const program = createProgram({}, commands);
   disarm(program);
   try {
     program.parse(args, { from: "user" });

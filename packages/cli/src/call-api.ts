@@ -1,4 +1,4 @@
-import { Licentric } from "@licentric/sdk";
+import type { Licentric } from "@licentric/sdk";
 import { CommandError, EXIT } from "./exit-codes.ts";
 import { type Report, withProgress } from "./terminal/progress.ts";
 
@@ -20,6 +20,7 @@ export async function callApi<Result>(
       EXIT.denied,
     );
   }
+  const { Licentric } = await import("@licentric/sdk");
   await using client = new Licentric();
   return await withProgress(doing, (report) => call(client, report));
 }

@@ -10,21 +10,7 @@ import {
   ValidationError,
 } from "@licentric/sdk";
 import { CommandError, EXIT, type ExitCode } from "./exit-codes.ts";
-
-/** An error as the command line reports it. */
-export interface Explanation {
-  readonly exitCode: ExitCode;
-  /** For a person: the sentence, the request's id where there is one, and what to do next. */
-  readonly text: string;
-  /** For a program, in the form of the API's own error envelope. */
-  readonly envelope: {
-    readonly error: string;
-    readonly code?: string;
-    readonly status?: number;
-    readonly requestId?: string;
-    readonly details?: Readonly<Record<string, unknown>>;
-  };
-}
+import { type Explanation, explainOwn } from "./explanation.ts";
 
 /**
  * What is said of an error: of one that was foreseen, its sentence; of any other, where it happened, so that it can
@@ -32,10 +18,14 @@ export interface Explanation {
  */
 export function explain(error: unknown): Explanation {
   if (error instanceof LicentricError) return explainApi(error);
-  if (error instanceof CommandError) return own(error.message, error.exitCode);
+  if (error instanceof CommandError) return explainOwn(error);
   const exitCode = error instanceof Error ? SERVER_ERRORS[error.name] : undefined;
-  if (error instanceof Error && exitCode !== undefined) return own(error.message, exitCode);
-  return own(`unexpected error. ${error instanceof Error ? error.stack : String(error)}`, EXIT.error);
+  if (error instanceof Error && exitCode !== undefined)
+    return explainOwn({ message: error.message, exitCode });
+  return explainOwn({
+    message: `unexpected error. ${error instanceof Error ? error.stack : String(error)}`,
+    exitCode: EXIT.error,
+  });
 }
 
 /**
@@ -48,10 +38,6 @@ const SERVER_ERRORS: Readonly<Record<string, ExitCode>> = {
   DatabaseUnavailableError: EXIT.unreachable,
   ServerStartError: EXIT.error,
 };
-
-function own(message: string, exitCode: ExitCode): Explanation {
-  return { exitCode, text: `licentric: ${message}`, envelope: { error: message } };
-}
 
 function explainApi(error: LicentricError): Explanation {
   const { message, code, status, requestId, details } = error;

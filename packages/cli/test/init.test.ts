@@ -9,7 +9,9 @@ import { startApi } from "./support/api.ts";
 import { killRunning, licentric, run } from "./support/licentric.ts";
 
 const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
-const typescript = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+const typescript = createRequire(import.meta.url)
+  .resolve("typescript-native/package.json")
+  .replace(/package\.json$/, "bin/tsc");
 
 let directory: string;
 let starter: string;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Id } from "./primitives.ts";
 
 /** `{ "data": … }`: how every single answer is wrapped. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { BudgetState } from "./budgets.ts";
 import { Id, MeterName, Quantity, QuantityTotal, Scope, Timestamp } from "./primitives.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
 import { Price } from "./prices.ts";
 import { DisplayName, Id, MAX_QUANTITY, Metadata, MeterName, Timestamp } from "./primitives.ts";

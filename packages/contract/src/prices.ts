@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Decimal, Id, QuantityTotal, Timestamp } from "./primitives.ts";
 
 /** One step of a tiered price: units up to and including `upTo`, null for all the rest. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Largest quantity that one usage event may carry. */
 export const MAX_QUANTITY = 1_000_000_000;

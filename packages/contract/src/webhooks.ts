@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Id, Metadata, storable, Timestamp } from "./primitives.ts";
 
 /** What a webhook can tell. */

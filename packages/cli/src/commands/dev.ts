@@ -15,9 +15,9 @@ interface DevOptions extends ConfigOptions, AccountOptions {
 
 /** `licentric dev`: the API on this machine, with an account and a test key made at the first start. */
 export function devCommand(env: NodeJS.ProcessEnv): Command {
-  const command = new Command("dev")
-    .description("run the API here; the first start makes an account and prints its test key, once")
-    .addOption(new Option("--json", "print one line of JSON with the URL and, at the first start, the key"));
+  const command = new Command("dev").addOption(
+    new Option("--json", "print one line of JSON with the URL and, at the first start, the key"),
+  );
   return withAccountOptions(withListenOptions(command)).action(async (options: DevOptions) => {
     const config = await configOf(
       { ...options, logLevel: options.logLevel ?? (env["LOG_LEVEL"] || "warn") },

@@ -14,11 +14,9 @@ import { type Style, styled, visible } from "../terminal/style.ts";
 
 /** `licentric doctor`: looks at everything that can be set up wrong, and changes nothing. */
 export function doctorCommand(env: NodeJS.ProcessEnv): Command {
-  const command = new Command("doctor")
-    .description(
-      "check key, clock, reachability, database, time zones, Stripe and payers, and say what to do; changes nothing",
-    )
-    .addOption(new Option("--json", "print what was found, as one JSON document"));
+  const command = new Command("doctor").addOption(
+    new Option("--json", "print what was found, as one JSON document"),
+  );
   return withDatabaseOptions(command).action(async (options: ConfigOptions & OutputOptions) => {
     const checks = await withProgress("looking", () => examine(options, env));
     const ok = checks.every(({ status }) => status !== "failed");
@@ -43,7 +41,7 @@ async function examine(options: ConfigOptions, env: NodeJS.ProcessEnv): Promise<
     ...ofApi,
     ofDatabase,
     ...(usable ? await checkTimeZones(config) : []),
-    await checkStripe(config, env["LICENTRIC_API_KEY"]),
+    await checkStripe(config, env["LICENTRIC_API_KEY"], env["LICENTRIC_BASE_URL"]),
     ...(ofApi.every(({ status }) => status !== "failed")
       ? await checkPayers(config, env["LICENTRIC_API_KEY"])
       : []),

@@ -17,7 +17,6 @@ const RELEASE = "^0.0.0";
 /** `licentric init`: writes the starter, an MCP server with one paid tool. */
 export function initCommand(): Command {
   return new Command("init")
-    .description("write a starter: an MCP server (SDK v2) with one paid tool")
     .argument("[directory]", "a new or empty folder", NAME)
     .addOption(jsonOption())
     .action(async (directory: string, options: OutputOptions) => {

@@ -34,7 +34,6 @@ interface InvoiceListOptions extends PendingOptions {
 /** `licentric invoice`: what periods cost. */
 export function invoiceCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("invoice")
-    .description("what closed periods cost")
     .addCommand(createCommand(env))
     .addCommand(pendingCommand(env))
     .addCommand(checkCommand(env))

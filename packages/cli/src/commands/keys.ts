@@ -31,7 +31,6 @@ interface CreateOptions extends ConfigOptions, AccountOptions, SecretOptions {
 /** `licentric keys`: management keys. */
 export function keysCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("keys")
-    .description("management keys")
     .addCommand(createCommand(env))
     .addCommand(listCommand(env))
     .addCommand(revokeCommand(env));

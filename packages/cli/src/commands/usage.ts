@@ -32,7 +32,6 @@ const DIMENSIONS: readonly Dimension[] = ["agent", "customer", "day"];
 /** `licentric usage`: what was recorded. */
 export function usageCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("usage")
-    .description("what was recorded")
     .addCommand(totalsCommand(env))
     .addCommand(eventsCommand(env))
     .addCommand(checkCommand(env));

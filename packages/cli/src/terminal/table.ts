@@ -1,4 +1,4 @@
-import stringWidth from "string-width";
+import stringWidth from "fast-string-width";
 import { type Style, styled, visible } from "./style.ts";
 
 /** What a table shows in one place. Numbers are grouped and stand right; nothing is shown as a dash. */

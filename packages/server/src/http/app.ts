@@ -21,6 +21,7 @@ import { DatabaseUnavailableError, type Unavailability } from "../store/database
 import { webhookRoutes } from "../webhooks/routes.ts";
 import { ApiError } from "./api-error.ts";
 import { readCredentials } from "./bearer.ts";
+import { createFailedSignIns } from "./failed-sign-ins.ts";
 import { measureRequests } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { type OperatingOptions, operatingRoutes } from "./operating.ts";
@@ -69,6 +70,8 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     reply.header("x-request-id", request.id);
     // Tells a client that what is answered is on the disk: there is no buffer to wait for before a close.
     reply.header("licentric-durable", "true");
+    // Some answers have a secret in them, and all are about one account: no cache between may keep any.
+    reply.header("cache-control", "no-store");
     done();
   });
   measureRequests(app, options.metrics);
@@ -83,12 +86,17 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     else parseJson(request, String(text), done);
   });
 
+  const noteFailedSignIn = createFailedSignIns(options.metrics);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toApiError(error);
+    options.metrics.refused(known.code);
     if (known.status >= 500)
       request.log.error({ err: error, route: request.routeOptions.url }, known.message);
     if (known.code === "UNAVAILABLE") reply.header("retry-after", "1");
-    if (known.code === "UNAUTHORIZED") reply.header("www-authenticate", "Bearer");
+    if (known.code === "UNAUTHORIZED") {
+      reply.header("www-authenticate", "Bearer");
+      noteFailedSignIn(request, known);
+    }
     return reply.status(known.status).send({
       error: known.message,
       code: known.code,

@@ -2,7 +2,7 @@ import type { ListEventsQuery, UsageEvent } from "@licentric/contract";
 import type { z } from "zod";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { type Queryable, uuidParam } from "../store/database.ts";
-import type { PendingEvent } from "./record-events.ts";
+import { hashOfKey, type PendingEvent } from "./record-events.ts";
 
 /** A recorded event, as it is answered. */
 export type StoredEvent = UsageEvent;
@@ -36,21 +36,36 @@ function toEvent(row: EventRow): StoredEvent {
   };
 }
 
-/** The events that hold these events' idempotency keys, in the same order. */
+/**
+ * The events that hold these events' idempotency keys, in the same order. What servers of the version before recorded
+ * is in the partition of the past alone.
+ */
 export async function selectByIdempotencyKey(
   db: Queryable,
   events: readonly PendingEvent[],
 ): Promise<(StoredEvent | undefined)[]> {
   const rows = await db.query<EventRow & { ord: number }>(
-    `SELECT p.ord, ${COLUMNS}
-     FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[]) AS p (ord, environment_id, agent_id, idempotency_key)
-     JOIN usage_events u USING (environment_id, agent_id, idempotency_key)
+    `WITH pending AS (
+       SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[])
+         AS p (ord, environment_id, agent_id, idempotency_key, key_hash)
+     ),
+     found AS (
+       SELECT p.ord, p.environment_id, p.agent_id, k.event_id AS id
+       FROM pending p JOIN usage_event_keys k USING (agent_id, key_hash)
+       UNION
+       SELECT p.ord, p.environment_id, p.agent_id, o.id
+       FROM pending p JOIN usage_events o USING (environment_id, agent_id, idempotency_key)
+     )
+     SELECT f.ord, ${COLUMNS}
+     FROM found f
+     JOIN metered_events u USING (environment_id, agent_id, id)
      JOIN meters m ON m.id = u.meter_id`,
     [
       events.map((_, index) => index),
       events.map((event) => event.environmentId),
       events.map((event) => event.agentId),
       events.map((event) => event.idempotencyKey),
+      events.map(({ idempotencyKey }) => (idempotencyKey === null ? null : hashOfKey(idempotencyKey))),
     ],
   );
   const byOrder = new Map(rows.map((row) => [row.ord, toEvent(row)]));
@@ -69,7 +84,7 @@ export function listUsageEvents(
     page,
     (limit) =>
       db.query<EventRow>(
-        `SELECT ${COLUMNS} FROM usage_events u JOIN meters m ON m.id = u.meter_id
+        `SELECT ${COLUMNS} FROM metered_events u JOIN meters m ON m.id = u.meter_id
          WHERE u.environment_id = $1 AND ($2::uuid IS NULL OR u.id < $2)
            AND ($3::uuid IS NULL OR u.agent_id = $3) AND ($4::uuid IS NULL OR u.customer_id = $4)
            AND ($5::text IS NULL OR m.name = $5) AND ($6::uuid IS NULL OR u.period_id = $6)

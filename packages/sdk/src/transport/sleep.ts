@@ -1,4 +1,4 @@
-import { abortError } from "./transport.ts";
+import { abortError } from "./connection-error.ts";
 
 /**
  * Waits.

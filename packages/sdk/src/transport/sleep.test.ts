@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { AbortError } from "./errors.ts";
+import { AbortError } from "../errors.ts";
 import { sleep } from "./sleep.ts";
 
 beforeEach(() => void vi.useFakeTimers());
