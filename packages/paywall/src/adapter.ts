@@ -67,3 +67,4 @@ export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
 export { isRecord, property, stringProperty } from "./util/record.ts";
 export { withTimeLimit } from "./util/time-limit.ts";
+export { withResolvers } from "./util/with-resolvers.ts";

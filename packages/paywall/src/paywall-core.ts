@@ -5,7 +5,7 @@ import { createIdentify, type Identify, withRecent } from "./billing/identify.ts
 import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./billing/journal-sink.ts";
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
 import { createVerificationCache } from "./billing/verification-cache.ts";
-import { createAuthorizer } from "./call/authorizer.ts";
+import { type Authorizer, createAuthorizer } from "./call/authorizer.ts";
 import type { Call } from "./call/call.ts";
 import { type ChargeCall, createCharge } from "./call/charge.ts";
 import { createIdempotencyCache } from "./call/idempotency-cache.ts";
@@ -68,9 +68,10 @@ export function buildCore(
   gateway: Gateway,
   journalAt?: JournalOptions & { readonly directory: string },
 ): PaywallCore {
-  const { links = {}, timeout = 5_000 } = options;
+  const { links = {}, timeout = 5_000, token: tokenSource } = options;
   const now = () => performance.now();
   const allowOffline = options.onUnavailable === "allow";
+  const background = options.metering === "background";
   const emitter = createEmitter();
   const journal = journalAt && createJournalSink(journalAt, gateway, emitter);
   const callers = withRecent(
@@ -78,25 +79,51 @@ export function buildCore(
     IDENTITY_TRUST,
     now,
   );
+  const { cache } = callers;
   const billing = createBillingClient({
     gateway,
     emitter,
     links,
-    cache: callers.cache,
+    cache,
     journal: journal?.open,
     timeout,
     now,
   });
-  const authorize = createAuthorizer({
-    billing,
+  const authorizer = closable(
+    createAuthorizer({ billing, emitter, background, allowOffline, now }),
     emitter,
-    background: options.metering === "background",
-    allowOffline,
-    now,
-  });
+    links,
+  );
   const inFlight = createInFlight();
+  const trace = createTelemetry(emitter);
+  return {
+    charge: createCharge({
+      authorizer,
+      cache: createIdempotencyCache(now),
+      emitter,
+      links,
+      trace,
+      inFlight,
+    }),
+    inFlight,
+    emitter,
+    links,
+    findToken: createFindCallToken({ tokenSource, environment: process.env, timeout, emitter, links }),
+    identify: createIdentify({ gateway, emitter, callers, links, timeout, allowOffline }),
+    flush: async () => journal?.flush(),
+    async close(closeTimeout) {
+      authorizer.close();
+      const end = now() + closeTimeout;
+      await inFlight.end(closeTimeout);
+      await journal?.close(Math.max(0, end - now()));
+      await gateway.close();
+    },
+  };
+}
+
+/** Makes an authorizer that refuses every call once it is closed. Calls in flight go on to their end. */
+function closable(authorizer: Authorizer, emitter: Emitter, links: Links): Authorizer & { close(): void } {
   let isClosed = false;
-  /** Calls in flight go on to their end; no other begins. */
   async function refuseAsClosed({ kind, name }: Call): Promise<Refusal> {
     const refusal = refuse("billing_unavailable", links, {
       message: "This server is shutting down and takes no more calls. Nothing was run or charged.",
@@ -105,36 +132,11 @@ export function buildCore(
     return refusal;
   }
   return {
-    charge: createCharge({
-      authorizer: {
-        authorizeCall: (call, policy) =>
-          isClosed ? refuseAsClosed(call) : authorize.authorizeCall(call, policy),
-        identify: (call, policy) => (isClosed ? refuseAsClosed(call) : authorize.identify(call, policy)),
-      },
-      cache: createIdempotencyCache(now),
-      emitter,
-      links,
-      trace: createTelemetry(emitter),
-      inFlight,
-    }),
-    inFlight,
-    emitter,
-    links,
-    findToken: createFindCallToken({
-      tokenSource: options.token,
-      environment: process.env,
-      timeout,
-      emitter,
-      links,
-    }),
-    identify: createIdentify({ gateway, emitter, callers, links, timeout, allowOffline }),
-    flush: async () => journal?.flush(),
-    async close(closeTimeout) {
+    authorizeCall: (call, policy) =>
+      isClosed ? refuseAsClosed(call) : authorizer.authorizeCall(call, policy),
+    identify: (call, policy) => (isClosed ? refuseAsClosed(call) : authorizer.identify(call, policy)),
+    close() {
       isClosed = true;
-      const end = now() + closeTimeout;
-      await inFlight.end(closeTimeout);
-      await journal?.close(Math.max(0, end - now()));
-      await gateway.close();
     },
   };
 }

@@ -42,7 +42,7 @@ export function guardRequests(
 ): void {
   const serving: Serving = { server, builtIn, plan, listTools: undefined };
   const wrap = (method: unknown, handler: unknown, isOwn: boolean): unknown => {
-    if (typeof handler !== "function") throw notGuardable(`its handler of ${String(method)} is no function`);
+    if (typeof handler !== "function") throw notGuardable(`its handler of ${String(method)} is not a function`);
     const run: RequestHandler = (request, context) => Reflect.apply(handler, server, [request, context]);
     if (method === "tools/list") serving.listTools = run;
     return guardRequest(method, run, serving, isOwn) ?? handler;

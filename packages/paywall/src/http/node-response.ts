@@ -1,4 +1,5 @@
 import type { ClientRequest, ServerResponse } from "node:http";
+import { withResolvers } from "../util/with-resolvers.ts";
 import { WHOLE_BODY_SIZE, WholeResponse } from "./whole-response.ts";
 
 /** The end of a response: by its handler, which may have broken it off, or by its client, before or after its head was sent. */
@@ -32,8 +33,8 @@ export function deferEnd(response: ServerResponse): DeferredResponse {
   const before = headOf(response);
   const { end, write } = response;
   let held: { readonly args: Parameters<End>; readonly head: Head } | undefined;
-  const { promise: ended, resolve: tell } = settable<ResponseEnd>();
-  const { promise: handlerEnded, resolve: tellHandlerEnded } = settable<void>();
+  const { promise: ended, resolve: tell } = withResolvers<ResponseEnd>();
+  const { promise: handlerEnded, resolve: tellHandlerEnded } = withResolvers<void>();
   response.once("close", () => tell(response.headersSent ? "client gone" : "client gone unanswered"));
   const sendHead = deferHead(response);
   watchDestroy(response, () => tell("failed"));
@@ -80,15 +81,6 @@ export function deferEnd(response: ServerResponse): DeferredResponse {
       sendWhole(response, other);
     },
   };
-}
-
-/** A promise, and what resolves it. */
-function settable<Value>() {
-  let resolve: (value: Value) => void = () => undefined;
-  const promise = new Promise<Value>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }
 
 /** Makes `writeHead` set the head, and send it only once the function that is returned was called. */
