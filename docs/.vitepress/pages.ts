@@ -55,6 +55,28 @@ export const sections: readonly Section[] = [
     ],
   },
   {
+    title: "Frameworks",
+    pages: [
+      { path: "frameworks/index.md", title: "Where it runs", about: "each framework, as it was tested" },
+      { path: "frameworks/fastmcp.md", title: "FastMCP", about: "a server of FastMCP" },
+      { path: "frameworks/hono.md", title: "Hono", about: "a server behind @hono/mcp" },
+      { path: "frameworks/mcp-handler.md", title: "mcp-handler", about: "a route of Next.js and its like" },
+      { path: "frameworks/mcp-nest.md", title: "NestJS", about: "a server of mcp-nest" },
+      { path: "frameworks/mastra.md", title: "Mastra", about: "an MCPServer of Mastra" },
+      {
+        path: "frameworks/cloudflare.md",
+        title: "Cloudflare Workers",
+        about: "createMcpHandler and McpAgent",
+      },
+      { path: "frameworks/tmcp.md", title: "tmcp", about: "a server of tmcp" },
+      { path: "frameworks/mcp-framework.md", title: "mcp-framework", about: "a server of mcp-framework" },
+      { path: "frameworks/xmcp.md", title: "xmcp", about: "tools of xmcp" },
+      { path: "frameworks/ext-apps.md", title: "MCP Apps", about: "tools with pages of their own" },
+      { path: "frameworks/skybridge.md", title: "skybridge", about: "an app of skybridge" },
+      { path: "frameworks/mcp-lite.md", title: "mcp-lite", about: "a server of mcp-lite" },
+    ],
+  },
+  {
     title: "Judge it",
     pages: [
       {
