@@ -6,11 +6,12 @@ import { withProgress } from "./terminal/progress.ts";
  * under way as long as the server's `shutdownTimeout` lets it, closes the database, and lets the process end. A second
  * signal ends it at once.
  *
- * @param onReady is called when the API answers requests.
+ * @param onReady is called when the API answers requests. Where it resolves to a promise in an object, the API stops
+ * when that is settled, too.
  */
 export async function runApi(
   { database, server: options }: Config,
-  onReady: (server: RunningServer, db: Database) => void | Promise<void>,
+  onReady: (server: RunningServer, db: Database) => undefined | Promise<{ ended: Promise<void> } | undefined>,
 ): Promise<void> {
   const { openDatabase, startServer } = await import("@licentric/server");
   const db = await withProgress("opening the database", () => openDatabase(database));
@@ -23,8 +24,9 @@ export async function runApi(
   }
   const stopped = stopSignal();
   try {
-    await onReady(server, db);
-    await stopped;
+    const work = await onReady(server, db);
+    await Promise.race([stopped, ...(work ? [work.ended] : [])]);
+    await work?.ended;
   } finally {
     await server.close();
     await db.close();

@@ -9,6 +9,7 @@ export { compareTimeZones, type MonthOf, type TimeZoneDifference } from "./billi
 export type { StripeOptions } from "./billing/stripe.ts";
 export { type Config, ConfigError, readConfig } from "./config.ts";
 export type { RateLimits } from "./http/rate-limits.ts";
+export type { AnsweredCall } from "./http/report-calls.ts";
 export { checkTotals, type TotalsDifference } from "./metering/check-totals.ts";
 export {
   DEFAULT_PORT,
