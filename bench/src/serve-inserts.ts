@@ -37,7 +37,7 @@ function insert(size: number): Promise<unknown> {
   const all = <Value>(value: () => Value) => Array.from({ length: size }, value);
   const now = new Date().toISOString();
   return db.query(
-    `INSERT INTO usage_events
+    `INSERT INTO metered_events
        (id, environment_id, period_id, agent_id, meter_id, quantity, idempotency_key, occurred_at, created_at)
      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::text[],
                           $8::timestamptz[], $9::timestamptz[])`,

@@ -13,12 +13,17 @@ const commands = await loadAllCommands();
 const OTHERS = new Set([
   "cat",
   "cd",
+  "cp",
   "createdb",
+  "docker",
   "export",
   "mkdir",
   "node",
+  "pg_basebackup",
+  "pg_ctl",
   "pg_dump",
   "pg_restore",
+  "psql",
   "source",
 ]);
 const NPM = new Set(["init", "install", "start"]);

@@ -10,7 +10,7 @@ import { packageDirectory, packageSources } from "./package-sources.ts";
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = join(root, "node_modules/.cache/packed");
-const tsc = join(root, "node_modules/typescript/lib/tsc.js");
+const tsc = join(root, "node_modules/typescript-native/bin/tsc");
 
 // Where pnpm runs the tests, it says how to run itself.
 const [pnpm = "", ...pnpmArguments] = /pnpm/.test(process.env["npm_execpath"] ?? "")

@@ -86,7 +86,7 @@ async function insertEvents(
   const insert = async () => {
     for (let start = starts.shift(); start !== undefined; start = starts.shift()) {
       await db.query(
-        `INSERT INTO usage_events
+        `INSERT INTO metered_events
            (id, environment_id, period_id, agent_id, meter_id, quantity, occurred_at, created_at)
          SELECT ($1 || lpad(to_hex(n), 24, '0'))::uuid, $2, $3, ($4::uuid[])[1 + n % ${AGENTS}], m.id, 1 + n % 3,
                 p.starts_at + (n / ${AGENTS} % ${DAYS}) * interval '1 day', p.starts_at
@@ -102,7 +102,7 @@ async function insertEvents(
     `INSERT INTO usage_totals (environment_id, period_id, agent_id, customer_id, meter_id, day, quantity, event_count)
      SELECT u.environment_id, u.period_id, u.agent_id, u.customer_id, u.meter_id,
             (u.occurred_at AT TIME ZONE 'UTC')::date, sum(u.quantity), count(*)
-     FROM usage_events u WHERE u.period_id = $1 GROUP BY 1, 2, 3, 4, 5, 6`,
+     FROM metered_events u WHERE u.period_id = $1 GROUP BY 1, 2, 3, 4, 5, 6`,
     [periodId],
   );
 }

@@ -102,6 +102,12 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
       description: "the account itself, who pays for agents of no customer",
       load: async () => (await import("./commands/account.ts")).accountCommand,
     },
+    {
+      name: "export",
+      takes: "<directory>",
+      description: "write everything that the account has in the key's mode into files of JSON lines",
+      load: async () => (await import("./commands/export.ts")).exportCommand,
+    },
   ],
   "Setting up:": [
     {
@@ -114,6 +120,11 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
       name: "keys",
       description: "management keys",
       load: async () => (await import("./commands/keys.ts")).keysCommand,
+    },
+    {
+      name: "webhooks",
+      description: "where events are sent",
+      load: async () => (await import("./commands/webhooks.ts")).webhooksCommand,
     },
     {
       name: "doctor",

@@ -20,7 +20,7 @@ export function withAccountOptions(command: Command): Command {
 }
 
 /** What making a row needs from outside: ids, the moment, randomness, and whom the audit log names. */
-async function making() {
+export async function cliMaking() {
   const { v7: uuidv7 } = await import("uuid");
   return { newId: () => uuidv7(), now: new Date(), randomBytes, actor: "cli" as const };
 }
@@ -38,7 +38,7 @@ export async function ensureAccount(
   const [first] = await listAccounts(db);
   if (first !== undefined) return { account: first, created: false };
   try {
-    return { account: await createAccount(db, account, await making()), created: true };
+    return { account: await createAccount(db, account, await cliMaking()), created: true };
   } catch (error) {
     if (error instanceof RangeError) throw usageError(error.message);
     throw error;
@@ -53,5 +53,5 @@ export async function createKeyInDatabase(
 ): Promise<ManagementKey & { key: string }> {
   const { createKey, getEnvironmentId } = await import("@licentric/server");
   const environmentId = await getEnvironmentId(db, accountId, key.mode);
-  return createKey(db, { environmentId, ...key }, await making());
+  return createKey(db, { environmentId, ...key }, await cliMaking());
 }

@@ -67,6 +67,20 @@ export async function configOf(options: ConfigOptions, env: NodeJS.ProcessEnv): 
   return readConfig(said);
 }
 
+/** Works in the database that flags and environment name, and closes it. */
+export async function inDatabase<Result>(
+  options: ConfigOptions,
+  env: NodeJS.ProcessEnv,
+  work: (db: Database) => Promise<Result>,
+): Promise<Result> {
+  const db = await openConfigured(options, env);
+  try {
+    return await work(db);
+  } finally {
+    await db.close();
+  }
+}
+
 /** Opens the database that flags and environment name. */
 export async function openConfigured(options: ConfigOptions, env: NodeJS.ProcessEnv): Promise<Database> {
   const { database } = await configOf(options, env);

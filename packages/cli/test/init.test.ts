@@ -7,7 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commandLine, killRunning, licentric, run } from "./support/licentric.ts";
 
 const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
-const typescript = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+const typescript = createRequire(import.meta.url)
+  .resolve("typescript-native/package.json")
+  .replace(/package\.json$/, "bin/tsc");
 
 let directory: string;
 let starter: string;

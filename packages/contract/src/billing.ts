@@ -1,5 +1,6 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
+import { MAX_MEMO_LENGTH } from "./limits.ts";
 import {
   Currency,
   Decimal,
@@ -170,7 +171,7 @@ const terms = {
   automaticTax: z.boolean().optional().meta({
     description: "Whether Stripe Tax adds tax. The payer needs an address with a country. False by default.",
   }),
-  memo: storable(z.string().trim().min(1).max(500)).optional().meta({
+  memo: storable(z.string().trim().min(1).max(MAX_MEMO_LENGTH)).optional().meta({
     description: "Stands on Stripe's invoice.",
   }),
 };
@@ -336,6 +337,6 @@ export type CreditNote = z.infer<typeof CreditNote>;
 export const CreateCreditNote = z.strictObject({
   amount: Decimal,
   reason: z.enum(["duplicate", "fraudulent", "order_change", "product_unsatisfactory"]).optional(),
-  memo: storable(z.string().trim().min(1).max(500)).optional(),
+  memo: storable(z.string().trim().min(1).max(MAX_MEMO_LENGTH)).optional(),
   settlement: CreditSettlement.optional(),
 });

@@ -1,14 +1,14 @@
-import { z } from "zod";
-import { Address, Email, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
+import * as z from "zod";
+import { Address, Email, payerDetails, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
 import { DisplayName, Id, Metadata, Timestamp } from "./primitives.ts";
 
 /** Who pays for one or more agents. */
 export const Customer = z.object({
   id: Id,
   name: DisplayName,
-  email: Email.nullable(),
-  address: Address.nullable().optional(),
-  taxId: TaxId.nullable().optional(),
+  email: payerDetails.email,
+  address: payerDetails.address.optional(),
+  taxId: payerDetails.taxId.optional(),
   stripeCustomerId: StripeCustomerId.nullable(),
   stripeStatus: StripeStatus.optional(),
   metadata: Metadata,

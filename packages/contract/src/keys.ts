@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DisplayName, Id, Mode, Timestamp } from "./primitives.ts";
 
 /** What a management key can be allowed. A key without explicit scopes has full access. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { dataEnvelope, listEnvelope } from "./envelope.ts";
 import { ErrorEnvelope } from "./errors.ts";
 import { Id, IdempotencyKey } from "./primitives.ts";

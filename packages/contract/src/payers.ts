@@ -1,8 +1,8 @@
-import { z } from "zod";
+import * as z from "zod";
 import { storable } from "./primitives.ts";
 
-/** Where invoices are sent. */
-export const Email = z.email().max(320);
+/** Where invoices are sent: whatever a browser's form takes for an e-mail address. */
+export const Email = z.email({ pattern: z.regexes.html5Email }).max(320);
 
 /** An id of Stripe's for a customer. */
 export const StripeCustomerId = z
@@ -41,6 +41,16 @@ export const TaxId = z.strictObject({
 
 /** A payer's tax id, as it stands on invoices. */
 export type TaxId = z.infer<typeof TaxId>;
+
+/**
+ * What is answered of a payer in Stripe, and of one who may come to be there: Stripe's e-mail address and tax id are taken
+ * over, also those that would not be taken from a caller.
+ */
+export const payerDetails = {
+  email: z.string().nullable(),
+  address: Address.nullable(),
+  taxId: z.object({ type: z.string(), value: z.string() }).nullable(),
+};
 
 /** How a payer stands with Stripe. */
 export const StripeStatus = z.enum(["none", "linked", "pending", "missing"]).meta({

@@ -57,7 +57,7 @@ export async function startApi(): Promise<Api> {
     },
     async billed(agentId, meterName = "api_calls") {
       const [row] = await db.query<{ quantity: string }>(
-        `SELECT coalesce(sum(e.quantity), 0)::text AS quantity FROM usage_events e JOIN meters m ON m.id = e.meter_id
+        `SELECT coalesce(sum(e.quantity), 0)::text AS quantity FROM metered_events e JOIN meters m ON m.id = e.meter_id
          WHERE e.agent_id = $1 AND m.name = $2`,
         [agentId, meterName],
       );

@@ -1,10 +1,10 @@
 import type { BudgetState } from "@licentric/sdk";
-import type { Refusal } from "./refusal.ts";
+import type { Refusal } from "./refusal/refusal.ts";
 import { tell } from "./util/tell.ts";
 
-/** What an event is about. */
+/** The subject of an event. */
 export interface CallSubject {
-  /** Whether a tool was called, a prompt got or a resource read; "call" of anything else. */
+  /** True if a tool was called, a prompt got or a resource read; "call" of anything else. */
   readonly kind: "tool" | "prompt" | "resource" | "call";
   /** The tool's or prompt's name, or the resource's URI. */
   readonly name: string;
@@ -16,7 +16,7 @@ export interface PaywallEvents {
   verified: CallSubject & {
     readonly accountId: string;
     readonly agentId: string;
-    /** `cache`: trusted without a request; `offline`: let through because the API could not be reached. */
+    /** `cache`: trusted without a request; `offline`: authorized because the API could not be reached. */
     readonly source: "api" | "cache" | "offline";
     readonly budget: BudgetState | undefined;
   };

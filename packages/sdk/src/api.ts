@@ -7,7 +7,7 @@ import { LicentricError, noteIdempotencyKey } from "./errors.ts";
 import type { ClientConfig, RequestOptions } from "./options.ts";
 import { Page, PagePromise } from "./page.ts";
 import { sendWithRetries } from "./send-with-retries.ts";
-import type { TextAnswer } from "./transport.ts";
+import type { TextAnswer } from "./transport/send.ts";
 import { type CallInput, toWire } from "./wire.ts";
 
 /** What a call takes as its body. */

@@ -9,7 +9,7 @@ import type { z } from "zod";
 import { header, webHeaders } from "./answer.ts";
 import { excerptOf, issuesText } from "./error-from-answer.ts";
 import { ResponseValidationError } from "./errors.ts";
-import type { TextAnswer } from "./transport.ts";
+import type { TextAnswer } from "./transport/send.ts";
 
 /**
  * What a call answers: what the hosted service promises where that is less than our server does, so that code

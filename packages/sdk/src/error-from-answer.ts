@@ -5,7 +5,7 @@ import {
   redactSecrets,
   ValidationIssue,
 } from "@licentric/contract";
-import { z } from "zod";
+import * as z from "zod";
 import { header, webHeaders } from "./answer.ts";
 import {
   AuthenticationError,
@@ -19,7 +19,7 @@ import {
   RateLimitError,
   ValidationError,
 } from "./errors.ts";
-import type { TextAnswer } from "./transport.ts";
+import type { TextAnswer } from "./transport/send.ts";
 
 const Issues = z.array(ValidationIssue);
 

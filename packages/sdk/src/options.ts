@@ -2,6 +2,8 @@ import { isAgentToken, isManagementKey } from "@licentric/contract";
 import type { Dispatcher } from "undici";
 import { AuthenticationError, LicentricError } from "./errors.ts";
 import { type Secret, secretText } from "./secret.ts";
+import type { Connection } from "./transport/connection.ts";
+import type { Fetch } from "./transport/fetch-transport.ts";
 
 /** Header values by name; undefined leaves a header out. */
 export type HeaderFields = Readonly<Record<string, string | undefined>>;
@@ -43,10 +45,24 @@ export interface ClientOptions {
    */
   readonly maxResponseBytes?: number | undefined;
   /**
-   * The undici dispatcher to send with: a `ProxyAgent`, or an `Agent` with client certificates. It stays yours:
-   * `close()` leaves it open. By default the client keeps a pool of its own per origin.
+   * The undici dispatcher to send with, on Node: a `ProxyAgent`, or an `Agent` with client certificates. It stays yours:
+   * `close()` leaves it open. By default the client keeps a pool of its own, which goes through the proxy that
+   * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name.
    */
   readonly dispatcher?: Dispatcher | undefined;
+  /**
+   * The `fetch` to send with, on any runtime: a Worker's service binding, say, or a wrapper that signs. Timeouts,
+   * retries, limits and errors stay the client's. By default undici's pool on Node, and the runtime's `fetch` elsewhere.
+   *
+   * @example
+   * ```ts
+   * const client = new Licentric({
+   *   apiKey: "lk_test_0123456789abcdef",
+   *   fetch: (url, init) => fetch(url, { ...init, keepalive: true }),
+   * });
+   * ```
+   */
+  readonly fetch?: Fetch | undefined;
   /** Headers for every request. `authorization` cannot be set this way. */
   readonly headers?: HeaderFields | undefined;
   /** Where the client says what it does; nowhere by default. */
@@ -82,9 +98,17 @@ export interface ClientConfig {
   readonly deadline: number | undefined;
   readonly maxRetries: number;
   readonly maxResponseBytes: number;
-  readonly dispatcher: Dispatcher;
+  readonly connection: Connection;
   readonly headers: HeaderFields;
   readonly logger: Logger | undefined;
+}
+
+/**
+ * A variable of the environment that stands in for an option which is left out, and is read only then: not every
+ * runtime has an environment, and Deno asks for permission to read it.
+ */
+export function variableFor(option: unknown, name: string): string | undefined {
+  return option === undefined ? globalThis.process?.env?.[name] : undefined;
 }
 
 /** The hosted service. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { MeterTotal } from "@licentric/contract";
 import { LicentricError, TimeoutError } from "./errors.ts";
-import { sleep } from "./sleep.ts";
+import { sleep } from "./transport/sleep.ts";
 
 /** What one meter counted. */
 export type FlushTotal = Pick<MeterTotal, "meterName" | "quantity" | "eventCount">;

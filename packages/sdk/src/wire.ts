@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { buildPath, IdempotencyKey, isAgentToken, type Route, redactSecrets } from "@licentric/contract";
+import { platform } from "#platform";
 import { AuthenticationError, ValidationError } from "./errors.ts";
 import type { ClientConfig, HeaderFields, RequestOptions } from "./options.ts";
 import { type Secret, secretText } from "./secret.ts";
@@ -35,7 +36,7 @@ export function toWire(config: ClientConfig, route: Route, input: CallInput, opt
   const headers = mergeHeaders(config.headers, options.headers);
   headers["authorization"] = `Bearer ${credential(config, route, input.token)}`;
   headers["accept"] = "application/json";
-  headers["user-agent"] ??= `licentric-sdk/${VERSION} node/${process.versions.node}`;
+  headers["user-agent"] ??= `licentric-sdk/${VERSION} ${platform.name}`;
   if (route.method === "POST") {
     headers["idempotency-key"] = idempotencyKey(options.idempotencyKey ?? headers["idempotency-key"]);
   }

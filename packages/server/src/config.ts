@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LEAST_DAYS } from "./retention.ts";
 import type { ServerOptions } from "./start-server.ts";
 import type { DatabaseLocation } from "./store/open-database.ts";
 
@@ -23,6 +24,7 @@ const whole = (least: number, most: number) =>
     .transform(Number)
     .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
 const milliseconds = whole(100, 600_000);
+const days = whole(LEAST_DAYS, 36_500);
 const flag = z
   .enum(["true", "false", "1", "0"], { error: "must be true or false" })
   .transform((text) => text === "true" || text === "1");
@@ -62,9 +64,14 @@ export const Environment = z
     STRIPE_WEBHOOK_SECRET: signingSecret,
     STRIPE_BASE_URL: origin,
     LICENTRIC_SECRET_KEY: secret,
+    LICENTRIC_PREVIOUS_SECRET_KEY: secret,
     LICENTRIC_METRICS_TOKEN: secret,
     LICENTRIC_ALLOW_PRIVATE_WEBHOOKS: flag,
     LICENTRIC_AUTO_CLOSE_AFTER: whole(0, 31 * 86_400),
+    LICENTRIC_KEEP_IDEMPOTENCY_KEYS: days,
+    LICENTRIC_KEEP_CREDENTIALS: days,
+    LICENTRIC_KEEP_RESERVATIONS: days,
+    LICENTRIC_KEEP_AUDIT: days,
     LICENTRIC_ANSWER_TIMEOUT: milliseconds,
     LICENTRIC_SHUTDOWN_TIMEOUT: milliseconds,
     LICENTRIC_RATE_LIMIT: whole(1, 1_000_000_000),
@@ -92,9 +99,12 @@ export const Environment = z
  * | `STRIPE_API_KEY`, `STRIPE_WEBHOOK_SECRET` | Stripe, and the signing secret of its endpoint `/webhooks/stripe` |
  * | `STRIPE_BASE_URL` | another origin than Stripe's own, for tests |
  * | `LICENTRIC_SECRET_KEY` | what webhooks' signing secrets are derived from; needed for webhooks on PostgreSQL |
+ * | `LICENTRIC_PREVIOUS_SECRET_KEY` | the secret key before: webhooks are signed with both while it is set |
  * | `LICENTRIC_METRICS_TOKEN` | bearer token that `/metrics` asks for; open by default |
  * | `LICENTRIC_ALLOW_PRIVATE_WEBHOOKS` | `true`: webhooks may be sent to private addresses |
  * | `LICENTRIC_AUTO_CLOSE_AFTER` | seconds after its end at which a period is closed by itself; never by default |
+ * | `LICENTRIC_KEEP_IDEMPOTENCY_KEYS` | days for which idempotency keys are kept; 90 by default |
+ * | `LICENTRIC_KEEP_CREDENTIALS`, `LICENTRIC_KEEP_RESERVATIONS`, `LICENTRIC_KEEP_AUDIT` | days for which ended credentials, past reservations and audit entries are kept; for ever by default |
  * | `LICENTRIC_ANSWER_TIMEOUT`, `LICENTRIC_SHUTDOWN_TIMEOUT` | milliseconds in which a request is answered, and a shutdown ends; 10000 and 15000 by default |
  * | `LICENTRIC_RATE_LIMIT`, `LICENTRIC_RATE_LIMIT_PER_ADDRESS` | requests per minute with one credential, from one address |
  * | `LICENTRIC_RATE_LIMITS` | `false`: requests are counted and none is refused |
@@ -134,6 +144,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         },
       }),
       ...(data.LICENTRIC_SECRET_KEY !== undefined && { secretKey: data.LICENTRIC_SECRET_KEY }),
+      ...(data.LICENTRIC_PREVIOUS_SECRET_KEY !== undefined && {
+        previousSecretKey: data.LICENTRIC_PREVIOUS_SECRET_KEY,
+      }),
       ...(data.LICENTRIC_METRICS_TOKEN !== undefined && { metricsToken: data.LICENTRIC_METRICS_TOKEN }),
       ...(data.LICENTRIC_AUTO_CLOSE_AFTER !== undefined && {
         autoClose: { after: data.LICENTRIC_AUTO_CLOSE_AFTER },
@@ -142,6 +155,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ...(data.LICENTRIC_SHUTDOWN_TIMEOUT !== undefined && {
         shutdownTimeout: data.LICENTRIC_SHUTDOWN_TIMEOUT,
       }),
+      retention: {
+        ...(data.LICENTRIC_KEEP_IDEMPOTENCY_KEYS !== undefined && {
+          idempotencyKeys: data.LICENTRIC_KEEP_IDEMPOTENCY_KEYS,
+        }),
+        ...(data.LICENTRIC_KEEP_CREDENTIALS !== undefined && {
+          credentials: data.LICENTRIC_KEEP_CREDENTIALS,
+        }),
+        ...(data.LICENTRIC_KEEP_RESERVATIONS !== undefined && {
+          reservations: data.LICENTRIC_KEEP_RESERVATIONS,
+        }),
+        ...(data.LICENTRIC_KEEP_AUDIT !== undefined && { auditEvents: data.LICENTRIC_KEEP_AUDIT }),
+      },
       allowPrivateWebhooks: data.LICENTRIC_ALLOW_PRIVATE_WEBHOOKS ?? false,
       trustedProxies: data.LICENTRIC_TRUST_PROXY ?? 0,
       rateLimits: {

@@ -8,9 +8,11 @@ export {
 export { compareTimeZones, type MonthOf, type TimeZoneDifference } from "./billing/compare-time-zones.ts";
 export type { StripeOptions } from "./billing/stripe.ts";
 export { type Config, ConfigError, readConfig } from "./config.ts";
+export { type ErasedCustomer, eraseCustomer } from "./customers/erase-customer.ts";
 export type { RateLimits } from "./http/rate-limits.ts";
 export type { AnsweredCall } from "./http/report-calls.ts";
 export { checkTotals, type TotalsDifference } from "./metering/check-totals.ts";
+export type { Retention } from "./retention.ts";
 export {
   DEFAULT_PORT,
   type RunningServer,
@@ -31,3 +33,8 @@ export {
 export { type DatabaseState, inspectDatabase } from "./store/inspect-database.ts";
 export { type DatabaseLocation, openDatabase } from "./store/open-database.ts";
 export type { PostgresOptions } from "./store/postgres.ts";
+export {
+  listWebhooksOfEarlierKeys,
+  rotateWebhookSecret,
+  type WebhookOfEarlierKey,
+} from "./webhooks/rotate-secret.ts";

@@ -13,13 +13,18 @@ import { createApp } from "./http/app.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createRateLimiter, type RateLimits } from "./http/rate-limits.ts";
 import type { AnsweredCall } from "./http/report-calls.ts";
+import { createLog } from "./log.ts";
 import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
 import { createIds } from "./new-ids.ts";
+import { type Retention, removeByAge } from "./retention.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
+import { indexPastByAgent, makePartitions } from "./store/event-partitions.ts";
+import { measureDatabase } from "./store/measure-database.ts";
 import { keepSecretKey } from "./store/secret-key.ts";
+import { version } from "./version.ts";
 import { createDelivery } from "./webhooks/delivery.ts";
 import { createWebhookSigner } from "./webhooks/signing.ts";
 import { within } from "./within.ts";
@@ -45,6 +50,8 @@ export interface ServerOptions {
    * and kept in the data directory by default; without one on PostgreSQL, no webhook can be created.
    */
   readonly secretKey?: string;
+  /** The secret key before, while receivers of webhooks still have secrets that follow from it. */
+  readonly previousSecretKey?: string;
   /** Whether webhooks may be sent to private, loopback and link-local addresses. False by default. */
   readonly allowPrivateWebhooks?: boolean;
   /**
@@ -54,6 +61,8 @@ export interface ServerOptions {
    * `maxClockSkew` seconds, 300 by default, and the log says so.
    */
   readonly autoClose?: { readonly after: number; readonly maxClockSkew?: number };
+  /** For how many days idempotency keys, ended credentials, reservations and the audit log are kept. */
+  readonly retention?: Retention;
   /** How many requests are answered in a minute. */
   readonly rateLimits?: RateLimits;
   /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
@@ -85,8 +94,10 @@ export interface RunningServer {
   /**
    * Stops taking requests, waits for those under way, and resolves when all of them are answered, or the time for it
    * is over.
+   *
+   * @param reason is in the log, for example `SIGTERM`.
    */
-  close(): Promise<void>;
+  close(reason?: string): Promise<void>;
 }
 
 /** The port of the API where none is given. */
@@ -113,15 +124,16 @@ export class ServerStartError extends Error {
  * ```
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { db, host = "127.0.0.1", port = DEFAULT_PORT, stripe, now = () => new Date() } = options;
+  const { host = "127.0.0.1", port = DEFAULT_PORT, stripe, now = () => new Date() } = options;
   const { allowPrivateWebhooks = false, logLevel = "info", logDestination = pino.destination(2) } = options;
-  const log = pino({ level: logLevel, redact: REDACTED }, logDestination);
+  const log = createLog(logLevel, logDestination);
   const newId = createIds(randomBytes);
-  const metrics = createMetrics(db);
+  const metrics = createMetrics(options.db, now);
+  const db = measureDatabase(options.db, metrics.queryRun);
   const secretKey = options.secretKey ?? (db.directory === null ? null : await keepSecretKey(db.directory));
-  const signer = secretKey === null ? null : createWebhookSigner(secretKey);
+  const signer = secretKey === null ? null : createWebhookSigner(secretKey, options.previousSecretKey);
   const limiter = createRateLimiter(db, now);
-  const stripeConnection = stripe === undefined ? null : connectStripe(stripe);
+  const stripeConnection = stripe === undefined ? null : connectStripe(stripe, metrics.stripeAsked);
   const lastUsed = createLastUsed(db, {
     onError: (error) => log.warn({ err: error }, "last-used times could not be written yet"),
   });
@@ -174,6 +186,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (delivery !== null) every(interval, "sending webhooks", delivery.poll);
     every(interval, "sharing request counts", limiter.sync);
     every(MAINTENANCE_INTERVAL, "removing what has expired", () => removeExpired(db, now()));
+    every(MAINTENANCE_INTERVAL, "making partitions ahead", () => makePartitions(db, new Date()));
+    // At once in a database of the version before; it finds nothing to do ever after.
+    every(interval * LOOKS_PER_INDEX, "making the index of events by agent", () => indexPastByAgent(db));
+    every(MAINTENANCE_INTERVAL, "removing what is no longer kept", async () => {
+      const removed = await removeByAge(db, options.retention ?? {}, now());
+      if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
+      if (db.kind === "embedded") await db.maintain("ANALYZE");
+    });
     if (stripeConnection !== null) {
       every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
         sendPendingCreditNotes(services, stripeConnection, (error) =>
@@ -191,14 +211,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         }),
       );
     }
+    log.info(
+      {
+        version,
+        node: process.version,
+        database: db.kind,
+        stripe: stripeConnection?.mode ?? null,
+        autoClose: autoClose !== undefined,
+        webhooks: signer !== null,
+        url,
+      },
+      "started",
+    );
     return {
       url,
-      close: () => {
+      close: async (reason = "closed by the program") => {
         const limit = options.shutdownTimeout ?? SHUTDOWN_TIMEOUT;
-        return within(limit, drain(app).then(stopBackground), () => {
+        log.info({ reason }, "stopping: no new request is taken, those under way are answered");
+        await within(limit, drain(app).then(stopBackground), () => {
           log.error(`not everything came to an end within ${limit / 1_000} s; what is under way is cut off`);
           app.server.closeAllConnections();
         });
+        log.info({ reason }, "stopped");
       },
     };
   } catch (error) {
@@ -229,18 +263,9 @@ const SAME_FAULT_LOGGED_EVERY = 60_000;
 const BACKGROUND_INTERVAL = 1_000;
 /** Stripe is asked again once a minute, not once a second. */
 const LOOKS_PER_CREDIT_NOTE = 60;
+/** A large database of the version before is indexed while the server is at work. */
+const LOOKS_PER_INDEX = 30;
 const MAINTENANCE_INTERVAL = 3_600_000;
-/** Nothing of a request is logged but its route; this is for what a library may log of itself. */
-const REDACTED = [
-  "req.headers.authorization",
-  "headers.authorization",
-  "err.raw",
-  "err.headers",
-  "err.config",
-  "err.parameters",
-  "err.params",
-  "err.query",
-];
 
 function startError(error: unknown, host: string, port: number): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

@@ -121,7 +121,7 @@ describeOnEachDatabase("the audit log on $name holds what no key changed:", (dat
  */
 const WRITES: Readonly<Record<string, string>> = {
   // Their own record, or what follows from usage and time by itself.
-  "metering/record-events.ts: usage_events, usage_totals": "usage",
+  "metering/record-events.ts: metered_events, usage_event_keys, usage_totals": "usage",
   "metering/reservations.ts: reservations": "usage",
   "metering/budget-alerts.ts: budgets": "which thresholds were told",
   "billing/open-period.ts: periods": "a month begins",
@@ -134,6 +134,9 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/stripe-webhook.ts: stripe_events": "memory",
   "webhooks/outbox.ts: webhook_deliveries": "memory",
   "maintenance.ts: rate_limits, stripe_events, webhook_deliveries": "memory",
+  "store/event-partitions.ts: metered_events, metered_events_other, usage_event_keys, usage_events":
+    "events move to their partition",
+  "retention.ts: ${table}": "what is no longer kept, by the owner's setting",
   "store/migrate.ts: schema_version": "memory",
   "store/write-durably.ts: schema_version": "nothing is changed",
   "audit/audit-events.ts: audit_events": "the log itself",
@@ -151,9 +154,11 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
   "billing/sync-payer.ts: ${table}": "customer.updated, customer.missing",
   "customers/customers.ts: customers": "customers.*",
+  "customers/erase-customer.ts: agents, credentials, customers, metered_events": "customers.erase",
   "metering/budgets.ts: budgets": "budgets.*",
   "metering/meters.ts: meter_prices, meters": "meters.*",
   "webhooks/delivery.ts: webhook_deliveries, webhooks": "webhooks.disable",
+  "webhooks/rotate-secret.ts: webhooks": "webhooks.rotateSecret",
   "webhooks/webhooks.ts: webhooks": "webhooks.*",
 };
 

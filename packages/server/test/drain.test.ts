@@ -72,7 +72,7 @@ describeOnEachDatabase("SIGTERM on $name", (database) => {
       expect(statuses.filter((status) => status !== 200 && status !== "no answer")).toEqual([]);
       const acknowledged = 2 + statuses.filter((status) => status === 200).length;
       const db = await openDatabase(location);
-      const rows = await db.query<{ count: number }>("SELECT count(*) FROM usage_events");
+      const rows = await db.query<{ count: number }>("SELECT count(*) FROM metered_events");
       expect(rows[0]?.count).toBeGreaterThanOrEqual(acknowledged);
       expect(rows[0]?.count).toBeLessThanOrEqual(52);
       await db.close();

@@ -120,7 +120,7 @@ describe.skipIf(!canMount)("the embedded database on a full disk", () => {
       }
       await server.stop();
       const db = await openDatabase(location);
-      const stored = await db.query<{ id: string }>("SELECT id FROM usage_events");
+      const stored = await db.query<{ id: string }>("SELECT id FROM metered_events");
       await db.close();
       const ids = new Set(stored.map(({ id }) => id));
       expect([...taken].filter((id) => !ids.has(id))).toEqual([]);

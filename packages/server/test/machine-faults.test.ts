@@ -167,7 +167,7 @@ describeOnPostgres("faults of the machine's on $name", (database) => {
     const again = await record(256, "batch");
     expect(again.body.data.results).toHaveLength(256);
     expect(await verify("beside")).toMatchObject({ status: 200 });
-    const rows = await api.db.query<{ count: number }>("SELECT count(*) FROM usage_events");
+    const rows = await api.db.query<{ count: number }>("SELECT count(*) FROM metered_events");
     expect(rows).toEqual([{ count: 258 }]);
   }, 60_000);
 

@@ -179,6 +179,6 @@ describeOnPostgres("$name behind a network that holds every byte", (database) =>
 });
 
 async function recorded({ db }: TestApi): Promise<number> {
-  const rows = await db.query<{ count: number }>("SELECT count(*) FROM usage_events");
+  const rows = await db.query<{ count: number }>("SELECT count(*) FROM metered_events");
   return rows[0]?.count ?? 0;
 }

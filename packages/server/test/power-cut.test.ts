@@ -78,7 +78,7 @@ async function findLost(location: DatabaseLocation, target: LoadTarget, load: Lo
   const db = await openDatabase(location);
   try {
     const stored = await db.query<{ id: string; quantity: number }>(
-      "SELECT id, quantity FROM usage_events WHERE environment_id = $1",
+      "SELECT id, quantity FROM metered_events WHERE environment_id = $1",
       [target.environmentId],
     );
     expect(await checkTotals(db)).toEqual([]);

@@ -137,7 +137,7 @@ describeOnPostgres("two processes over one $name", (database) => {
         const events = answers.map(({ body }) => body.data.event);
         expect(new Set(events.map(({ id }) => id)).size).toBe(1);
         expect(events.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
-        expect(await count("usage_events", "idempotency_key", key)).toBe(1);
+        expect(await count("metered_events", "idempotency_key", key)).toBe(1);
       }
       const batch = {
         events: [

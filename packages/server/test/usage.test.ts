@@ -308,7 +308,7 @@ describeOnEachDatabase("usage on $name", (database) => {
       ]),
     );
     await api.db.query("UPDATE usage_totals SET quantity = 465 WHERE agent_id = $1", [agentId]);
-    await api.db.query("DELETE FROM usage_events WHERE agent_id = $1 AND quantity = 1", [agentId]);
+    await api.db.query("DELETE FROM metered_events WHERE agent_id = $1 AND quantity = 1", [agentId]);
     expect((await checkTotals(api.db)).filter((one) => one.agentId === agentId)).toHaveLength(1);
   });
 });

@@ -43,8 +43,17 @@ export function restoreCommand(env: NodeJS.ProcessEnv): Command {
       const file = resolve(named);
       const { restoreDatabase } = await import("@licentric/server");
       await withProgress("restoring the backup", () => restoreDatabase(file, directory));
-      print(options, { file, directory }, () => `Restored ${directory}.\nNext: licentric start\n`);
+      print(options, { file, directory }, () => {
+        const isDefault = directory === resolve(".licentric/data");
+        const start = isDefault ? "licentric start" : `licentric start --data-dir ${shellWord(directory)}`;
+        return `Restored ${directory}.\nNext: ${start}\n`;
+      });
     });
+}
+
+/** A path as a shell takes it for one word. */
+function shellWord(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 async function embeddedDirectory(

@@ -43,7 +43,7 @@ async function examine(options: ConfigOptions, env: NodeJS.ProcessEnv): Promise<
     ...ofApi,
     ofDatabase,
     ...(usable ? await checkTimeZones(config) : []),
-    await checkStripe(config, env["LICENTRIC_API_KEY"]),
+    await checkStripe(config, env["LICENTRIC_API_KEY"], env["LICENTRIC_BASE_URL"]),
     ...(ofApi.every(({ status }) => status !== "failed")
       ? await checkPayers(config, env["LICENTRIC_API_KEY"])
       : []),

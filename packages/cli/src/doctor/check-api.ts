@@ -6,6 +6,7 @@ import {
   PermissionDeniedError,
 } from "@licentric/sdk";
 import type { Check } from "./check.ts";
+import { askReadiness } from "./readiness.ts";
 
 /** Seconds by which the clocks may differ: beyond it, usage events and webhooks are refused. */
 const MOST_SKEW = 300;
@@ -26,7 +27,11 @@ export async function checkApi(env: NodeJS.ProcessEnv): Promise<Check[]> {
     return [
       await checkReachability(client.baseUrl, asked),
       hasKey ? checkKey(env, asked) : NO_KEY,
-      checkClock(isFromApi(asked) ? asked.headers : undefined, now, await askClockSkew(client.baseUrl)),
+      checkClock(
+        isFromApi(asked) ? asked.headers : undefined,
+        now,
+        (await askReadiness(client.baseUrl)).clockSkew,
+      ),
     ];
   } catch (error) {
     // The key or the URL cannot be right: the client says so before it asks.
@@ -68,19 +73,6 @@ async function ask(client: Licentric, hasKey: boolean): Promise<Asked> {
   } catch (error) {
     if (error instanceof LicentricError) return { headers: error.headers, error };
     throw error;
-  }
-}
-
-/** Milliseconds by which a self-hosted API's clock is ahead of its database's, where it says so. */
-async function askClockSkew(baseUrl: string): Promise<number | undefined> {
-  try {
-    const answer = await fetch(new URL("/readyz", baseUrl), { signal: AbortSignal.timeout(10_000) });
-    const readiness: unknown = await answer.json();
-    if (typeof readiness !== "object" || readiness === null || !("clockSkew" in readiness)) return undefined;
-    return typeof readiness.clockSkew === "number" ? readiness.clockSkew : undefined;
-  } catch {
-    // What cannot be reached, or is no API of ours, is told of by the other checks.
-    return undefined;
   }
 }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { hashToken, isAgentToken } from "../credential/token.ts";
 import type { Emitter } from "../events.ts";
-import { type Links, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import { type Links, refuse } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
 import { toCaller } from "./caller.ts";
 import { type Gateway, reasonForOwner } from "./gateway.ts";
@@ -46,7 +46,7 @@ export function withRecent(cache: VerificationCache, ttl: number, now: () => num
 
 /**
  * Makes the function that says who a token belongs to. It asks the API at most once in a while for each token, so
- * that a call which passes `requireBearerAuth` and then a gate still costs one request.
+ * that a call behind `requireBearerAuth` still costs one request.
  *
  * The function throws {@link Refused}.
  */
@@ -69,19 +69,19 @@ export function createIdentify(options: {
     if (known !== undefined && !hasExpired(known)) return known;
     try {
       return await cache.verified(tokenHash, async () => {
-        const answer = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
-        if ("refusal" in answer) {
-          const { code, retryAfter } = answer.refusal;
-          const reason = reasonForOwner(answer);
-          if (reason !== undefined) emitter.emit("failed", { reason, error: answer.cause });
+        const response = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
+        if ("refusal" in response) {
+          const { code, retryAfter } = response.refusal;
+          const reason = reasonForOwner(response);
+          if (reason !== undefined) emitter.emit("failed", { reason, error: response.cause });
           throw new Refused(refuse(code, links, { retryAfter }));
         }
-        return toCaller(answer.value);
+        return toCaller(response.value);
       });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       const { code } = error.refusal;
-      // Let through, and not remembered as verified: the next call asks again.
+      // Accepted, and not remembered as verified: the next call asks again.
       const known = code === "billing_unavailable" && allowOffline ? cache.lastKnown(tokenHash) : undefined;
       if (known !== undefined) return known;
       if (code === "invalid_token") cache.forget(tokenHash);

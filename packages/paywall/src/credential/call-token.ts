@@ -1,6 +1,6 @@
 import type { CallSubject, Emitter } from "../events.ts";
-import { type Links, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import { type Links, refuse } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import {
   type CredentialRequest,
   findToken,

@@ -4,7 +4,7 @@ import { TimeLimitError, withTimeLimit } from "../util/time-limit.ts";
 /** The environment variable that holds the agent's token for stdio servers. */
 export const TOKEN_VARIABLE = "LICENTRIC_AGENT_TOKEN";
 
-/** What a {@link TokenSource} can look at. */
+/** The parts of a request that a {@link TokenSource} can look at. */
 export interface TokenRequest {
   /** An HTTP header by its name in any case; undefined where there is none, and always for stdio. */
   header(name: string): string | undefined;
@@ -12,20 +12,20 @@ export interface TokenRequest {
   readonly meta: unknown;
 }
 
-/** What is known of how a call came, where its token is looked for. */
+/** The parts of a call that its token is looked for in. */
 export interface CredentialRequest extends TokenRequest {
   /** The token that `requireBearerAuth` has verified. */
   readonly authToken: string | undefined;
   /** The `Authorization` header. */
   readonly authorization: string | undefined;
-  /** Whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
+  /** Returns whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
   isLocal(): boolean;
 }
 
 /** Says which token a call came with; undefined leaves it to the usual places. */
 export type TokenSource = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
 
-/** An owner's token function that cannot be used: it threw, did not answer in time, or answered what is no token. */
+/** An owner's token function that cannot be used: it threw, did not return in time, or returned what is no token. */
 export class TokenSourceError extends Error {
   static {
     TokenSourceError.prototype.name = "TokenSourceError";
@@ -65,15 +65,15 @@ async function askSource(
   } catch (error) {
     if (error instanceof TimeLimitError)
       throw new TokenSourceError(
-        `token did not answer within ${timeLimit} ms: let the function that is given to createPaywall as token give up sooner, or raise timeout`,
+        `token did not return within ${timeLimit} ms: let the function that is given to createPaywall as token give up sooner, or raise timeout`,
         { cause: error },
       );
     throw new TokenSourceError("token threw", { cause: error });
   }
-  // A program without types answers what `Headers.get` does.
+  // A program without types returns what `Headers.get` does.
   if (typeof own === "string" || own === undefined) return own;
   if (own === null) return undefined;
-  throw new TokenSourceError(`token answered a value of type ${typeof own}, not a text or undefined`);
+  throw new TokenSourceError(`token returned a value of type ${typeof own}, not a string or undefined`);
 }
 
 /** The token of an `Authorization: Bearer …` header, the scheme in any case; "" where it is another scheme. */
@@ -91,7 +91,7 @@ export function hashToken(token: string): TokenHash {
   return hash("sha256", token, "base64url") as TokenHash;
 }
 
-/** Whether a text can be an agent's token at all. What cannot is refused without a request. */
+/** Returns whether a string can be an agent's token at all. What cannot is refused without a request. */
 export function isAgentToken(text: string): boolean {
   return /^AGT-[\w.~+/=-]{8,500}$/.test(text);
 }

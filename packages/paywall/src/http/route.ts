@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { type Charged, endingOf, passageOf, type RunningCall } from "../call/charge.ts";
-import type { PaywallCore } from "../core.ts";
+import { type Charged, chargeResultOf, completionOf, type RunningCall } from "../call/charge.ts";
+import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
-import { RefusedError } from "../refused-error.ts";
-import { member } from "../util/record.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
+import { property } from "../util/record.ts";
 import { type HttpRequest, KEYED_BODY_SIZE, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
 import { passOn, type ReadBody, readAtOnce } from "./read-body.ts";
@@ -38,20 +38,20 @@ export function createRoute(
       const sent = toHttpRequest(request, pathname + search, client.signal);
       const call = await toHttpCall(core, target, sent);
       if ("code" in call) return toResponse(refusalResponse(call));
-      const answer = createAnswer(request);
+      const routeResponse = createRouteResponse(request);
       const charged = core.charge(call, target, async (running) => {
         starts(request, running);
-        const ending = await endingOf(() => handler(request, running, ...rest));
-        // From now on the client has its answer, whether it reads that or not.
+        const completion = await completionOf(() => handler(request, running, ...rest));
+        // From now on the client has its response, whether it reads that or not.
         client.leave();
-        if (ending.status === "threw") return { ending, outcome: { status: "failed" } };
-        return answer.take(ending.result, () => charged);
+        if (completion.status === "threw") return { completion, outcome: { status: "failed" } };
+        return routeResponse.take(completion.result, () => charged);
       });
       charged.catch((error: unknown) => {
-        if (answer.isStreamed()) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
+        if (routeResponse.isStreamed()) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
       });
       try {
-        return (await Promise.race([answer.streamed, charged.then(answer.of)])) ?? GONE();
+        return (await Promise.race([routeResponse.streamed, charged.then(routeResponse.of)])) ?? GONE();
       } catch (error) {
         if (client.signal.aborted && error === client.signal.reason) return GONE();
         throw error;
@@ -62,13 +62,13 @@ export function createRoute(
   };
 }
 
-const UNSETTLED = "a call could not be settled after its answer had begun";
+const UNSETTLED = "a call could not be settled after its response had begun";
 
 /** Nobody sees it: the client has gone. The status is the one that proxies log. */
 const GONE = () => new Response(null, { status: 499 });
 
 /** Takes a handler's response, and gives the client one. */
-function createAnswer({ method, signal }: Request) {
+function createRouteResponse({ method, signal }: Request) {
   let own: Response | undefined;
   let isStreamed = false;
   let stream: (response: Response) => void = () => undefined;
@@ -78,15 +78,15 @@ function createAnswer({ method, signal }: Request) {
 
   async function take(response: unknown, charged: () => Promise<Charged>) {
     if (!isResponse(response))
-      return threw(new TypeError("paywall.route: the handler has to answer a Response"));
+      return threw(new TypeError("paywall.route: the handler has to return a Response"));
     own = response;
     // A network error has status 0.
     const isDone = response.status > 0 && response.status < 400;
     const outcome = isDone
       ? ({ status: "done", result: response } as const)
       : ({ status: "failed" } as const);
-    const returned = (result: unknown) => ({ ending: { status: "returned", result }, outcome }) as const;
-    // A switch of protocols, and what is no answer at all, are passed on as they are.
+    const returned = (result: unknown) => ({ completion: { status: "returned", result }, outcome }) as const;
+    // A switch of protocols, and what is no response at all, are passed on as they are.
     if (response.status < 200) return returned(response);
     let body: ReadBody | null;
     try {
@@ -134,19 +134,19 @@ function createAnswer({ method, signal }: Request) {
     /** The response of a call that was charged for; undefined where it was cancelled. */
     of(charged: Charged): Response | undefined {
       if (charged.status === "ran" && charged.settlement.status === "cancelled") return undefined;
-      const passage = passageOf(charged);
-      if ("refusal" in passage) return toResponse(refusalResponse(passage.refusal));
+      const chargeResult = chargeResultOf(charged);
+      if ("refusal" in chargeResult) return toResponse(refusalResponse(chargeResult.refusal));
       if (charged.status === "ran" && own !== undefined) return own;
-      if (passage.result instanceof WholeResponse) return toResponse(passage.result);
+      if (chargeResult.result instanceof WholeResponse) return toResponse(chargeResult.result);
       throw new TypeError("paywall.route: a repetition was given what is no response");
     },
   };
 }
 
 const threw = (error: unknown) =>
-  ({ ending: { status: "threw", error }, outcome: { status: "failed" } }) as const;
+  ({ completion: { status: "threw", error }, outcome: { status: "failed" } }) as const;
 
-/** Nobody reads the body of an answer to `HEAD`. */
+/** Nobody reads the body of a response to `HEAD`. */
 function withoutBody({ body }: Response): null {
   // What it is told is that nobody waits for it: how it takes that is nobody's affair either.
   body?.cancel().catch(() => undefined);
@@ -160,12 +160,14 @@ function refusedError(charged: Charged): Error | undefined {
 
 /** A response of any copy of the fetch API. */
 function isResponse(value: unknown): value is Response {
-  return typeof member(value, "status") === "number" && typeof member(value, "arrayBuffer") === "function";
+  return (
+    typeof property(value, "status") === "number" && typeof property(value, "arrayBuffer") === "function"
+  );
 }
 
 const headOf = ({ status, statusText, headers }: Response) => ({ status, statusText, headers: [...headers] });
 
-/** A signal that aborts with the client's, until it has its answer. */
+/** A signal that aborts with the client's, until it has its response. */
 function follow(client: AbortSignal) {
   const controller = new AbortController();
   const abort = () => controller.abort(client.reason);

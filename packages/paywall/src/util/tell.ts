@@ -1,21 +1,22 @@
 /**
  * Tells a listener of an owner's. What it throws, at once or later, becomes a process warning: it must neither cost a
- * caller its answer nor end the process.
+ * caller its result nor end the process.
  *
  * @param what - the listener, for the warning's sentence
  */
 export function tell<Event>(listener: (event: Event) => unknown, event: Event, what: string): void {
-  const warn = (error: unknown) => process.emitWarning(`${what} threw: ${textOf(error)}`, "LicentricWarning");
+  const warn = (error: unknown) =>
+    process.emitWarning(`${what} threw: ${stringOf(error)}`, "LicentricWarning");
   try {
-    // Asynchronous listeners are typed as if they answered nothing.
+    // Asynchronous listeners are typed as if they returned nothing.
     Promise.resolve(listener(event)).catch(warn);
   } catch (error) {
     warn(error);
   }
 }
 
-/** The text of whatever was thrown, which may have none. */
-function textOf(error: unknown): string {
+/** Returns whatever was thrown as a string, which it may refuse to become. */
+function stringOf(error: unknown): string {
   try {
     return String(error);
   } catch {

@@ -1,6 +1,6 @@
 import type { AgentCaller } from "../accounts/caller.ts";
 import { createSecretLookUp } from "../accounts/look-up-secrets.ts";
-import { ApiError } from "../http/api-error.ts";
+import { type ApiError, unauthorized } from "../http/api-error.ts";
 import type { PresentedCredential } from "../http/bearer.ts";
 import type { Queryable } from "../store/database.ts";
 
@@ -56,17 +56,17 @@ export function createAgentAuthenticator(db: Queryable, now: () => Date): AgentA
     { allowEnded = false }: AgentCheck = {},
   ): Promise<AgentCaller> => {
     if (secret.startsWith("lk_")) {
-      throw new ApiError("UNAUTHORIZED", "This call needs an agent's token (AGT-…), not a management key.");
+      throw unauthorized("wrong-kind", "This call needs an agent's token (AGT-…), not a management key.");
     }
     if (hash === null) {
-      throw new ApiError(
-        "UNAUTHORIZED",
+      throw unauthorized(
+        "malformed",
         "This is not an agent's token. It begins with AGT-; check that it was copied whole.",
       );
     }
     const row = await find(hash);
     if (row === null)
-      throw new ApiError("UNAUTHORIZED", "This token does not exist here. Authorize the agent again.");
+      throw unauthorized("unknown", "This token does not exist here. Authorize the agent again.");
     const end = endOf(row, now());
     if (end !== null && !allowEnded) throw end;
     return {
@@ -86,16 +86,16 @@ export function createAgentAuthenticator(db: Queryable, now: () => Date): AgentA
 
 /** Why a credential is good no more; null where it is. */
 function endOf(row: CredentialRow, now: Date): ApiError | null {
-  if (row.deleted_at !== null) return new ApiError("UNAUTHORIZED", "The agent of this token was deleted.");
+  if (row.deleted_at !== null) return unauthorized("deleted", "The agent of this token was deleted.");
   // Whatever the time: the clock of the process that revoked it may be ahead of this one's.
   if (row.revoked_at !== null) {
-    return new ApiError("UNAUTHORIZED", "This token was revoked. Authorize the agent again.");
+    return unauthorized("revoked", "This token was revoked. Authorize the agent again.");
   }
   if (row.expires_at <= now) {
     const expiredAt = row.expires_at.toISOString();
     const message = `This token expired at ${expiredAt}. Authorize the agent again.`;
-    return new ApiError("UNAUTHORIZED", message, { expiredAt });
+    return unauthorized("expired", message, { expiredAt });
   }
   if (row.status !== "suspended") return null;
-  return new ApiError("UNAUTHORIZED", "The agent of this token is suspended.");
+  return unauthorized("suspended", "The agent of this token is suspended.");
 }

@@ -1,5 +1,6 @@
 import Stripe from "stripe";
 import { onlyRow, type Queryable } from "../store/database.ts";
+import { CLOCK_DIFFERENCE } from "./stripe.ts";
 
 /** Something to be made in Stripe once. */
 export interface StripeStep<Made> {
@@ -21,8 +22,6 @@ interface StepRow {
 
 // Stripe keeps an idempotency key for at least 24 hours, and the last use may have been retried for a minute.
 const KEY_LIFETIME = 23 * 60 * 60 * 1_000;
-// Clocks differ; what is found is checked by its metadata anyway.
-const CLOCK_DIFFERENCE = 60 * 60 * 1_000;
 const TRIES = 2;
 
 /**

@@ -11,6 +11,8 @@ import { seconds } from "./stripe.ts";
 import { requireSendable } from "./stripe-limits.ts";
 import { syncPayer, tableOf, toStripeAddress } from "./sync-payer.ts";
 
+type CustomerMembers = Stripe.CustomerCreateParams;
+
 /** What the steps of one invoice work with. */
 export interface Sending {
   readonly services: Pick<Services, "db" | "now" | "newId">;
@@ -77,9 +79,10 @@ function makeCustomer({ services, api, environment }: Sending, payer: Payer): Pr
       api.customers.create(
         {
           name: payer.name,
-          ...(payer.email === null ? {} : { email: payer.email }),
-          ...(payer.address === null ? {} : { address: toStripeAddress(payer.address) }),
-          ...(payer.taxId === null ? {} : { tax_id_data: [payer.taxId] }),
+          ...(payer.email !== null && ({ email: payer.email } satisfies CustomerMembers)),
+          ...(payer.address !== null &&
+            ({ address: toStripeAddress(payer.address) } satisfies CustomerMembers)),
+          ...(payer.taxId !== null && ({ tax_id_data: [payer.taxId] } satisfies CustomerMembers)),
           metadata: stripeOwnerMetadata(environment.account.id, payer),
         },
         { idempotencyKey },

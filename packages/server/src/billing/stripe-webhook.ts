@@ -128,7 +128,8 @@ async function takeEvent(
       [invoice.id, mode],
     );
     const making = { newId, now: at, requestId };
-    for (const row of rows) await followStripe(tx, row.environment_id, row.id, status, making);
+    const url = typeof invoice.hosted_invoice_url === "string" ? invoice.hosted_invoice_url : null;
+    for (const row of rows) await followStripe(tx, row.environment_id, row.id, { status, url }, making);
   });
 }
 
@@ -149,10 +150,17 @@ async function followCustomer(
 }
 
 /** Of a tax id, the customer is a member. */
-function customerIdOf(object: { readonly id: string; readonly customer?: unknown }): string {
+function customerIdOf(object: EventObject): string {
   return typeof object.customer === "string" ? object.customer : object.id;
 }
 
-function isObject(object: unknown): object is { readonly id: string; readonly customer?: unknown } {
+/** As much of an event's object as is looked at. */
+interface EventObject {
+  readonly id: string;
+  readonly customer?: unknown;
+  readonly hosted_invoice_url?: unknown;
+}
+
+function isObject(object: unknown): object is EventObject {
   return typeof object === "object" && object !== null && "id" in object && typeof object.id === "string";
 }

@@ -23,6 +23,8 @@ interface Held {
   readonly taxId: TaxId | null;
 }
 
+type CustomerMembers = Stripe.CustomerUpdateParams;
+
 const HELD = ["email", "address", "taxId"] as const;
 
 /**
@@ -95,12 +97,17 @@ async function push(
   // Whoever links it says so in Stripe, where another server sees it, too.
   const isToClaim = owner.accountId === undefined || payer.unsent.includes("link");
   const change: Stripe.CustomerUpdateParams = {
-    ...(isToClaim && owner.payerId !== payer.id && { metadata: stripeOwnerMetadata(accountId, payer) }),
-    ...(payer.unsent.includes("name") && payer.name !== customer.name && { name: payer.name }),
-    ...(wanted.email !== theirs.email && { email: wanted.email ?? "" }),
-    ...(!isEqual(wanted.address, theirs.address) && {
-      address: wanted.address === null ? "" : toStripeAddress(wanted.address),
-    }),
+    ...(isToClaim &&
+      owner.payerId !== payer.id &&
+      ({ metadata: stripeOwnerMetadata(accountId, payer) } satisfies CustomerMembers)),
+    ...(payer.unsent.includes("name") &&
+      payer.name !== customer.name &&
+      ({ name: payer.name } satisfies CustomerMembers)),
+    ...(wanted.email !== theirs.email && ({ email: wanted.email ?? "" } satisfies CustomerMembers)),
+    ...(!isEqual(wanted.address, theirs.address) &&
+      ({
+        address: wanted.address === null ? "" : toStripeAddress(wanted.address),
+      } satisfies CustomerMembers)),
   };
   if (Object.keys(change).length > 0) await api.customers.update(customer.id, change);
   if (isEqual(wanted.taxId, theirs.taxId)) return;
@@ -188,7 +195,13 @@ export function toStripeAddress({ line1, line2, city, state, postalCode, country
 const LONGEST_LINE = 200;
 
 function fromStripeAddress(address: Stripe.Address | null | undefined): Address | null {
-  const line = (text: string | null | undefined) => text?.trim().slice(0, LONGEST_LINE) || undefined;
+  // A pair of surrogates is not cut in two: the half of it is no Unicode, and cannot be stored.
+  const cut = (text: string) =>
+    text
+      .slice(0, LONGEST_LINE)
+      .replace(/[\uD800-\uDBFF]$/, "")
+      .trim();
+  const line = (text: string | null | undefined) => (text && cut(text.trim())) || undefined;
   const country = line(address?.country);
   const known = Object.entries({
     line1: line(address?.line1),

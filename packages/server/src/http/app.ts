@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { routes } from "@licentric/contract";
+import { MAX_BODY_SIZE, routes } from "@licentric/contract";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -21,6 +21,7 @@ import { DatabaseUnavailableError, type Unavailability } from "../store/database
 import { webhookRoutes } from "../webhooks/routes.ts";
 import { ApiError } from "./api-error.ts";
 import { readCredentials } from "./bearer.ts";
+import { createFailedSignIns } from "./failed-sign-ins.ts";
 import { measureRequests } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { type OperatingOptions, operatingRoutes } from "./operating.ts";
@@ -31,7 +32,6 @@ import { answerUnreadable, answerUnroutable } from "./unreadable.ts";
 // An id is no secret: the system is not asked for randomness for each letter of it.
 const nextRequestId = monotonicFactory(Math.random);
 
-const BODY_LIMIT = 1_048_576;
 const HEADERS_TIMEOUT = 10_000;
 
 /** How the app is served. */
@@ -59,7 +59,7 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
       connectionsCheckingInterval: Math.min(5_000, requestTimeout),
     },
     trustProxy: trustedProxies === 0 ? false : (_, hop) => hop < trustedProxies,
-    bodyLimit: BODY_LIMIT,
+    bodyLimit: MAX_BODY_SIZE,
     forceCloseConnections: "idle",
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
@@ -71,6 +71,8 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     reply.header("x-request-id", request.id);
     // Tells a client that what is answered is on the disk: there is no buffer to wait for before a close.
     reply.header("licentric-durable", "true");
+    // Some answers have a secret in them, and all are about one account: no cache between may keep any.
+    reply.header("cache-control", "no-store");
     done();
   });
   measureRequests(app, options.metrics);
@@ -86,12 +88,17 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     else parseJson(request, String(text), done);
   });
 
+  const noteFailedSignIn = createFailedSignIns(options.metrics);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toApiError(error);
+    options.metrics.refused(known.code);
     if (known.status >= 500)
       request.log.error({ err: error, route: request.routeOptions.url }, known.message);
     if (known.code === "UNAVAILABLE") reply.header("retry-after", "1");
-    if (known.code === "UNAUTHORIZED") reply.header("www-authenticate", "Bearer");
+    if (known.code === "UNAUTHORIZED") {
+      reply.header("www-authenticate", "Bearer");
+      noteFailedSignIn(request, known);
+    }
     return reply.status(known.status).send({
       error: known.message,
       code: known.code,
@@ -152,7 +159,7 @@ function toApiError(error: FastifyError): ApiError {
     case 413:
       return new ApiError(
         "PAYLOAD_TOO_LARGE",
-        `The body is larger than ${BODY_LIMIT} bytes. Send it in smaller batches.`,
+        `The body is larger than ${MAX_BODY_SIZE} bytes. Send it in smaller batches.`,
       );
     case 415:
       return new ApiError(

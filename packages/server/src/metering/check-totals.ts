@@ -33,7 +33,7 @@ WITH computed AS (
   SELECT u.environment_id, u.period_id, u.agent_id, u.customer_id, u.meter_id,
          (u.occurred_at AT TIME ZONE coalesce(p.time_zone, e.time_zone, a.time_zone))::date AS day,
          sum(u.quantity) AS quantity, count(*) AS event_count
-  FROM usage_events u
+  FROM metered_events u
   LEFT JOIN periods p ON p.id = u.period_id
   JOIN environments e ON e.id = u.environment_id
   JOIN accounts a ON a.id = e.account_id

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { onlyRow, type Queryable } from "../store/database.ts";
 
 /** Usage on its way into the database. */
@@ -42,6 +43,11 @@ export interface RecordRow {
  * The meter's limit for one call is part of the statement, so it holds in every process as soon as it is changed. So is
  * the question whether a budget is enforced, for whoever has not locked the budgets and checked.
  *
+ * An idempotency key is taken first, in a table without partitions, and its event is recorded only by whoever got it:
+ * another process that has the same key waits for that row, and then finds it taken. Keys of events that servers of the
+ * version before recorded are in the partition of the past alone, whose own unique index stands against one that such a
+ * server records at the same moment: then the whole statement is undone, and runs again.
+ *
  * Rows are written in one order everywhere, so that two processes cannot wait for each other in a circle.
  *
  * Most events of a batch differ in little: the agent, the meter, the period and the day are looked up once for each
@@ -80,17 +86,34 @@ series AS MATERIALIZED (
     ORDER BY o.starts_at LIMIT 1
   ) open ON true
 ),
-recorded AS (
-  INSERT INTO usage_events
-    (id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, idempotency_key, occurred_at, created_at, metadata)
-  SELECT p.id, s.environment_ids[p.series], s.period_ids[p.series], s.agent_ids[p.series], s.customer_ids[p.series],
-         s.meter_ids[p.series], p.quantity, p.idempotency_key, s.times[p.series], $10, p.metadata::jsonb
+allowed AS MATERIALIZED (
+  SELECT p.id, s.environment_ids[p.series] AS environment_id, s.period_ids[p.series] AS period_id,
+         s.agent_ids[p.series] AS agent_id, s.customer_ids[p.series] AS customer_id, s.meter_ids[p.series] AS meter_id,
+         p.quantity, p.idempotency_key, p.key_hash, s.times[p.series] AS occurred_at, p.metadata
   FROM series s
-  CROSS JOIN unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[], $11::boolean[])
-    AS p (id, series, quantity, idempotency_key, metadata, by_agent)
+  CROSS JOIN unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[], $11::boolean[], $13::uuid[])
+    AS p (id, series, quantity, idempotency_key, metadata, by_agent, key_hash)
   WHERE s.agent_ids[p.series] IS NOT NULL AND s.meter_ids[p.series] IS NOT NULL AND s.period_ids[p.series] IS NOT NULL
     AND (NOT p.by_agent OR (p.quantity <= s.max_quantities[p.series] AND NOT s.unchecked[p.series]))
-  ON CONFLICT (environment_id, agent_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    AND (p.idempotency_key IS NULL OR (
+      SELECT o.id FROM usage_events o
+      WHERE o.environment_id = s.environment_ids[p.series] AND o.agent_id = s.agent_ids[p.series]
+        AND o.idempotency_key = p.idempotency_key
+    ) IS NULL)
+),
+keyed AS (
+  INSERT INTO usage_event_keys (agent_id, key_hash, event_id)
+  SELECT agent_id, key_hash, id FROM allowed WHERE key_hash IS NOT NULL
+  ON CONFLICT (agent_id, key_hash) DO NOTHING
+  RETURNING event_id
+),
+recorded AS (
+  INSERT INTO metered_events
+    (id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, idempotency_key, occurred_at, created_at, metadata)
+  SELECT id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, idempotency_key, occurred_at, $10,
+         metadata::jsonb
+  FROM allowed
+  WHERE key_hash IS NULL OR id IN (SELECT event_id FROM keyed)
   RETURNING id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, occurred_at
 ),
 counted AS (
@@ -116,6 +139,11 @@ SELECT agent_ids::text[], meter_ids::text[], period_ids::text[], days::text[], m
        CASE WHEN (SELECT count(*) FROM recorded) < cardinality($1::uuid[])
          THEN (SELECT coalesce(array_agg(id), '{}') FROM recorded)::text[] END AS recorded_ids
 FROM series`;
+
+/** Half of a key's SHA-256, in the form of a UUID: as good as the key itself, and always short. */
+export function hashOfKey(key: string): string {
+  return createHash("sha256").update(key).digest("hex").slice(0, 32);
+}
 
 interface ResultRow {
   /** By series; null where there is none. */
@@ -157,6 +185,7 @@ export async function recordEvents(
       now,
       ordered.map((event) => event.byAgent),
       budgetsChecked || !events.some(({ byAgent }) => byAgent),
+      ordered.map(({ idempotencyKey }) => (idempotencyKey === null ? null : hashOfKey(idempotencyKey))),
     ]),
   );
   const recorded = result.recorded_ids && new Set(result.recorded_ids);

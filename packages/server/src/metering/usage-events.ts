@@ -2,7 +2,7 @@ import type { ListEventsQuery, UsageEvent } from "@licentric/contract";
 import type { z } from "zod";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { type Queryable, uuidParam } from "../store/database.ts";
-import type { PendingEvent } from "./record-events.ts";
+import { hashOfKey, type PendingEvent } from "./record-events.ts";
 
 /** A recorded event, as it is answered. */
 export type StoredEvent = UsageEvent;
@@ -36,28 +36,51 @@ function toEvent(row: EventRow): StoredEvent {
   };
 }
 
-/** The events that hold these events' idempotency keys, in the same order. */
+/**
+ * The events that hold these events' idempotency keys, in the same order. What servers of the version before recorded
+ * is in the partition of the past alone.
+ */
 export async function selectByIdempotencyKey(
   db: Queryable,
   events: readonly PendingEvent[],
 ): Promise<(StoredEvent | undefined)[]> {
   const rows = await db.query<EventRow & { ord: number }>(
-    `SELECT p.ord, ${COLUMNS}
-     FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[]) AS p (ord, environment_id, agent_id, idempotency_key)
-     JOIN usage_events u USING (environment_id, agent_id, idempotency_key)
+    `WITH pending AS (
+       SELECT * FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[])
+         AS p (ord, environment_id, agent_id, idempotency_key, key_hash)
+     ),
+     found AS (
+       SELECT p.ord, p.environment_id, p.agent_id, k.event_id AS id
+       FROM pending p JOIN usage_event_keys k USING (agent_id, key_hash)
+       UNION
+       SELECT p.ord, p.environment_id, p.agent_id, o.id
+       FROM pending p JOIN usage_events o USING (environment_id, agent_id, idempotency_key)
+     )
+     SELECT f.ord, ${COLUMNS}
+     FROM found f
+     JOIN metered_events u USING (environment_id, agent_id, id)
      JOIN meters m ON m.id = u.meter_id`,
     [
       events.map((_, index) => index),
       events.map((event) => event.environmentId),
       events.map((event) => event.agentId),
       events.map((event) => event.idempotencyKey),
+      events.map(({ idempotencyKey }) => (idempotencyKey === null ? null : hashOfKey(idempotencyKey))),
     ],
   );
   const byOrder = new Map(rows.map((row) => [row.ord, toEvent(row)]));
   return events.map((_, index) => byOrder.get(index));
 }
 
-/** Lists usage events, newest first. */
+/**
+ * Of one agent, events are found by the index of its own, and the environment is looked at in the agent's row: a
+ * condition on the events' own column would have the planner read the environment's newest ones, and all of them for
+ * an agent that has not been used for long.
+ */
+const OF_AGENT = "u.agent_id = (SELECT a.id FROM agents a WHERE a.environment_id = $1 AND a.id = $3)";
+const OF_ENVIRONMENT = "u.environment_id = $1 AND $3::uuid IS NULL";
+
+/** Lists usage events, newest first: each partition's newest ones are merged until there are enough. */
 export function listUsageEvents(
   db: Queryable,
   environmentId: string,
@@ -69,9 +92,9 @@ export function listUsageEvents(
     page,
     (limit) =>
       db.query<EventRow>(
-        `SELECT ${COLUMNS} FROM usage_events u JOIN meters m ON m.id = u.meter_id
-         WHERE u.environment_id = $1 AND ($2::uuid IS NULL OR u.id < $2)
-           AND ($3::uuid IS NULL OR u.agent_id = $3) AND ($4::uuid IS NULL OR u.customer_id = $4)
+        `SELECT ${COLUMNS} FROM metered_events u JOIN meters m ON m.id = u.meter_id
+         WHERE ${query.agentId === undefined ? OF_ENVIRONMENT : OF_AGENT} AND ($2::uuid IS NULL OR u.id < $2)
+           AND ($4::uuid IS NULL OR u.customer_id = $4)
            AND ($5::text IS NULL OR m.name = $5) AND ($6::uuid IS NULL OR u.period_id = $6)
          ORDER BY u.id DESC LIMIT $7`,
         [

@@ -24,10 +24,27 @@ export interface Database extends Queryable {
    * query.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** Counts the connections to PostgreSQL; the embedded database has none. */
+  readonly connections?: () => ConnectionCounts;
   /** Runs a script of several statements, without values. */
   script(text: string): Promise<void>;
+  /**
+   * Runs one statement that is part of no transaction, such as `VACUUM` or `CREATE INDEX CONCURRENTLY`, for as long as
+   * it takes.
+   */
+  maintain(statement: string): Promise<void>;
   /** Ends every connection, and frees the embedded database's directory for another process. */
   close(): Promise<void>;
+}
+
+/** How many connections to PostgreSQL there are, and how many wait for one. */
+export interface ConnectionCounts {
+  /** The most that are kept. */
+  readonly max: number;
+  readonly open: number;
+  readonly idle: number;
+  /** Statements and transactions that wait for a free connection. */
+  readonly waiting: number;
 }
 
 /** How a transaction is run. */
@@ -72,6 +89,11 @@ export function sqlState(error: unknown): string | undefined {
 
 /** Five characters, too, but no SQLSTATE: codes of the system's such as EPIPE and EBUSY. */
 const SQLSTATE = /^(\d[0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
+
+/** The name of a statement that has one: those that run often begin with it in a comment. */
+export function statementName(text: string): string | undefined {
+  return /^\s*\/\* ([\w-]+) \*\//.exec(text)?.[1];
+}
 
 /** The row of a statement that always returns exactly one. */
 export function onlyRow<Row>(rows: readonly Row[]): Row {

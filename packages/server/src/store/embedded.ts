@@ -41,6 +41,9 @@ function database(directory: string, supervised: SupervisedPostgres, unlock: () 
       supervised.use(async (postgres) => {
         await postgres.exec(text);
       }),
+    maintain: async (statement) => {
+      await supervised.use((postgres) => postgres.query(statement));
+    },
     close: async () => {
       await supervised.close();
       await unlock();

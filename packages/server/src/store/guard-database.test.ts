@@ -19,6 +19,7 @@ function failing(error: Error, times = Number.POSITIVE_INFINITY) {
     query: answer,
     transaction: async (work) => work({ query: answer }),
     script: async () => void (await answer()),
+    maintain: async () => void (await answer()),
     close: async () => {},
   };
   return { db: guardDatabase(db), asked: () => asked };

@@ -16,14 +16,17 @@ export function guardDatabase(db: Database): Database {
     ...db,
     query: (text, values) => guarded(() => db.query(text, values)),
     transaction: (work, options) => guarded(() => db.transaction(work, options)),
-    script: async (text) => {
-      try {
-        await db.script(text);
-      } catch (error) {
-        throw asUnavailable(error);
-      }
-    },
+    script: (text) => told(() => db.script(text)),
+    maintain: (statement) => told(() => db.maintain(statement)),
   };
+}
+
+async function told(run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    throw asUnavailable(error);
+  }
 }
 
 async function guarded<Result>(run: () => Promise<Result>): Promise<Result> {

@@ -47,5 +47,15 @@ function isStalePlan(error: unknown): boolean {
 
 /** Whether nothing was done, for certain, and the same may succeed at once. */
 export function isRolledBack(error: unknown): boolean {
-  return /^(40001|40P01|55P03|57014)$/.test(sqlState(error) ?? "") || isStaleStatement(error);
+  return (
+    /^(40001|40P01|55P03|57014)$/.test(sqlState(error) ?? "") ||
+    isStaleStatement(error) ||
+    isKeyOfVersionBefore(error)
+  );
+}
+
+/** Whether a server of the version before recorded an event with the same idempotency key at the same moment. */
+function isKeyOfVersionBefore(error: unknown): boolean {
+  if (sqlState(error) !== "23505" || !(error instanceof Error) || !("constraint" in error)) return false;
+  return error.constraint === "usage_events_idempotency";
 }

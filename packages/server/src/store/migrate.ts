@@ -8,6 +8,8 @@ import { callLimitsAndEnforcedBudgets } from "./migrations/0005-call-limits-and-
 import { payers } from "./migrations/0006-payers.ts";
 import { invoiceTerms } from "./migrations/0007-invoice-terms.ts";
 import { agentsIdempotencyKeys } from "./migrations/0008-agents-idempotency-keys.ts";
+import { partitionedEvents } from "./migrations/0009-partitioned-events.ts";
+import { retentionAndArchive } from "./migrations/0010-retention-and-archive.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -19,6 +21,8 @@ export const migrations: readonly string[] = [
   payers,
   invoiceTerms,
   agentsIdempotencyKeys,
+  partitionedEvents,
+  retentionAndArchive,
 ];
 
 /**
@@ -29,7 +33,7 @@ export const migrations: readonly string[] = [
 export const USABLE_FROM = 4;
 
 // Any fixed number: it keeps several starting processes from migrating at the same time.
-const MIGRATION_LOCK = 4_716_224;
+export const MIGRATION_LOCK = 4_716_224;
 
 /**
  * Brings the database to this version's schema, in one transaction. Several processes may start at once: one

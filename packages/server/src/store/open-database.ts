@@ -1,5 +1,6 @@
 import type { Database } from "./database.ts";
 import { openEmbeddedDatabase } from "./embedded.ts";
+import { prepareEvents } from "./event-partitions.ts";
 import { guardDatabase } from "./guard-database.ts";
 import { migrate } from "./migrate.ts";
 import { openPostgres, type PostgresOptions } from "./postgres.ts";
@@ -23,6 +24,7 @@ export async function openDatabase(location: DatabaseLocation): Promise<Database
   );
   try {
     await migrate(db);
+    await prepareEvents(db);
   } catch (error) {
     await db.close();
     throw error;

@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import pg from "pg";
 import { exactInteger } from "../exact-integer.ts";
 import { within } from "../within.ts";
-import { DatabaseUnavailableError } from "./database.ts";
+import { type ConnectionCounts, DatabaseUnavailableError } from "./database.ts";
 
 /** How connections to PostgreSQL are kept. */
 export interface ConnectionOptions {
@@ -26,6 +26,7 @@ export interface Connections {
   isDiscarded(client: pg.PoolClient): boolean;
   /** Lends none again of those that there are now: they lead where one of them has failed. */
   retireAll(): void;
+  count(): ConnectionCounts;
   close(): Promise<void>;
 }
 
@@ -77,6 +78,12 @@ export function createConnections(url: string, options: ConnectionOptions): Conn
       retiredAt = performance.now();
       generation += 1;
     },
+    count: () => ({
+      max: options.maxConnections,
+      open: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
     close,
   };
 }

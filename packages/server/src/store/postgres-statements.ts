@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { InexactNumberError } from "../exact-integer.ts";
-import { type Database, type Queryable, type SqlValue, sqlState } from "./database.ts";
+import { type Database, type Queryable, type SqlValue, sqlState, statementName } from "./database.ts";
 import { isStaleStatement, isUnknownStatement } from "./machine-faults.ts";
 import { type Connections, unreachable } from "./postgres-connections.ts";
 
@@ -10,6 +10,8 @@ export interface StatementOptions {
   readonly queryTimeout: number;
   /** Whether statements that have a name are prepared by it. */
   readonly preparedStatements: boolean;
+  /** Whether a pooler is in between, whose connections keep no settings. */
+  readonly pooled: boolean;
 }
 
 /** The server's own limit comes first: what it ends is known to be undone, and its connection goes on. */
@@ -18,8 +20,8 @@ const AFTER_SERVER = 500;
 /** Runs statements and transactions. A connection that gave no answer in time is thrown away with what it was asked. */
 export function createStatements(
   connections: Connections,
-  { queryTimeout, preparedStatements }: StatementOptions,
-): Pick<Database, "query" | "transaction" | "script"> {
+  { queryTimeout, preparedStatements, pooled }: StatementOptions,
+): Pick<Database, "query" | "transaction" | "script" | "maintain"> {
   const run = createRunner(connections, preparedStatements);
   return {
     query: (text, values = []) => connections.use((client) => run(client, text, values, queryTimeout)),
@@ -43,6 +45,15 @@ export function createStatements(
     script: async (text) => {
       await connections.use((client) => run(client, text, [], 0));
     },
+    maintain: (statement) =>
+      connections.use(async (client) => {
+        // The limit is the connection's own, which is not used for anything after this.
+        if (!pooled) {
+          connections.discard(client);
+          await run(client, "SET statement_timeout = 0", [], queryTimeout);
+        }
+        await run(client, statement, [], 0);
+      }),
   };
 }
 
@@ -92,10 +103,8 @@ function createRunner(connections: Connections, preparedStatements: boolean): Ru
 /** SQLSTATEs with which the server ends the connection. */
 const ENDED = /^(08|57P)/;
 
-/**
- * Statements that begin with a comment of one word, their name, run often enough to be prepared once per connection.
- */
+/** Statements with a name run often enough to be prepared once per connection. */
 function named(text: string): { name?: string } {
-  const name = /^\s*\/\* ([\w-]+) \*\//.exec(text)?.[1];
+  const name = statementName(text);
   return name === undefined ? {} : { name };
 }

@@ -56,7 +56,8 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
   return {
     kind: "postgres",
     directory: null,
-    ...createStatements(connections, { ...limits, preparedStatements }),
+    connections: () => connections.count(),
+    ...createStatements(connections, { ...limits, preparedStatements, pooled }),
     close: () => connections.close(),
   };
 }

@@ -120,8 +120,12 @@ export function createDelivery({
   };
 
   const send = async (delivery: Due): Promise<Failure | null> => {
-    if (delivery.secret_key_id !== signer.keyId) {
-      return { reason: "the server's secret key has changed: create the webhook again", gone: false };
+    if (!signer.signsFor(delivery.secret_key_id)) {
+      return {
+        reason:
+          "the server's secret key has changed: set LICENTRIC_PREVIOUS_SECRET_KEY, or rotate the webhook's secret",
+        gone: false,
+      };
     }
     try {
       if (!allowPrivate) requirePublicLiteral(new URL(delivery.url));

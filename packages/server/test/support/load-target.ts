@@ -48,7 +48,7 @@ export async function expectAcknowledgedRecordedAndBilled(
   const api = await startTestApi(existing(location));
   try {
     const stored = await api.db.query<{ id: string; quantity: number; period_id: string }>(
-      "SELECT id, quantity, period_id FROM usage_events WHERE environment_id = $1 ORDER BY id",
+      "SELECT id, quantity, period_id FROM metered_events WHERE environment_id = $1 ORDER BY id",
       [target.environmentId],
     );
     const acknowledged = [...load.events.values()].toSorted((left, right) => (left.id < right.id ? -1 : 1));

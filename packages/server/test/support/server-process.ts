@@ -34,18 +34,7 @@ export async function startServerProcess(
     env,
   }: { stripeUrl?: string; limits?: TestLimits; env?: Record<string, string> } = {},
 ): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [inject("serverProgram")], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      ...("databaseUrl" in location
-        ? { TEST_DATABASE_URL: location.databaseUrl }
-        : { TEST_DATA_DIRECTORY: location.dataDirectory }),
-      ...(stripeUrl !== undefined && { TEST_STRIPE_URL: stripeUrl }),
-      TEST_LIMITS: JSON.stringify(limits),
-      ...env,
-    },
-  });
+  const child = spawnProgram(location, { stripeUrl, limits, env });
   let errors = "";
   child.stderr.on("data", (chunk) => {
     errors += chunk;
@@ -64,6 +53,34 @@ export async function startServerProcess(
     stop: () => end(child, "SIGTERM", exited),
     switchLog: () => child.kill("SIGUSR2"),
   };
+}
+
+/** Starts the API in a process of its own, to be killed wherever it is by then. */
+export function spawnServer(location: DatabaseLocation): Pick<ServerProcess, "kill"> {
+  const child = spawnProgram(location, { limits: {} });
+  const exited = once(child, "exit");
+  return { kill: () => end(child, "SIGKILL", exited) };
+}
+
+interface ProgramOptions {
+  readonly stripeUrl?: string | undefined;
+  readonly limits: TestLimits;
+  readonly env?: Record<string, string> | undefined;
+}
+
+function spawnProgram(location: DatabaseLocation, { stripeUrl, limits, env }: ProgramOptions) {
+  return spawn(process.execPath, [inject("serverProgram")], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      ...("databaseUrl" in location
+        ? { TEST_DATABASE_URL: location.databaseUrl }
+        : { TEST_DATA_DIRECTORY: location.dataDirectory }),
+      ...(stripeUrl !== undefined && { TEST_STRIPE_URL: stripeUrl }),
+      TEST_LIMITS: JSON.stringify(limits),
+      ...env,
+    },
+  });
 }
 
 async function end(
