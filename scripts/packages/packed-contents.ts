@@ -12,16 +12,20 @@ const SAME: Readonly<Record<string, unknown>> = {
 /** Files of every package that are no code. */
 const BESIDE_CODE = /^(README\.md|LICENSE|package\.json)$/;
 
-/** Files that code reads by their names: the command line's starter, and the server's empty database. */
-const READ_BY_NAME: Readonly<Record<string, readonly string[]>> = {
+/** What code does not import: the command line's starter, the server's empty database, licences of what is built in. */
+const BESIDE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   licentric: [
     "template/README.md",
     "template/gitignore",
     "template/package.json",
+    "template/src/call.ts",
+    "template/src/client.ts",
+    "template/src/main.ts",
     "template/src/server.ts",
+    "template/test/server.test.ts",
     "template/tsconfig.json",
   ],
-  "@licentric/server": ["dist/empty-database.br"],
+  "@licentric/server": ["dist/empty-database.br", "dist/THIRD-PARTY-LICENSES.txt"],
 };
 
 /** What is wrong with a package as it would be published; `directory` is its unpacked tarball. */
@@ -34,7 +38,7 @@ export function problemsOf(directory: string): string[] {
 
   const { main, types, exports, bin } = manifest;
   const needed = reachable(read, pathsIn([main, types, exports, bin]), new Set(files));
-  for (const path of READ_BY_NAME[String(manifest["name"])] ?? []) needed.add(path);
+  for (const path of BESIDE_IMPORTS[String(manifest["name"])] ?? []) needed.add(path);
   for (const path of ["README.md", "LICENSE", ...needed]) {
     if (!files.includes(path)) problems.push(`lacks ${path}`);
   }

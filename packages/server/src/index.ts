@@ -10,6 +10,7 @@ export type { StripeOptions } from "./billing/stripe.ts";
 export { type Config, ConfigError, readConfig } from "./config.ts";
 export { type ErasedCustomer, eraseCustomer } from "./customers/erase-customer.ts";
 export type { RateLimits } from "./http/rate-limits.ts";
+export type { AnsweredCall } from "./http/report-calls.ts";
 export { checkTotals, type TotalsDifference } from "./metering/check-totals.ts";
 export type { Retention } from "./retention.ts";
 export {

@@ -12,6 +12,7 @@ import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createRateLimiter, type RateLimits } from "./http/rate-limits.ts";
+import type { AnsweredCall } from "./http/report-calls.ts";
 import { createLog } from "./log.ts";
 import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
@@ -77,6 +78,11 @@ export interface ServerOptions {
   readonly answerTimeout?: number;
   /** Milliseconds that {@link RunningServer.close} takes at most: then it cuts what is under way. 15000 by default. */
   readonly shutdownTimeout?: number;
+  /**
+   * Is called with each agent's call as it is answered, to be shown while somebody develops. It slows a busy server
+   * down: in production, `/metrics` counts them.
+   */
+  readonly onCall?: (call: AnsweredCall) => void;
   /** Milliseconds between two looks at what is to be done in the background. 1000 by default. */
   readonly backgroundInterval?: number;
 }
@@ -154,6 +160,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     trustedProxies: options.trustedProxies ?? 0,
     metricsToken: options.metricsToken ?? null,
     requestTimeout: options.requestTimeout ?? REQUEST_TIMEOUT,
+    onCall: options.onCall,
   });
   const delivery =
     signer === null
