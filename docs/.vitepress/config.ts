@@ -27,7 +27,9 @@ export default defineConfig({
   head: [["link", { rel: "icon", type: "image/svg+xml", href: "/favicon.svg" }]],
   // What a search engine shows under a page's title.
   transformPageData({ relativePath, description }) {
-    const page = [...sections, reference].flatMap(({ pages }) => pages).find(({ path }) => path === relativePath);
+    const page = [...sections, reference]
+      .flatMap(({ pages }) => pages)
+      .find(({ path }) => path === relativePath);
     if (page !== undefined && description === "") return { description: `${page.title}: ${page.about}.` };
   },
   themeConfig: {
