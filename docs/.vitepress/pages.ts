@@ -37,6 +37,11 @@ export const sections: readonly Section[] = [
       { path: "guides/refusals.md", title: "Errors and refusals", about: "what callers see, and what to do" },
       { path: "guides/production.md", title: "Going to production", about: "run the API on PostgreSQL" },
       {
+        path: "guides/scale.md",
+        title: "Years of events",
+        about: "partitions, what is kept for how long, archives",
+      },
+      {
         path: "guides/testing.md",
         title: "Testing your server",
         about: "without a network, or against the API",
