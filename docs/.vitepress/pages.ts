@@ -42,6 +42,11 @@ export const sections: readonly Section[] = [
         about: "deploy, watch, recover, rotate, export and erase",
       },
       {
+        path: "guides/scale.md",
+        title: "Years of events",
+        about: "partitions, what is kept for how long, archives",
+      },
+      {
         path: "guides/testing.md",
         title: "Testing your server",
         about: "without a network, or against the API",

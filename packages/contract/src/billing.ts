@@ -297,6 +297,10 @@ export const CheckPeriodQuery = z.strictObject({ cursor: Id.optional() });
 export const PeriodCheck = z.object({
   periodId: Id,
   invoices: z.int().min(0).meta({ description: "How many invoices were checked." }),
+  archivedEvents: z.int().min(0).meta({
+    description:
+      "How many of the period's events are archived: of these the sums alone were compared, which were kept when they were exported and removed.",
+  }),
   differences: z.array(PeriodDifference).meta({ description: "Empty where all is well." }),
   nextCursor: Id.nullable().meta({ description: "Where to go on; null: every payer was checked." }),
 });

@@ -5,6 +5,8 @@ import { type DestinationStream, pino } from "pino";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
+import { type AutoArchive, archiveByAge } from "./archive/archive-by-age.ts";
+import type { ArchivedMonth, ArchiveError } from "./archive/archive-month.ts";
 import { type Background, oncePer, runInBackground } from "./background.ts";
 import { closeEndedPeriods } from "./billing/periods.ts";
 import { sendPendingCreditNotes } from "./billing/send-credit-note.ts";
@@ -18,7 +20,7 @@ import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
 import { createIds } from "./new-ids.ts";
-import { type Retention, removeByAge } from "./retention.ts";
+import { KEYS_KEPT, type Retention, removeByAge } from "./retention.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
 import { indexPastByAgent, makePartitions } from "./store/event-partitions.ts";
@@ -63,6 +65,11 @@ export interface ServerOptions {
   readonly autoClose?: { readonly after: number; readonly maxClockSkew?: number };
   /** For how many days idempotency keys, ended credentials, reservations and the audit log are kept. */
   readonly retention?: Retention;
+  /**
+   * Exports the events of each month that is old enough, closed and invoiced, and removes them from the database. They
+   * stay for ever by default.
+   */
+  readonly archive?: AutoArchive;
   /** How many requests are answered in a minute. */
   readonly rateLimits?: RateLimits;
   /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
@@ -194,6 +201,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
       if (db.kind === "embedded") await db.maintain("ANALYZE");
     });
+    const { archive, retention } = options;
+    if (archive !== undefined) {
+      const keysKept = retention?.idempotencyKeys ?? KEYS_KEPT;
+      const told = {
+        archived: (month: ArchivedMonth) => log.info(month, "archived the events of a month"),
+        left: (error: ArchiveError) => log.warn(error.message),
+      };
+      every(ARCHIVE_INTERVAL, "archiving events", () =>
+        archiveByAge(db, { ...archive, keysKept }, { now: now(), newId }, told),
+      );
+    }
     if (stripeConnection !== null) {
       every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
         sendPendingCreditNotes(services, stripeConnection, (error) =>
@@ -266,6 +284,7 @@ const LOOKS_PER_CREDIT_NOTE = 60;
 /** A large database of the version before is indexed while the server is at work. */
 const LOOKS_PER_INDEX = 30;
 const MAINTENANCE_INTERVAL = 3_600_000;
+const ARCHIVE_INTERVAL = 6 * MAINTENANCE_INTERVAL;
 
 function startError(error: unknown, host: string, port: number): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
