@@ -186,6 +186,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
   const planParts = {
     handlerCharges,
     timeout,
+    receipts: core.receipts,
     refusals: options.refusals ?? "result",
     hideUncallable: options.hideUncallable ?? false,
     scopeStepUp: options.scopeStepUp ?? false,

@@ -1,5 +1,6 @@
 export type { Caller } from "./billing/caller.ts";
 export type { JournalOptions } from "./billing/journal-sink.ts";
+export type { Receipt } from "./billing/receipt.ts";
 export { type ChargeableCall, createPaywall, type Paywall, type RunningCall } from "./create-paywall.ts";
 export { bearerToken, type TokenRequest, type TokenSource } from "./credential/token.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";

@@ -24,6 +24,8 @@ export interface PaywallCore {
   readonly inFlight: InFlight;
   readonly emitter: Emitter;
   readonly links: Links;
+  /** True if results are sent with a receipt. */
+  readonly receipts: boolean;
   /** Finds the token that a call came with. */
   readonly findToken: FindCallToken;
   /** Says who a token belongs to where no call is billed. */
@@ -108,6 +110,7 @@ export function buildCore(
     inFlight,
     emitter,
     links,
+    receipts: options.receipts ?? false,
     findToken: createFindCallToken({ tokenSource, environment: process.env, timeout, emitter, links }),
     identify: createIdentify({ gateway, emitter, callers, links, timeout, allowOffline }),
     flush: async () => journal?.flush(),

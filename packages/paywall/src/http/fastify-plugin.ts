@@ -1,10 +1,10 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type Charged, chargeResultOf } from "../call/charge.ts";
+import type { Charged } from "../call/charge.ts";
 import type { FinishedRun } from "../call/outcome.ts";
 import { type Paywall, partsOf } from "../create-paywall.ts";
-import type { Refusal } from "../refusal/refusal.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
+import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
 import { fieldsOf, followResponse } from "./node-response.ts";
@@ -108,10 +108,8 @@ export async function paywallPlugin(
     const given = await Promise.race([begun, charged]);
     hasBegun = given === undefined;
     if (given === undefined) return;
-    const chargeResult = chargeResultOf(given);
-    if ("refusal" in chargeResult) return send(reply, refusalResponse(chargeResult.refusal));
-    if (chargeResult.result instanceof WholeResponse) return send(reply, chargeResult.result);
-    throw new TypeError("paywallPlugin: a repetition was given what is no response");
+    const sent = clientResponseOf(core, given, "paywallPlugin");
+    return sent.status === "replaced" ? send(reply, sent.response) : undefined;
   });
 
   app.addHook("onSend", async (request, reply, payload) => {
@@ -127,10 +125,10 @@ export async function paywallPlugin(
     const stream = streamOf(sent);
     if (stream !== undefined) return settlesAfter(stream, open, reply);
     const charged = await open.settle(finishedRunOf(reply, sent));
-    if (charged.status === "ran" && charged.settlement.status === "cancelled") return sent;
-    const chargeResult = chargeResultOf(charged);
-    if (!("refusal" in chargeResult)) return sent;
-    return withhold(reply, open.before, chargeResult.refusal);
+    const own = clientResponseOf(core, charged, "paywallPlugin");
+    if (own.status === "replaced") return withhold(reply, open.before, own.response);
+    if (own.status === "own") reply.headers(Object.fromEntries(own.headers));
+    return sent;
   });
 
   // What is answered past Fastify (`reply.hijack`, `reply.raw`) is settled when it has been sent.
@@ -156,8 +154,7 @@ function send(reply: FastifyReply, { status, statusText, headers, body }: WholeR
 }
 
 /** Puts a refusal in place of a reply; returns its body. */
-function withhold(reply: FastifyReply, before: Fields, refusal: Refusal): Buffer {
-  const { status, headers, body } = refusalResponse(refusal);
+function withhold(reply: FastifyReply, before: Fields, { status, headers, body }: WholeResponse): Buffer {
   // The handler's headers may be what has to be paid for; those that it found are the server's own.
   for (const name of Object.keys(reply.getHeaders())) {
     reply.removeHeader(name);

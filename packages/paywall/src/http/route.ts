@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { type Charged, chargeResultOf, completionOf, type RunningCall } from "../call/charge.ts";
+import { type Charged, completionOf, type RunningCall } from "../call/charge.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
 import { property } from "../util/record.ts";
+import { withResolvers } from "../util/with-resolvers.ts";
+import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, KEYED_BODY_SIZE, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
 import { passOn, type ReadBody, readAtOnce } from "./read-body.ts";
@@ -38,7 +40,7 @@ export function createRoute(
       const sent = toHttpRequest(request, pathname + search, client.signal);
       const call = await toHttpCall(core, target, sent);
       if ("code" in call) return toResponse(refusalResponse(call));
-      const routeResponse = createRouteResponse(request);
+      const routeResponse = createRouteResponse(core, request);
       const charged = core.charge(call, target, async (running) => {
         starts(request, running);
         const completion = await completionOf(() => handler(request, running, ...rest));
@@ -68,13 +70,10 @@ const UNSETTLED = "a call could not be settled after its response had begun";
 const GONE = () => new Response(null, { status: 499 });
 
 /** Takes a handler's response, and gives the client one. */
-function createRouteResponse({ method, signal }: Request) {
+function createRouteResponse(core: PaywallCore, { method, signal }: Request) {
   let own: Response | undefined;
   let isStreamed = false;
-  let stream: (response: Response) => void = () => undefined;
-  const streamed = new Promise<Response>((resolve) => {
-    stream = resolve;
-  });
+  const { promise: streamed, resolve: stream } = withResolvers<Response>();
 
   async function take(response: unknown, charged: () => Promise<Charged>) {
     if (!isResponse(response))
@@ -133,18 +132,24 @@ function createRouteResponse({ method, signal }: Request) {
     isStreamed: () => isStreamed,
     /** The response of a call that was charged for; undefined where it was cancelled. */
     of(charged: Charged): Response | undefined {
-      if (charged.status === "ran" && charged.settlement.status === "cancelled") return undefined;
-      const chargeResult = chargeResultOf(charged);
-      if ("refusal" in chargeResult) return toResponse(refusalResponse(chargeResult.refusal));
-      if (charged.status === "ran" && own !== undefined) return own;
-      if (chargeResult.result instanceof WholeResponse) return toResponse(chargeResult.result);
-      throw new TypeError("paywall.route: a repetition was given what is no response");
+      const sent = clientResponseOf(core, charged, "paywall.route");
+      if (sent.status === "replaced") return toResponse(sent.response);
+      return sent.status === "own" && own !== undefined ? withHeaders(own, sent.headers) : undefined;
     },
   };
 }
 
 const threw = (error: unknown) =>
   ({ completion: { status: "threw", error }, outcome: { status: "failed" } }) as const;
+
+/** Adds headers to a response whose own may be immutable. */
+function withHeaders(response: Response, headers: WholeResponse["headers"]): Response {
+  // A switch of protocols, and what is no response at all, cannot be made anew.
+  if (headers.length === 0 || response.status < 200) return response;
+  const made = new Response(response.body, response);
+  for (const [name, value] of headers) made.headers.set(name, value);
+  return made;
+}
 
 /** Nobody reads the body of a response to `HEAD`. */
 function withoutBody({ body }: Response): null {
