@@ -188,6 +188,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
   const planParts = {
     handlerCharges,
     timeout,
+    receipts: core.receipts,
     refusals: refusals === "error" ? ("error" as const) : ("result" as const),
     hideUncallable: options.hideUncallable ?? false,
     scopeStepUp: options.scopeStepUp ?? false,

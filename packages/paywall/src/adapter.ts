@@ -3,6 +3,7 @@
 export type { BudgetState } from "@licentric/sdk";
 export { agentNameOf, type Caller } from "./billing/caller.ts";
 export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
+export type { Receipt } from "./billing/receipt.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
 export type { Call } from "./call/call.ts";
 export {
@@ -11,6 +12,7 @@ export {
   chargeResultOf,
   completionOf,
   type RunningCall,
+  receiptOf,
 } from "./call/charge.ts";
 export type { ChargedTarget, ChargeResult } from "./call/charged-target.ts";
 export type { FinishedRun, Outcome, Settlement } from "./call/outcome.ts";

@@ -1,4 +1,5 @@
 export type { Caller } from "./billing/caller.ts";
+export type { Receipt } from "./billing/receipt.ts";
 export { type ChargeableCall, createPaywall, type Paywall, type RunningCall } from "./create-paywall.ts";
 export { bearerToken, type TokenRequest, type TokenSource } from "./credential/token.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";

@@ -25,6 +25,8 @@ export interface PaywallCore {
   readonly inFlight: InFlight;
   readonly emitter: Emitter;
   readonly links: Links;
+  /** True if results are sent with a receipt. */
+  readonly receipts: boolean;
   /** Finds the token that a call came with. */
   readonly findToken: FindCallToken;
   /** Says who a token belongs to where no call is billed. */
@@ -117,6 +119,7 @@ export function buildCore(
     inFlight,
     emitter,
     links,
+    receipts: options.receipts ?? false,
     findToken: createFindCallToken({
       tokenSource,
       environment: globalThis.process?.env ?? {},
