@@ -42,6 +42,11 @@ export const sections: readonly Section[] = [
         about: "deploy, watch, recover, rotate, export and erase",
       },
       {
+        path: "guides/scale.md",
+        title: "Years of events",
+        about: "partitions, what is kept for how long, archives",
+      },
+      {
         path: "guides/testing.md",
         title: "Testing your server",
         about: "without a network, or against the API",
@@ -63,7 +68,11 @@ export const sections: readonly Section[] = [
       { path: "frameworks/mcp-handler.md", title: "mcp-handler", about: "a route of Next.js and its like" },
       { path: "frameworks/mcp-nest.md", title: "NestJS", about: "a server of mcp-nest" },
       { path: "frameworks/mastra.md", title: "Mastra", about: "an MCPServer of Mastra" },
-      { path: "frameworks/cloudflare.md", title: "Cloudflare Workers", about: "createMcpHandler and McpAgent" },
+      {
+        path: "frameworks/cloudflare.md",
+        title: "Cloudflare Workers",
+        about: "createMcpHandler and McpAgent",
+      },
       { path: "frameworks/tmcp.md", title: "tmcp", about: "a server of tmcp" },
       { path: "frameworks/mcp-framework.md", title: "mcp-framework", about: "a server of mcp-framework" },
       { path: "frameworks/xmcp.md", title: "xmcp", about: "tools of xmcp" },

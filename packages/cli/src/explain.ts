@@ -33,6 +33,7 @@ export function explain(error: unknown): Explanation {
  * only asks the API must not wait for a database to load.
  */
 const SERVER_ERRORS: Readonly<Record<string, ExitCode>> = {
+  ArchiveError: EXIT.error,
   ConfigError: EXIT.usage,
   DatabaseSetupError: EXIT.error,
   DatabaseUnavailableError: EXIT.unreachable,

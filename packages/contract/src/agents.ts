@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
+import { DEFAULT_TOKEN_LIFETIME, MAX_SCOPES, MAX_TOKEN_LIFETIME, MAX_TOKEN_OVERLAP } from "./limits.ts";
 import { DisplayName, Id, Metadata, Scope, Timestamp } from "./primitives.ts";
 
 /** `active` agents may be authorized and verified; a `suspended` agent's tokens are refused until it is active again. */
@@ -40,22 +41,18 @@ export const ListAgentsQuery = PageQuery.extend({
   customerId: Id.optional(),
 });
 
-/** Seconds that an agent's token lives where `authorize` names no lifetime. */
-export const DEFAULT_TOKEN_LIFETIME = 3_600;
-
-/** Longest lifetime of an agent's token in seconds: 90 days. */
-export const MAX_TOKEN_LIFETIME = 90 * 86_400;
-
 /** What `mcp.authorize` takes. */
 export const AuthorizeAgent = z.strictObject({
   agentId: Id,
-  scopes: z.array(Scope).min(1, 'name at least one scope, for example "mcp:invoke"').max(50),
+  scopes: z.array(Scope).min(1, 'name at least one scope, for example "mcp:invoke"').max(MAX_SCOPES),
   expiresIn: z
     .int()
     .min(1)
     .max(MAX_TOKEN_LIFETIME)
     .optional()
-    .meta({ description: `Seconds until the token expires, 1 to ${MAX_TOKEN_LIFETIME}; 3600 by default.` }),
+    .meta({
+      description: `Seconds until the token expires, 1 to ${MAX_TOKEN_LIFETIME}; ${DEFAULT_TOKEN_LIFETIME} by default.`,
+    }),
   name: DisplayName.optional(),
 });
 
@@ -94,7 +91,7 @@ export const RotateCredential = z.strictObject({
   overlap: z
     .int()
     .min(0)
-    .max(7 * 86_400)
+    .max(MAX_TOKEN_OVERLAP)
     .optional()
     .meta({ description: "Seconds for which the old token still works, 0 to 604800; 0 by default." }),
 });

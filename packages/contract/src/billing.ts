@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
+import { MAX_MEMO_LENGTH } from "./limits.ts";
 import {
   Currency,
   Decimal,
@@ -170,7 +171,7 @@ const terms = {
   automaticTax: z.boolean().optional().meta({
     description: "Whether Stripe Tax adds tax. The payer needs an address with a country. False by default.",
   }),
-  memo: storable(z.string().trim().min(1).max(500)).optional().meta({
+  memo: storable(z.string().trim().min(1).max(MAX_MEMO_LENGTH)).optional().meta({
     description: "Stands on Stripe's invoice.",
   }),
 };
@@ -296,6 +297,10 @@ export const CheckPeriodQuery = z.strictObject({ cursor: Id.optional() });
 export const PeriodCheck = z.object({
   periodId: Id,
   invoices: z.int().min(0).meta({ description: "How many invoices were checked." }),
+  archivedEvents: z.int().min(0).meta({
+    description:
+      "How many of the period's events are archived: of these the sums alone were compared, which were kept when they were exported and removed.",
+  }),
   differences: z.array(PeriodDifference).meta({ description: "Empty where all is well." }),
   nextCursor: Id.nullable().meta({ description: "Where to go on; null: every payer was checked." }),
 });
@@ -336,6 +341,6 @@ export type CreditNote = z.infer<typeof CreditNote>;
 export const CreateCreditNote = z.strictObject({
   amount: Decimal,
   reason: z.enum(["duplicate", "fraudulent", "order_change", "product_unsatisfactory"]).optional(),
-  memo: storable(z.string().trim().min(1).max(500)).optional(),
+  memo: storable(z.string().trim().min(1).max(MAX_MEMO_LENGTH)).optional(),
   settlement: CreditSettlement.optional(),
 });

@@ -1,8 +1,9 @@
 import * as z from "zod";
 import { BudgetState } from "./budgets.ts";
+import { MAX_RESERVATION_LIFETIME, MAX_SCOPES } from "./limits.ts";
 import { Id, MeterName, Quantity, QuantityTotal, Scope, Timestamp } from "./primitives.ts";
 
-const requiredScopes = z.array(Scope).max(50).optional().meta({
+const requiredScopes = z.array(Scope).max(MAX_SCOPES).optional().meta({
   description: "Scopes that the credential must have; a missing one answers 403 and records nothing.",
 });
 
@@ -55,9 +56,6 @@ export const Verification = z.object({
 /** What `mcp.verify` answers. */
 export type Verification = z.infer<typeof Verification>;
 
-/** Seconds for which a reservation is held where `reserve` names no time. */
-export const DEFAULT_RESERVATION_LIFETIME = 300;
-
 /** What `mcp.reserve` takes: the most that the call may cost. */
 export const ReserveRequest = z.strictObject({
   meterName: MeterName,
@@ -67,7 +65,7 @@ export const ReserveRequest = z.strictObject({
   expiresIn: z
     .int()
     .min(1)
-    .max(86_400)
+    .max(MAX_RESERVATION_LIFETIME)
     .optional()
     .meta({ description: "Seconds after which an abandoned hold lapses, 1 to 86400; 300 by default." }),
 });

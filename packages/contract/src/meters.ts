@@ -1,13 +1,11 @@
 import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
+import { DEFAULT_MAX_QUANTITY_PER_CALL, MAX_QUANTITY } from "./limits.ts";
 import { Price } from "./prices.ts";
-import { DisplayName, Id, MAX_QUANTITY, Metadata, MeterName, Timestamp } from "./primitives.ts";
+import { DisplayName, Id, Metadata, MeterName, Timestamp } from "./primitives.ts";
 
 /** The meter that every account has from the start. */
 export const DEFAULT_METER_NAME = "api_calls";
-
-/** The most that one call of an agent may use of a meter where its owner sets no other limit. */
-export const DEFAULT_MAX_QUANTITY_PER_CALL = 1_000_000;
 
 const maxQuantityPerCall = z
   .int()

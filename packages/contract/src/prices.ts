@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MAX_PRICE_TIERS } from "./limits.ts";
 import { Decimal, Id, QuantityTotal, Timestamp } from "./primitives.ts";
 
 /** One step of a tiered price: units up to and including `upTo`, null for all the rest. */
@@ -11,7 +12,7 @@ const Tier = z.strictObject({
 const tiers = z
   .array(Tier)
   .min(1)
-  .max(20)
+  .max(MAX_PRICE_TIERS)
   .refine(
     (steps) =>
       steps.every((step, index) => {

@@ -1,10 +1,12 @@
 import * as z from "zod";
-
-/** Largest quantity that one usage event may carry. */
-export const MAX_QUANTITY = 1_000_000_000;
-
-/** Most usage events that one batch request may carry. */
-export const MAX_BATCH_SIZE = 1_000;
+import {
+  MAX_ID_LENGTH,
+  MAX_METADATA_ENTRIES,
+  MAX_METADATA_KEY_LENGTH,
+  MAX_METADATA_VALUE_LENGTH,
+  MAX_NAME_LENGTH,
+  MAX_QUANTITY,
+} from "./limits.ts";
 
 /** Refuses what no database stores as text: NUL and halves of surrogate pairs. */
 export function storable<Text extends z.ZodType<string>>(text: Text): Text {
@@ -15,7 +17,7 @@ export function storable<Text extends z.ZodType<string>>(text: Text): Text {
  * An opaque resource id. Our server makes UUIDs; the hosted service's guides also show `acc_…` and `agt_…`,
  * so nothing may be read from the text of an id.
  */
-export const Id = storable(z.string().min(1).max(200)).meta({ description: "Opaque resource id." });
+export const Id = storable(z.string().min(1).max(MAX_ID_LENGTH)).meta({ description: "Opaque resource id." });
 
 /** A moment as ISO 8601 in UTC with milliseconds, for example `2026-11-23T19:12:42.000Z`. */
 export const Timestamp = z.iso
@@ -116,11 +118,17 @@ export const Currency = z
 
 /** Up to 50 texts of the owner's own, kept with a resource and returned unchanged. */
 export const Metadata = z
-  .record(storable(z.string().min(1).max(40)), storable(z.string().max(500)))
-  .refine((entries) => Object.keys(entries).length <= 50, "metadata holds at most 50 entries");
+  .record(
+    storable(z.string().min(1).max(MAX_METADATA_KEY_LENGTH)),
+    storable(z.string().max(MAX_METADATA_VALUE_LENGTH)),
+  )
+  .refine(
+    (entries) => Object.keys(entries).length <= MAX_METADATA_ENTRIES,
+    `metadata holds at most ${MAX_METADATA_ENTRIES} entries`,
+  );
 
 /** A person's or an owner's name for a resource. */
-export const DisplayName = storable(z.string().trim().min(1).max(200));
+export const DisplayName = storable(z.string().trim().min(1).max(MAX_NAME_LENGTH));
 
 /** Names one request, so that its repetition does nothing twice: 1 to 255 printable ASCII characters. */
 export const IdempotencyKey = z

@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
 import { ValidationIssue } from "./errors.ts";
+import { MAX_BATCH_SIZE } from "./limits.ts";
 import {
   Id,
   IdempotencyKey,
   INEXACT_QUANTITY,
   isToldExactly,
-  MAX_BATCH_SIZE,
   Metadata,
   MeterName,
   Quantity,
@@ -30,9 +30,6 @@ export const UsageEvent = z.object({
 
 /** Usage that was recorded. */
 export type UsageEvent = z.infer<typeof UsageEvent>;
-
-/** Seconds that a sender's clock may be ahead: a `timestamp` further in the future is rejected. */
-export const MAX_CLOCK_SKEW = 300;
 
 /** Usage to record. `quantity` is 1 and `timestamp` is now by default. */
 export const NewUsageEvent = z.strictObject({

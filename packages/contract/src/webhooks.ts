@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MAX_URL_LENGTH } from "./limits.ts";
 import { Id, Metadata, storable, Timestamp } from "./primitives.ts";
 
 /** What a webhook can tell. */
@@ -35,7 +36,7 @@ export const Webhook = z.object({
 /** Where events are sent. */
 export type Webhook = z.infer<typeof Webhook>;
 
-const url = storable(z.url({ protocol: /^https?$/ }).max(2_000));
+const url = storable(z.url({ protocol: /^https?$/ }).max(MAX_URL_LENGTH));
 
 /** What `webhooks.create` takes. All events by default. */
 export const CreateWebhook = z.strictObject({

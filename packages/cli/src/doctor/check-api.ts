@@ -42,7 +42,7 @@ export async function checkApi(env: NodeJS.ProcessEnv): Promise<Check[]> {
 }
 
 const FIRST_STEPS =
-  "`licentric dev` prints LICENTRIC_API_KEY and LICENTRIC_BASE_URL for your environment at its first start.";
+  "`licentric dev` writes LICENTRIC_API_KEY and LICENTRIC_BASE_URL to .licentric/env, which commands in that folder read.";
 
 const NO_KEY: Check = {
   name: "key",

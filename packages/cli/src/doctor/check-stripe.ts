@@ -1,4 +1,5 @@
 import type { Config } from "@licentric/server";
+import { askStripe } from "./ask-stripe.ts";
 import type { Check } from "./check.ts";
 import { askReadiness } from "./readiness.ts";
 
@@ -14,14 +15,7 @@ export async function checkStripe(
   const mode = /_live_/.test(stripe.apiKey) ? "live" : "test";
   let status: number;
   try {
-    const response = await fetch(
-      new URL("/v1/invoices?limit=1", stripe.baseUrl ?? "https://api.stripe.com"),
-      {
-        headers: { authorization: `Bearer ${stripe.apiKey}` },
-        redirect: "error",
-        signal: AbortSignal.timeout(10_000),
-      },
-    );
+    const response = await askStripe(stripe, "/v1/invoices?limit=1");
     await response.body?.cancel();
     ({ status } = response);
   } catch (error) {

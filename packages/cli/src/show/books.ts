@@ -48,9 +48,13 @@ export function pendingTable(pending: readonly UninvoicedUsage[]): string {
 }
 
 /** Whether a period's books are true, for people. */
-export function checkView({ differences, invoices }: PeriodChecked): string {
+export function checkView({ differences, invoices, archivedEvents }: PeriodChecked): string {
   if (differences.length === 0) {
-    return `Events, totals, lines and what was sent say the same, in ${invoices} ${invoices === 1 ? "invoice" : "invoices"}.\n`;
+    const archived =
+      archivedEvents === 0
+        ? ""
+        : `${archivedEvents.toLocaleString("en-US")} of the events are archived: of these the sums are compared that were kept.\n`;
+    return `Events, totals, lines and what was sent say the same, in ${invoices} ${invoices === 1 ? "invoice" : "invoices"}.\n${archived}`;
   }
   return table(
     ["WHERE", "PAYER", "INVOICE", "METER", "WHAT", "MUST BE", "IS"],

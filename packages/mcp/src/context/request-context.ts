@@ -129,7 +129,7 @@ function signalOf(holder: unknown): AbortSignal | undefined {
 }
 
 /**
- * Returns whether an official SDK made a context, which always says where it would tell of HTTP (`slot`), and it is known to
+ * Returns whether an official SDK made a context, which always says where it would tell of HTTP (`key`), and it is known to
  * be nobody else's. A framework's own context may just leave out what it does not know.
  */
 function isLocal(context: unknown, key: string, signal: AbortSignal | undefined): boolean {

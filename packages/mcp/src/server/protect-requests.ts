@@ -1,5 +1,5 @@
 import type { Policy, Refusal } from "@licentric/paywall/adapter";
-import { isRecord, property, stringProperty, withTimeLimit } from "@licentric/paywall/adapter";
+import { isRecord, property, receiptOf, stringProperty, withTimeLimit } from "@licentric/paywall/adapter";
 import { rememberTransport } from "../context/local-calls.ts";
 import { signalIn } from "../context/request-context.ts";
 import {
@@ -10,7 +10,7 @@ import {
   type ServedTarget,
 } from "../handler/request-scope.ts";
 import { invalidParams } from "../protocol/invalid-params.ts";
-import { outcomeOf } from "../protocol/outcome.ts";
+import { outcomeOf, withReceipt } from "../protocol/outcome.ts";
 import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
 import { deliver } from "./deliver.ts";
 import { annotateTools } from "./list-tools.ts";
@@ -42,7 +42,8 @@ export function guardRequests(
 ): void {
   const serving: Serving = { server, builtIn, plan, listTools: undefined };
   const wrap = (method: unknown, handler: unknown, isOwn: boolean): unknown => {
-    if (typeof handler !== "function") throw notGuardable(`its handler of ${String(method)} is no function`);
+    if (typeof handler !== "function")
+      throw notGuardable(`its handler of ${String(method)} is not a function`);
     const run: RequestHandler = (request, context) => Reflect.apply(handler, server, [request, context]);
     if (method === "tools/list") serving.listTools = run;
     return guardRequest(method, run, serving, isOwn) ?? handler;
@@ -190,7 +191,7 @@ function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: Req
     );
     if (settlement?.status === "refused") return refusedResponse(request, settlement.refusal, plan);
     if (settlement?.status === "cancelled") throw settlement.reason;
-    return final;
+    return plan.receipts ? withReceipt(final, receiptOf(settlement)) : final;
   }
 }
 

@@ -66,6 +66,8 @@ export interface PeriodChecked {
   readonly periodId: string;
   /** How many invoices were checked. */
   readonly invoices: number;
+  /** How many of its events are archived: of these the sums that were kept are compared. */
+  readonly archivedEvents: number;
   /** Empty where all is well. */
   readonly differences: readonly PeriodDifference[];
 }
@@ -261,6 +263,7 @@ export class Billing {
   async checkPeriod(periodId: string, options?: RequestOptions): Promise<PeriodChecked> {
     const differences: PeriodDifference[] = [];
     let invoices = 0;
+    let archivedEvents = 0;
     let cursor: string | null = null;
     do {
       const page: ResponseOf<typeof routes.billing.checkPeriod> = await this.#api.call(
@@ -270,9 +273,10 @@ export class Billing {
       );
       differences.push(...page.differences);
       invoices += page.invoices;
+      archivedEvents = page.archivedEvents ?? 0;
       cursor = page.nextCursor;
     } while (cursor !== null);
-    return { periodId, invoices, differences };
+    return { periodId, invoices, archivedEvents, differences };
   }
 
   /**

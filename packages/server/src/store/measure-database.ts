@@ -32,6 +32,7 @@ export function measureDatabase(db: Database, onQuery: OnQuery): Database {
     transaction: (work, options) =>
       timed("transaction", () => db.transaction((tx) => work(measured(tx)), options)),
     script: (text) => timed("script", () => db.script(text)),
+    maintain: (statement) => db.maintain(statement),
     close: () => db.close(),
   };
 }
