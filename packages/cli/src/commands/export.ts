@@ -100,7 +100,7 @@ async function writeAll(
   return counts;
 }
 
-/** What belongs to each of a list. */
+/** Reads what belongs to each of a list. */
 function each<Parent>(
   parents: (client: Licentric) => AsyncIterable<Parent>,
   children: (client: Licentric, parent: Parent) => AsyncIterable<unknown>,

@@ -1,4 +1,4 @@
-/** What a self-hosted API says of itself at `/readyz`; what it does not say is not there. */
+/** A self-hosted API's answer at `/readyz`; members that it does not tell are left out. */
 export interface Readiness {
   /** Milliseconds by which its clock is ahead of its database's. */
   readonly clockSkew?: number;
