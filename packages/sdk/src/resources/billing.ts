@@ -67,7 +67,7 @@ export interface PeriodChecked {
   readonly periodId: string;
   /** Number of invoices that were checked. */
   readonly invoices: number;
-  /** How many of its events are archived: of these the sums that were kept are compared. */
+  /** Number of its events that are archived: of these the sums that were kept are compared. */
   readonly archivedEvents: number;
   /** Empty where all is well. */
   readonly differences: readonly PeriodDifference[];
