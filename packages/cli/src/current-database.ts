@@ -1,7 +1,7 @@
 import type { Database, DatabaseLocation, DatabaseState } from "@licentric/server";
 import { usageError } from "./exit-codes.ts";
 
-/** Why a database cannot be worked on by itself. */
+/** The reasons why a database cannot be worked on by itself, by its state. */
 const UNUSABLE: Readonly<Record<Exclude<DatabaseState, "current">, string>> = {
   empty: "There is no database of Licentric's there. Name it with --database-url or --data-dir.",
   older: "The database is of an older version. Start the API once, which brings it to this version.",
