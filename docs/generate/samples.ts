@@ -81,7 +81,7 @@ function isEnum(items: Schema["items"]): boolean {
   return !Array.isArray(items) && typeof items === "object" && items.enum !== undefined;
 }
 
-/** Whether a sample is of the kind that the schema wants: members of one name differ from call to call. */
+/** Tells whether a sample is of the kind that the schema wants: members of one name differ from call to call. */
 function fits(schema: Schema, value: Json): boolean {
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices) return choices.some((choice) => fits(resolved(choice), value));
