@@ -11,11 +11,12 @@ import {
   partsOf,
   Refused,
   type RequireBearerAuth,
+  type RunningCall,
   type TokenVerifier,
   toPolicy,
   type VerifierOptions,
 } from "@licentric/paywall/adapter";
-import { createHandlerCharges } from "./handler/handler-charges.ts";
+import { createHandlerCharges, type HandlerCharges } from "./handler/handler-charges.ts";
 import { identityOf } from "./handler/identity.ts";
 import type { ServedKind, ServedTarget } from "./handler/request-scope.ts";
 import { type AnyHandler, guardHandler } from "./handler/wrap-handler.ts";
@@ -177,73 +178,34 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
 
 /** Puts a paywall for MCP together over one for anything. */
 export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Paywall {
-  const { refusals = "result", hideUncallable = false } = options;
   const { core, timeout, defaults } = partsOf(paywall);
   const { links, identify } = core;
   const handlerCharges = createHandlerCharges(core);
-  const tasks = createTaskOwners();
   const identifyCaller = async (context: unknown) => identify(await handlerCharges.tokenOf(context));
-
-  const wrap = (kind: ServedKind) => {
-    const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
-      const { name, ...charges } = options;
-      const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
-      const shown = name ?? (handler.name || kind);
-      // A handler is made anew with every server; its source and its price tell it from most others all the same.
-      const target: ServedTarget = {
-        kind,
-        name: shown,
-        id: name === undefined ? digest(kind, String(handler), stringOf(policy)) : `${kind} ${name}`,
-        policy,
-        ...(name === undefined && {
-          madeOf: identityOf(handler, policy.meterName, policy.quantity, policy.resultQuantity),
-        }),
-      };
-      return guardHandler(handlerCharges, target, handler);
-    };
-    return guard as WrapHandler;
+  const { refusals = "result" } = options;
+  const thrown = refusals === "throw" ? "throw" : "result";
+  const wrap = (kind: ServedKind) => wrapHandlers(kind, handlerCharges, defaults, thrown);
+  const planParts = {
+    handlerCharges,
+    timeout,
+    receipts: core.receipts,
+    refusals: refusals === "error" ? ("error" as const) : ("result" as const),
+    hideUncallable: options.hideUncallable ?? false,
+    scopeStepUp: options.scopeStepUp ?? false,
+    tasks: createTaskOwners(),
+    identify: identifyCaller,
+    scopesOf: (context: unknown) => scopesOf(identifyCaller(context)),
   };
-
   return {
     ...paywall,
     tool: wrap("tool"),
     prompt: wrap("prompt"),
     resource: wrap("resource"),
     protect(server, charges) {
-      guardServer(
-        server,
-        toServerPlan(charges, defaults, {
-          handlerCharges,
-          timeout,
-          refusals,
-          hideUncallable,
-          scopeStepUp: options.scopeStepUp ?? false,
-          tasks,
-          identify: identifyCaller,
-          scopesOf: async (context) => {
-            try {
-              return (await identifyCaller(context)).scopes;
-            } catch (error) {
-              if (!(error instanceof Refused)) throw error;
-              return error.refusal.status === 401 ? "none" : undefined;
-            }
-          },
-        }),
-      );
+      guardServer(server, toServerPlan(charges, defaults, planParts));
       return server;
     },
-    reportUsage(quantity, context) {
-      const [call, ...others] = handlerCharges.callsOf(context);
-      if (call === undefined)
-        throw new TypeError(
-          "paywall.reportUsage: no call runs here; report in a handler that it charges for, and hand over its last argument",
-        );
-      if (others.length > 0)
-        throw new TypeError(
-          "paywall.reportUsage: several calls run in this request, and nothing says which one this is; bind a callback that runs outside of its handler's asynchronous context to it, with AsyncResource.bind",
-        );
-      call.reportUsage(quantity);
-    },
+    reportUsage: (quantity, context) => runningCall(handlerCharges.callsOf(context)).reportUsage(quantity),
     caller(context) {
       const caller = handlerCharges.callsOf(context).at(-1)?.caller;
       if (caller !== undefined) return caller;
@@ -254,6 +216,57 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
     verifier: (verifierOptions = {}) => createVerifier(identify, verifierOptions),
     requireBearerAuth: (bearerAuthOptions) => createRequireBearerAuth(identify, links, bearerAuthOptions),
   };
+}
+
+/** Makes the function that wraps handlers of a kind. */
+function wrapHandlers(
+  kind: ServedKind,
+  handlerCharges: HandlerCharges,
+  defaults: Partial<ChargeOptions>,
+  refusals: "result" | "throw",
+): WrapHandler {
+  const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
+    const { name, ...charges } = options;
+    const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
+    const { meterName, quantity, resultQuantity } = policy;
+    const target: ServedTarget = {
+      kind,
+      name: name ?? (handler.name || kind),
+      // A handler is made anew with every server; its source and its price tell it from most others all the same.
+      id: name === undefined ? digest(kind, String(handler), stringOf(policy)) : `${kind} ${name}`,
+      policy,
+      ...(name === undefined && { madeOf: identityOf(handler, meterName, quantity, resultQuantity) }),
+    };
+    return guardHandler(handlerCharges, target, handler, refusals);
+  };
+  return guard as WrapHandler;
+}
+
+/** Returns the scopes of a caller: "none" without a valid credential, undefined where it could not be found out. */
+async function scopesOf(identifying: Promise<Pick<Caller, "scopes">>) {
+  try {
+    return (await identifying).scopes;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return error.refusal.status === 401 ? "none" : undefined;
+  }
+}
+
+/**
+ * Returns the only call that runs.
+ *
+ * @throws TypeError where there is none, or several
+ */
+function runningCall([call, ...others]: readonly RunningCall[]): RunningCall {
+  if (call === undefined)
+    throw new TypeError(
+      "paywall.reportUsage: no call runs here; report in a handler that it charges for, and hand over its last argument",
+    );
+  if (others.length > 0)
+    throw new TypeError(
+      "paywall.reportUsage: several calls run in this request, and nothing says which one this is; bind a callback that runs outside of its handler's asynchronous context to it, with AsyncResource.bind",
+    );
+  return call;
 }
 
 /** Returns a policy as a string, its functions by their source. */

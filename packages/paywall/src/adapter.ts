@@ -3,7 +3,7 @@
 export type { BudgetState } from "@licentric/sdk";
 export { agentNameOf, type Caller } from "./billing/caller.ts";
 export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
-export type { JournalOptions } from "./billing/journal-sink.ts";
+export type { Receipt } from "./billing/receipt.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
 export type { Call } from "./call/call.ts";
 export {
@@ -12,6 +12,7 @@ export {
   chargeResultOf,
   completionOf,
   type RunningCall,
+  receiptOf,
 } from "./call/charge.ts";
 export type { ChargedTarget, ChargeResult } from "./call/charged-target.ts";
 export type { FinishedRun, Outcome, Settlement } from "./call/outcome.ts";
@@ -50,6 +51,7 @@ export {
   type VerifiedAuth,
   type VerifierOptions,
 } from "./http/token-verifier.ts";
+export type { UsageJournal } from "./journal/usage-journal.ts";
 export { checkPaywallOptions, type PaywallOptions } from "./options.ts";
 export { buildCore, createCore, type PaywallCore } from "./paywall-core.ts";
 export { type ChargeMode, type ChargeOptions, type Policy, toPolicy } from "./pricing/charge-options.ts";
@@ -67,3 +69,4 @@ export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
 export { isRecord, property, stringProperty } from "./util/record.ts";
 export { withTimeLimit } from "./util/time-limit.ts";
+export { withResolvers } from "./util/with-resolvers.ts";

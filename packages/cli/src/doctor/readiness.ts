@@ -1,4 +1,4 @@
-/** A self-hosted API's answer at `/readyz`; members that it does not tell are left out. */
+/** The state that a self-hosted API reports at `/readyz`; a property that it does not report is left out. */
 export interface Readiness {
   /** Milliseconds by which its clock is ahead of its database's. */
   readonly clockSkew?: number;

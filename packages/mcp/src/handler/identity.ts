@@ -1,7 +1,7 @@
 const ids = new WeakMap<object, number>();
 let count = 0;
 
-/** Names functions by what they are and not by their source, in this process alone. Whatever is no function counts for nothing. */
+/** Names functions by their identity and not by their source, in this process alone. Anything else counts for nothing. */
 export function identityOf(...parts: readonly unknown[]): string {
   return parts.map((part) => (typeof part === "function" ? idOf(part) : "")).join(" ");
 }

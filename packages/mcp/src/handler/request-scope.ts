@@ -8,6 +8,7 @@ import type {
   RunningCall,
   Settlement,
 } from "@licentric/paywall/adapter";
+import { withResolvers } from "@licentric/paywall/adapter";
 
 /** The kinds of things that a server serves. */
 export type ServedKind = Exclude<ChargedTarget["kind"], "call">;
@@ -75,10 +76,7 @@ export interface RequestScope extends Asked {
 
 /** Opens the scope of a request. */
 export function createRequestScope(asked: Asked): RequestScope {
-  let tell: (outcomeOf: (completion: Completion) => Outcome) => void = () => undefined;
-  const ended = new Promise<(completion: Completion) => Outcome>((resolve) => {
-    tell = resolve;
-  });
+  const ended = withResolvers<(completion: Completion) => Outcome>();
   const scope: RequestScope = {
     ...asked,
     running: undefined,
@@ -87,12 +85,12 @@ export function createRequestScope(asked: Asked): RequestScope {
     refusal: undefined,
     isOver: false,
     async finished() {
-      const outcomeOf = await ended;
+      const outcomeOf = await ended.promise;
       const completion = scope.completion ?? { status: "returned", result: undefined };
       return { completion, outcome: outcomeOf(completion) };
     },
     async end(outcomeOf) {
-      tell(outcomeOf);
+      ended.resolve(outcomeOf);
       // A handler that runs on is settled when it ends, and nobody waits for it.
       if (scope.completion === undefined) return undefined;
       const charged = await scope.charged;

@@ -180,7 +180,7 @@ function guardOriginal(
   }
   const createTask = property(original, "createTask");
   if (!isRecord(original) || !isFunction(createTask)) {
-    throw notGuardable(`the ${kind} "${name.current}" has a handler that is no function`);
+    throw notGuardable(`the ${kind} "${name.current}" has a handler that is not a function`);
   }
   const policy = plan.policyFor(kind, namesOf({ name: name.current, entry }));
   if (policy !== false && policy.charge !== "call") {

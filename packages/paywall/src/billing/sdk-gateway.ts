@@ -15,8 +15,8 @@ import {
 import { hashToken } from "../credential/token.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
 import { type Refusal, refuse } from "../refusal/refusal.ts";
-import { BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
-import { createFairQueue, QueueError } from "./fair-queue.ts";
+import { type Breaker, BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
+import { createFairQueue, type FairQueue, QueueError } from "./fair-queue.ts";
 import type { Gateway, GatewayOptions, GatewayResponse, MeterRequest, RefusedResponse } from "./gateway.ts";
 
 /** Tries after the first one. The time limit usually ends them sooner. */
@@ -62,47 +62,14 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
     random,
   });
   const breaker = createBreaker({ kindOf });
-
-  async function ask<Value>(
-    token: string,
-    options: GatewayOptions,
-    send: (options: RequestOptions) => Promise<Value>,
-  ): Promise<GatewayResponse<Value>> {
-    const caller = hashToken(token);
-    const responsesBefore = breaker.responses();
-    const { deadline, settles = false } = options;
-    const waiting = { patience: settles ? SETTLING * deadline : deadline, first: settles };
-    // A call whose handler has run was authorized, however long ago.
-    if (settles) queue.trust(caller);
-    try {
-      const response = await queue.run(caller, waiting, () =>
-        tryTwice(options, (tries) => breaker.run(() => send(tries), caller)),
-      );
-      if ("value" in response) queue.trust(caller);
-      else if (response.refusal.code === "invalid_token") queue.distrust(caller);
-      return response;
-    } catch (error) {
-      if (!(error instanceof QueueError)) throw error;
-      // Where nothing was answered in all that time, it is no matter of how many there are.
-      const isAway = error.reason === "late" && breaker.responses() === responsesBefore;
-      const refusal = isAway
-        ? refuse("billing_unavailable")
-        : refuse("rate_limited", {}, { retryAfter: Math.ceil(deadline / 1_000) });
-      return { refusal, unknown: false, cause: error };
-    }
-  }
-
+  const ask: Ask = (token, options, send) => askInTurn({ queue, breaker }, token, options, send);
   return {
     verify: (token, request, options) =>
       ask(token, options, (send) => client.mcp.verify(token, toBody(request), send)),
-    reserve: (token, { meterName, expiresIn, ...request }, options) =>
-      ask(token, options, (send) =>
-        client.mcp.reserve(
-          token,
-          { ...toBody(request), meterName, ...(expiresIn !== undefined && { expiresIn }) },
-          send,
-        ),
-      ),
+    reserve: (token, { meterName, expiresIn, ...request }, options) => {
+      const body = { ...toBody(request), meterName, ...(expiresIn !== undefined && { expiresIn }) };
+      return ask(token, options, (send) => client.mcp.reserve(token, body, send));
+    },
     async commit(token, reservationId, quantity, options) {
       const response = await ask(token, { ...options, settles: true }, (send) =>
         client.mcp.commit(token, reservationId, { quantity }, send),
@@ -116,14 +83,50 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
         client.mcp.release(token, reservationId, send),
       );
       if ("value" in response) return { value: { committed: false }, retried: response.retried };
-      return isGone(response)
-        ? { value: { committed: response.cause instanceof ConflictError }, retried: false }
-        : response;
+      if (!isGone(response)) return response;
+      return { value: { committed: response.cause instanceof ConflictError }, retried: false };
     },
     // The journal has a breaker of its own: it backs off, and nobody waits for it.
     record: (events, signal) => client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
     close: () => client.close(),
   };
+}
+
+type Ask = <Value>(
+  token: string,
+  options: GatewayOptions,
+  send: (options: RequestOptions) => Promise<Value>,
+) => Promise<GatewayResponse<Value>>;
+
+/** Sends a request when its caller's turn has come, unless the API is taken for dead. */
+async function askInTurn<Value>(
+  { queue, breaker }: { readonly queue: FairQueue; readonly breaker: Breaker },
+  token: string,
+  options: GatewayOptions,
+  send: (options: RequestOptions) => Promise<Value>,
+): Promise<GatewayResponse<Value>> {
+  const caller = hashToken(token);
+  const responsesBefore = breaker.responses();
+  const { deadline, settles = false } = options;
+  const waiting = { patience: settles ? SETTLING * deadline : deadline, first: settles };
+  // A call whose handler has run was authorized, however long ago.
+  if (settles) queue.trust(caller);
+  try {
+    const response = await queue.run(caller, waiting, () =>
+      tryTwice(options, (tries) => breaker.run(() => send(tries), caller)),
+    );
+    if ("value" in response) queue.trust(caller);
+    else if (response.refusal.code === "invalid_token") queue.distrust(caller);
+    return response;
+  } catch (error) {
+    if (!(error instanceof QueueError)) throw error;
+    // Where nothing was answered in all that time, it is no matter of how many there are.
+    const isAway = error.reason === "late" && breaker.responses() === responsesBefore;
+    const refusal = isAway
+      ? refuse("billing_unavailable")
+      : refuse("rate_limited", {}, { retryAfter: Math.ceil(deadline / 1_000) });
+    return { refusal, unknown: false, cause: error };
+  }
 }
 
 /** Returns whether a reservation was settled already, or is unknown to the API. */

@@ -75,89 +75,20 @@ interface SharedRequest {
  */
 export function createVerificationCache(options: VerificationCacheOptions): VerificationCache {
   const { cacheTtl, maxEntries = 10_000, lastKnownTtl = 3_600_000, now = Date.now } = options;
-  // A Map keeps the order of insertion: re-inserted on use, its first entry is the least recently used.
-  const entries = new Map<TokenHash, Entry>();
-  const requests = new Map<TokenHash, SharedRequest>();
-
-  function find(tokenHash: TokenHash): Entry | undefined {
-    const entry = entries.get(tokenHash);
-    if (entry === undefined) return undefined;
-    entries.delete(tokenHash);
-    if (entry.knownUntil <= now()) return undefined;
-    entries.set(tokenHash, entry);
-    return entry;
-  }
-
-  function trustedBy(tokenHash: TokenHash): VerifiedCaller | undefined {
-    const entry = find(tokenHash);
-    return entry && entry.trustedUntil > now() ? copyOf(entry.caller) : undefined;
-  }
-
-  function store(tokenHash: TokenHash, caller: VerifiedCaller, askedAt: number): void {
-    entries.delete(tokenHash);
-    const expiry = caller.expiresAt?.getTime();
-    // Trust counts from the question: the response may have been old when it arrived.
-    const knownUntil = expiry ?? askedAt + Math.max(lastKnownTtl, cacheTtl);
-    // An expiry that is no date compares false and is not remembered.
-    if (!(knownUntil > now())) return;
-    const trustedUntil = Math.min(askedAt + cacheTtl, knownUntil);
-    entries.set(tokenHash, { caller: copyOf(caller), trustedUntil, knownUntil });
-    for (const oldest of entries.keys()) {
-      if (entries.size <= maxEntries) break;
-      entries.delete(oldest);
-    }
-  }
-
-  async function verified(
-    tokenHash: TokenHash,
-    verify: (signal: AbortSignal) => Promise<VerifiedCaller>,
-    signal?: AbortSignal,
-  ): Promise<VerifiedCaller> {
-    signal?.throwIfAborted();
-    const trusted = trustedBy(tokenHash);
-    if (trusted) return trusted;
-    const request = requests.get(tokenHash) ?? start(tokenHash, verify);
-    request.waiting++;
-    try {
-      return copyOf(await orAborted(request.response, signal));
-    } finally {
-      request.waiting--;
-      if (request.waiting === 0) end(tokenHash, request);
-    }
-  }
-
-  function start(
-    tokenHash: TokenHash,
-    verify: (signal: AbortSignal) => Promise<VerifiedCaller>,
-  ): SharedRequest {
-    const askedAt = now();
-    const controller = new AbortController();
-    const response = ask(verify, controller.signal).then((caller) => {
-      // Given up or forgotten meanwhile: then it must not come back by this late response.
-      if (requests.get(tokenHash) === request) store(tokenHash, caller, askedAt);
-      return caller;
-    });
-    // Those who wait hear of a failure; when nobody waits any more there is nobody to tell.
-    response.catch(() => undefined);
-    const request: SharedRequest = { response, controller, waiting: 0 };
-    requests.set(tokenHash, request);
-    return request;
-  }
-
-  /** Nobody waits any more: the request is over, or was given up by everybody and is called off. */
-  function end(tokenHash: TokenHash, request: SharedRequest): void {
-    if (requests.get(tokenHash) === request) requests.delete(tokenHash);
-    request.controller.abort();
-  }
-
+  const known: KnownCallers = {
+    settings: { cacheTtl, maxEntries, lastKnownTtl, now },
+    entries: new Map(),
+    requests: new Map(),
+  };
+  const { entries, requests } = known;
   return {
-    verified,
-    trusted: trustedBy,
+    verified: (tokenHash, verify, signal) => verified(known, tokenHash, verify, signal),
+    trusted: (tokenHash) => trusted(known, tokenHash),
     lastKnown(tokenHash) {
-      const entry = find(tokenHash);
+      const entry = find(known, tokenHash);
       return entry && copyOf(entry.caller);
     },
-    remember: (tokenHash, caller, askedAt = now()) => store(tokenHash, caller, askedAt),
+    remember: (tokenHash, caller, askedAt = now()) => store(known, tokenHash, caller, askedAt),
     forget(tokenHash) {
       entries.delete(tokenHash);
       requests.delete(tokenHash);
@@ -166,6 +97,89 @@ export function createVerificationCache(options: VerificationCacheOptions): Veri
       return entries.size;
     },
   };
+}
+
+interface KnownCallers {
+  readonly settings: Required<VerificationCacheOptions>;
+  /** In the order of insertion: re-inserted on use, the first entry is the least recently used. */
+  readonly entries: Map<TokenHash, Entry>;
+  readonly requests: Map<TokenHash, SharedRequest>;
+}
+
+function find({ entries, settings }: KnownCallers, tokenHash: TokenHash): Entry | undefined {
+  const entry = entries.get(tokenHash);
+  if (entry === undefined) return undefined;
+  entries.delete(tokenHash);
+  if (entry.knownUntil <= settings.now()) return undefined;
+  entries.set(tokenHash, entry);
+  return entry;
+}
+
+function trusted(known: KnownCallers, tokenHash: TokenHash): VerifiedCaller | undefined {
+  const entry = find(known, tokenHash);
+  return entry && entry.trustedUntil > known.settings.now() ? copyOf(entry.caller) : undefined;
+}
+
+function store(known: KnownCallers, tokenHash: TokenHash, caller: VerifiedCaller, askedAt: number): void {
+  const { entries, settings } = known;
+  const { cacheTtl, maxEntries, lastKnownTtl, now } = settings;
+  entries.delete(tokenHash);
+  const expiry = caller.expiresAt?.getTime();
+  // Trust counts from the question: the response may have been old when it arrived.
+  const knownUntil = expiry ?? askedAt + Math.max(lastKnownTtl, cacheTtl);
+  // An expiry that is no date compares false and is not remembered.
+  if (!(knownUntil > now())) return;
+  const trustedUntil = Math.min(askedAt + cacheTtl, knownUntil);
+  entries.set(tokenHash, { caller: copyOf(caller), trustedUntil, knownUntil });
+  for (const oldest of entries.keys()) {
+    if (entries.size <= maxEntries) break;
+    entries.delete(oldest);
+  }
+}
+
+async function verified(
+  known: KnownCallers,
+  tokenHash: TokenHash,
+  verify: (signal: AbortSignal) => Promise<VerifiedCaller>,
+  signal?: AbortSignal,
+): Promise<VerifiedCaller> {
+  signal?.throwIfAborted();
+  const caller = trusted(known, tokenHash);
+  if (caller) return caller;
+  const request = known.requests.get(tokenHash) ?? start(known, tokenHash, verify);
+  request.waiting++;
+  try {
+    return copyOf(await orAborted(request.response, signal));
+  } finally {
+    request.waiting--;
+    if (request.waiting === 0) end(known, tokenHash, request);
+  }
+}
+
+function start(
+  known: KnownCallers,
+  tokenHash: TokenHash,
+  verify: (signal: AbortSignal) => Promise<VerifiedCaller>,
+): SharedRequest {
+  const { requests } = known;
+  const askedAt = known.settings.now();
+  const controller = new AbortController();
+  const response = ask(verify, controller.signal).then((caller) => {
+    // Given up or forgotten meanwhile: then it must not come back by this late response.
+    if (requests.get(tokenHash) === request) store(known, tokenHash, caller, askedAt);
+    return caller;
+  });
+  // Those who wait hear of a failure; when nobody waits any more there is nobody to tell.
+  response.catch(() => undefined);
+  const request: SharedRequest = { response, controller, waiting: 0 };
+  requests.set(tokenHash, request);
+  return request;
+}
+
+/** Ends a request that nobody waits for any more: it is over, or was given up by everybody and is called off. */
+function end({ requests }: KnownCallers, tokenHash: TokenHash, request: SharedRequest): void {
+  if (requests.get(tokenHash) === request) requests.delete(tokenHash);
+  request.controller.abort();
 }
 
 async function ask(verify: (signal: AbortSignal) => Promise<VerifiedCaller>, signal: AbortSignal) {

@@ -12,7 +12,8 @@ import {
 /**
  * Finds the token that a request came with, for a call where it is one.
  *
- * The function throws {@link Refused} where the owner's own token function cannot be used.
+ * The function throws {@link Refused} where the owner's own token function cannot be used, and where none is given
+ * although nothing says where the token is.
  */
 export type FindCallToken = (request: CredentialRequest, call?: CallSubject) => Promise<string | undefined>;
 
@@ -26,21 +27,23 @@ export function createFindCallToken(options: {
   readonly links: Links;
 }): FindCallToken {
   const { tokenSource, environment, timeout, emitter, links } = options;
-  let hasWarned = false;
+  const told = new Set<string>();
 
-  /** Says once that the environment's token was not used, and what to do. */
-  function warnOfVariable(): void {
-    if (hasWarned) return;
-    hasWarned = true;
-    process.emitWarning(VARIABLE_UNUSED, "LicentricWarning");
-    emitter.emit("failed", { reason: VARIABLE_UNUSED, error: undefined });
+  /** Says once what is in the way, and what to do. */
+  function warn(reason: string): void {
+    if (told.has(reason)) return;
+    told.add(reason);
+    process.emitWarning(reason, "LicentricWarning");
+    emitter.emit("failed", { reason, error: undefined });
   }
 
   return async (request, call) => {
     try {
       const token = await findToken(request, tokenSource, environment, timeout);
-      if (token === undefined && environment[TOKEN_VARIABLE]) warnOfVariable();
-      return token;
+      if (token !== undefined) return token;
+      if (environment[TOKEN_VARIABLE]) warn(VARIABLE_UNUSED);
+      if (tokenSource !== undefined || request.isRecognized) return undefined;
+      if (!environment[TOKEN_VARIABLE]) warn(CONTEXT_UNKNOWN);
     } catch (error) {
       if (!(error instanceof TokenSourceError)) throw error;
       emitter.emit("failed", {
@@ -48,9 +51,12 @@ export function createFindCallToken(options: {
         error: error.cause ?? error,
         ...(call !== undefined && { kind: call.kind, name: call.name }),
       });
-      throw new Refused(refuse("misconfigured", links));
     }
+    throw new Refused(refuse("misconfigured", links));
   };
 }
+
+const CONTEXT_UNKNOWN =
+  "a charged handler was called without anything that says who called: its framework hands over a context that is not known, or none. Say where the agent's token is: createPaywall({ token: ({ context }) => … }), where context is the handler's last argument. The page of your framework in the documentation shows how";
 
 const VARIABLE_UNUSED = `${TOKEN_VARIABLE} is set and was not used for a call without a token: nothing shows that the call came from the agent that started this process. If nobody else can call this server (stdio through a framework, or tools that are wrapped one by one and called in memory), say so: createPaywall({ token: () => process.env["${TOKEN_VARIABLE}"] }). If it serves HTTP, each agent has to send its own token: unset the variable`;

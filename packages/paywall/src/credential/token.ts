@@ -10,6 +10,11 @@ export interface TokenRequest {
   header(name: string): string | undefined;
   /** The request's `_meta`. */
   readonly meta: unknown;
+  /**
+   * What the framework handed to the handler: its last argument of an MCP handler, undefined where the framework hands
+   * over the arguments alone; the framework's own request over HTTP.
+   */
+  readonly context: unknown;
 }
 
 /** The parts of a call that its token is looked for in. */
@@ -20,6 +25,8 @@ export interface CredentialRequest extends TokenRequest {
   readonly authorization: string | undefined;
   /** Returns whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
   isLocal(): boolean;
+  /** Whether a credential would have been seen, had the agent sent one: where it would be in this request is known. */
+  readonly isRecognized: boolean;
 }
 
 /** Says which token a call came with; undefined leaves it to the usual places. */
@@ -61,7 +68,10 @@ async function askSource(
 ): Promise<string | undefined> {
   let own: unknown;
   try {
-    own = await withTimeLimit(source({ header: context.header, meta: context.meta }), timeLimit);
+    own = await withTimeLimit(
+      source({ header: context.header, meta: context.meta, context: context.context }),
+      timeLimit,
+    );
   } catch (error) {
     if (error instanceof TimeLimitError)
       throw new TokenSourceError(

@@ -62,7 +62,9 @@ export async function toHttpCall(
         meta: undefined,
         authToken: undefined,
         authorization: request.header("authorization"),
+        context: request.args,
         isLocal: () => false,
+        isRecognized: true,
       },
       { kind, name },
     );

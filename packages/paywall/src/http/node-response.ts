@@ -1,4 +1,5 @@
 import type { ClientRequest, ServerResponse } from "node:http";
+import { withResolvers } from "../util/with-resolvers.ts";
 import { WHOLE_BODY_SIZE, WholeResponse } from "./whole-response.ts";
 
 /** The end of a response: by its handler, which may have broken it off, or by its client, before or after its head was sent. */
@@ -16,8 +17,8 @@ export interface DeferredResponse {
   restoreHead(): void;
   /** The whole of what the handler sent, where nothing of it was sent before. */
   whole(): WholeResponse | undefined;
-  /** Sends the deferred end, and defers nothing any more. */
-  release(): void;
+  /** Sends the deferred end, with these headers where the head was not sent, and defers nothing any more. */
+  release(headers?: WholeResponse["headers"]): void;
   /** Sends another response in place of the deferred one; closes the connection where the head is sent already. */
   replace(response: WholeResponse): void;
 }
@@ -32,8 +33,8 @@ export function deferEnd(response: ServerResponse): DeferredResponse {
   const before = headOf(response);
   const { end, write } = response;
   let held: { readonly args: Parameters<End>; readonly head: Head } | undefined;
-  const { promise: ended, resolve: tell } = settable<ResponseEnd>();
-  const { promise: handlerEnded, resolve: tellHandlerEnded } = settable<void>();
+  const { promise: ended, resolve: tell } = withResolvers<ResponseEnd>();
+  const { promise: handlerEnded, resolve: tellHandlerEnded } = withResolvers<void>();
   response.once("close", () => tell(response.headersSent ? "client gone" : "client gone unanswered"));
   const sendHead = deferHead(response);
   watchDestroy(response, () => tell("failed"));
@@ -64,8 +65,9 @@ export function deferEnd(response: ServerResponse): DeferredResponse {
     isEnded: () => held !== undefined,
     restoreHead,
     whole: () => (held === undefined || response.headersSent ? undefined : wholeOf(response, held.args)),
-    release() {
+    release(headers = []) {
       restoreHead();
+      if (!response.headersSent) for (const [name, value] of headers) response.setHeader(name, value);
       letGo();
       if (held !== undefined) response.end(...held.args);
     },
@@ -80,15 +82,6 @@ export function deferEnd(response: ServerResponse): DeferredResponse {
       sendWhole(response, other);
     },
   };
-}
-
-/** A promise, and what resolves it. */
-function settable<Value>() {
-  let resolve: (value: Value) => void = () => undefined;
-  const promise = new Promise<Value>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }
 
 /** Makes `writeHead` set the head, and send it only once the function that is returned was called. */

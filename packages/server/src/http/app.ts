@@ -26,6 +26,7 @@ import { measureRequests } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { type OperatingOptions, operatingRoutes } from "./operating.ts";
 import { limitRates, type RateLimiter, type RateLimits } from "./rate-limits.ts";
+import { type AnsweredCall, reportCalls } from "./report-calls.ts";
 import { answerUnreadable, answerUnroutable } from "./unreadable.ts";
 
 // An id is no secret: the system is not asked for randomness for each letter of it.
@@ -40,6 +41,7 @@ export interface AppOptions extends OperatingOptions {
   readonly trustedProxies: number;
   /** Milliseconds in which a request must have arrived whole. */
   readonly requestTimeout: number;
+  readonly onCall: ((call: AnsweredCall) => void) | undefined;
 }
 
 /** The HTTP app: every route, the error envelope, request ids. It does not listen yet. */
@@ -75,6 +77,7 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
   });
   measureRequests(app, options.metrics);
   readCredentials(app);
+  if (options.onCall !== undefined) reportCalls(app, options.onCall, services.now);
   limitRates(app, options.limiter, options.rateLimits, services.now);
 
   const parseJson = app.getDefaultJsonParser("error", "error");
