@@ -23,7 +23,7 @@ export function createLog(level: string, destination: DestinationStream): Logger
 }
 
 /** An error as it stands in the log. */
-export function loggedError(error: unknown): unknown {
+function loggedError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
   const message = withoutValues(error);
   return {
