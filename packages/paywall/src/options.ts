@@ -1,6 +1,6 @@
 import type { Licentric } from "@licentric/sdk";
 import type { JournalOptions } from "./billing/journal-sink.ts";
-import type { TokenSource } from "./credential/token.ts";
+import type { TokenSource } from "./credential/find-credential.ts";
 import type { ChargeOptions } from "./pricing/charge-options.ts";
 import type { Links } from "./refusal/refusal.ts";
 
