@@ -14,6 +14,7 @@ import {
   RECEIPT_META_KEY,
   type Receipt,
 } from "../src/index.ts";
+import { fileJournal } from "../src/journal.ts";
 import { connectModern, connectV1, connectV2, text } from "./connect.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
