@@ -9,6 +9,7 @@ import { batch } from "./rows/batch.ts";
 import { client } from "./rows/client.ts";
 import { closePeriod } from "./rows/close-period.ts";
 import { inMemory } from "./rows/in-memory.ts";
+import { listEvents } from "./rows/list-events.ts";
 import { oneRequest } from "./rows/one-request.ts";
 import { start } from "./rows/start.ts";
 import { underLoad } from "./rows/under-load.ts";
@@ -41,6 +42,7 @@ const topics: Record<string, () => Promise<Row[]>> = {
   },
   batch: () => onEach(async (kind) => [await batch(kind, effort)]),
   "close-period": () => onEach(async (kind) => [await closePeriod(kind, effort)]),
+  "list-events": () => onEach(async (kind) => [await listEvents(kind, effort)]),
 };
 
 async function onEach(measure: (kind: DatabaseKind) => Promise<Row[]>): Promise<Row[]> {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { createPaywall, type Paywall } from "@licentric/mcp";
+import { fileJournal } from "@licentric/mcp/journal";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
@@ -39,7 +40,7 @@ export function alternatives({ quick }: Effort): Promise<Row[]> {
       token: () => token,
       metering: "background",
       verification: { cacheTtl: 600_000 },
-      journal: { directory },
+      journal: fileJournal({ directory }),
     });
     const pool = new Pool(stub.url, { pipelining: 1 });
     try {

@@ -12,7 +12,7 @@ export interface ListedCommand {
   load(): Promise<MakeCommand>;
 }
 
-/** What help says of `licentric completion`, which is made of all other commands. */
+/** The help text of `licentric completion`, which is made of all other commands. */
 export const COMPLETION_DESCRIPTION = "print the completion script of a shell: bash, zsh, fish, powershell";
 
 /** All other commands by the groups that help shows, in its order. */
@@ -20,7 +20,8 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
   "Run the API:": [
     {
       name: "dev",
-      description: "run the API here; the first start makes an account and prints its test key, once",
+      description:
+        "run the API for development, with a test key and an agent's token in .licentric/env, and show each call",
       load: async () => (await import("./commands/dev.ts")).devCommand,
     },
     {
@@ -112,7 +113,7 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
     {
       name: "init",
       takes: "[directory]",
-      description: "write a starter: an MCP server (SDK v2) with one paid tool",
+      description: "write a starter: an MCP server (SDK v2) with one paid tool, a client and a test",
       load: async () => (await import("./commands/init.ts")).initCommand,
     },
     {

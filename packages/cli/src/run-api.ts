@@ -7,11 +7,12 @@ import { withProgress } from "./terminal/progress.ts";
  * under way as long as the server's `shutdownTimeout` lets it, closes the database, and lets the process end. A second
  * signal ends it at once.
  *
- * @param onReady is called when the API answers requests.
+ * @param onReady is called when the API answers requests. Where it resolves to a promise in an object, the API stops
+ * when that is settled, too.
  */
 export async function runApi(
   { database, server: options }: Config,
-  onReady: (server: RunningServer, db: Database) => void | Promise<void>,
+  onReady: (server: RunningServer, db: Database) => undefined | Promise<{ ended: Promise<void> } | undefined>,
 ): Promise<void> {
   // The first process of a container has no default behaviour: a signal during the start would be lost.
   const early = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
@@ -29,8 +30,10 @@ export async function runApi(
   const stopped = stopSignal();
   let reason = "an error at the start";
   try {
-    await onReady(server, db);
-    reason = await stopped;
+    const work = await onReady(server, db);
+    const ended = work?.ended.then(() => "the program has ended");
+    reason = await (ended === undefined ? stopped : Promise.race([stopped, ended]));
+    await ended;
   } finally {
     await server.close(reason);
     await db.close();
@@ -39,7 +42,7 @@ export async function runApi(
   }
 }
 
-/** What tells the process to stop. */
+/** The signals that tell the process to stop. */
 const STOPPING = ["SIGTERM", "SIGINT"] as const;
 
 /** Milliseconds. */

@@ -129,7 +129,7 @@ describe.each(["v1", "v2"] as const)("SDK %s", (sdk) => {
       open({
         metering: "background",
         apiKey: "lk_test_0123456789abcdef",
-        journal: { directory, flushInterval: 60_000 },
+        journal: fileJournal({ directory, flushInterval: 60_000 }),
       });
       const client = await connect(sdk, form, "success");
       const receipt = receiptIn(await client.callTool({ name: "t" }));

@@ -4,7 +4,6 @@ export type { BudgetState } from "@licentric/sdk";
 export { agentNameOf, type Caller } from "./billing/caller.ts";
 export type { Receipt } from "./billing/charge-context.ts";
 export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
-export type { JournalOptions } from "./billing/journal-sink.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
 export type { Call } from "./call/call.ts";
 export {
@@ -52,6 +51,7 @@ export {
   type VerifiedAuth,
   type VerifierOptions,
 } from "./http/token-verifier.ts";
+export type { UsageJournal } from "./journal/usage-journal.ts";
 export { checkPaywallOptions, type PaywallOptions } from "./options.ts";
 export { buildCore, createCore, type PaywallCore } from "./paywall-core.ts";
 export { type ChargeMode, type ChargeOptions, type Policy, toPolicy } from "./pricing/charge-options.ts";

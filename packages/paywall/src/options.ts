@@ -1,6 +1,6 @@
 import type { Licentric } from "@licentric/sdk";
-import type { JournalOptions } from "./billing/journal-sink.ts";
 import type { TokenSource } from "./credential/find-credential.ts";
+import type { UsageJournal } from "./journal/usage-journal.ts";
 import type { ChargeOptions } from "./pricing/charge-options.ts";
 import type { Links } from "./refusal/refusal.ts";
 
@@ -48,8 +48,11 @@ export interface PaywallOptions {
    * usage. Never calls whose budget is enforced or that name an idempotency key.
    */
   readonly onUnavailable?: "deny" | "allow";
-  /** The journal of `metering: "background"` and `onUnavailable: "allow"`. */
-  readonly journal?: JournalOptions;
+  /**
+   * Where usage waits for its delivery, which `metering: "background"` and `onUnavailable: "allow"` need: `fileJournal()`
+   * of `@licentric/paywall/journal`, on Node.
+   */
+  readonly journal?: UsageJournal;
   /**
    * Send a receipt with each call that was billed; false by default. It is JSON with the meter, the quantity and the
    * idempotency keys of the usage events: in the result's `_meta["com.licentric/receipt"]` (MCP), or in the header
@@ -101,6 +104,7 @@ export function checkPaywallOptions(options: PaywallOptions, further: readonly s
   if (onUnavailable !== undefined && onUnavailable !== "deny" && onUnavailable !== "allow") {
     throw new TypeError('createPaywall: onUnavailable is "deny" or "allow"');
   }
+  checkJournal(options);
   if (options.receipts !== undefined && typeof options.receipts !== "boolean") {
     throw new TypeError("createPaywall: receipts is true or false");
   }
@@ -115,7 +119,21 @@ export function checkPaywallOptions(options: PaywallOptions, further: readonly s
   }
 }
 
-/** Returns whether a paywall with these options keeps a journal. */
-export function keepsJournal({ metering, onUnavailable }: PaywallOptions): boolean {
-  return metering === "background" || onUnavailable === "allow";
+function checkJournal(options: PaywallOptions): void {
+  const { journal }: { readonly journal?: Partial<UsageJournal> } = options;
+  const advice =
+    'pass journal: fileJournal(), which is imported from "@licentric/paywall/journal" (or "@licentric/mcp/journal")';
+  if (journal !== undefined && typeof journal.open !== "function") {
+    throw new TypeError(`createPaywall: journal is no options but a journal: ${advice}`);
+  }
+  const reason = reasonForJournal(options);
+  if (journal === undefined && reason !== undefined) {
+    throw new TypeError(`createPaywall: ${reason} keeps usage in a journal: ${advice}`);
+  }
+}
+
+/** The option that makes a paywall keep a journal; undefined where it keeps none. */
+export function reasonForJournal({ metering, onUnavailable }: PaywallOptions): string | undefined {
+  if (metering === "background") return 'metering: "background"';
+  return onUnavailable === "allow" ? 'onUnavailable: "allow"' : undefined;
 }

@@ -2,7 +2,7 @@ import { Licentric } from "@licentric/sdk";
 import { createBillingClient } from "./billing/billing-client.ts";
 import type { Gateway } from "./billing/gateway.ts";
 import { createIdentify, type Identify } from "./billing/identify.ts";
-import { createJournalSink, defaultJournalDirectory, type JournalOptions } from "./billing/journal-sink.ts";
+import { createJournalSink } from "./billing/journal-sink.ts";
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
 import { createVerificationCache, withRecent } from "./billing/verification-cache.ts";
 import { type Authorizer, createAuthorizer } from "./call/authorizer.ts";
@@ -12,7 +12,8 @@ import { createIdempotencyCache } from "./call/idempotency-cache.ts";
 import { createInFlight, type InFlight } from "./call/in-flight.ts";
 import { createFindCallToken, type FindCallToken } from "./credential/find-credential.ts";
 import { createEmitter, type Emitter } from "./events.ts";
-import { keepsJournal, type PaywallOptions } from "./options.ts";
+import type { JournalOwner } from "./journal/usage-journal.ts";
+import { type PaywallOptions, reasonForJournal } from "./options.ts";
 import { type Links, type Refusal, refuse } from "./refusal/refusal.ts";
 import { createTelemetry } from "./telemetry.ts";
 
@@ -43,39 +44,47 @@ export interface PaywallCore {
  * @throws LicentricError where `baseUrl` or `apiKey` is malformed
  */
 export function createCore(options: PaywallOptions): PaywallCore {
-  const apiKey = options.apiKey ?? (process.env["LICENTRIC_API_KEY"] || null);
+  const apiKey = options.apiKey ?? (globalThis.process?.env?.["LICENTRIC_API_KEY"] || null);
   const client =
     options.client ??
     new Licentric({ apiKey, ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }) });
-  if (options.client === undefined && apiKey === null && keepsJournal(options)) {
+  const reason = reasonForJournal(options);
+  if (options.client === undefined && apiKey === null && reason !== undefined) {
     throw new TypeError(
-      `createPaywall: ${options.metering === "background" ? 'metering: "background"' : 'onUnavailable: "allow"'} delivers usage with a management key: set LICENTRIC_API_KEY or pass apiKey`,
+      `createPaywall: ${reason} delivers usage with a management key: set LICENTRIC_API_KEY or pass apiKey`,
     );
   }
   const gateway = createSdkGateway(client);
-  const directory = options.journal?.directory ?? defaultJournalDirectory(client.baseUrl, apiKey);
   return buildCore(
     options,
     options.client === undefined ? gateway : { ...gateway, close: async () => undefined },
-    keepsJournal(options) ? { ...options.journal, directory } : undefined,
+    { baseUrl: client.baseUrl, apiKey },
   );
 }
 
 /** Milliseconds for which `requireBearerAuth` trusts a token that was verified: every call behind it is verified again. */
 const IDENTITY_TRUST = 60_000;
 
-/** Puts the core of a paywall together over any gateway. */
+/**
+ * Puts the core of a paywall together over any gateway.
+ *
+ * @param account - whose usage a journal delivers; without it none is kept
+ */
 export function buildCore(
   options: PaywallOptions,
   gateway: Gateway,
-  journalAt?: JournalOptions & { readonly directory: string },
+  account?: Pick<JournalOwner, "baseUrl" | "apiKey">,
 ): PaywallCore {
   const { links = {}, timeout = 5_000, token: tokenSource } = options;
   const now = () => performance.now();
   const allowOffline = options.onUnavailable === "allow";
   const background = options.metering === "background";
   const emitter = createEmitter();
-  const journal = journalAt && createJournalSink(journalAt, gateway, emitter);
+  const keepsJournal = reasonForJournal(options) !== undefined;
+  const journal =
+    account && options.journal && keepsJournal
+      ? createJournalSink(options.journal, account, gateway, emitter)
+      : undefined;
   const callers = withRecent(
     createVerificationCache({ cacheTtl: options.verification?.cacheTtl ?? 0 }),
     IDENTITY_TRUST,
@@ -111,7 +120,13 @@ export function buildCore(
     emitter,
     links,
     receipts: options.receipts ?? false,
-    findToken: createFindCallToken({ tokenSource, environment: process.env, timeout, emitter, links }),
+    findToken: createFindCallToken({
+      tokenSource,
+      environment: globalThis.process?.env ?? {},
+      timeout,
+      emitter,
+      links,
+    }),
     identify: createIdentify({ gateway, emitter, callers, links, timeout, allowOffline }),
     flush: async () => journal?.flush(),
     async close(closeTimeout) {

@@ -5,12 +5,18 @@ export {
   provisionAccount as createAccount,
   provisionKey as createKey,
 } from "./accounts/provision.ts";
+export type { AutoArchive } from "./archive/archive-by-age.ts";
+export { archiveEvents } from "./archive/archive-events.ts";
+export { type ArchivedMonth, ArchiveError, type ArchiveOptions } from "./archive/archive-month.ts";
+export type { ExportedMonth } from "./archive/export-month.ts";
 export { compareTimeZones, type MonthOf, type TimeZoneDifference } from "./billing/compare-time-zones.ts";
 export type { StripeOptions } from "./billing/stripe.ts";
 export { type Config, ConfigError, readConfig } from "./config.ts";
 export { type ErasedCustomer, eraseCustomer } from "./customers/erase-customer.ts";
 export type { RateLimits } from "./http/rate-limits.ts";
+export type { AnsweredCall } from "./http/report-calls.ts";
 export { checkTotals, type TotalsDifference } from "./metering/check-totals.ts";
+export type { Retention } from "./retention.ts";
 export {
   DEFAULT_PORT,
   type RunningServer,

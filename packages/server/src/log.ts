@@ -1,7 +1,7 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import { sqlState } from "./store/database.ts";
 
-/** What is logged of an error besides its name, message and stack. None of it comes from a request or a row. */
+/** Members of an error that are logged besides its name, message and stack. None of them comes from a request or a row. */
 const TOLD = [
   "code",
   "reason",

@@ -5,6 +5,8 @@ import { type DestinationStream, pino } from "pino";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
+import { type AutoArchive, archiveByAge } from "./archive/archive-by-age.ts";
+import type { ArchivedMonth, ArchiveError } from "./archive/archive-month.ts";
 import { type Background, oncePer, runInBackground } from "./background.ts";
 import { closeEndedPeriods } from "./billing/periods.ts";
 import { sendPendingCreditNotes } from "./billing/send-credit-note.ts";
@@ -12,13 +14,16 @@ import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createRateLimiter, type RateLimits } from "./http/rate-limits.ts";
+import type { AnsweredCall } from "./http/report-calls.ts";
 import { createLog } from "./log.ts";
 import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
 import { createIds } from "./new-ids.ts";
+import { KEYS_KEPT, type Retention, removeByAge } from "./retention.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
+import { indexPastByAgent, makePartitions } from "./store/event-partitions.ts";
 import { measureDatabase } from "./store/measure-database.ts";
 import { keepSecretKey } from "./store/secret-key.ts";
 import { version } from "./version.ts";
@@ -58,6 +63,13 @@ export interface ServerOptions {
    * `maxClockSkew` seconds, 300 by default, and the log says so.
    */
   readonly autoClose?: { readonly after: number; readonly maxClockSkew?: number };
+  /** For how many days idempotency keys, ended credentials, reservations and the audit log are kept. */
+  readonly retention?: Retention;
+  /**
+   * Exports the events of each month that is old enough, closed and invoiced, and removes them from the database. They
+   * stay for ever by default.
+   */
+  readonly archive?: AutoArchive;
   /** How many requests are answered in a minute. */
   readonly rateLimits?: RateLimits;
   /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
@@ -73,6 +85,11 @@ export interface ServerOptions {
   readonly answerTimeout?: number;
   /** Milliseconds that {@link RunningServer.close} takes at most: then it cuts what is under way. 15000 by default. */
   readonly shutdownTimeout?: number;
+  /**
+   * Is called with each agent's call as it is answered, to be shown while somebody develops. It slows a busy server
+   * down: in production, `/metrics` counts them.
+   */
+  readonly onCall?: (call: AnsweredCall) => void;
   /** Milliseconds between two looks at what is to be done in the background. 1000 by default. */
   readonly backgroundInterval?: number;
 }
@@ -150,6 +167,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     trustedProxies: options.trustedProxies ?? 0,
     metricsToken: options.metricsToken ?? null,
     requestTimeout: options.requestTimeout ?? REQUEST_TIMEOUT,
+    onCall: options.onCall,
   });
   const delivery =
     signer === null
@@ -175,6 +193,25 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (delivery !== null) every(interval, "sending webhooks", delivery.poll);
     every(interval, "sharing request counts", limiter.sync);
     every(MAINTENANCE_INTERVAL, "removing what has expired", () => removeExpired(db, now()));
+    every(MAINTENANCE_INTERVAL, "making partitions ahead", () => makePartitions(db, new Date()));
+    // At once in a database of the version before; it finds nothing to do ever after.
+    every(interval * LOOKS_PER_INDEX, "making the index of events by agent", () => indexPastByAgent(db));
+    every(MAINTENANCE_INTERVAL, "removing what is no longer kept", async () => {
+      const removed = await removeByAge(db, options.retention ?? {}, now());
+      if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
+      if (db.kind === "embedded") await db.maintain("ANALYZE");
+    });
+    const { archive, retention } = options;
+    if (archive !== undefined) {
+      const keysKept = retention?.idempotencyKeys ?? KEYS_KEPT;
+      const told = {
+        archived: (month: ArchivedMonth) => log.info(month, "archived the events of a month"),
+        left: (error: ArchiveError) => log.warn(error.message),
+      };
+      every(ARCHIVE_INTERVAL, "archiving events", () =>
+        archiveByAge(db, { ...archive, keysKept }, { now: now(), newId }, told),
+      );
+    }
     if (stripeConnection !== null) {
       every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
         sendPendingCreditNotes(services, stripeConnection, (error) =>
@@ -244,7 +281,10 @@ const SAME_FAULT_LOGGED_EVERY = 60_000;
 const BACKGROUND_INTERVAL = 1_000;
 /** Stripe is asked again once a minute, not once a second. */
 const LOOKS_PER_CREDIT_NOTE = 60;
+/** A large database of the version before is indexed while the server is at work. */
+const LOOKS_PER_INDEX = 30;
 const MAINTENANCE_INTERVAL = 3_600_000;
+const ARCHIVE_INTERVAL = 6 * MAINTENANCE_INTERVAL;
 
 function startError(error: unknown, host: string, port: number): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

@@ -136,6 +136,9 @@ const WRITES: Readonly<Record<string, string>> = {
   "maintenance.ts: rate_limits, stripe_events, webhook_deliveries": "memory",
   "store/event-partitions.ts: metered_events, metered_events_other, usage_event_keys, usage_events":
     "events move to their partition",
+  "archive/archive-month.ts: archived_months": "usage.archiveEvents",
+  "archive/remove-month.ts: archived_totals, metered_events": "usage.archiveEvents",
+  "retention.ts: ${table}": "what is no longer kept, by the owner's setting",
   "store/migrate.ts: schema_version": "memory",
   "store/write-durably.ts: schema_version": "nothing is changed",
   "audit/audit-events.ts: audit_events": "the log itself",
@@ -153,9 +156,11 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
   "billing/sync-payer.ts: ${table}": "customer.updated, customer.missing",
   "customers/customers.ts: customers": "customers.*",
+  "customers/erase-customer.ts: agents, credentials, customers, metered_events": "customers.erase",
   "metering/budgets.ts: budgets": "budgets.*",
   "metering/meters.ts: meter_prices, meters": "meters.*",
   "webhooks/delivery.ts: webhook_deliveries, webhooks": "webhooks.disable",
+  "webhooks/rotate-secret.ts: webhooks": "webhooks.rotateSecret",
   "webhooks/webhooks.ts: webhooks": "webhooks.*",
 };
 

@@ -1,5 +1,6 @@
 import type { Config } from "@licentric/server";
 import { Command, Option } from "commander";
+import { loadDevelopmentVariables } from "../development.ts";
 import type { Check } from "../doctor/check.ts";
 import { checkApi } from "../doctor/check-api.ts";
 import { checkDatabase } from "../doctor/check-database.ts";
@@ -26,6 +27,7 @@ export function doctorCommand(env: NodeJS.ProcessEnv): Command {
 }
 
 async function examine(options: ConfigOptions, env: NodeJS.ProcessEnv): Promise<Check[]> {
+  await loadDevelopmentVariables(env);
   const ofApi = await checkApi(env);
   let config: Config;
   try {

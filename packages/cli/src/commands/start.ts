@@ -9,6 +9,7 @@ export function startCommand(env: NodeJS.ProcessEnv): Command {
   return withListenOptions(command).action(async (options: ConfigOptions & OutputOptions) => {
     await runApi(await configOf(options, env), ({ url }) => {
       process.stdout.write(options.json ? `${JSON.stringify({ url })}\n` : `Licentric API ${url}\n`);
+      return undefined;
     });
   });
 }

@@ -1,10 +1,11 @@
 import type { Config } from "@licentric/server";
+import { askStripe } from "./ask-stripe.ts";
 import type { Check } from "./check.ts";
 import { askReadiness } from "./readiness.ts";
 
 const name = "stripe";
 
-/** Whether Stripe takes the key, for invoices, and whether it can tell what becomes of them. */
+/** Checks that Stripe accepts the key, for invoices, and can report what becomes of them. */
 export async function checkStripe(
   { server: { stripe } }: Config,
   apiKeyOfLicentric: string | undefined,
@@ -14,14 +15,7 @@ export async function checkStripe(
   const mode = /_live_/.test(stripe.apiKey) ? "live" : "test";
   let status: number;
   try {
-    const response = await fetch(
-      new URL("/v1/invoices?limit=1", stripe.baseUrl ?? "https://api.stripe.com"),
-      {
-        headers: { authorization: `Bearer ${stripe.apiKey}` },
-        redirect: "error",
-        signal: AbortSignal.timeout(10_000),
-      },
-    );
+    const response = await askStripe(stripe, "/v1/invoices?limit=1");
     await response.body?.cancel();
     ({ status } = response);
   } catch (error) {
@@ -72,7 +66,7 @@ export async function checkStripe(
   return { name, status: "ok", message: `Stripe takes the key, for ${mode} data.` };
 }
 
-/** Where this machine has no key of Stripe's, the API may have one. */
+/** Asks the API whether it has a key of Stripe's, where this machine has none. */
 async function askApi(apiUrl: string | undefined): Promise<Check> {
   const { stripe } = apiUrl === undefined ? {} : await askReadiness(apiUrl);
   const advice = "Set STRIPE_API_KEY where the API runs, to have Stripe send invoices.";

@@ -50,13 +50,38 @@ export function guardRequests(
   };
   // Nothing tells one that an `McpServer` had installed from one that replaced it, but calling it.
   const areOwn = builtIn === undefined;
-  for (const [method, handler] of handlers) handlers.set(method, wrap(method, handler, areOwn));
+  guardMap(handlers, (method, handler, isNew) => wrap(method, handler, isNew || areOwn));
+  guardFallback(serving);
+}
+
+/**
+ * Guards every handler in a map, those that are there and those that will be. Frameworks put a function of their own in
+ * the place of the map's `set` (skybridge): whatever that stores is guarded as well.
+ */
+function guardMap(
+  handlers: Map<unknown, unknown>,
+  wrap: (method: unknown, handler: unknown, isNew: boolean) => unknown,
+): void {
   const set = handlers.set.bind(handlers);
+  const guarded = new Map<unknown, unknown>();
+  const put = (method: unknown, handler: unknown, isNew: boolean) => {
+    guarded.set(method, wrap(method, handler, isNew));
+    return set(method, guarded.get(method));
+  };
+  for (const [method, handler] of handlers) put(method, handler, false);
+  let current = (method: unknown, handler: unknown) => put(method, handler, true);
   Object.defineProperty(handlers, "set", {
     configurable: false,
-    value: (method: unknown, handler: unknown) => set(method, wrap(method, handler, true)),
+    get: () => current,
+    set(next: unknown) {
+      if (typeof next !== "function") throw notGuardable("the set of its request handlers is no function");
+      current = (method, handler) => {
+        Reflect.apply(next, handlers, [method, handler]);
+        const stored = handlers.get(method);
+        return stored === guarded.get(method) ? handlers : put(method, stored, true);
+      };
+    },
   });
-  guardFallback(serving);
 }
 
 /** The server of a request, and its handler of `tools/list`. */

@@ -12,6 +12,11 @@ export interface TokenRequest {
   header(name: string): string | undefined;
   /** The request's `_meta`. */
   readonly meta: unknown;
+  /**
+   * What the framework handed to the handler: its last argument of an MCP handler, undefined where the framework hands
+   * over the arguments alone; the framework's own request over HTTP.
+   */
+  readonly context: unknown;
 }
 
 /** The parts of a call that its token is looked for in. */
@@ -22,6 +27,8 @@ export interface CredentialRequest extends TokenRequest {
   readonly authorization: string | undefined;
   /** Returns whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
   isLocal(): boolean;
+  /** Whether a credential would have been seen, had the agent sent one: where it would be in this request is known. */
+  readonly isRecognized: boolean;
 }
 
 /** Says which token a call came with; undefined leaves it to the usual places. */
@@ -63,7 +70,10 @@ async function askSource(
 ): Promise<string | undefined> {
   let own: unknown;
   try {
-    own = await withTimeLimit(source({ header: context.header, meta: context.meta }), timeLimit);
+    own = await withTimeLimit(
+      source({ header: context.header, meta: context.meta, context: context.context }),
+      timeLimit,
+    );
   } catch (error) {
     if (error instanceof TimeLimitError)
       throw new TokenSourceError(
@@ -101,7 +111,8 @@ export function isAgentToken(text: string): boolean {
 /**
  * Finds the token that a request came with, for a call where it is one.
  *
- * The function throws {@link Refused} where the owner's own token function cannot be used.
+ * The function throws {@link Refused} where the owner's own token function cannot be used, and where none is given
+ * although nothing says where the token is.
  */
 export type FindCallToken = (request: CredentialRequest, call?: CallSubject) => Promise<string | undefined>;
 
@@ -115,21 +126,23 @@ export function createFindCallToken(options: {
   readonly links: Links;
 }): FindCallToken {
   const { tokenSource, environment, timeout, emitter, links } = options;
-  let hasWarned = false;
+  const told = new Set<string>();
 
-  /** Says once that the environment's token was not used, and what to do. */
-  function warnOfVariable(): void {
-    if (hasWarned) return;
-    hasWarned = true;
-    process.emitWarning(VARIABLE_UNUSED, "LicentricWarning");
-    emitter.emit("failed", { reason: VARIABLE_UNUSED, error: undefined });
+  /** Says once what is in the way, and what to do. */
+  function warn(reason: string): void {
+    if (told.has(reason)) return;
+    told.add(reason);
+    process.emitWarning(reason, "LicentricWarning");
+    emitter.emit("failed", { reason, error: undefined });
   }
 
   return async (request, call) => {
     try {
       const token = await findToken(request, tokenSource, environment, timeout);
-      if (token === undefined && environment[TOKEN_VARIABLE]) warnOfVariable();
-      return token;
+      if (token !== undefined) return token;
+      if (environment[TOKEN_VARIABLE]) warn(VARIABLE_UNUSED);
+      if (tokenSource !== undefined || request.isRecognized) return undefined;
+      if (!environment[TOKEN_VARIABLE]) warn(CONTEXT_UNKNOWN);
     } catch (error) {
       if (!(error instanceof TokenSourceError)) throw error;
       emitter.emit("failed", {
@@ -137,10 +150,13 @@ export function createFindCallToken(options: {
         error: error.cause ?? error,
         ...(call !== undefined && { kind: call.kind, name: call.name }),
       });
-      throw new Refused(refuse("misconfigured", links));
     }
+    throw new Refused(refuse("misconfigured", links));
   };
 }
+
+const CONTEXT_UNKNOWN =
+  "a charged handler was called without anything that says who called: its framework hands over a context that is not known, or none. Say where the agent's token is: createPaywall({ token: ({ context }) => … }), where context is the handler's last argument. The page of your framework in the documentation shows how";
 
 const VARIABLE_UNUSED = `${TOKEN_VARIABLE} is set and was not used for a call without a token: nothing shows that the call came from the agent that started this process. If nobody else can call this server (stdio through a framework, or tools that are wrapped one by one and called in memory), say so: createPaywall({ token: () => process.env["${TOKEN_VARIABLE}"] }). If it serves HTTP, each agent has to send its own token: unset the variable`;
 

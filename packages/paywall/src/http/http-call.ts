@@ -61,7 +61,9 @@ export async function toHttpCall(
         meta: undefined,
         authToken: undefined,
         authorization: request.header("authorization"),
+        context: request.args,
         isLocal: () => false,
+        isRecognized: true,
       },
       { kind, name },
     );

@@ -243,7 +243,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     return left;
   }
 
-  return { append, flush, close, state };
+  return { directory, append, flush, close, state };
 }
 
 /** A listener that can neither stop delivery nor end the process. */

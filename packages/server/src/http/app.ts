@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { routes } from "@licentric/contract";
+import { MAX_BODY_SIZE, routes } from "@licentric/contract";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -26,12 +26,12 @@ import { measureRequests } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { type OperatingOptions, operatingRoutes } from "./operating.ts";
 import { limitRates, type RateLimiter, type RateLimits } from "./rate-limits.ts";
+import { type AnsweredCall, reportCalls } from "./report-calls.ts";
 import { answerUnreadable, answerUnroutable } from "./unreadable.ts";
 
 // An id is no secret: the system is not asked for randomness for each letter of it.
 const nextRequestId = monotonicFactory(Math.random);
 
-const BODY_LIMIT = 1_048_576;
 const HEADERS_TIMEOUT = 10_000;
 
 /** How the app is served. */
@@ -41,6 +41,7 @@ export interface AppOptions extends OperatingOptions {
   readonly trustedProxies: number;
   /** Milliseconds in which a request must have arrived whole. */
   readonly requestTimeout: number;
+  readonly onCall: ((call: AnsweredCall) => void) | undefined;
 }
 
 /** The HTTP app: every route, the error envelope, request ids. It does not listen yet. */
@@ -58,7 +59,7 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
       connectionsCheckingInterval: Math.min(5_000, requestTimeout),
     },
     trustProxy: trustedProxies === 0 ? false : (_, hop) => hop < trustedProxies,
-    bodyLimit: BODY_LIMIT,
+    bodyLimit: MAX_BODY_SIZE,
     forceCloseConnections: "idle",
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
@@ -76,6 +77,7 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
   });
   measureRequests(app, options.metrics);
   readCredentials(app);
+  if (options.onCall !== undefined) reportCalls(app, options.onCall, services.now);
   limitRates(app, options.limiter, options.rateLimits, services.now);
 
   const parseJson = app.getDefaultJsonParser("error", "error");
@@ -157,7 +159,7 @@ function toApiError(error: FastifyError): ApiError {
     case 413:
       return new ApiError(
         "PAYLOAD_TOO_LARGE",
-        `The body is larger than ${BODY_LIMIT} bytes. Send it in smaller batches.`,
+        `The body is larger than ${MAX_BODY_SIZE} bytes. Send it in smaller batches.`,
       );
     case 415:
       return new ApiError(

@@ -10,6 +10,7 @@ import type { z } from "zod";
 import { type AgentCaller, requireAgentScopes } from "../accounts/caller.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+import { timeOfId } from "../store/month.ts";
 import { budgetState, tightest } from "./budget-rules.ts";
 import { readBudgetsFor } from "./budget-use.ts";
 import {
@@ -29,6 +30,8 @@ interface ReservationRow {
   status: "held" | "committed" | "released";
   committed_quantity: number | null;
   expires_at: Date;
+  /** The event that it was committed as; null until then, and where a server of the version before did it. */
+  event_id?: string | null;
 }
 
 function toReservation(row: ReservationRow, now: Date): Reservation {
@@ -164,6 +167,9 @@ export async function commit(
       issues: [{ path: "quantity", message, code: "too_big" }],
     });
   }
+  // The event's key may be gone by now, and the event itself archived: the hold knows what it was committed as.
+  if (row.status === "committed" && row.event_id)
+    return repeatCommit(row, row.event_id, quantity, making.now);
   // The hold ends before the event is recorded, so that budgets never count both.
   await tx.query("UPDATE reservations SET status = 'committed', committed_quantity = $2 WHERE id = $1", [
     row.id,
@@ -187,10 +193,18 @@ export async function commit(
   });
   if (outcome === undefined || outcome instanceof Error) throw outcome ?? new Error("nothing was recorded");
   const { event, duplicate } = outcome;
+  await tx.query("UPDATE reservations SET event_id = $2 WHERE id = $1", [row.id, event.id]);
   return {
     reservation: await readReservation(tx, caller, row.id, making.now),
     event: recordedEvent(event, duplicate, making.now),
   };
+}
+
+/** What a repeated commit is told: the same as the first. */
+function repeatCommit(row: ReservationRow, eventId: string, quantity: number, now: Date) {
+  const age = Math.max(0, now.getTime() - timeOfId(eventId).getTime());
+  const event = { id: eventId, meterName: row.meter_name, quantity, duplicate: true, age };
+  return { reservation: toReservation(row, now), event };
 }
 
 /**
@@ -212,7 +226,7 @@ export async function release(
 }
 
 const SELECT = `
-SELECT r.id, m.name AS meter_name, r.quantity, r.status, r.committed_quantity, r.expires_at
+SELECT r.id, m.name AS meter_name, r.quantity, r.status, r.committed_quantity, r.expires_at, r.event_id
 FROM reservations r JOIN meters m ON m.id = r.meter_id
 WHERE r.environment_id = $1 AND r.agent_id = $2 AND r.id = $3 AND (r.credential_id = $4 OR $5)`;
 

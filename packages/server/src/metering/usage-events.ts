@@ -72,7 +72,15 @@ export async function selectByIdempotencyKey(
   return events.map((_, index) => byOrder.get(index));
 }
 
-/** Lists usage events, newest first. */
+/**
+ * Of one agent, events are found by the index of its own, and the environment is looked at in the agent's row: a
+ * condition on the events' own column would have the planner read the environment's newest ones, and all of them for
+ * an agent that has not been used for long.
+ */
+const OF_AGENT = "u.agent_id = (SELECT a.id FROM agents a WHERE a.environment_id = $1 AND a.id = $3)";
+const OF_ENVIRONMENT = "u.environment_id = $1 AND $3::uuid IS NULL";
+
+/** Lists usage events, newest first: each partition's newest ones are merged until there are enough. */
 export function listUsageEvents(
   db: Queryable,
   environmentId: string,
@@ -85,8 +93,8 @@ export function listUsageEvents(
     (limit) =>
       db.query<EventRow>(
         `SELECT ${COLUMNS} FROM metered_events u JOIN meters m ON m.id = u.meter_id
-         WHERE u.environment_id = $1 AND ($2::uuid IS NULL OR u.id < $2)
-           AND ($3::uuid IS NULL OR u.agent_id = $3) AND ($4::uuid IS NULL OR u.customer_id = $4)
+         WHERE ${query.agentId === undefined ? OF_ENVIRONMENT : OF_AGENT} AND ($2::uuid IS NULL OR u.id < $2)
+           AND ($4::uuid IS NULL OR u.customer_id = $4)
            AND ($5::text IS NULL OR m.name = $5) AND ($6::uuid IS NULL OR u.period_id = $6)
          ORDER BY u.id DESC LIMIT $7`,
         [

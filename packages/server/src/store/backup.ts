@@ -7,7 +7,7 @@ import { DatabaseSetupError } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { writeWhole } from "./durable-files.ts";
 import { exists } from "./exists.ts";
-import { hasDatabase, makeDatabase, startDatabase } from "./pgdata.ts";
+import { hasDatabase, restoreFiles, startDatabase } from "./pgdata.ts";
 
 /** What a restore leaves as it is, and what one that was broken off has left. */
 const MAY_BE_THERE = new Set(["lock", "secret-key", "pgdata.restoring"]);
@@ -83,10 +83,7 @@ async function unpack(file: string, directory: string): Promise<void> {
   try {
     const tar = await promisify(gunzip)(await readFile(file));
     const backup = new File([tar], "backup.tar", { type: "application/x-tar" });
-    await makeDatabase(directory, "pgdata.restoring", {
-      backup,
-      check: (postgres) => postgres.query("SELECT version FROM schema_version"),
-    });
+    await restoreFiles(directory, backup, (postgres) => postgres.query("SELECT version FROM schema_version"));
   } catch (error) {
     if (error instanceof DatabaseSetupError) throw error;
     throw new DatabaseSetupError(

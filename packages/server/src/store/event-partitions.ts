@@ -100,6 +100,12 @@ async function attachPast(db: Database, until: string): Promise<void> {
       `SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`,
       // The constraint that was checked while everybody was at work says that nothing need be read now.
       `ALTER TABLE metered_events ATTACH PARTITION usage_events FOR VALUES FROM (MINVALUE) TO ('${until}')`,
+      // Where a server of the version before is still there by then, its clients try again until another answers.
+      `CREATE OR REPLACE FUNCTION refuse_after_past() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         RAISE EXCEPTION 'This server is of a version that cannot record any more: stop it' USING ERRCODE = '57P03';
+       END $$`,
+      `CREATE TRIGGER usage_events_after_past BEFORE INSERT ON usage_events
+       FOR EACH ROW WHEN (NEW.id >= '${until}') EXECUTE FUNCTION refuse_after_past()`,
       // Of the parent alone: that of the past takes its time.
       "CREATE UNIQUE INDEX metered_events_agent ON ONLY metered_events (agent_id, id)",
       "CREATE UNIQUE INDEX metered_events_other_agent ON metered_events_other (agent_id, id)",

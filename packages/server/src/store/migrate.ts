@@ -9,6 +9,7 @@ import { payers } from "./migrations/0006-payers.ts";
 import { invoiceTerms } from "./migrations/0007-invoice-terms.ts";
 import { agentsIdempotencyKeys } from "./migrations/0008-agents-idempotency-keys.ts";
 import { partitionedEvents } from "./migrations/0009-partitioned-events.ts";
+import { retentionAndArchive } from "./migrations/0010-retention-and-archive.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -21,6 +22,7 @@ export const migrations: readonly string[] = [
   invoiceTerms,
   agentsIdempotencyKeys,
   partitionedEvents,
+  retentionAndArchive,
 ];
 
 /**

@@ -1,8 +1,8 @@
 /**
  * Events in partitions by month, and their idempotency keys in a table of their own.
  *
- * `metered_events` is partitioned by the id: it begins with the time of recording, so events come in the order of
- * their partitions, and a list that is read newest first ends in the first partition that has enough. The table
+ * `metered_events` is partitioned by the id, which begins with the time of recording: so one id is looked for in one
+ * partition, and each list that is read newest first has an index in each of them. The table
  * `usage_events` of the versions before becomes the partition of the past (`event-partitions.ts`): nothing is copied,
  * and servers of the version before go on with it under its name.
  *

@@ -1,9 +1,11 @@
 import { homedir } from "node:os";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { defaultJournalDirectory } from "./journal-sink.ts";
+import { fileJournal as fileJournalElsewhere } from "../journal-elsewhere.ts";
+import { defaultJournalDirectory, fileJournal } from "./file-journal.ts";
 
 afterEach(() => {
   vi.unstubAllEnvs();
+  vi.unstubAllGlobals();
 });
 
 describe("the journal's directory, where nobody names one", () => {
@@ -23,5 +25,25 @@ describe("the journal's directory, where nobody names one", () => {
   it("is what LICENTRIC_JOURNAL_DIR says", () => {
     vi.stubEnv("LICENTRIC_JOURNAL_DIR", "/var/lib/weather/usage");
     expect(defaultJournalDirectory("http://127.0.0.1:4242", null)).toBe("/var/lib/weather/usage");
+  });
+});
+
+describe("a runtime that keeps no journal", () => {
+  const refusal = (name: string) =>
+    expect.objectContaining({
+      code: "JOURNAL_UNSUPPORTED",
+      message: expect.stringMatching(new RegExp(`this runtime is ${name}\\. Leave metering at "request"`)),
+    });
+
+  it.each(["bun", "deno"])("is told at once, before native code ends it: %s", (name) => {
+    vi.stubGlobal("process", { versions: { ...process.versions, [name]: "1.0.0" } });
+    expect(() => fileJournal()).toThrow(refusal(name));
+  });
+
+  it("is told by what the export conditions give it", () => {
+    vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" });
+    expect(() => fileJournalElsewhere()).toThrow(refusal("Cloudflare-Workers"));
+    vi.stubGlobal("navigator", undefined);
+    expect(() => fileJournalElsewhere()).toThrow(refusal("not Node"));
   });
 });
