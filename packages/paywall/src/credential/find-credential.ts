@@ -35,7 +35,7 @@ export interface CredentialRequest extends TokenRequest {
 export type TokenSource = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
 
 /** An owner's token function that cannot be used: it threw, did not return in time, or returned what is no token. */
-export class TokenSourceError extends Error {
+class TokenSourceError extends Error {
   static {
     TokenSourceError.prototype.name = "TokenSourceError";
   }
