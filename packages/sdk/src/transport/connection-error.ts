@@ -27,7 +27,7 @@ export function connectionError(what: string, cause: unknown): LicentricError {
   if (fault !== undefined && "data" in fault) fault.data = undefined;
   const code = codeOf(fault);
   const fields = { code, cause };
-  const said = redactSecrets(fault?.message || code || "no response");
+  const said = redactSecrets(fault?.message || code || "no response").replace(/\.$/, "");
   // The system's or the dispatcher's own limit, which may be shorter than the client's.
   if (/TIMEOUT|ETIMEDOUT/.test(code ?? "")) {
     return new TimeoutError(`${what}: ${said}.`, { code: "ETIMEDOUT", cause });
