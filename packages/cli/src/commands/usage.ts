@@ -107,19 +107,24 @@ function eventsCommand(env: NodeJS.ProcessEnv): Command {
   });
 }
 
-/** Why there is nothing to check. */
-const UNCHECKABLE: Readonly<Record<Exclude<DatabaseState, "current">, string>> = {
-  empty: "There is no database of Licentric's there. Name it with --database-url or --data-dir.",
-  older: "The database is of an older version. Start the API once, which brings it to this version.",
-  newer: "The database is of a newer version. Update licentric.",
-  "in-use":
-    "The data directory is open in another process. Stop the API first, or check a backup of it, restored.",
-};
+/** Why there is nothing to check in a database, which is named. */
+function uncheckable(state: Exclude<DatabaseState, "current">, database: string): string {
+  switch (state) {
+    case "empty":
+      return `There is no database of Licentric's in ${database}. Name it with --database-url or --data-dir.`;
+    case "older":
+      return `The database in ${database} is of an older version. Start the API once, which brings it to this version.`;
+    case "newer":
+      return `The database in ${database} is of a newer version. Update licentric.`;
+    case "in-use":
+      return `${database} is open in another process, and the embedded database takes one. Stop the API first, or check a backup of it, restored.`;
+  }
+}
 
 /** Reads the database itself: whoever doubts the API's totals does not ask the API. */
 function checkCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("check").description(
-    "sum up all events again and compare with the totals that are billed; ends with 1 where they differ",
+    "sum up all events again and compare with the totals that are billed; ends with 1 where they differ; stop the API on an embedded database first",
   );
   return withDatabaseOptions(command)
     .addOption(jsonOption())
@@ -134,7 +139,10 @@ function checkCommand(env: NodeJS.ProcessEnv): Command {
 async function differencesIn(location: DatabaseLocation): Promise<TotalsDifference[]> {
   const { checkTotals, inspectDatabase, openDatabase } = await import("@licentric/server");
   const state = await inspectDatabase(location);
-  if (state !== "current") throw usageError(UNCHECKABLE[state]);
+  if (state !== "current") {
+    const named = "dataDirectory" in location ? location.dataDirectory : new URL(location.databaseUrl).host;
+    throw usageError(uncheckable(state, named));
+  }
   const db = await openDatabase(location);
   try {
     return await checkTotals(db);
