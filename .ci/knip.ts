@@ -14,7 +14,7 @@ const config: KnipConfig = {
   ignoreBinaries: ["cc", "mount", "umount", "openssl", "script"],
   workspaces: {
     ".": {
-      entry: [".ci/summarize.mjs", "scripts/unit-tests/*.ts"],
+      entry: [".ci/summarize.mjs", "scripts/unit-tests/*.ts", "scripts/packages/write-empty-database.ts"],
       project: ["*.ts", "scripts/**/*.ts", ".ci/*.{mjs,ts}"],
       // Run by name, in scripts/packages/pack-check.ts.
       ignoreDependencies: ["@arethetypeswrong/cli", "publint"],

@@ -72,6 +72,8 @@ function adviceFor(error: LicentricError): string | undefined {
   }
   if (error instanceof ConnectionError) return "`licentric doctor` looks for the cause.";
   if (error instanceof AuthenticationError) return "`licentric doctor` checks the key.";
+  if (error instanceof ConflictError && error.message.startsWith("The period is still open."))
+    return "`licentric close <period>` closes it: its id, or `previous` for the last one that is over.";
   return undefined;
 }
 

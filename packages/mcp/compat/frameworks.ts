@@ -14,6 +14,8 @@ export interface Framework {
   readonly runtime?: string;
   /** The oldest Node that runs it here. */
   readonly node: "20" | "24";
+  /** The official clients that it serves, by their SDK; both by default. */
+  readonly clients?: readonly ("v1" | "v2")[];
   /** What is run; `server.ts` by default. */
   readonly program?: string;
   /** What is run before, in the folder. */
@@ -49,6 +51,8 @@ export const frameworks: readonly Framework[] = [
     charged: "`tool`, option `refusals`",
     package: "@mastra/mcp",
     node: "24",
+    // Version 2 serves the protocol 2026-07-28 alone.
+    clients: ["v2"],
   },
   {
     name: "mcp-framework",

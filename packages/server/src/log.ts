@@ -1,7 +1,10 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import { sqlState } from "./store/database.ts";
 
-/** Members of an error that are logged besides its name, message and stack. None of them comes from a request or a row. */
+/**
+ * Properties of an error that are logged besides its name, message and stack. None of them comes from a
+ * request or a row.
+ */
 const TOLD = [
   "code",
   "reason",

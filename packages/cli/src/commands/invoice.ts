@@ -1,4 +1,4 @@
-import type { InvoicesCreateParams } from "@licentric/sdk";
+import type { Invoice, InvoicesCreateParams, Licentric } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { EXIT, usageError } from "../exit-codes.ts";
@@ -84,7 +84,7 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
           ...kept,
         }),
       );
-      print(options, invoice, invoiceView);
+      print(options, invoice, (shown) => invoiceView(shown));
     });
 }
 
@@ -140,9 +140,24 @@ function showCommand(env: NodeJS.ProcessEnv): Command {
     .argument("<invoice>", "its id")
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions) => {
-      const invoice = await callApi(env, "reading the invoice", (client) => client.billing.getInvoice(id));
-      print(options, invoice, invoiceView);
+      const { invoice, payer } = await callApi(env, "reading the invoice", async (client) => {
+        const invoice = await client.billing.getInvoice(id);
+        return { invoice, payer: options.json ? undefined : await payerName(client, invoice) };
+      });
+      print(options, invoice, (shown) => invoiceView(shown, payer));
     });
+}
+
+/** The name of whoever pays an invoice; undefined where the key may not read it. */
+async function payerName(client: Licentric, { customerId }: Invoice): Promise<string | undefined> {
+  const { PermissionDeniedError } = await import("@licentric/sdk");
+  try {
+    const payer = await (customerId ? client.customers.get(customerId) : client.account.get());
+    return payer.name;
+  } catch (error) {
+    if (error instanceof PermissionDeniedError && error.answeredByApi) return undefined;
+    throw error;
+  }
 }
 
 function listCommand(env: NodeJS.ProcessEnv): Command {
@@ -192,6 +207,6 @@ function voidCommand(env: NodeJS.ProcessEnv): Command {
         options,
       );
       const voided = await callApi(env, "voiding the invoice", (client) => client.billing.voidInvoice(id));
-      print(options, voided, invoiceView);
+      print(options, voided, (shown) => invoiceView(shown));
     });
 }

@@ -9,12 +9,17 @@ export function shownMoney(amount: string | undefined, currency: string | undefi
   return amount === undefined || currency === undefined ? amount : `${amount} ${currency.toUpperCase()}`;
 }
 
-/** An invoice with its lines, for people. */
-export function invoiceView(invoice: Invoice): string {
+/**
+ * An invoice with its lines, for people.
+ *
+ * @param payer - the name of whoever pays it, where that is known
+ */
+export function invoiceView(invoice: Invoice, payer?: string): string {
   const { currency, lines = [], stripeConfigured } = invoice;
   const known = fields([
     ["id", invoice.id],
     ["period", invoice.periodId],
+    ["payer", payer],
     ["customer", invoice.customerId ?? undefined],
     ["status", shownStatus(invoice.status)],
     ["total", shownMoney(invoice.total, currency)],

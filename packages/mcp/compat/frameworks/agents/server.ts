@@ -1,9 +1,21 @@
-import { build } from "esbuild";
+import { builtinModules } from "node:module";
+import { build, type Plugin } from "esbuild";
 import { Miniflare } from "miniflare";
 
 // Runs the Worker in workerd, as Cloudflare does: bundled, with `nodejs_compat` and no other help.
 
 const entry = process.env["WORKER"] ?? "worker.ts";
+
+/** As Cloudflare's own bundler does: a module of Node is one of the runtime's, whether it is written with "node:" or not. */
+const nodeModules: Plugin = {
+  name: "node-modules",
+  setup({ onResolve }) {
+    onResolve({ filter: new RegExp(`^(node:)?(${builtinModules.join("|")})$`) }, ({ path }) => ({
+      path: path.startsWith("node:") ? path : `node:${path}`,
+      external: true,
+    }));
+  },
+};
 
 const { outputFiles } = await build({
   entryPoints: [entry],
@@ -12,7 +24,8 @@ const { outputFiles } = await build({
   format: "esm",
   target: "es2022",
   conditions: ["workerd", "worker", "browser"],
-  external: ["node:*", "cloudflare:*"],
+  external: ["cloudflare:*"],
+  plugins: [nodeModules],
   logLevel: "error",
 });
 

@@ -6,7 +6,7 @@ const config: XmcpConfig = {
   // xmcp bundles what tools import. The paywall stays a package: its HTTP client loads parts of Node when it needs them.
   bundler: (bundler: { externals?: unknown }) => ({
     ...bundler,
-    externals: [bundler.externals ?? [], { "@licentric/mcp": "commonjs @licentric/mcp" }].flat(),
+    externals: [bundler.externals ?? [], { "@licentric/mcp": "import @licentric/mcp" }].flat(),
   }),
 };
 
