@@ -30,7 +30,9 @@ export default defineConfig({
     const page = [...sections, reference]
       .flatMap(({ pages }) => pages)
       .find(({ path }) => path === relativePath);
-    if (page !== undefined && description === "") return { description: `${page.title}: ${page.about}.` };
+    return page !== undefined && description === ""
+      ? { description: `${page.title}: ${page.about}.` }
+      : undefined;
   },
   themeConfig: {
     outline: [2, 3],

@@ -30,6 +30,11 @@ export const sections: readonly Section[] = [
         about: "tokens, scopes, and HTTP status codes",
       },
       { path: "guides/meter.md", title: "Meter calls", about: "what a call counts, and when it is counted" },
+      {
+        path: "guides/runtimes.md",
+        title: "Where it runs",
+        about: "Node, Bun, Deno, Workers: what runs there, and how",
+      },
       { path: "guides/http.md", title: "HTTP routes", about: "charge for any endpoint, on any framework" },
       { path: "guides/budgets.md", title: "Budgets", about: "limit what an agent may use" },
       { path: "guides/prices.md", title: "Prices", about: "per unit, in tiers, in packages" },

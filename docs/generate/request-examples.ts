@@ -6,7 +6,7 @@ export interface RequestExamples {
   readonly curl: string;
   readonly typescript: string;
   readonly python: string;
-  /** What comes back, as JSON. */
+  /** The answer, as JSON. */
   readonly answer: string;
 }
 

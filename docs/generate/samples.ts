@@ -40,9 +40,16 @@ const BY_NAME: Readonly<Record<string, Json>> = {
   url: "https://ops.example.com/licentric",
 };
 
-/** The shortest body that a call takes, with a name where it takes one. */
+/** A second value, for members of the name that have a form of their own. */
+const ALSO: Readonly<Record<string, Json>> = { name: "api_calls" };
+
+/** The shortest body that a call takes that says something: with a name, or else the first of what it may have. */
 export function sampleBody(schema: z.ZodType): Json {
-  return sample(toJsonSchema(schema, "input"), "", (name, required) => required || name === "name");
+  const json = toJsonSchema(schema, "input");
+  const body = sample(json, "", (name, required) => required || name === "name");
+  if (JSON.stringify(body) !== "{}") return body;
+  const first = Object.keys(json.properties ?? {}).find((name) => name !== "cursor");
+  return sample(json, "", (name) => name === first);
 }
 
 /** An answer with everything that is always in it. */
@@ -52,8 +59,8 @@ export function sampleAnswer(schema: z.ZodType): Json {
 
 function sample(schema: Schema, name: string, takes: (name: string, required: boolean) => boolean): Json {
   if (name === "events" && schema.type === "array" && isEnum(schema.items)) return sampleList(schema, takes);
-  const known = BY_NAME[name];
-  if (known !== undefined && fits(schema, known)) return known;
+  const known = [BY_NAME[name], ALSO[name]].find((value) => value !== undefined && fits(schema, value));
+  if (known !== undefined) return known;
   if (schema.const !== undefined) return schema.const as Json;
   if (schema.enum) return (schema.enum[0] ?? null) as Json;
   const choices = schema.anyOf ?? schema.oneOf;
@@ -81,7 +88,7 @@ function isEnum(items: Schema["items"]): boolean {
   return !Array.isArray(items) && typeof items === "object" && items.enum !== undefined;
 }
 
-/** Whether a sample is of the kind that the schema wants: members of one name differ from call to call. */
+/** Tells whether a sample is of the kind that the schema wants: members of one name differ from call to call. */
 function fits(schema: Schema, value: Json): boolean {
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices) return choices.some((choice) => fits(resolved(choice), value));

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import license from "esbuild-plugin-license";
 import { defineConfig } from "tsup";
@@ -27,7 +27,10 @@ export default defineConfig(({ outDir = "dist" }) => ({
     license({
       banner: "",
       thirdParty: {
-        output: { file: join(outDir, "THIRD-PARTY-LICENSES.txt"), template: licensesOf },
+        output: {
+          file: resolve(import.meta.dirname, outDir, "THIRD-PARTY-LICENSES.txt"),
+          template: licensesOf,
+        },
       },
     }),
   ],

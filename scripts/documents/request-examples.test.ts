@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { type Route, routes } from "@licentric/contract";
 import { beforeAll, describe, expect, it } from "vitest";
 import { requestExamples } from "../../docs/generate/request-examples.ts";
 import { sampleAnswer, sampleBody } from "../../docs/generate/samples.ts";
+import { type Route, routes } from "../../packages/contract/src/index.ts";
 import { compileExamples } from "./compile-examples.ts";
 
 const calls = Object.entries(routes).flatMap(([resource, table]) =>

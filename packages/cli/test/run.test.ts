@@ -38,7 +38,7 @@ describe("licentric dev", () => {
     const reconnected = new Licentric({ apiKey, baseUrl: again.url });
     expect((await reconnected.agents.get(agent.id)).name).toBe("first");
     await reconnected.close();
-  }, 60_000);
+  }, 180_000);
 
   it("makes others where those of the file are refused or gone", async () => {
     await prepareDatabase(join(directory, "others"));
@@ -51,7 +51,7 @@ describe("licentric dev", () => {
     expect(again.apiKey).toMatch(/^lk_test_/);
     expect([apiKey, "lk_test_of_another_database"]).not.toContain(again.apiKey);
     expect(again.agentToken).not.toBe(agentToken);
-  }, 60_000);
+  }, 180_000);
 
   it("says that the data directory is open in another process, and changes nothing", async () => {
     await prepareDatabase(join(directory, "locked"));
@@ -64,7 +64,7 @@ describe("licentric dev", () => {
     const client = new Licentric({ apiKey, baseUrl: url });
     expect((await client.agents.create({ name: "still here" })).name).toBe("still here");
     await client.close();
-  }, 60_000);
+  }, 180_000);
 
   it("says that the port is in use, and frees the data directory", async () => {
     const other = createServer().listen(0, "127.0.0.1");
@@ -78,13 +78,13 @@ describe("licentric dev", () => {
     other.close();
     await once(other, "close");
     expect(JSON.parse(await licentric(args).firstLine())).toHaveProperty("apiKey");
-  }, 60_000);
+  }, 180_000);
 
   it("prints no key off a terminal, and has it in a file for its owner alone", async () => {
     await prepareDatabase(join(directory, "quiet"));
     const file = join(directory, "quiet", "env");
     const started = licentric(["dev", "--port", "0", "--data-dir", join(directory, "quiet")]);
-    await expect.poll(() => started.output.stdout, { timeout: 30_000 }).toContain(file);
+    await expect.poll(() => started.output.stdout, { timeout: 120_000 }).toContain(file);
     const text = await readFile(file, "utf8");
     expect(text).toMatch(/^LICENTRIC_API_KEY=lk_test_\S+$/m);
     expect(text).toMatch(/^LICENTRIC_AGENT_TOKEN=AGT-\S+$/m);
@@ -96,15 +96,14 @@ describe("licentric dev", () => {
     const { token } = await client.mcp.authorize(id, { scopes: ["mcp:invoke"] });
     await client.mcp.verify(token, { meterName: "api_calls", quantity: 2 });
     await client.close();
-    const unknown = new Licentric({ ...(baseUrl && { baseUrl }), apiKey: null });
-    await expect(unknown.mcp.verify("AGT-nobody", { meterName: "api_calls" })).rejects.toThrow();
-    await unknown.close();
+    const headers = { authorization: "Bearer AGT-nobody" };
+    expect((await fetch(`${baseUrl}/api/v1/mcp/verify`, { method: "POST", headers })).status).toBe(401);
     started.child.kill("SIGTERM");
     const { stdout } = await started.ended();
     expect(stdout).toContain(`charged  2 api_calls  agent ${id}`);
-    expect(stdout).toMatch(/refused {2}401 \w+/);
-    expect(stdout).not.toMatch(/lk_test_|AGT-/);
-  }, 60_000);
+    expect(stdout).toMatch(/refused {2}401 UNAUTHORIZED {2}\S/);
+    expect(stdout).not.toMatch(/lk_test_|AGT-\w/);
+  }, 180_000);
 
   it("ends with the exit code of the program that it runs, which has the variables", async () => {
     const program = "process.exit(process.env.LICENTRIC_AGENT_TOKEN.startsWith('AGT-') ? 7 : 1)";
@@ -113,7 +112,7 @@ describe("licentric dev", () => {
     expect((await licentric([...args, process.execPath, "-e", program]).ended()).code).toBe(7);
     const refused = await licentric([...args, join(directory, "no-such-program")]).ended();
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be run") });
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("licentric start", () => {
@@ -124,7 +123,7 @@ describe("licentric start", () => {
     expect(stderr).toContain("Cannot use PostgreSQL at 127.0.0.1:1/licentric");
     expect(stderr).toContain("Check DATABASE_URL");
     expect(stderr).not.toContain("hunter2");
-  }, 60_000);
+  }, 180_000);
 
   it.each(["70000", "-1", "http"])(
     "refuses --port %s",
@@ -143,7 +142,7 @@ describe("licentric start", () => {
     expect(stderr).toContain("STRIPE_API_KEY must be a secret or restricted key");
     expect(stderr).toContain("LICENTRIC_TRUST_PROXY must be a whole number");
     expect(stderr).not.toContain("pk_test_hidden");
-  }, 60_000);
+  }, 180_000);
 
   it("lets flags win over the environment, and runs with what the environment says besides", async () => {
     const env = {
@@ -158,7 +157,7 @@ describe("licentric start", () => {
     expect((await fetch(`${url}/metrics`)).status).toBe(401);
     const authorization = "Bearer 0123456789abcdef";
     expect((await fetch(`${url}/metrics`, { headers: { authorization } })).status).toBe(200);
-  }, 60_000);
+  }, 180_000);
 
   it("refuses to be told of two databases at once", async () => {
     const args = ["start", "--database-url", "postgres://x/y", "--data-dir", "z"];
@@ -166,5 +165,5 @@ describe("licentric start", () => {
       code: 2,
       stderr: expect.stringContaining("not both"),
     });
-  }, 60_000);
+  }, 180_000);
 });

@@ -35,7 +35,7 @@ export const AuditEvent = z.object({
 /** One change to an account's resources. */
 export type AuditEvent = z.infer<typeof AuditEvent>;
 
-/** How the list of audit events can be narrowed. */
+/** Query parameters of the list of audit events. */
 export const ListAuditEventsQuery = PageQuery.extend({
   actor: actor.optional(),
   keyId: Id.optional(),

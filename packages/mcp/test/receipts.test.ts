@@ -14,6 +14,7 @@ import {
   RECEIPT_META_KEY,
   type Receipt,
 } from "../src/index.ts";
+import { fileJournal } from "../src/journal.ts";
 import { connectModern, connectV1, connectV2, text } from "./connect.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
@@ -129,7 +130,7 @@ describe.each(["v1", "v2"] as const)("SDK %s", (sdk) => {
       open({
         metering: "background",
         apiKey: "lk_test_0123456789abcdef",
-        journal: { directory, flushInterval: 60_000 },
+        journal: fileJournal({ directory, flushInterval: 60_000 }),
       });
       const client = await connect(sdk, form, "success");
       const receipt = receiptIn(await client.callTool({ name: "t" }));

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Caller } from "./billing/caller.ts";
-import type { Receipt } from "./billing/receipt.ts";
+import type { Receipt } from "./billing/charge-context.ts";
 import type { Call } from "./call/call.ts";
 import { chargeResultOf, completionOf, receiptOfCharged } from "./call/charge.ts";
 import type { ChargedTarget } from "./call/charged-target.ts";
-import { readAgentKey } from "./credential/agent-key.ts";
-import { hashToken } from "./credential/token.ts";
+import { hashToken, readAgentKey } from "./credential/find-credential.ts";
 import type { PaywallEvents, PaywallListener } from "./events.ts";
+import { tell } from "./events.ts";
 import type { HttpOptions } from "./http/http-options.ts";
 import { createMiddleware, type Middleware } from "./http/middleware.ts";
 import { createRoute, type WrapRoute } from "./http/route.ts";
@@ -15,7 +15,6 @@ import { createCore, type PaywallCore } from "./paywall-core.ts";
 import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
 import { RefusedError } from "./refusal/refused-error.ts";
 import { type Fingerprint, fingerprint } from "./util/digest.ts";
-import { tell } from "./util/tell.ts";
 
 /** A call of anything that an agent can ask for. */
 export interface ChargeableCall<Args = unknown> {

@@ -1,5 +1,5 @@
 import type { Licentric } from "@licentric/sdk";
-import type { TokenSource } from "./credential/token.ts";
+import type { TokenSource } from "./credential/find-credential.ts";
 import type { UsageJournal } from "./journal/usage-journal.ts";
 import type { ChargeOptions } from "./pricing/charge-options.ts";
 import type { Links } from "./refusal/refusal.ts";

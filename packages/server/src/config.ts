@@ -3,7 +3,7 @@ import { LEAST_DAYS, type Retention } from "./retention.ts";
 import type { ServerOptions } from "./start-server.ts";
 import type { DatabaseLocation } from "./store/open-database.ts";
 
-/** What the environment says about how to run the server. */
+/** Configuration of the server, read from environment variables. */
 export interface Config {
   readonly database: DatabaseLocation;
   /** For {@link startServer}, with the open database added. */

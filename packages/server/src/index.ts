@@ -26,6 +26,7 @@ export {
 } from "./start-server.ts";
 export { backupDatabase, restoreDatabase } from "./store/backup.ts";
 export {
+  type ConnectionCounts,
   type Database,
   DatabaseSetupError,
   DatabaseUnavailableError,

@@ -164,6 +164,27 @@ describeOnEachDatabase("archived events on $name", (database) => {
     120_000,
   );
 
+  it("are removed once by processes that do it at the same time", async () => {
+    const at = monthOf(new Date()).start;
+    await use(at, 1_500);
+    const id = await closeAndInvoice();
+    const peers = database.name === "embedded" ? [] : [await api.startPeer(), await api.startPeer()];
+    try {
+      const month = monthOf(at).name;
+      const done = await Promise.all([api, ...peers, api].map(({ db }) => archive(db, month, inDays(140))));
+      expect(done.map(({ eventCount, removed }) => ({ eventCount, removed }))).toEqual(
+        done.map(() => ({ eventCount: 1_500, removed: true })),
+      );
+      expect(new Set(done.map(({ file }) => file)).size).toBe(1);
+      expect(await check(id)).toMatchObject({ archivedEvents: 1_500, differences: [] });
+      const token = account.liveKey;
+      const entries = await api.call("GET", "/api/v1/audit-events?operation=usage.archiveEvents", { token });
+      expect(entries.body.data).toHaveLength(1);
+    } finally {
+      for (const peer of peers) await peer.close();
+    }
+  }, 60_000);
+
   it("can be exported alone", async () => {
     const at = monthOf(new Date()).start;
     await use(at, 5);

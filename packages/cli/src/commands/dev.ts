@@ -45,11 +45,14 @@ export function devCommand(env: NodeJS.ProcessEnv): Command {
 }
 
 function greeting(url: string, file: string): string {
+  const reads =
+    file === DEFAULT_FILE
+      ? "Commands in this folder\n  read it by themselves; for programs of yours:"
+      : "For programs of yours:";
   return `
   ${styled("bold", "Licentric API")}  ${url}
 
-  A test key and an agent's token are in ${file}. Commands in this folder
-  read it by themselves; for programs of yours:
+  A test key and an agent's token are in ${file}. ${reads}
 
     node --env-file=${file} server.mjs
 
@@ -57,3 +60,5 @@ function greeting(url: string, file: string): string {
 
 `;
 }
+
+const DEFAULT_FILE = variablesFile(undefined);

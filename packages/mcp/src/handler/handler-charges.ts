@@ -9,11 +9,10 @@ import type {
 import { chargeResultOf, completionOf, Refused, withResolvers } from "@licentric/paywall/adapter";
 import { type RequestContext, readRequestContext, signalIn } from "../context/request-context.ts";
 import { outcomeOf, withReceipt, withWarning } from "../protocol/outcome.ts";
-import { createInnerKeys, type InnerKeys, type KeyedCall } from "./inner-keys.ts";
 import type { Asked, Completion, RequestScope, ServedTarget } from "./request-scope.ts";
 import { createRequestScopes, isAskedFor, type RequestScopes } from "./request-scopes.ts";
 import { createRunningCalls, type RunningCalls } from "./running-calls.ts";
-import { toCall } from "./to-call.ts";
+import { createInnerKeys, type InnerKeys, type KeyedCall, toCall } from "./to-call.ts";
 
 /** Charges for the calls of handlers. */
 export interface HandlerCharges {

@@ -1,7 +1,7 @@
 import type { BillingClient } from "../billing/billing-client.ts";
 import { agentNameOf, type Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
-import { type RecordedUsage, toReceipt } from "../billing/receipt.ts";
+import { type RecordedUsage, toReceipt } from "../billing/charge-context.ts";
 import type { Emitter } from "../events.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { Refusal, RefusalCode } from "../refusal/refusal.ts";

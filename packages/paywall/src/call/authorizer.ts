@@ -1,8 +1,7 @@
 import type { BillingClient } from "../billing/billing-client.ts";
 import type { Caller } from "../billing/caller.ts";
-import type { ChargeContext } from "../billing/charge-context.ts";
-import type { RecordedUsage } from "../billing/receipt.ts";
-import { isAgentToken } from "../credential/token.ts";
+import type { ChargeContext, RecordedUsage } from "../billing/charge-context.ts";
+import { isAgentToken } from "../credential/find-credential.ts";
 import type { Emitter } from "../events.ts";
 import type { ChargeMode } from "../modes/charge-mode.ts";
 import { createOffline, type Offline } from "../modes/offline.ts";

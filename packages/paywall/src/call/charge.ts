@@ -1,5 +1,5 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Receipt } from "../billing/receipt.ts";
+import type { Receipt } from "../billing/charge-context.ts";
 import type { Emitter } from "../events.ts";
 import { isQuantity, MAX_QUANTITY } from "../pricing/charge-options.ts";
 import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";

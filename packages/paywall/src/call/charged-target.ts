@@ -1,4 +1,4 @@
-import type { Receipt } from "../billing/receipt.ts";
+import type { Receipt } from "../billing/charge-context.ts";
 import type { CallSubject } from "../events.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import type { Refusal } from "../refusal/refusal.ts";

@@ -1,4 +1,4 @@
-import type { Receipt } from "../billing/receipt.ts";
+import type { Receipt } from "../billing/charge-context.ts";
 import type { Refusal } from "../refusal/refusal.ts";
 import type { Call } from "./call.ts";
 

@@ -1,11 +1,11 @@
-import type { Receipt } from "../billing/receipt.ts";
+import type { Receipt } from "../billing/charge-context.ts";
 import { type Charged, chargeResultOf, receiptOfCharged } from "../call/charge.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { WholeResponse } from "./whole-response.ts";
 
 /** Header of the receipt of a billed request, as JSON. */
-export const RECEIPT_HEADER = "licentric-receipt";
+const RECEIPT_HEADER = "licentric-receipt";
 
 /** The response that a client is sent. */
 export type ClientResponse =

@@ -1,5 +1,4 @@
-import type { ChargeContext } from "../billing/charge-context.ts";
-import type { RecordedUsage } from "../billing/receipt.ts";
+import type { ChargeContext, RecordedUsage } from "../billing/charge-context.ts";
 import { roundsOf } from "../call/authorized-call.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { Pool } from "../util/pool.ts";

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { recordSystemChange, type SystemChange } from "../audit/audit-events.ts";
 import { KEYS_KEPT, removeByAge } from "../retention.ts";
 import { type Database, onlyRow, type Queryable } from "../store/database.ts";
@@ -11,11 +12,11 @@ export class ArchiveError extends Error {
   override readonly name = "ArchiveError";
 }
 
-/** How a month is archived. */
+/** Options for archiving a month. */
 export interface ArchiveOptions {
   /** In UTC, `YYYY-MM`: the month in which the events were recorded. */
   readonly month: string;
-  /** Where the file is written; made if it is missing. */
+  /** Directory to which the file is written; made if it is missing. */
   readonly directory: string;
   /** Days for which idempotency keys are kept, as the server is told; 90 by default. */
   readonly keysKept?: number;
@@ -23,9 +24,9 @@ export interface ArchiveOptions {
   readonly exportOnly?: boolean;
 }
 
-/** What became of a month. */
+/** Outcome of archiving a month. */
 export interface ArchivedMonth extends ExportedMonth {
-  /** Whether its events are removed from the database. */
+  /** True where its events are removed from the database. */
   readonly removed: boolean;
 }
 
@@ -56,7 +57,7 @@ export async function archiveMonth(
   if (known === undefined && !(await hasEvents(db, month))) {
     throw new ArchiveError(`No events were recorded in ${name}, so there is nothing to archive.`);
   }
-  if (exportOnly) return { ...(await exportMonth(db, { month, directory, now })), removed: false };
+  if (exportOnly) return { ...(await exportMonth(db, { month, directory })), removed: false };
   // Until then a repeated request is answered with the event that it had recorded.
   const free = new Date(month.end.getTime() + keysKept * DAY);
   if (now < free) {
@@ -67,8 +68,7 @@ export async function archiveMonth(
   const unsettled = await unsettledOf(db, month);
   if (unsettled.length > 0) throw new ArchiveError(explain(name, unsettled));
   while ((await removeByAge(db, { idempotencyKeys: keysKept }, now)).size > 0);
-  const exported = known ?? (await exportMonth(db, { month, directory, now }));
-  if (known === undefined) await remember(db, month, exported, now);
+  const exported = known ?? (await remember(db, month, await exportMonth(db, { month, directory }), now));
   await removeMonth(db, month, async (tx, changes) => {
     await requireAll(tx, month, exported);
     for (const { environmentId, periodIds } of changes) {
@@ -132,7 +132,12 @@ async function archived(db: Database, month: Month): Promise<ArchivedMonth | und
 }
 
 /** From here on the file has the events, and a run that was broken off goes on with their removal. */
-async function remember(db: Database, month: Month, exported: ExportedMonth, now: Date): Promise<void> {
+async function remember(
+  db: Database,
+  month: Month,
+  exported: ExportedMonth,
+  now: Date,
+): Promise<ExportedMonth> {
   const { file, sha256, eventCount } = exported;
   const made = await db.query(
     `INSERT INTO archived_months (month, file, sha256, event_count, exported_at)
@@ -141,10 +146,15 @@ async function remember(db: Database, month: Month, exported: ExportedMonth, now
      ON CONFLICT (month) DO NOTHING RETURNING 1`,
     [dateOf(month), file, sha256, eventCount, now, leastId(month.start), leastId(month.end)],
   );
-  if (made.length === 0) throw changedSince(exported);
+  if (made.length > 0) return exported;
+  const others = await archived(db, month);
+  if (others === undefined) throw changedSince(exported);
+  // Another process did the same at the same time: one file is enough.
+  await rm(file);
+  return others;
 }
 
-/** What is removed is what was exported: a clock that is far behind may have recorded more since. */
+/** Requires that all that is removed was exported: a clock that is far behind may have recorded more. */
 async function requireAll(tx: Queryable, month: Month, exported: ExportedMonth): Promise<void> {
   const { count } = onlyRow(
     await tx.query<{ count: number }>(

@@ -47,12 +47,12 @@ type EventLine = Readonly<Record<(typeof COLUMNS)[number], string | number | Dat
  */
 export async function exportMonth(
   db: Queryable,
-  { month, directory, now }: { readonly month: Month; readonly directory: string; readonly now: Date },
+  { month, directory }: { readonly month: Month; readonly directory: string },
 ): Promise<ExportedMonth> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const written = now.toISOString().replace(/[-:.]/g, "");
-  const file = resolve(join(directory, `events-${month.name}-${written}.csv.gz`));
-  const partial = `${file}.${randomUUID()}.partial`;
+  // Nothing is written over: not even what another process writes of the same month.
+  const file = resolve(join(directory, `events-${month.name}-${randomUUID().slice(0, 8)}.csv.gz`));
+  const partial = `${file}.partial`;
   const handle = await open(partial, "wx", 0o600);
   try {
     const hash = createHash("sha256");

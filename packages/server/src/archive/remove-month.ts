@@ -30,7 +30,7 @@ DO UPDATE SET quantity = t.quantity + EXCLUDED.quantity, event_count = t.event_c
  * together are what the totals say. A partition of PostgreSQL's goes as a whole; else they go in batches, for which
  * nobody waits, and a run that was broken off goes on.
  *
- * @param done is called in the last transaction.
+ * @param done is called in the last transaction; not by a process that comes second.
  */
 export async function removeMonth(
   db: Database,
@@ -42,6 +42,11 @@ export async function removeMonth(
   if (!whole) await removeInBatches(db, month);
   await db.transaction(
     async (tx) => {
+      const left = await tx.query(
+        "SELECT 1 FROM archived_months WHERE month = $1 AND removed_at IS NULL FOR UPDATE",
+        [`${month.name}-01`],
+      );
+      if (left.length === 0) return;
       await tx.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
       if (partition !== null) {
         // Against what a clock that is behind may still record; readers go on until the table is dropped.

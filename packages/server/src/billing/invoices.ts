@@ -165,10 +165,7 @@ export async function requireClosedPeriod(
 ): Promise<BillingPeriod> {
   const period = await getPeriod(db, environmentId, periodId);
   if (period.status === "closed") return period;
-  throw new ApiError(
-    "CONFLICT",
-    "The period is still open. Close it (billing.closePeriod) before you invoice it.",
-  );
+  throw new ApiError("CONFLICT", "The period is still open. Close it before you invoice it.");
 }
 
 /** Tells webhooks of an invoice once, when it is complete: computed or, with Stripe, finalized. */

@@ -20,7 +20,7 @@ const TIME_FOR_LOCK = 60_000;
  */
 export async function prepareEvents(db: Database, now = new Date()): Promise<void> {
   if (!(await isAttached(db))) {
-    const until = await limitPast(db, now);
+    const until = await withLock(() => limitPast(db, now));
     await moveWhatIsBeyond(db, until);
     await db.transaction((tx) => tx.query("ALTER TABLE usage_events VALIDATE CONSTRAINT usage_events_past"), {
       queryTimeout: 0,
@@ -48,6 +48,7 @@ function limitPast(db: Database, now: Date): Promise<string> {
        WHERE conrelid = 'usage_events'::regclass AND conname = 'usage_events_past'`,
     );
     if (limit !== undefined) return pastEnd(limit.definition);
+    await tx.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
     const { used } = onlyRow(
       await tx.query<{ used: boolean }>("SELECT EXISTS (SELECT FROM accounts) AS used"),
     );
@@ -116,12 +117,11 @@ async function attachPast(db: Database, until: string): Promise<void> {
 }
 
 /** Runs what needs a table for a moment, again and again until those who use it have left a gap. */
-async function withLock(run: () => Promise<void>): Promise<void> {
+async function withLock<Result>(run: () => Promise<Result>): Promise<Result> {
   const started = performance.now();
   for (;;) {
     try {
-      await run();
-      return;
+      return await run();
     } catch (error) {
       if (sqlState(error instanceof Error ? error.cause : undefined) !== "55P03") throw error;
       if (performance.now() - started > TIME_FOR_LOCK) {
@@ -161,7 +161,10 @@ async function isThere(db: Queryable, partition: string): Promise<boolean> {
   return found.length > 0;
 }
 
-/** What came before its partition was made lies in the one for all others, and moves in the same transaction. */
+/**
+ * Makes a month's partition. Events that came before it was made are in the one for all others, and move in
+ * the same transaction.
+ */
 async function makePartition(db: Database, month: Month): Promise<void> {
   const [name, least, most] = [partitionOf(month), leastId(month.start), leastId(month.end)];
   await db.transaction(async (tx) => {

@@ -7,7 +7,7 @@ import { version } from "../version.ts";
 import { createWebhookAgent, requirePublicLiteral } from "./public-address.ts";
 import type { WebhookSigner } from "./signing.ts";
 
-/** How the outbox is emptied. */
+/** Options for sending what is in the outbox. */
 export interface DeliveryOptions {
   readonly db: Database;
   readonly now: () => Date;
@@ -20,11 +20,11 @@ export interface DeliveryOptions {
   readonly timeout?: number;
 }
 
-/** What takes from the outbox and sends. */
+/** Sender of the deliveries in the outbox. */
 export interface Delivery {
   /** Starts what is due and can be started now; resolves when it is started, not when it is sent. */
   poll(): Promise<void>;
-  /** Waits for the attempts that are under way. */
+  /** Waits for the attempts that are in flight. */
   close(): Promise<void>;
 }
 
