@@ -30,6 +30,11 @@ export const sections: readonly Section[] = [
         about: "tokens, scopes, and HTTP status codes",
       },
       { path: "guides/meter.md", title: "Meter calls", about: "what a call counts, and when it is counted" },
+      {
+        path: "guides/runtimes.md",
+        title: "Where it runs",
+        about: "Node, Bun, Deno, Workers: what runs there, and how",
+      },
       { path: "guides/http.md", title: "HTTP routes", about: "charge for any endpoint, on any framework" },
       { path: "guides/budgets.md", title: "Budgets", about: "limit what an agent may use" },
       { path: "guides/prices.md", title: "Prices", about: "per unit, in tiers, in packages" },
@@ -42,6 +47,11 @@ export const sections: readonly Section[] = [
         about: "deploy, watch, recover, rotate, export and erase",
       },
       {
+        path: "guides/scale.md",
+        title: "Years of events",
+        about: "partitions, what is kept for how long, archives",
+      },
+      {
         path: "guides/testing.md",
         title: "Testing your server",
         about: "without a network, or against the API",
@@ -52,6 +62,28 @@ export const sections: readonly Section[] = [
         about: "who may do what, and where secrets are",
       },
       { path: "guides/hosted.md", title: "The hosted service", about: "move from it, or to it" },
+    ],
+  },
+  {
+    title: "Frameworks",
+    pages: [
+      { path: "frameworks/index.md", title: "Where it runs", about: "each framework, as it was tested" },
+      { path: "frameworks/fastmcp.md", title: "FastMCP", about: "a server of FastMCP" },
+      { path: "frameworks/hono.md", title: "Hono", about: "a server behind @hono/mcp" },
+      { path: "frameworks/mcp-handler.md", title: "mcp-handler", about: "a route of Next.js and its like" },
+      { path: "frameworks/mcp-nest.md", title: "NestJS", about: "a server of mcp-nest" },
+      { path: "frameworks/mastra.md", title: "Mastra", about: "an MCPServer of Mastra" },
+      {
+        path: "frameworks/cloudflare.md",
+        title: "Cloudflare Workers",
+        about: "createMcpHandler and McpAgent",
+      },
+      { path: "frameworks/tmcp.md", title: "tmcp", about: "a server of tmcp" },
+      { path: "frameworks/mcp-framework.md", title: "mcp-framework", about: "a server of mcp-framework" },
+      { path: "frameworks/xmcp.md", title: "xmcp", about: "tools of xmcp" },
+      { path: "frameworks/ext-apps.md", title: "MCP Apps", about: "tools with pages of their own" },
+      { path: "frameworks/skybridge.md", title: "skybridge", about: "an app of skybridge" },
+      { path: "frameworks/mcp-lite.md", title: "mcp-lite", about: "a server of mcp-lite" },
     ],
   },
   {

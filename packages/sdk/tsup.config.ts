@@ -6,6 +6,8 @@ export default defineConfig({
   external: ["#platform"],
   format: ["esm", "cjs"],
   dts: { entry: "src/index.ts", compilerOptions: { ignoreDeprecations: "6.0" } },
+  // Workers and Deno know Node's modules by that name alone.
+  removeNodeProtocol: false,
   target: "node20",
   clean: true,
   sourcemap: false,

@@ -114,11 +114,23 @@ function problemOfNpm([command = "", ...packages]: string[]): string | undefined
   return unknown && `there is no package ${unknown}`;
 }
 
-function problemOfPnpm([script = "", name = ""]: string[]): string | undefined {
+/** Commands of pnpm's own and of a tool that is installed, which no script is named after. */
+const PNPM = new Set(["changeset", "install"]);
+
+function problemOfPnpm([script = "", name = "", ...more]: string[]): string | undefined {
+  if (PNPM.has(script)) return undefined;
+  if (script === "--filter" && more[0] === "run") return problemOfPackageScript(name, more[1] ?? "");
   if (!(script in scripts)) return `package.json has no script ${script}`;
   if (script === "example" && !existsSync(join(root, "examples", name, "src/main.ts")))
     return `there is no example ${name}`;
   return undefined;
+}
+
+function problemOfPackageScript(name: string, script: string): string | undefined {
+  const file = join(root, "packages", name.replace("@licentric/", ""), "package.json");
+  if (!existsSync(file)) return `there is no package ${name}`;
+  const manifest = JSON.parse(readFileSync(file, "utf8"));
+  return script in manifest.scripts ? undefined : `${name} has no script ${script}`;
 }
 
 function problemOfCurl(args: string[]): string | undefined {

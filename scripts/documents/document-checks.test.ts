@@ -18,6 +18,7 @@ describe("a block of commands", () => {
     "npx licentric budgets create 0198a1f2 \\\n  --limit 1000 --window day",
     "source <(licentric completion bash)",
     "npx -y pnpm@10 --silent example stdio",
+    "npx -y pnpm@10 --filter @licentric/sdk run api:update",
     'curl -H "Authorization: Bearer $KEY" "$LICENTRIC_BASE_URL/api/v1/billing/invoices/$ID/html"',
     "curl -X POST http://127.0.0.1:4242/api/v1/mcp/verify",
   ])("may have %s", (command) => expect(problems("sh", command)).toBe(""));
@@ -36,6 +37,8 @@ describe("a block of commands", () => {
     ["npx licentrics dev", "not licentrics"],
     ["npx -y pnpm@10 demos", "no script demos"],
     ["npx -y pnpm@10 example nowhere", "no example nowhere"],
+    ["npx -y pnpm@10 --filter @licentric/sdk run api:updat", "no script api:updat"],
+    ["npx -y pnpm@10 --filter @licentric/nothing run api:update", "no package @licentric/nothing"],
     ["npm instal licentric", "npm instal"],
     ["npm install licentric @licentric/mpc", "no package @licentric/mpc"],
     ["creatdb licentric", "creatdb is not in the list"],

@@ -6,6 +6,7 @@ import { problemsOfInstallers } from "./check-installers.ts";
 import { packageFolders } from "./package-sources.ts";
 import { problemsOf, unpackedSize } from "./packed-contents.ts";
 import { packPackages } from "./packed-project.ts";
+import { problemsOfBundle } from "./worker-bundle.ts";
 
 /**
  * Packs every package as it would be published, and holds each tarball against what may be in it, against publint
@@ -25,9 +26,9 @@ try {
   const tarballs = await packPackages(packageFolders);
   const packed = Object.entries(tarballs);
   const problems: string[] = [];
-  for (const [index, [name, tarball]] of packed.entries()) {
-    const unpacked = join(scratch, `${index}`);
-    mkdirSync(unpacked);
+  for (const [name, tarball] of packed) {
+    const unpacked = join(scratch, "node_modules", name);
+    mkdirSync(unpacked, { recursive: true });
     execFileSync("tar", ["-xzf", tarball, "-C", unpacked, "--strip-components=1"]);
     const kilobytes = [statSync(tarball).size, unpackedSize(unpacked)].map((size) =>
       (size / 1_024).toFixed(1),
@@ -40,6 +41,7 @@ try {
     if (name === "licentric") continue;
     tool("attw", [tarball, "--profile", name === "@licentric/server" ? "esm-only" : "node16", "--no-emoji"]);
   }
+  problems.push(...(await problemsOfBundle(scratch, [join(root, "packages/contract/node_modules")])));
   problems.push(...(await problemsOfInstallers(tarballs)));
   if (problems.length > 0) throw new Error(`\n${problems.join("\n")}`);
 } finally {

@@ -24,12 +24,12 @@ const ALLOWED = new Set([
 ]);
 
 /** Names a component as the registry does. */
-export function nameOf({ group, name, version = "?" }: Component): string {
+function nameOf({ group, name, version = "?" }: Component): string {
   return `${group === undefined ? "" : `${group}/`}${name}@${version}`;
 }
 
 /** The licence of a component, as an SPDX expression; null where it names none. */
-export function licenceOf({ licenses = [] }: Component): string | null {
+function licenceOf({ licenses = [] }: Component): string | null {
   const named = licenses.flatMap(
     ({ license, expression }) => expression ?? license?.id ?? license?.name ?? [],
   );

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What a manifest says of where its sources are. */
+/** The fields of a manifest that say where its sources are. */
 export interface RepositoryFields {
   readonly repository: { readonly type: "git"; readonly url: string; readonly directory: string };
   readonly homepage: string;
@@ -47,7 +47,7 @@ export function writeRepository(root: string): void {
   }
 }
 
-/** What keeps the packages from being published: each names the repository that they are built in. */
+/** Lists what keeps the packages from being published: each names the repository that they are built in. */
 export function problemsOfRelease(root: string): string[] {
   let url: string;
   try {

@@ -15,7 +15,7 @@ try {
   await createProgram(process.env, commands).parseAsync(process.argv);
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has said it already; asking for help or the version is no error.
+    // Commander has said it already; asking for help or the version is not an error.
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   } else {
     const { text, envelope, exitCode } = await explained(error);

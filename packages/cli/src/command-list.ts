@@ -12,7 +12,7 @@ export interface ListedCommand {
   load(): Promise<MakeCommand>;
 }
 
-/** What help says of `licentric completion`, which is made of all other commands. */
+/** The help text of `licentric completion`, which is made of all other commands. */
 export const COMPLETION_DESCRIPTION = "print the completion script of a shell: bash, zsh, fish, powershell";
 
 /** All other commands by the groups that help shows, in its order. */

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
 
-/** What `licentric dev` writes for programs that are developed beside it. */
+/** The variables that `licentric dev` writes for programs that are developed beside it. */
 export interface DevelopmentVariables {
   readonly LICENTRIC_BASE_URL: string;
   readonly LICENTRIC_API_KEY: string;
@@ -10,7 +10,7 @@ export interface DevelopmentVariables {
   readonly LICENTRIC_AGENT_TOKEN: string;
 }
 
-/** Where `licentric dev` writes its variables: `.licentric/env`, or `env` in the data directory that was named. */
+/** The file of the variables of `licentric dev`: `.licentric/env`, or `env` in the data directory named. */
 export function variablesFile(dataDirectory: string | undefined): string {
   return dataDirectory ? join(dataDirectory, "env") : join(".licentric", "env");
 }

@@ -13,8 +13,8 @@ import { CommandError, EXIT, type ExitCode } from "./exit-codes.ts";
 import { type Explanation, explainOwn } from "./explanation.ts";
 
 /**
- * What is said of an error: of one that was foreseen, its sentence; of any other, where it happened, so that it can
- * be reported.
+ * Explains an error: one that was foreseen by its message; any other by where it happened, so that it can be
+ * reported.
  */
 export function explain(error: unknown): Explanation {
   if (error instanceof LicentricError) return explainApi(error);
@@ -29,10 +29,12 @@ export function explain(error: unknown): Explanation {
 }
 
 /**
- * What the server's own functions throw on purpose. By name: its classes are not loaded here, for a command that
- * only asks the API must not wait for a database to load.
+ * The errors that the server's own functions throw on purpose, with their exit codes. They are listed by
+ * name: the server's classes are not loaded here, for a command that only asks the API must not wait for a
+ * database to load.
  */
 const SERVER_ERRORS: Readonly<Record<string, ExitCode>> = {
+  ArchiveError: EXIT.error,
   ConfigError: EXIT.usage,
   DatabaseSetupError: EXIT.error,
   DatabaseUnavailableError: EXIT.unreachable,
@@ -56,7 +58,10 @@ function explainApi(error: LicentricError): Explanation {
   };
 }
 
-/** Whether something else answered in the API's place: its status says nothing of a key or a resource. */
+/**
+ * Returns true where something else answered in the API's place: its status says nothing of a key or a
+ * resource.
+ */
 function isForeign({ status, answeredByApi }: LicentricError): boolean {
   return status !== undefined && status >= 300 && !answeredByApi;
 }

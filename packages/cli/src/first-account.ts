@@ -4,7 +4,7 @@ import type { Account, Database } from "@licentric/server";
 import { type Command, Option } from "commander";
 import { usageError } from "./exit-codes.ts";
 
-/** What a new account is made of, as a command is told it. */
+/** The currency and time zone of a new account, as a command is given them. */
 export interface AccountOptions {
   readonly currency: string;
   readonly timeZone: string;
@@ -19,7 +19,10 @@ export function withAccountOptions(command: Command): Command {
     );
 }
 
-/** What making a row needs from outside: ids, the moment, randomness, and whom the audit log names. */
+/**
+ * Returns what making a row needs from outside: ids, the current time, randomness, and the actor that the
+ * audit log names.
+ */
 export async function cliMaking() {
   const { v7: uuidv7 } = await import("uuid");
   return { newId: () => uuidv7(), now: new Date(), randomBytes, actor: "cli" as const };

@@ -12,7 +12,10 @@ const VARIABLES = {
   logLevel: "LOG_LEVEL",
 } as const;
 
-/** Where the data is and where the API listens, as a command line may say it. */
+/**
+ * The options for where the data is, where the API listens and how much it logs, as a command line may give
+ * them.
+ */
 export type ConfigOptions = { readonly [Flag in keyof typeof VARIABLES]?: string | number };
 
 /** Gives a command the options that say where the data is. */

@@ -42,7 +42,7 @@ export async function runApi(
   }
 }
 
-/** What tells the process to stop. */
+/** The signals that tell the process to stop. */
 const STOPPING = ["SIGTERM", "SIGINT"] as const;
 
 /** Milliseconds. */

@@ -27,8 +27,8 @@ export const Account = z.object({
 export type Account = z.infer<typeof Account>;
 
 /**
- * What `account.update` takes: what is left out stays as it is. A new currency or time zone counts from the next
- * period on.
+ * The body of `account.update`; a property left out stays as it is. A new currency or time zone counts from
+ * the next period on.
  */
 export const UpdateAccount = z.strictObject({
   name: DisplayName.optional(),

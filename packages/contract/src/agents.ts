@@ -20,14 +20,14 @@ export const Agent = z.object({
 /** One caller of your tools. */
 export type Agent = z.infer<typeof Agent>;
 
-/** What `agents.create` takes. */
+/** The body of `agents.create`. */
 export const CreateAgent = z.strictObject({
   name: DisplayName,
   customerId: Id.nullable().optional(),
   metadata: Metadata.optional(),
 });
 
-/** What `agents.update` takes: what is left out stays as it is. */
+/** The body of `agents.update`; a property left out stays as it is. */
 export const UpdateAgent = z.strictObject({
   name: DisplayName.optional(),
   status: AgentStatus.optional(),
@@ -35,13 +35,13 @@ export const UpdateAgent = z.strictObject({
   metadata: Metadata.optional(),
 });
 
-/** How the list of agents can be narrowed. */
+/** Query parameters of the list of agents. */
 export const ListAgentsQuery = PageQuery.extend({
   status: AgentStatus.optional(),
   customerId: Id.optional(),
 });
 
-/** What `mcp.authorize` takes. */
+/** The body of `mcp.authorize`. */
 export const AuthorizeAgent = z.strictObject({
   agentId: Id,
   scopes: z.array(Scope).min(1, 'name at least one scope, for example "mcp:invoke"').max(MAX_SCOPES),
@@ -56,7 +56,9 @@ export const AuthorizeAgent = z.strictObject({
   name: DisplayName.optional(),
 });
 
-/** What `mcp.authorize` answers on our server. `token` is shown this one time and stored only as a hash. */
+/**
+ * The response of `mcp.authorize` on our server. `token` is shown this one time and stored only as a hash.
+ */
 export const Authorization = z.object({
   token: z.string().startsWith("AGT-"),
   credentialId: Id,
@@ -65,7 +67,7 @@ export const Authorization = z.object({
   expiresAt: Timestamp,
 });
 
-/** What the hosted service promises of the same answer. */
+/** The part of the same response that the hosted service promises: `token`. */
 export const HostedAuthorization = Authorization.partial().required({ token: true });
 
 /** An agent's credential, without its secret. */
@@ -85,7 +87,7 @@ export const Credential = z.object({
 /** An agent's credential, without its secret. */
 export type Credential = z.infer<typeof Credential>;
 
-/** What rotating a credential takes: the old token works on for `overlap` seconds (0 by default). */
+/** The body of `credentials.rotate`: the old token still works for `overlap` seconds (0 by default). */
 export const RotateCredential = z.strictObject({
   expiresIn: AuthorizeAgent.shape.expiresIn,
   overlap: z

@@ -14,14 +14,14 @@ export const AuditEvent = z.object({
   id: Id,
   actor: actor.meta({
     description:
-      "Who made the change: `key` (a management key), `cli` (the command line, in the database itself), `program` (a program on the server's machine, likewise), `stripe` (what Stripe says of an invoice, a credit note or a payer), or `system` (the server itself: periods closed by schedule, webhooks disabled because they fail). There may be more one day.",
+      "Who made the change: `key` (a management key), `cli` (the command line, in the database itself), `program` (a program on the server's machine, likewise), `stripe` (what Stripe says of an invoice, a credit note or a payer), or `system` (the server itself: periods closed and events archived by schedule, webhooks disabled because they fail). There may be more one day.",
   }),
   keyId: Id.nullable().meta({
     description: "The management key that made the change; null for all but `key`.",
   }),
   operation: operation.meta({
     description:
-      "The call's operationId, for example `agents.update`. Of `stripe`, what became of which, for example `invoice.paid`.",
+      "The call's operationId, for example `agents.update`. Of `stripe`, what became of which, for example `invoice.paid`. `usage.archiveEvents` names the periods whose events were exported and removed.",
   }),
   resourceIds: z.array(Id).meta({
     description: "The resources that the change is about: those of the path, then the one that was answered.",
@@ -35,7 +35,7 @@ export const AuditEvent = z.object({
 /** One change to an account's resources. */
 export type AuditEvent = z.infer<typeof AuditEvent>;
 
-/** How the list of audit events can be narrowed. */
+/** Query parameters of the list of audit events. */
 export const ListAuditEventsQuery = PageQuery.extend({
   actor: actor.optional(),
   keyId: Id.optional(),

@@ -7,13 +7,13 @@ export function dataEnvelope<Data extends z.ZodType>(data: Data) {
   return z.object({ data });
 }
 
-/** Where a list goes on. */
+/** The cursor of a list's next page, and whether there is one. */
 export const Pagination = z.object({
   nextCursor: Id.nullable().meta({ description: "What to pass as `cursor` for the next page." }),
   hasMore: z.boolean(),
 });
 
-/** Where a list goes on. */
+/** The cursor of a list's next page, and whether there is one. */
 export type Pagination = z.infer<typeof Pagination>;
 
 /** `{ "data": […], "pagination": … }`: how every list is wrapped. */

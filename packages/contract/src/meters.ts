@@ -38,7 +38,7 @@ export const Meter = z.object({
 /** Something that is counted and billed. */
 export type Meter = z.infer<typeof Meter>;
 
-/** What `meters.create` takes. The name cannot be changed later: events refer to it. */
+/** The body of `meters.create`. The name cannot be changed later: events refer to it. */
 export const CreateMeter = z.strictObject({
   name: MeterName,
   displayName: DisplayName.optional().meta({ description: "The name by default." }),
@@ -48,7 +48,7 @@ export const CreateMeter = z.strictObject({
   metadata: Metadata.optional(),
 });
 
-/** What `meters.update` takes: what is left out stays as it is. */
+/** The body of `meters.update`; a property left out stays as it is. */
 export const UpdateMeter = z.strictObject({
   displayName: DisplayName.optional(),
   unit: DisplayName.optional(),
@@ -56,5 +56,5 @@ export const UpdateMeter = z.strictObject({
   metadata: Metadata.optional(),
 });
 
-/** How the list of meters can be narrowed. */
+/** Query parameters of the list of meters. */
 export const ListMetersQuery = PageQuery.extend({ name: MeterName.optional() });

@@ -31,7 +31,7 @@ function toUtc(text: string): string {
 }
 
 /**
- * How much one event bills: a whole number of the meter's unit, from 1 to {@link MAX_QUANTITY}.
+ * The quantity that one event bills: a whole number of the meter's unit, from 1 to {@link MAX_QUANTITY}.
  *
  * Whole numbers keep every sum exact in JSON and in JavaScript. To bill parts of a unit, choose a smaller unit
  * for the meter (milliseconds, not seconds): a unit price has up to twelve decimals. Nothing to bill is said by
@@ -68,7 +68,9 @@ export const summedQuantity = {
     .meta({ description: "The exact quantity as a decimal text; there only where it is beyond 2^53 - 1." }),
 };
 
-/** Whether a summed quantity is exact, or has the exact one beside it: none is rounded unnoticed. */
+/**
+ * Returns true where a summed quantity is exact, or has the exact one beside it: none is rounded unnoticed.
+ */
 export function isToldExactly({
   quantity,
   quantityDecimal,
@@ -95,7 +97,10 @@ export const MeterName = z
     "a meter name is 1 to 64 characters: lower-case letters, digits, '_', '.', '-', beginning with a letter",
   );
 
-/** What a credential allows, for example `mcp:invoke`: 1 to 100 printable characters without spaces or quotes. */
+/**
+ * A permission of a credential, for example `mcp:invoke`: 1 to 100 printable characters without spaces or
+ * quotes.
+ */
 export const Scope = z
   .string()
   .regex(

@@ -9,6 +9,7 @@ export type {
   Links,
   PaywallEvents,
   PaywallListener,
+  Receipt,
   Refusal,
   RefusalCode,
   RouteHandler,
@@ -41,7 +42,7 @@ export {
   type Paywall,
   type WrapHandler,
 } from "./paywall.ts";
-export { BUDGET_META_KEY } from "./protocol/outcome.ts";
+export { BUDGET_META_KEY, RECEIPT_META_KEY } from "./protocol/outcome.ts";
 export { REFUSAL_META_KEY, RefusedRequestError } from "./protocol/refusal-result.ts";
 export { CHARGE_META_KEY, type ChargeInfo } from "./server/list-tools.ts";
 export type { Charges, ProtectOptions } from "./server/server-plan.ts";

@@ -11,8 +11,14 @@ export interface PaywallOptions extends CoreOptions {
    * what is cached and journalled, and are closed as one.
    */
   readonly paywall?: CorePaywall;
-  /** The form of refused tool calls: an error result (default), or a JSON-RPC error, for which `protect` is needed. */
-  readonly refusals?: "result" | "error";
+  /**
+   * The form of refused tool calls:
+   * - `"result"` (default): an error result.
+   * - `"error"`: a JSON-RPC error, for which `protect` is needed.
+   * - `"throw"`: a handler that is wrapped by `tool` throws a `RefusedRequestError`, for frameworks that take whatever
+   *   a handler returns for a success (Mastra, mcp-framework). `protect` answers an error result all the same.
+   */
+  readonly refusals?: "result" | "error" | "throw";
   /** Leave out of `tools/list` what the caller's credential does not allow; false by default. Costs a request. */
   readonly hideUncallable?: boolean;
   /**
@@ -44,7 +50,7 @@ export function checkMcpOptions(options: PaywallOptions): void {
       `createPaywall: give ${own} to the createPaywall that made \`paywall\`, not to this one`,
     );
   }
-  if (refusals !== undefined && refusals !== "result" && refusals !== "error") {
-    throw new TypeError('createPaywall: refusals is "result" or "error"');
+  if (refusals !== undefined && !["result", "error", "throw"].includes(refusals)) {
+    throw new TypeError('createPaywall: refusals is "result", "error" or "throw"');
   }
 }

@@ -182,11 +182,14 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
   const { links, identify } = core;
   const handlerCharges = createHandlerCharges(core);
   const identifyCaller = async (context: unknown) => identify(await handlerCharges.tokenOf(context));
-  const wrap = (kind: ServedKind) => wrapHandlers(kind, handlerCharges, defaults);
+  const { refusals = "result" } = options;
+  const thrown = refusals === "throw" ? "throw" : "result";
+  const wrap = (kind: ServedKind) => wrapHandlers(kind, handlerCharges, defaults, thrown);
   const planParts = {
     handlerCharges,
     timeout,
-    refusals: options.refusals ?? "result",
+    receipts: core.receipts,
+    refusals: refusals === "error" ? ("error" as const) : ("result" as const),
     hideUncallable: options.hideUncallable ?? false,
     scopeStepUp: options.scopeStepUp ?? false,
     tasks: createTaskOwners(),
@@ -220,6 +223,7 @@ function wrapHandlers(
   kind: ServedKind,
   handlerCharges: HandlerCharges,
   defaults: Partial<ChargeOptions>,
+  refusals: "result" | "throw",
 ): WrapHandler {
   const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
     const { name, ...charges } = options;
@@ -233,7 +237,7 @@ function wrapHandlers(
       policy,
       ...(name === undefined && { madeOf: identityOf(handler, meterName, quantity, resultQuantity) }),
     };
-    return guardHandler(handlerCharges, target, handler);
+    return guardHandler(handlerCharges, target, handler, refusals);
   };
   return guard as WrapHandler;
 }

@@ -17,7 +17,7 @@ export interface ExpectedUsage {
 /** Options of a test paywall: all but those that have to do with requests. */
 export type TestPaywallOptions = Pick<
   PaywallOptions,
-  "defaults" | "hideUncallable" | "links" | "refusals" | "token" | "verification"
+  "defaults" | "hideUncallable" | "links" | "receipts" | "refusals" | "token" | "verification"
 >;
 
 /** A paywall for unit tests: it never uses the network, and tells what it billed. */

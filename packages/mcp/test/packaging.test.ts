@@ -25,7 +25,7 @@ beforeAll(async () => {
   alone = await createProject({ ...given, dependencies: own });
   besideOldestSdks = await createProject({
     ...given,
-    dependencies: ["@licentric/mcp", ...sdks],
+    dependencies: ["@licentric/mcp", ...sdks, "fs-native-extensions"],
     versions: oldestPeers(),
   });
   api = await startStandIn();
@@ -96,12 +96,12 @@ it("charges tools on the oldest SDKs that it says it works beside", async () => 
 }, 60_000);
 
 it.each(["alone.mjs", "alone.cjs"])(
-  "needs neither SDK nor OpenTelemetry: %s",
+  "needs neither SDK nor OpenTelemetry, and says what a journal needs: %s",
   async (script) => {
     const before = api.ledger.usage.length;
     const { stdout, stderr } = await alone.run(script, environment(script));
     expect({ said: JSON.parse(stdout), stderr }).toEqual({
-      said: [false, false, false, "ran", "function"],
+      said: [false, false, false, "ran", "function", "Install it: npm install fs-native-extensions."],
       stderr: "",
     });
     expect(api.ledger.usage).toHaveLength(before + 1);

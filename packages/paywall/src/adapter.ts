@@ -2,6 +2,7 @@
 
 export type { BudgetState } from "@licentric/sdk";
 export { agentNameOf, type Caller } from "./billing/caller.ts";
+export type { Receipt } from "./billing/charge-context.ts";
 export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
 export type { Call } from "./call/call.ts";
@@ -11,6 +12,7 @@ export {
   chargeResultOf,
   completionOf,
   type RunningCall,
+  receiptOf,
 } from "./call/charge.ts";
 export type { ChargedTarget, ChargeResult } from "./call/charged-target.ts";
 export type { FinishedRun, Outcome, Settlement } from "./call/outcome.ts";
@@ -21,16 +23,16 @@ export {
   type Paywall as CorePaywall,
   partsOf,
 } from "./create-paywall.ts";
-export { readAgentKey } from "./credential/agent-key.ts";
 export {
   bearerToken,
   type CredentialRequest,
   findToken,
   hashToken,
+  readAgentKey,
   TOKEN_VARIABLE,
   type TokenRequest,
   type TokenSource,
-} from "./credential/token.ts";
+} from "./credential/find-credential.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
 export type { HttpOptions } from "./http/http-options.ts";
 export type { Middleware } from "./http/middleware.ts";

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Caller } from "./billing/caller.ts";
+import type { Receipt } from "./billing/charge-context.ts";
 import type { Call } from "./call/call.ts";
-import { chargeResultOf, completionOf } from "./call/charge.ts";
+import { chargeResultOf, completionOf, receiptOfCharged } from "./call/charge.ts";
 import type { ChargedTarget } from "./call/charged-target.ts";
-import { readAgentKey } from "./credential/agent-key.ts";
-import { hashToken } from "./credential/token.ts";
+import { hashToken, readAgentKey } from "./credential/find-credential.ts";
 import type { PaywallEvents, PaywallListener } from "./events.ts";
+import { tell } from "./events.ts";
 import type { HttpOptions } from "./http/http-options.ts";
 import { createMiddleware, type Middleware } from "./http/middleware.ts";
 import { createRoute, type WrapRoute } from "./http/route.ts";
@@ -28,6 +29,11 @@ export interface ChargeableCall<Args = unknown> {
    * is given the first call's value, if that was billed, and is neither run nor billed again.
    */
   readonly idempotencyKey?: string | undefined;
+  /**
+   * Is told the receipt, once the call is settled and where it was billed; of a repetition, the first call's. What is
+   * thrown becomes a process warning.
+   */
+  readonly onReceipt?: ((receipt: Receipt) => void) | undefined;
   /** Aborts when nobody waits for the call any more. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -208,6 +214,9 @@ export function buildPaywall({ defaults = {}, timeout = 5_000 }: PaywallOptions,
           outcome: isDone ? { status: "done", result: completion.result } : { status: "failed" },
         };
       });
+      const receipt = receiptOfCharged(charged);
+      if (receipt !== undefined && called.onReceipt !== undefined)
+        tell(called.onReceipt, receipt, "paywall.charge: onReceipt");
       const chargeResult = chargeResultOf(charged);
       if ("refusal" in chargeResult) throw new RefusedError(chargeResult.refusal);
       // What is kept of a call is what its own run returned.

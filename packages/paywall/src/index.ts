@@ -1,6 +1,7 @@
 export type { Caller } from "./billing/caller.ts";
+export type { Receipt } from "./billing/charge-context.ts";
 export { type ChargeableCall, createPaywall, type Paywall, type RunningCall } from "./create-paywall.ts";
-export { bearerToken, type TokenRequest, type TokenSource } from "./credential/token.ts";
+export { bearerToken, type TokenRequest, type TokenSource } from "./credential/find-credential.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
 export type { HttpOptions } from "./http/http-options.ts";
 export type { Middleware } from "./http/middleware.ts";

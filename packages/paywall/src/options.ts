@@ -1,5 +1,5 @@
 import type { Licentric } from "@licentric/sdk";
-import type { TokenSource } from "./credential/token.ts";
+import type { TokenSource } from "./credential/find-credential.ts";
 import type { UsageJournal } from "./journal/usage-journal.ts";
 import type { ChargeOptions } from "./pricing/charge-options.ts";
 import type { Links } from "./refusal/refusal.ts";
@@ -49,10 +49,17 @@ export interface PaywallOptions {
    */
   readonly onUnavailable?: "deny" | "allow";
   /**
-   * Where usage waits for its delivery, which `metering: "background"` and `onUnavailable: "allow"` need: `fileJournal()`
+   * The place where usage waits for its delivery, which `metering: "background"` and `onUnavailable: "allow"` need: `fileJournal()`
    * of `@licentric/paywall/journal`, on Node.
    */
   readonly journal?: UsageJournal;
+  /**
+   * Send a receipt with each call that was billed; false by default. It is JSON with the meter, the quantity and the
+   * idempotency keys of the usage events: in the result's `_meta["com.licentric/receipt"]` (MCP), or in the header
+   * `licentric-receipt` (HTTP, where the body is not streamed). A repetition under an agent's key has the first call's
+   * receipt. Of `paywall.charge`, `onReceipt` of the call tells it without this option.
+   */
+  readonly receipts?: boolean;
   /** Options for every tool, prompt and resource that does not say otherwise. */
   readonly defaults?: Pick<ChargeOptions, "charge" | "enforceBudget" | "scopes" | "warnAgent">;
 }
@@ -68,6 +75,7 @@ const OPTION_NAMES = new Set<string>([
   "metering",
   "onUnavailable",
   "journal",
+  "receipts",
   "defaults",
 ] satisfies (keyof PaywallOptions)[]);
 
@@ -97,6 +105,9 @@ export function checkPaywallOptions(options: PaywallOptions, further: readonly s
     throw new TypeError('createPaywall: onUnavailable is "deny" or "allow"');
   }
   checkJournal(options);
+  if (options.receipts !== undefined && typeof options.receipts !== "boolean") {
+    throw new TypeError("createPaywall: receipts is true or false");
+  }
   const cacheTtl = verification?.cacheTtl;
   if (cacheTtl !== undefined && !(Number.isFinite(cacheTtl) && cacheTtl >= 0)) {
     throw new TypeError("createPaywall: verification.cacheTtl is a number of milliseconds, 0 or more");

@@ -1,16 +1,16 @@
 import { Licentric } from "@licentric/sdk";
 import { createBillingClient } from "./billing/billing-client.ts";
 import type { Gateway } from "./billing/gateway.ts";
-import { createIdentify, type Identify, withRecent } from "./billing/identify.ts";
+import { createIdentify, type Identify } from "./billing/identify.ts";
 import { createJournalSink } from "./billing/journal-sink.ts";
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
-import { createVerificationCache } from "./billing/verification-cache.ts";
+import { createVerificationCache, withRecent } from "./billing/verification-cache.ts";
 import { type Authorizer, createAuthorizer } from "./call/authorizer.ts";
 import type { Call } from "./call/call.ts";
 import { type ChargeCall, createCharge } from "./call/charge.ts";
 import { createIdempotencyCache } from "./call/idempotency-cache.ts";
 import { createInFlight, type InFlight } from "./call/in-flight.ts";
-import { createFindCallToken, type FindCallToken } from "./credential/call-token.ts";
+import { createFindCallToken, type FindCallToken } from "./credential/find-credential.ts";
 import { createEmitter, type Emitter } from "./events.ts";
 import type { JournalOwner } from "./journal/usage-journal.ts";
 import { type PaywallOptions, reasonForJournal } from "./options.ts";
@@ -25,6 +25,8 @@ export interface PaywallCore {
   readonly inFlight: InFlight;
   readonly emitter: Emitter;
   readonly links: Links;
+  /** True if results are sent with a receipt. */
+  readonly receipts: boolean;
   /** Finds the token that a call came with. */
   readonly findToken: FindCallToken;
   /** Says who a token belongs to where no call is billed. */
@@ -117,6 +119,7 @@ export function buildCore(
     inFlight,
     emitter,
     links,
+    receipts: options.receipts ?? false,
     findToken: createFindCallToken({
       tokenSource,
       environment: globalThis.process?.env ?? {},

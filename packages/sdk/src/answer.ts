@@ -1,21 +1,21 @@
 import { redactSecrets } from "@licentric/contract";
 import type { ResponseHeaders } from "./transport/transport.ts";
 
-/** What HTTP said, before anything is made of it. */
+/** A response as HTTP reports it, before anything is made of it. */
 export interface Answer {
   readonly status: number;
   readonly headers: ResponseHeaders;
-  /** How many tries it took, this one included. */
+  /** Number of tries it took, this one included. */
   readonly attempts: number;
 }
 
-/** How many requests the credential may still make, from the `X-RateLimit-*` headers. */
+/** The requests that the credential may still make, from the `X-RateLimit-*` headers. */
 export interface RateLimit {
   /** Requests per window. */
   readonly limit: number;
   /** Requests left in this window. */
   readonly remaining: number;
-  /** When the window starts again. */
+  /** Time at which the window starts again. */
   readonly reset: Date;
 }
 
@@ -29,9 +29,9 @@ export interface APIResponse<Data> {
   readonly headers: Headers;
   /** Names the request in the server's log. */
   readonly requestId: string | undefined;
-  /** How many requests are left; undefined where the server does not say. */
+  /** The requests that are left; undefined where the server does not say. */
   readonly rateLimit: RateLimit | undefined;
-  /** How many tries it took; 1 where the first one succeeded. */
+  /** Number of tries it took; 1 where the first one succeeded. */
   readonly attempts: number;
 }
 
@@ -71,7 +71,7 @@ function rateLimit(answer: Answer): RateLimit | undefined {
   return { limit, remaining, reset: new Date(reset * 1_000) };
 }
 
-/** What `.withResponse()` gives. */
+/** Makes the result of `.withResponse()`. */
 export function toResponse<Data>(data: Data, answer: Answer): APIResponse<Data> {
   return {
     data,

@@ -33,7 +33,7 @@ const LenientEnvelope = ErrorEnvelope.extend({
   status: status.catch(undefined),
 });
 
-/** The error of an answer that is no success: its class by the status, its sentence by the envelope. */
+/** The error of an answer that is not a success: its class by the status, its sentence by the envelope. */
 export function errorFromAnswer(
   answer: TextAnswer,
   what: string,

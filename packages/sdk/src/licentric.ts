@@ -49,7 +49,7 @@ import type { Transport } from "./transport/transport.ts";
  * ```
  */
 export class Licentric {
-  /** Where requests go, without a slash at the end. */
+  /** The URL that requests go to, without a slash at the end. */
   readonly baseUrl: string;
   /** Agents' tokens: issue, verify, meter. */
   readonly mcp: Mcp;
@@ -57,7 +57,7 @@ export class Licentric {
   readonly agents: Agents;
   /** The agents' tokens without their secrets: list, revoke, rotate. */
   readonly credentials: Credentials;
-  /** What is counted, and what it costs. */
+  /** The meters: what is counted, and what it costs. */
   readonly meters: Meters;
   /** Limits on what agents may use. */
   readonly budgets: Budgets;
@@ -67,13 +67,13 @@ export class Licentric {
   readonly billing: Billing;
   /** The account itself: its name, how it pays, its currency and time zone. */
   readonly account: AccountResource;
-  /** Who pays for the agents. */
+  /** The customers, who pay for the agents. */
   readonly customers: Customers;
   /** Management keys. */
   readonly keys: Keys;
-  /** Who changed what. */
+  /** The audit log: who changed what. */
   readonly auditEvents: AuditEvents;
-  /** Where events are sent, and the check of what arrives there. */
+  /** The endpoints that events are sent to, and the check of what arrives there. */
   readonly webhooks: Webhooks;
   readonly #connection: Connection;
 

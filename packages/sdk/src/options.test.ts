@@ -67,11 +67,11 @@ describe("the base URL", () => {
 });
 
 describe("numbers", () => {
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31])("%d is no timeout", (value) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31])("%d is not a valid timeout", (value) => {
     expect(() => checkMilliseconds("timeout", value)).toThrow(/^timeout must be a number of milliseconds/);
   });
 
-  it.each([-1, 1.5, Number.NaN])("%d is no number of retries", (value) => {
+  it.each([-1, 1.5, Number.NaN])("%d is not a valid number of retries", (value) => {
     expect(() => checkRetries(value)).toThrow(/^maxRetries must be a whole number/);
   });
 });

@@ -9,8 +9,8 @@ import type { Fetch } from "./transport/fetch-transport.ts";
 export type HeaderFields = Readonly<Record<string, string | undefined>>;
 
 /**
- * Where the client says what it does, in one sentence each: `console`, a pino logger, or anything of that shape.
- * No sentence has a secret, a header or a body in it. `debug` tells of every answer, `warn` of every retry.
+ * A receiver of the client's log messages, one sentence each: `console`, a pino logger, or anything of that
+ * shape. No message has a secret, a header or a body in it. `debug` reports every answer, `warn` every retry.
  */
 export interface Logger {
   /** Every try and its outcome. */
@@ -23,7 +23,7 @@ export interface Logger {
   error(message: string): void;
 }
 
-/** How a client is made. */
+/** Options for making a client. */
 export interface ClientOptions {
   /**
    * Management key (`lk_test_…` or `lk_live_…`); `LICENTRIC_API_KEY` by default. `null`, said on purpose, makes a
@@ -37,7 +37,7 @@ export interface ClientOptions {
   readonly timeout?: number | undefined;
   /** Milliseconds that a call may take with all its tries and the waits between them; twice `timeout` by default. */
   readonly deadline?: number | undefined;
-  /** How often a failed try is repeated; 2 by default, 0 for never. */
+  /** Maximum number of retries after a failed try; 2 by default, 0 for none. */
   readonly maxRetries?: number | undefined;
   /**
    * Bytes of an answer that are read at most, as they are when decompressed; 33,554,432 (32 MiB) by default, more than
@@ -65,11 +65,11 @@ export interface ClientOptions {
   readonly fetch?: Fetch | undefined;
   /** Headers for every request. `authorization` cannot be set this way. */
   readonly headers?: HeaderFields | undefined;
-  /** Where the client says what it does; nowhere by default. */
+  /** Receiver of the client's log messages; none by default. */
   readonly logger?: Logger | undefined;
 }
 
-/** What every call takes last. */
+/** Options that every call takes as its last parameter. */
 export interface RequestOptions {
   /** Ends the call, a wait before a retry included, with an `AbortError`. */
   readonly signal?: AbortSignal | undefined;
@@ -77,7 +77,7 @@ export interface RequestOptions {
   readonly timeout?: number | undefined;
   /** Milliseconds that the call may take with all its tries; the client's `deadline` by default, else twice this call's `timeout`. */
   readonly deadline?: number | undefined;
-  /** How often a failed try is repeated; the client's `maxRetries` by default. */
+  /** Maximum number of retries after a failed try; the client's `maxRetries` by default. */
   readonly maxRetries?: number | undefined;
   /** Bytes of the answer that are read at most; the client's `maxResponseBytes` by default. */
   readonly maxResponseBytes?: number | undefined;
@@ -90,7 +90,7 @@ export interface RequestOptions {
   readonly headers?: HeaderFields | undefined;
 }
 
-/** What a client was made with, defaults filled in. */
+/** The settings that a client was made with, defaults filled in. */
 export interface ClientConfig {
   readonly apiKey: string | null;
   readonly baseUrl: URL;
@@ -117,7 +117,7 @@ const DEFAULT_BASE_URL = "https://www.licentric.com";
 /** Milliseconds that one try may take, as the hosted service documents it. */
 export const DEFAULT_TIMEOUT = 30_000;
 
-/** How often a failed try is repeated. */
+/** Maximum number of retries after a failed try. */
 export const DEFAULT_MAX_RETRIES = 2;
 
 /** Bytes of an answer that are read at most: a page of 100 resources whose metadata are full has some 8 MiB. */

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { LEAST_DAYS } from "./retention.ts";
+import { LEAST_DAYS, type Retention } from "./retention.ts";
 import type { ServerOptions } from "./start-server.ts";
 import type { DatabaseLocation } from "./store/open-database.ts";
 
-/** What the environment says about how to run the server. */
+/** Configuration of the server, read from environment variables. */
 export interface Config {
   readonly database: DatabaseLocation;
   /** For {@link startServer}, with the open database added. */
@@ -68,6 +68,8 @@ export const Environment = z
     LICENTRIC_METRICS_TOKEN: secret,
     LICENTRIC_ALLOW_PRIVATE_WEBHOOKS: flag,
     LICENTRIC_AUTO_CLOSE_AFTER: whole(0, 31 * 86_400),
+    LICENTRIC_ARCHIVE_DIR: z.string(),
+    LICENTRIC_ARCHIVE_AFTER: days,
     LICENTRIC_KEEP_IDEMPOTENCY_KEYS: days,
     LICENTRIC_KEEP_CREDENTIALS: days,
     LICENTRIC_KEEP_RESERVATIONS: days,
@@ -83,6 +85,10 @@ export const Environment = z
   .refine((env) => env.STRIPE_WEBHOOK_SECRET === undefined || env.STRIPE_API_KEY !== undefined, {
     path: ["STRIPE_WEBHOOK_SECRET"],
     message: "is of no use without STRIPE_API_KEY: set that, too",
+  })
+  .refine((env) => env.LICENTRIC_ARCHIVE_AFTER === undefined || env.LICENTRIC_ARCHIVE_DIR !== undefined, {
+    path: ["LICENTRIC_ARCHIVE_AFTER"],
+    message: "is of no use without LICENTRIC_ARCHIVE_DIR: set that, too",
   });
 
 /**
@@ -103,6 +109,7 @@ export const Environment = z
  * | `LICENTRIC_METRICS_TOKEN` | bearer token that `/metrics` asks for; open by default |
  * | `LICENTRIC_ALLOW_PRIVATE_WEBHOOKS` | `true`: webhooks may be sent to private addresses |
  * | `LICENTRIC_AUTO_CLOSE_AFTER` | seconds after its end at which a period is closed by itself; never by default |
+ * | `LICENTRIC_ARCHIVE_DIR`, `LICENTRIC_ARCHIVE_AFTER` | where months of events are exported to before they are removed, and days after their end at which that happens; never by default, 400 |
  * | `LICENTRIC_KEEP_IDEMPOTENCY_KEYS` | days for which idempotency keys are kept; 90 by default |
  * | `LICENTRIC_KEEP_CREDENTIALS`, `LICENTRIC_KEEP_RESERVATIONS`, `LICENTRIC_KEEP_AUDIT` | days for which ended credentials, past reservations and audit entries are kept; for ever by default |
  * | `LICENTRIC_ANSWER_TIMEOUT`, `LICENTRIC_SHUTDOWN_TIMEOUT` | milliseconds in which a request is answered, and a shutdown ends; 10000 and 15000 by default |
@@ -155,18 +162,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ...(data.LICENTRIC_SHUTDOWN_TIMEOUT !== undefined && {
         shutdownTimeout: data.LICENTRIC_SHUTDOWN_TIMEOUT,
       }),
-      retention: {
-        ...(data.LICENTRIC_KEEP_IDEMPOTENCY_KEYS !== undefined && {
-          idempotencyKeys: data.LICENTRIC_KEEP_IDEMPOTENCY_KEYS,
-        }),
-        ...(data.LICENTRIC_KEEP_CREDENTIALS !== undefined && {
-          credentials: data.LICENTRIC_KEEP_CREDENTIALS,
-        }),
-        ...(data.LICENTRIC_KEEP_RESERVATIONS !== undefined && {
-          reservations: data.LICENTRIC_KEEP_RESERVATIONS,
-        }),
-        ...(data.LICENTRIC_KEEP_AUDIT !== undefined && { auditEvents: data.LICENTRIC_KEEP_AUDIT }),
-      },
+      retention: retentionOf(data),
+      ...(data.LICENTRIC_ARCHIVE_DIR !== undefined && {
+        archive: {
+          directory: data.LICENTRIC_ARCHIVE_DIR,
+          ...(data.LICENTRIC_ARCHIVE_AFTER !== undefined && { after: data.LICENTRIC_ARCHIVE_AFTER }),
+        },
+      }),
       allowPrivateWebhooks: data.LICENTRIC_ALLOW_PRIVATE_WEBHOOKS ?? false,
       trustedProxies: data.LICENTRIC_TRUST_PROXY ?? 0,
       rateLimits: {
@@ -175,6 +177,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         enforced: data.LICENTRIC_RATE_LIMITS,
       },
     },
+  };
+}
+
+function retentionOf(data: z.output<typeof Environment>): Retention {
+  const {
+    LICENTRIC_KEEP_IDEMPOTENCY_KEYS: idempotencyKeys,
+    LICENTRIC_KEEP_CREDENTIALS: credentials,
+    LICENTRIC_KEEP_RESERVATIONS: reservations,
+    LICENTRIC_KEEP_AUDIT: auditEvents,
+  } = data;
+  return {
+    ...(idempotencyKeys !== undefined && { idempotencyKeys }),
+    ...(credentials !== undefined && { credentials }),
+    ...(reservations !== undefined && { reservations }),
+    ...(auditEvents !== undefined && { auditEvents }),
   };
 }
 

@@ -5,6 +5,10 @@ export {
   provisionAccount as createAccount,
   provisionKey as createKey,
 } from "./accounts/provision.ts";
+export type { AutoArchive } from "./archive/archive-by-age.ts";
+export { archiveEvents } from "./archive/archive-events.ts";
+export { type ArchivedMonth, ArchiveError, type ArchiveOptions } from "./archive/archive-month.ts";
+export type { ExportedMonth } from "./archive/export-month.ts";
 export { compareTimeZones, type MonthOf, type TimeZoneDifference } from "./billing/compare-time-zones.ts";
 export type { StripeOptions } from "./billing/stripe.ts";
 export { type Config, ConfigError, readConfig } from "./config.ts";
@@ -22,6 +26,7 @@ export {
 } from "./start-server.ts";
 export { backupDatabase, restoreDatabase } from "./store/backup.ts";
 export {
+  type ConnectionCounts,
   type Database,
   DatabaseSetupError,
   DatabaseUnavailableError,

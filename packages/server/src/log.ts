@@ -1,7 +1,10 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import { sqlState } from "./store/database.ts";
 
-/** What is logged of an error besides its name, message and stack. None of it comes from a request or a row. */
+/**
+ * Properties of an error that are logged besides its name, message and stack. None of them comes from a
+ * request or a row.
+ */
 const TOLD = [
   "code",
   "reason",
@@ -23,7 +26,7 @@ export function createLog(level: string, destination: DestinationStream): Logger
 }
 
 /** An error as it stands in the log. */
-export function loggedError(error: unknown): unknown {
+function loggedError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
   const message = withoutValues(error);
   return {

@@ -5,6 +5,8 @@ import { type DestinationStream, pino } from "pino";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
+import { type AutoArchive, archiveByAge } from "./archive/archive-by-age.ts";
+import type { ArchivedMonth, ArchiveError } from "./archive/archive-month.ts";
 import { type Background, oncePer, runInBackground } from "./background.ts";
 import { closeEndedPeriods } from "./billing/periods.ts";
 import { sendPendingCreditNotes } from "./billing/send-credit-note.ts";
@@ -18,7 +20,7 @@ import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
 import { createIds } from "./new-ids.ts";
-import { type Retention, removeByAge } from "./retention.ts";
+import { KEYS_KEPT, type Retention, removeByAge } from "./retention.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
 import { indexPastByAgent, makePartitions } from "./store/event-partitions.ts";
@@ -29,7 +31,7 @@ import { createDelivery } from "./webhooks/delivery.ts";
 import { createWebhookSigner } from "./webhooks/signing.ts";
 import { within } from "./within.ts";
 
-/** How the API is run. */
+/** Options for running the API. */
 export interface ServerOptions {
   /** An open database; {@link openDatabase} opens one. It stays open when the server closes. */
   readonly db: Database;
@@ -41,18 +43,18 @@ export interface ServerOptions {
   readonly stripe?: StripeOptions;
   /** `info` by default. */
   readonly logLevel?: "fatal" | "error" | "warn" | "info" | "debug" | "silent";
-  /** Where the log goes, as JSON lines; standard error by default. */
+  /** Destination of the log, as JSON lines; standard error by default. */
   readonly logDestination?: DestinationStream;
-  /** Where "now" comes from; the system's clock by default. */
+  /** Returns the current time; reads the system's clock by default. */
   readonly now?: () => Date;
   /**
-   * What webhooks' signing secrets are derived from, at least 16 characters. With the embedded database one is made
-   * and kept in the data directory by default; without one on PostgreSQL, no webhook can be created.
+   * Source of webhooks' signing secrets, at least 16 characters. With the embedded database, one is made and
+   * kept in the data directory by default; without one on PostgreSQL, no webhook can be created.
    */
   readonly secretKey?: string;
   /** The secret key before, while receivers of webhooks still have secrets that follow from it. */
   readonly previousSecretKey?: string;
-  /** Whether webhooks may be sent to private, loopback and link-local addresses. False by default. */
+  /** Allows webhooks to be sent to private, loopback and link-local addresses. False by default. */
   readonly allowPrivateWebhooks?: boolean;
   /**
    * Closes each period by itself, `after` seconds after its end. Periods are closed by call alone by default.
@@ -63,11 +65,16 @@ export interface ServerOptions {
   readonly autoClose?: { readonly after: number; readonly maxClockSkew?: number };
   /** For how many days idempotency keys, ended credentials, reservations and the audit log are kept. */
   readonly retention?: Retention;
-  /** How many requests are answered in a minute. */
+  /**
+   * Exports the events of each month that is old enough, closed and invoiced, and removes them from the database. They
+   * stay for ever by default.
+   */
+  readonly archive?: AutoArchive;
+  /** Limits on the requests that are answered in a minute. */
   readonly rateLimits?: RateLimits;
-  /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
+  /** Number of proxies in front of the server that are believed about a caller's address. 0 by default. */
   readonly trustedProxies?: number;
-  /** What `GET /metrics` asks for as a bearer token; it is open by default. */
+  /** Bearer token that `GET /metrics` requires; it is open by default. */
   readonly metricsToken?: string;
   /** Milliseconds in which a request must have arrived whole; slow ones are shed. 30000 by default. */
   readonly requestTimeout?: number;
@@ -76,7 +83,7 @@ export interface ServerOptions {
    * What it waits for Stripe is not counted.
    */
   readonly answerTimeout?: number;
-  /** Milliseconds that {@link RunningServer.close} takes at most: then it cuts what is under way. 15000 by default. */
+  /** Milliseconds after which {@link RunningServer.close} cuts off what is in flight. 15000 by default. */
   readonly shutdownTimeout?: number;
   /**
    * Is called with each agent's call as it is answered, to be shown while somebody develops. It slows a busy server
@@ -89,11 +96,11 @@ export interface ServerOptions {
 
 /** A running API. */
 export interface RunningServer {
-  /** Where it answers, for example `http://127.0.0.1:4242`. */
+  /** URL at which the API answers, for example `http://127.0.0.1:4242`. */
   readonly url: string;
   /**
-   * Stops taking requests, waits for those under way, and resolves when all of them are answered, or the time for it
-   * is over.
+   * Stops taking requests, waits for those in flight, and resolves when all of them are answered, or the time
+   * for it is over.
    *
    * @param reason is in the log, for example `SIGTERM`.
    */
@@ -112,7 +119,7 @@ export class ServerStartError extends Error {
  * Starts the API.
  *
  * @throws {ServerStartError} when the port is in use or may not be used.
- * @throws {RangeError} when the Stripe key is none, or the secret key is too short.
+ * @throws {RangeError} when the Stripe key is not valid, or the secret key is too short.
  *
  * @example
  * ```ts
@@ -194,6 +201,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
       if (db.kind === "embedded") await db.maintain("ANALYZE");
     });
+    const { archive, retention } = options;
+    if (archive !== undefined) {
+      const keysKept = retention?.idempotencyKeys ?? KEYS_KEPT;
+      const told = {
+        archived: (month: ArchivedMonth) => log.info(month, "archived the events of a month"),
+        left: (error: ArchiveError) => log.warn(error.message),
+      };
+      every(ARCHIVE_INTERVAL, "archiving events", () =>
+        archiveByAge(db, { ...archive, keysKept }, { now: now(), newId }, told),
+      );
+    }
     if (stripeConnection !== null) {
       every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
         sendPendingCreditNotes(services, stripeConnection, (error) =>
@@ -227,9 +245,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       url,
       close: async (reason = "closed by the program") => {
         const limit = options.shutdownTimeout ?? SHUTDOWN_TIMEOUT;
-        log.info({ reason }, "stopping: no new request is taken, those under way are answered");
+        log.info({ reason }, "stopping: no new request is taken, those in flight are answered");
         await within(limit, drain(app).then(stopBackground), () => {
-          log.error(`not everything came to an end within ${limit / 1_000} s; what is under way is cut off`);
+          log.error(`not everything came to an end within ${limit / 1_000} s; what is in flight is cut off`);
           app.server.closeAllConnections();
         });
         log.info({ reason }, "stopped");
@@ -243,8 +261,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /**
- * Closes the app when every request under way is answered. A client keeps its connection after its answer, and
- * would hold the server up by it, so connections are closed as they become idle.
+ * Closes the app when every request in flight is answered. A client keeps its connection after its answer,
+ * and would hold the server up by it, so connections are closed as they become idle.
  */
 async function drain(app: FastifyInstance): Promise<void> {
   const closing = setInterval(() => app.server.closeIdleConnections(), DRAIN_INTERVAL);
@@ -266,6 +284,7 @@ const LOOKS_PER_CREDIT_NOTE = 60;
 /** A large database of the version before is indexed while the server is at work. */
 const LOOKS_PER_INDEX = 30;
 const MAINTENANCE_INTERVAL = 3_600_000;
+const ARCHIVE_INTERVAL = 6 * MAINTENANCE_INTERVAL;
 
 function startError(error: unknown, host: string, port: number): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
@@ -278,7 +297,7 @@ function startError(error: unknown, host: string, port: number): unknown {
     return new ServerStartError(`Port ${port} may not be used by this user. Choose one above 1023.`);
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
     return new ServerStartError(
-      `${host} is no address of this machine. Choose 127.0.0.1, 0.0.0.0 or one that it has.`,
+      `"${host}" is not an address of this machine. Choose 127.0.0.1, 0.0.0.0 or one that it has.`,
     );
   }
   return error;

@@ -136,6 +136,8 @@ const WRITES: Readonly<Record<string, string>> = {
   "maintenance.ts: rate_limits, stripe_events, webhook_deliveries": "memory",
   "store/event-partitions.ts: metered_events, metered_events_other, usage_event_keys, usage_events":
     "events move to their partition",
+  "archive/archive-month.ts: archived_months": "usage.archiveEvents",
+  "archive/remove-month.ts: archived_totals, metered_events": "usage.archiveEvents",
   "retention.ts: ${table}": "what is no longer kept, by the owner's setting",
   "store/migrate.ts: schema_version": "memory",
   "store/write-durably.ts: schema_version": "nothing is changed",

@@ -19,6 +19,7 @@ import { openPostgres } from "../src/store/postgres.ts";
 import { describeOnEachDatabase, describeOnPostgres, type TestDatabase } from "./support/databases.ts";
 import { recordAsBefore } from "./support/record-as-before.ts";
 import { spawnServer } from "./support/server-process.ts";
+import { stopping } from "./support/stopping.ts";
 
 /** The schema of the version before partitions. */
 const BEFORE = 8;
@@ -283,6 +284,12 @@ describeOnPostgres("servers of the version before, beside this one, on $name", (
     const seen = await before.query("SELECT quantity FROM usage_events WHERE id = $1", [ours.id]);
     expect(seen).toEqual([{ quantity: 1 }]);
     expect(await sums(db, "metered_events")).toEqual(await sums(before, "usage_events"));
+
+    // By then they are away, as far as a client can see: it tries again, and loses nothing.
+    const id = leastId(monthOf(new Date(), 2).start);
+    const late = recordAsBefore(before, { ...target, key: "late", quantity: 1, id });
+    await expect(late).rejects.toMatchObject({ name: "DatabaseUnavailableError", reason: "unreachable" });
+    expect(await record(target, "late")).toMatchObject({ duplicate: false });
     expect(await checkTotals(db)).toEqual([]);
   }, 60_000);
 });
@@ -318,22 +325,3 @@ describe("months", () => {
     expect(monthOf(new Date("2026-11-30T00:00:00Z"), 2).name).toBe("2027-01");
   });
 });
-
-/** The database, as a process sees it that is stopped before a statement. */
-function stopping(db: Database, before: () => void): Database {
-  const through = (queryable: Queryable): Queryable => ({
-    query: async (text, values) => {
-      before();
-      return queryable.query(text, values);
-    },
-  });
-  return {
-    ...db,
-    ...through(db),
-    transaction: (work, options) => db.transaction((tx) => work(through(tx)), options),
-    maintain: async (statement) => {
-      before();
-      await db.maintain(statement);
-    },
-  };
-}

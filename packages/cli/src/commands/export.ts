@@ -100,7 +100,7 @@ async function writeAll(
   return counts;
 }
 
-/** What belongs to each of a list. */
+/** Makes a source of the items that belong to each item of a list. */
 function each<Parent>(
   parents: (client: Licentric) => AsyncIterable<Parent>,
   children: (client: Licentric, parent: Parent) => AsyncIterable<unknown>,

@@ -11,7 +11,9 @@ const template = fileURLToPath(new URL("template/", packageDirectory));
 /** The name in the template, which every new folder replaces with its own. */
 const NAME = "my-paid-server";
 
-/** What the template asks for of our own packages; a new folder gets the release that wrote it. */
+/**
+ * The version of our own packages that the template asks for; a new folder gets the release that wrote it.
+ */
 const RELEASE = "^0.0.0";
 
 const FILES = [

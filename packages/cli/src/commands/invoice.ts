@@ -101,11 +101,11 @@ async function createAll(
   if (made.failed.length > 0) process.exitCode = EXIT.error;
 }
 
-/** What no invoice holds yet. */
+/** `licentric invoice pending`: the usage that no invoice holds yet. */
 function pendingCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("pending")
     .description("list what no invoice holds yet, of periods that are over")
-    .option("--period <id>", "only this period's; `previous` goes, too");
+    .option("--period <id>", "only this period's: its id, or `previous`");
   return withListOptions(command, "oldest period first").action(async (options: PendingOptions) => {
     const { period } = options;
     const pending = await callApi(env, "reading what is not invoiced", async (client, report) => {
@@ -117,7 +117,7 @@ function pendingCommand(env: NodeJS.ProcessEnv): Command {
   });
 }
 
-/** Whether a period's books are true. */
+/** `licentric invoice check`: the check of a period's books. */
 function checkCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("check")
     .description(

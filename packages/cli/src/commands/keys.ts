@@ -108,7 +108,7 @@ async function createThroughApi(
   apiKey: string,
 ): Promise<CreatedKey> {
   if (!apiKey.startsWith(`lk_${mode}_`)) {
-    throw usageError(`LICENTRIC_API_KEY is no ${mode} key, and a key makes keys of its own mode only.`);
+    throw usageError(`LICENTRIC_API_KEY is not a ${mode} key, and a key makes keys of its own mode only.`);
   }
   const created = await callApi(env, "creating the key", (client) =>
     client.keys.create({ ...(name && { name }), ...(scope && { scopes: scope }) }),

@@ -1,8 +1,9 @@
 import type { Licentric, UsageTotalsParams } from "@licentric/sdk";
-import type { DatabaseLocation, DatabaseState, TotalsDifference } from "@licentric/server";
+import type { DatabaseLocation, TotalsDifference } from "@licentric/server";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
-import { EXIT, usageError } from "../exit-codes.ts";
+import { withCurrentDatabase } from "../current-database.ts";
+import { EXIT } from "../exit-codes.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { meterId } from "../meter-id.ts";
 import { type ConfigOptions, configOf, withDatabaseOptions } from "../options.ts";
@@ -13,6 +14,7 @@ import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import { withProgress } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";
+import { archiveCommand } from "./archive.ts";
 
 interface Narrowing {
   readonly agent?: string;
@@ -34,7 +36,8 @@ export function usageCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("usage")
     .addCommand(totalsCommand(env))
     .addCommand(eventsCommand(env))
-    .addCommand(checkCommand(env));
+    .addCommand(checkCommand(env))
+    .addCommand(archiveCommand(env));
 }
 
 function withNarrowing(command: Command): Command {
@@ -107,20 +110,6 @@ function eventsCommand(env: NodeJS.ProcessEnv): Command {
   });
 }
 
-/** Why there is nothing to check in a database, which is named. */
-function uncheckable(state: Exclude<DatabaseState, "current">, database: string): string {
-  switch (state) {
-    case "empty":
-      return `There is no database of Licentric's in ${database}. Name it with --database-url or --data-dir.`;
-    case "older":
-      return `The database in ${database} is of an older version. Start the API once, which brings it to this version.`;
-    case "newer":
-      return `The database in ${database} is of a newer version. Update licentric.`;
-    case "in-use":
-      return `${database} is open in another process, and the embedded database takes one. Stop the API first, or check a backup of it, restored.`;
-  }
-}
-
 /** Reads the database itself: whoever doubts the API's totals does not ask the API. */
 function checkCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("check").description(
@@ -137,18 +126,8 @@ function checkCommand(env: NodeJS.ProcessEnv): Command {
 }
 
 async function differencesIn(location: DatabaseLocation): Promise<TotalsDifference[]> {
-  const { checkTotals, inspectDatabase, openDatabase } = await import("@licentric/server");
-  const state = await inspectDatabase(location);
-  if (state !== "current") {
-    const named = "dataDirectory" in location ? location.dataDirectory : new URL(location.databaseUrl).host;
-    throw usageError(uncheckable(state, named));
-  }
-  const db = await openDatabase(location);
-  try {
-    return await checkTotals(db);
-  } finally {
-    await db.close();
-  }
+  const { checkTotals } = await import("@licentric/server");
+  return withCurrentDatabase(location, (db) => checkTotals(db));
 }
 
 function differencesView(differences: readonly TotalsDifference[]): string {

@@ -43,7 +43,7 @@ export async function prepareDevelopment({
   return { accountId: account.id, variables };
 }
 
-/** Whether a credential is taken for what is asked with it. */
+/** Returns false where the credential is refused for what is asked with it. */
 async function isTaken(asked: PromiseLike<unknown>): Promise<boolean> {
   const { AuthenticationError, PermissionDeniedError } = await import("@licentric/sdk");
   try {

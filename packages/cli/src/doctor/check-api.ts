@@ -14,8 +14,8 @@ const NOTABLE_SKEW = 30;
 const SET_CLOCK = "Set the clock by NTP (`timedatectl set-ntp true`).";
 
 /**
- * Whether the API that the environment names answers, takes the key, and has the same time as this machine: what one
- * request shows.
+ * Checks by one request that the API that the environment names answers, accepts the key, and has the same
+ * time as this machine.
  */
 export async function checkApi(env: NodeJS.ProcessEnv): Promise<Check[]> {
   const hasKey = Boolean(env["LICENTRIC_API_KEY"]);
@@ -51,13 +51,16 @@ const NO_KEY: Check = {
   advice: "`licentric keys create` makes a key. An MCP server's calls need none: they bring agents' tokens.",
 };
 
-/** What came back: an answer's headers, the error if it was none, or neither. */
+/** The outcome of the request: a response's headers, the error if it failed, or neither. */
 interface Asked {
   readonly headers: Headers | undefined;
   readonly error: LicentricError | undefined;
 }
 
-/** Whether it was the API that answered, if only to refuse: a proxy's page says nothing of a key or a clock. */
+/**
+ * Returns true where the API itself answered, if only to refuse: a proxy's page says nothing of a key or a
+ * clock.
+ */
 function isFromApi({ error }: Asked): boolean {
   return error === undefined || error.answeredByApi;
 }

@@ -14,7 +14,7 @@ const NAMED = 3;
  */
 const LOOKED_UP = 10;
 
-/** Whether everybody who pays can be sent an invoice by Stripe. Only where the key is for Stripe's mode. */
+/** Checks that Stripe can send an invoice to everybody who pays, where the key is for Stripe's mode. */
 export async function checkPayers(
   { server: { stripe } }: Config,
   apiKey: string | undefined,

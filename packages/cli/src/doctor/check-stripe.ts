@@ -5,7 +5,7 @@ import { askReadiness } from "./readiness.ts";
 
 const name = "stripe";
 
-/** Whether Stripe takes the key, for invoices, and whether it can tell what becomes of them. */
+/** Checks that Stripe accepts the key, for invoices, and can report what becomes of them. */
 export async function checkStripe(
   { server: { stripe } }: Config,
   apiKeyOfLicentric: string | undefined,
@@ -66,7 +66,7 @@ export async function checkStripe(
   return { name, status: "ok", message: `Stripe takes the key, for ${mode} data.` };
 }
 
-/** Where this machine has no key of Stripe's, the API may have one. */
+/** Asks the API whether it has a key of Stripe's, where this machine has none. */
 async function askApi(apiUrl: string | undefined): Promise<Check> {
   const { stripe } = apiUrl === undefined ? {} : await askReadiness(apiUrl);
   const advice = "Set STRIPE_API_KEY where the API runs, to have Stripe send invoices.";

@@ -1,4 +1,4 @@
-/** What a self-hosted API says of itself at `/readyz`; what it does not say is not there. */
+/** The state that a self-hosted API reports at `/readyz`; a property that it does not report is left out. */
 export interface Readiness {
   /** Milliseconds by which its clock is ahead of its database's. */
   readonly clockSkew?: number;

@@ -44,7 +44,10 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
 
 const isNothing = (amount: string | undefined) => amount === undefined || Number(amount) === 0;
 
-/** Where the hosted service has no Stripe, it answers the totals alone, in a form that it does not document. */
+/**
+ * The totals alone, which the hosted service answers where it has no Stripe, in a form that it does not
+ * document.
+ */
 function hostedTotals(invoice: Invoice): string {
   if (invoice.stripeConfigured || invoice.lines !== undefined) return "";
   return `\n${JSON.stringify(invoice.totalUsage, null, 2)}\n`;

@@ -1,5 +1,6 @@
 import type { CredentialRequest } from "@licentric/paywall/adapter";
 import { isRecord, property, stringProperty } from "@licentric/paywall/adapter";
+import { hasFunctions, readFramework } from "./frameworks.ts";
 import { isKnownLocal } from "./local-calls.ts";
 
 /** The parts of a handler's context that the paywall reads: v1's `extra` or v2's `ctx`. */
@@ -18,7 +19,7 @@ export interface RequestContext extends CredentialRequest {
  */
 export function contextOf(params: readonly unknown[]): unknown {
   const last = params.at(-1);
-  return cannotBeSent(last) ? last : undefined;
+  return cannotBeSent(last) || readFramework(last) !== undefined ? last : undefined;
 }
 
 /** The arguments among a handler's parameters: the first one, where it is not the context. */
@@ -38,26 +39,54 @@ function cannotBeSent(value: unknown): boolean {
 
 /** The signal that names a context's request. */
 export function signalIn(context: unknown): AbortSignal | undefined {
-  return signalOf(property(context, "mcpReq")) ?? signalOf(context);
+  const known = readFramework(context)?.sdkContext ?? context;
+  return signalOf(property(known, "mcpReq")) ?? signalOf(known);
 }
 
-/** Reads `extra` (SDK v1) or `ctx` (SDK v2). Anything else is a request that says nothing of itself. */
+/**
+ * Reads `extra` (SDK v1), `ctx` (SDK v2), or what a known framework makes of them. Anything else is a request that says
+ * nothing of itself.
+ */
 export function readRequestContext(context: unknown): RequestContext {
+  const framework = readFramework(context);
+  const read = readSdkContext(framework?.sdkContext ?? context);
+  if (framework === undefined) return { ...read, context };
+  const header = framework.headers === undefined ? read.header : headerIn(framework.headers);
+  return {
+    ...read,
+    context,
+    isRecognized: true,
+    header,
+    authToken: read.authToken ?? framework.authToken,
+    authorization: header("authorization"),
+  };
+}
+
+type SdkContext = Omit<RequestContext, "context">;
+
+function readSdkContext(context: unknown): SdkContext {
   const mcpReq = property(context, "mcpReq");
   return isRecord(mcpReq) ? readV2(context, mcpReq) : readV1(context);
 }
 
-function readV1(extra: unknown): RequestContext {
-  const requestInfo = property(extra, "requestInfo");
-  const headers = property(requestInfo, "headers");
-  const header = (name: string) => {
+/** Reads headers in whatever form: of the web, or Node's, by lower-case names with strings or lists. */
+function headerIn(headers: unknown): (name: string) => string | undefined {
+  return (name) => {
+    if (headers instanceof Headers) return headers.get(name) ?? undefined;
     const value = property(headers, name.toLowerCase());
     const first = Array.isArray(value) ? value[0] : value;
     return typeof first === "string" ? first : undefined;
   };
+}
+
+function readV1(extra: unknown): SdkContext {
+  const requestInfo = property(extra, "requestInfo");
+  const header = headerIn(property(requestInfo, "headers"));
   const signal = signalOf(extra);
+  const isSdks = signal !== undefined && hasFunctions(extra, "sendRequest", "sendNotification");
   return {
     signal,
+    isRecognized: isSdks,
     authToken: stringProperty(property(extra, "authInfo"), "token"),
     authorization: header("authorization"),
     meta: property(extra, "_meta"),
@@ -65,28 +94,25 @@ function readV1(extra: unknown): RequestContext {
     // Never in v1's own, and always at the top in the contexts that frameworks make of v2's (xmcp, mcp-use).
     continuation: continuationOf(extra),
     header,
-    isLocal: () =>
-      requestInfo === undefined &&
-      hasAll(extra, "sendRequest", "sendNotification") &&
-      isLocal(extra, "requestInfo", signal),
+    isLocal: () => requestInfo === undefined && isSdks && isLocal(extra, "requestInfo", signal),
   };
 }
 
-function readV2(ctx: unknown, mcpReq: Record<PropertyKey, unknown>): RequestContext {
+function readV2(ctx: unknown, mcpReq: Record<PropertyKey, unknown>): SdkContext {
   const http = property(ctx, "http");
-  const headers = property(property(http, "req"), "headers");
-  const header = (name: string) =>
-    headers instanceof Headers ? (headers.get(name) ?? undefined) : undefined;
+  const header = headerIn(property(property(http, "req"), "headers"));
   const signal = signalOf(mcpReq);
+  const isSdks = signal !== undefined && hasFunctions(mcpReq, "send", "notify");
   return {
     signal,
+    isRecognized: isSdks,
     authToken: stringProperty(property(http, "authInfo"), "token"),
     authorization: header("authorization"),
     meta: mcpReq["_meta"],
     requestId: mcpReq["id"],
     continuation: continuationOf(mcpReq),
     header,
-    isLocal: () => http === undefined && hasAll(mcpReq, "send", "notify") && isLocal(ctx, "http", signal),
+    isLocal: () => http === undefined && isSdks && isLocal(ctx, "http", signal),
   };
 }
 
@@ -115,8 +141,4 @@ function isLocal(context: unknown, key: string, signal: AbortSignal | undefined)
     context["sessionId"] === undefined &&
     isKnownLocal(signal)
   );
-}
-
-function hasAll(value: unknown, ...functions: readonly string[]): boolean {
-  return functions.every((name) => typeof property(value, name) === "function");
 }

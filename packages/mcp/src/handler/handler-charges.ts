@@ -8,12 +8,11 @@ import type {
 } from "@licentric/paywall/adapter";
 import { chargeResultOf, completionOf, Refused, withResolvers } from "@licentric/paywall/adapter";
 import { type RequestContext, readRequestContext, signalIn } from "../context/request-context.ts";
-import { outcomeOf, withWarning } from "../protocol/outcome.ts";
-import { createInnerKeys, type InnerKeys, type KeyedCall } from "./inner-keys.ts";
+import { outcomeOf, withReceipt, withWarning } from "../protocol/outcome.ts";
 import type { Asked, Completion, RequestScope, ServedTarget } from "./request-scope.ts";
 import { createRequestScopes, isAskedFor, type RequestScopes } from "./request-scopes.ts";
 import { createRunningCalls, type RunningCalls } from "./running-calls.ts";
-import { toCall } from "./to-call.ts";
+import { createInnerKeys, type InnerKeys, type KeyedCall, toCall } from "./to-call.ts";
 
 /** Charges for the calls of handlers. */
 export interface HandlerCharges {
@@ -89,7 +88,8 @@ async function charge(parts: Parts, handlerRun: HandlerRun): Promise<ChargeResul
     return { result: await parts.calls.within({ call: asked, signal: request.signal }, run) };
   const chargeResult = await chargeIn(parts, scope, handlerRun, opened);
   if (scope !== undefined) scope.refusal = "refusal" in chargeResult ? chargeResult.refusal : undefined;
-  return chargeResult;
+  if ("refusal" in chargeResult || !parts.core.receipts) return chargeResult;
+  return { result: withReceipt(chargeResult.result, chargeResult.receipt) };
 }
 
 async function chargeIn(

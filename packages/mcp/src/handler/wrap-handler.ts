@@ -28,12 +28,14 @@ export function guardedOf(handler: unknown): GuardedHandler | undefined {
  * Makes a handler that runs for callers that may call it. A refused tool call returns an error result; a refused prompt or
  * resource, which have none, throws a {@link RefusedRequestError}.
  *
+ * @param refusals - `"throw"` for a tool that throws one, too
  * @throws TypeError where a paywall guards the handler already
  */
 export function guardHandler(
   handlerCharges: HandlerCharges,
   target: ServedTarget,
   handler: AnyHandler,
+  refusals: "result" | "throw",
 ): AnyHandler {
   if (guardedOf(handler) !== undefined) {
     throw new TypeError(
@@ -47,7 +49,7 @@ export function guardHandler(
     );
     if ("result" in chargeResult)
       return target.kind === "resource" ? asPrivate(chargeResult.result, context) : chargeResult.result;
-    if (target.kind === "tool") return toToolResult(chargeResult.refusal);
+    if (target.kind === "tool" && refusals === "result") return toToolResult(chargeResult.refusal);
     throw new RefusedRequestError(chargeResult.refusal);
   };
   guarded.set(made, { handlerCharges, policy: target.policy, handler });

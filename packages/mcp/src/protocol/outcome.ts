@@ -1,9 +1,19 @@
-import type { BudgetState, Outcome, Policy } from "@licentric/paywall/adapter";
+import type { BudgetState, Outcome, Policy, Receipt } from "@licentric/paywall/adapter";
 import { isRecord, property } from "@licentric/paywall/adapter";
 import { META_PREFIX } from "./meta.ts";
 
 /** `_meta` key of the budget, where `warnAgent` is on and the budget is nearly used up. */
 export const BUDGET_META_KEY = `${META_PREFIX}budget`;
+
+/** `_meta` key of the receipt of a billed call, where `receipts` is on. */
+export const RECEIPT_META_KEY = `${META_PREFIX}receipt`;
+
+/** Returns the result with a receipt in its `_meta`, where there is one. */
+export function withReceipt(result: unknown, receipt: Receipt | undefined): unknown {
+  if (receipt === undefined || !isRecord(result)) return result;
+  const meta = isRecord(result["_meta"]) ? result["_meta"] : {};
+  return { ...result, _meta: { ...meta, [RECEIPT_META_KEY]: receipt } };
+}
 
 /** Returns the outcome that a handler's result means. */
 export function outcomeOf(final: unknown, result: unknown): Outcome {

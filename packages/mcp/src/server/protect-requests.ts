@@ -1,5 +1,5 @@
 import type { Policy, Refusal } from "@licentric/paywall/adapter";
-import { isRecord, property, stringProperty, withTimeLimit } from "@licentric/paywall/adapter";
+import { isRecord, property, receiptOf, stringProperty, withTimeLimit } from "@licentric/paywall/adapter";
 import { rememberTransport } from "../context/local-calls.ts";
 import { signalIn } from "../context/request-context.ts";
 import {
@@ -10,7 +10,7 @@ import {
   type ServedTarget,
 } from "../handler/request-scope.ts";
 import { invalidParams } from "../protocol/invalid-params.ts";
-import { outcomeOf } from "../protocol/outcome.ts";
+import { outcomeOf, withReceipt } from "../protocol/outcome.ts";
 import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
 import { deliver } from "./deliver.ts";
 import { annotateTools } from "./list-tools.ts";
@@ -42,20 +42,46 @@ export function guardRequests(
 ): void {
   const serving: Serving = { server, builtIn, plan, listTools: undefined };
   const wrap = (method: unknown, handler: unknown, isOwn: boolean): unknown => {
-    if (typeof handler !== "function") throw notGuardable(`its handler of ${String(method)} is not a function`);
+    if (typeof handler !== "function")
+      throw notGuardable(`its handler of ${String(method)} is not a function`);
     const run: RequestHandler = (request, context) => Reflect.apply(handler, server, [request, context]);
     if (method === "tools/list") serving.listTools = run;
     return guardRequest(method, run, serving, isOwn) ?? handler;
   };
   // Nothing tells one that an `McpServer` had installed from one that replaced it, but calling it.
   const areOwn = builtIn === undefined;
-  for (const [method, handler] of handlers) handlers.set(method, wrap(method, handler, areOwn));
+  guardMap(handlers, (method, handler, isNew) => wrap(method, handler, isNew || areOwn));
+  guardFallback(serving);
+}
+
+/**
+ * Guards every handler in a map, those that are there and those that will be. Frameworks put a function of their own in
+ * the place of the map's `set` (skybridge): whatever that stores is guarded as well.
+ */
+function guardMap(
+  handlers: Map<unknown, unknown>,
+  wrap: (method: unknown, handler: unknown, isNew: boolean) => unknown,
+): void {
   const set = handlers.set.bind(handlers);
+  const guarded = new Map<unknown, unknown>();
+  const put = (method: unknown, handler: unknown, isNew: boolean) => {
+    guarded.set(method, wrap(method, handler, isNew));
+    return set(method, guarded.get(method));
+  };
+  for (const [method, handler] of handlers) put(method, handler, false);
+  let current = (method: unknown, handler: unknown) => put(method, handler, true);
   Object.defineProperty(handlers, "set", {
     configurable: false,
-    value: (method: unknown, handler: unknown) => set(method, wrap(method, handler, true)),
+    get: () => current,
+    set(next: unknown) {
+      if (typeof next !== "function") throw notGuardable("the set of its request handlers is not a function");
+      current = (method, handler) => {
+        Reflect.apply(next, handlers, [method, handler]);
+        const stored = handlers.get(method);
+        return stored === guarded.get(method) ? handlers : put(method, stored, true);
+      };
+    },
   });
-  guardFallback(serving);
 }
 
 /** The server of a request, and its handler of `tools/list`. */
@@ -165,7 +191,7 @@ function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: Req
     );
     if (settlement?.status === "refused") return refusedResponse(request, settlement.refusal, plan);
     if (settlement?.status === "cancelled") throw settlement.reason;
-    return final;
+    return plan.receipts ? withReceipt(final, receiptOf(settlement)) : final;
   }
 }
 

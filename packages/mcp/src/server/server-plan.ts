@@ -40,6 +40,8 @@ export interface ServerPlan {
   readonly timeout: number;
   /** The form of refused tool calls. */
   readonly refusals: "result" | "error";
+  /** Put a receipt into the result of a billed call. */
+  readonly receipts: boolean;
   /** Leave out of `tools/list` what the caller may not call. */
   readonly hideUncallable: boolean;
   /** True if missing scopes are answered with HTTP 403 where the SDK can. */

@@ -1,4 +1,4 @@
-import type { TokenHash } from "../credential/token.ts";
+import type { TokenHash } from "../credential/find-credential.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { RefusalCode, RefusalDetails } from "../refusal/refusal.ts";
 import type { Refused } from "../refusal/refused.ts";

@@ -178,15 +178,16 @@ export async function record(
   return { caller, duplicate, wasRecorded: duplicate && !response.retried };
 }
 
-/** Tells listeners of usage that was recorded, or is in the journal. */
+/** Puts usage that was recorded, or is in the journal, on the call's receipt, and tells listeners of it. */
 export function emitMetered(
   { emitter }: BillingParts,
-  { call }: ChargeContext,
+  { call, recorded }: ChargeContext,
   { agentId }: Caller,
   line: Line,
   idempotencyKey: string,
   how: { readonly duplicate: boolean; readonly pending: boolean },
 ): void {
+  recorded.push({ ...line, idempotencyKey });
   emitter.emit("metered", { kind: call.kind, name: call.name, agentId, ...line, idempotencyKey, ...how });
 }
 

@@ -1,48 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { hashToken, isAgentToken } from "../credential/token.ts";
+import { hashToken, isAgentToken } from "../credential/find-credential.ts";
 import type { Emitter } from "../events.ts";
 import { type Links, refuse } from "../refusal/refusal.ts";
 import { Refused } from "../refusal/refused.ts";
-import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
 import { toCaller } from "./caller.ts";
 import { type Gateway, reasonForOwner } from "./gateway.ts";
-import type { VerificationCache, VerifiedCaller } from "./verification-cache.ts";
+import type { RecentCallers, VerifiedCaller } from "./verification-cache.ts";
 
 /** Says who a token belongs to where no call is billed: in `requireBearerAuth`, and for lists. */
 export type Identify = (token: string | undefined) => Promise<VerifiedCaller>;
-
-/** A cache with what it learned lately: recent enough for `requireBearerAuth`, behind which every call is verified again. */
-export interface RecentCallers {
-  readonly cache: VerificationCache;
-  readonly recent: ExpiringMap<VerifiedCaller>;
-}
-
-/** Adds a memory of `ttl` milliseconds to a cache. */
-export function withRecent(cache: VerificationCache, ttl: number, now: () => number): RecentCallers {
-  const recent = createExpiringMap<VerifiedCaller>({ limit: 10_000, ttl, now });
-  return {
-    recent,
-    cache: {
-      ...cache,
-      get size() {
-        return cache.size;
-      },
-      async verified(tokenHash, verify, signal) {
-        const caller = await cache.verified(tokenHash, verify, signal);
-        recent.set(tokenHash, caller);
-        return caller;
-      },
-      remember(tokenHash, caller, askedAt) {
-        cache.remember(tokenHash, caller, askedAt);
-        recent.set(tokenHash, caller);
-      },
-      forget(tokenHash) {
-        cache.forget(tokenHash);
-        recent.delete(tokenHash);
-      },
-    },
-  };
-}
 
 /**
  * Makes the function that says who a token belongs to. It asks the API at most once in a while for each token, so

@@ -12,7 +12,7 @@ import {
   type RequestOptions,
   ResponseValidationError,
 } from "@licentric/sdk";
-import { hashToken } from "../credential/token.ts";
+import { hashToken } from "../credential/find-credential.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
 import { type Refusal, refuse } from "../refusal/refusal.ts";
 import { type Breaker, BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";

@@ -1,4 +1,4 @@
-import type { TokenHash } from "../credential/token.ts";
+import type { TokenHash } from "../credential/find-credential.ts";
 import { createExpiringMap } from "../util/expiring-map.ts";
 
 /** A key under which usage was sent to be recorded. */

@@ -1,4 +1,5 @@
-import type { TokenHash } from "../credential/token.ts";
+import type { TokenHash } from "../credential/find-credential.ts";
+import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
 import type { Caller } from "./caller.ts";
 
 /** The caller that a token stands for. It holds no budget: that changes with every call. */
@@ -203,4 +204,37 @@ function orAborted<T>(response: Promise<T>, signal: AbortSignal | undefined): Pr
     signal.addEventListener("abort", abort, { once: true });
     response.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
+}
+
+/** A cache with what it learned lately: recent enough for `requireBearerAuth`, behind which every call is verified again. */
+export interface RecentCallers {
+  readonly cache: VerificationCache;
+  readonly recent: ExpiringMap<VerifiedCaller>;
+}
+
+/** Adds a memory of `ttl` milliseconds to a cache. */
+export function withRecent(cache: VerificationCache, ttl: number, now: () => number): RecentCallers {
+  const recent = createExpiringMap<VerifiedCaller>({ limit: 10_000, ttl, now });
+  return {
+    recent,
+    cache: {
+      ...cache,
+      get size() {
+        return cache.size;
+      },
+      async verified(tokenHash, verify, signal) {
+        const caller = await cache.verified(tokenHash, verify, signal);
+        recent.set(tokenHash, caller);
+        return caller;
+      },
+      remember(tokenHash, caller, askedAt) {
+        cache.remember(tokenHash, caller, askedAt);
+        recent.set(tokenHash, caller);
+      },
+      forget(tokenHash) {
+        cache.forget(tokenHash);
+        recent.delete(tokenHash);
+      },
+    },
+  };
 }

@@ -1,6 +1,7 @@
 import type { BillingClient } from "../billing/billing-client.ts";
 import { agentNameOf, type Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
+import { type RecordedUsage, toReceipt } from "../billing/charge-context.ts";
 import type { Emitter } from "../events.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { Refusal, RefusalCode } from "../refusal/refusal.ts";
@@ -44,8 +45,8 @@ export function roundsOf(call: Call, price: Line, caller: Caller): string {
 export interface AuthorizedCallParts {
   readonly billing: BillingClient;
   readonly emitter: Emitter;
-  /** Rounds that are paid for. */
-  readonly rounds: Pool<true>;
+  /** Rounds that are paid for, by what was recorded for them. */
+  readonly rounds: Pool<readonly RecordedUsage[]>;
 }
 
 /** Makes authorized calls of each kind, each of which settles once. */
@@ -135,7 +136,7 @@ function paidBy(
     async settle(usage, by) {
       const settlement = await payOnce(usage, by);
       if (settlement.status === "settled" && usage.outcome.status === "input_required")
-        parts.rounds.put(name, true);
+        parts.rounds.put(name, context.recorded);
       return settlement;
     },
   };
@@ -152,9 +153,14 @@ function settleOnce(
     const call = { ...context.call, token, tokenHash };
     const later = { ...context, call, token: token ?? "", settles: true };
     const settled = await orRefusal(parts, later, () => settleUsage(later, usage));
-    if (!("code" in settled)) return settled;
+    if (!("code" in settled)) return withReceipt(settled, context);
     settlement = undefined;
     return { status: "refused", refusal: settled };
   };
   return (usage, by = context.call) => (settlement ??= settle(usage, by));
+}
+
+function withReceipt(settlement: Settlement, { recorded }: ChargeContext): Settlement {
+  const receipt = settlement.status === "settled" ? toReceipt(recorded) : undefined;
+  return receipt === undefined ? settlement : { status: "settled", receipt };
 }

@@ -1,7 +1,7 @@
 import type { BillingClient } from "../billing/billing-client.ts";
 import type { Caller } from "../billing/caller.ts";
-import type { ChargeContext } from "../billing/charge-context.ts";
-import { isAgentToken } from "../credential/token.ts";
+import type { ChargeContext, RecordedUsage } from "../billing/charge-context.ts";
+import { isAgentToken } from "../credential/find-credential.ts";
 import type { Emitter } from "../events.ts";
 import type { ChargeMode } from "../modes/charge-mode.ts";
 import { createOffline, type Offline } from "../modes/offline.ts";
@@ -57,7 +57,7 @@ const HOUR = 3_600_000;
 /** Makes an authorizer. What it remembers is bounded and may be lost: then somebody pays again, and nobody runs free. */
 export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   const { billing, emitter, background, allowOffline, now } = options;
-  const rounds = createPool<true>({ limit: 10_000, ttl: HOUR, now });
+  const rounds = createPool<readonly RecordedUsage[]>({ limit: 10_000, ttl: HOUR, now });
   const authorizedCalls = createAuthorizedCalls({ billing, emitter, rounds });
   const offline = createOffline({ billing, authorizedCalls, emitter, allowOffline });
   const modeParts = { billing, authorizedCalls, offline, background };
@@ -88,7 +88,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
 }
 
 function contextFor(call: Call, policy: Policy): ChargeContext {
-  return { call, policy, token: call.token ?? "", price: undefined, settles: false };
+  return { call, policy, token: call.token ?? "", price: undefined, settles: false, recorded: [] };
 }
 
 /** Checks what can be told of a call without asking. */

@@ -1,4 +1,4 @@
-import type { TokenHash } from "../credential/token.ts";
+import type { TokenHash } from "../credential/find-credential.ts";
 import type { CallSubject } from "../events.ts";
 
 /** One call, whichever SDK it came through. */

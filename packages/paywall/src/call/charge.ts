@@ -1,4 +1,5 @@
 import type { Caller } from "../billing/caller.ts";
+import type { Receipt } from "../billing/charge-context.ts";
 import type { Emitter } from "../events.ts";
 import { isQuantity, MAX_QUANTITY } from "../pricing/charge-options.ts";
 import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
@@ -125,7 +126,19 @@ export function chargeResultOf(charged: Charged): ChargeResult {
   const { completion, settlement } = charged;
   if (completion.status === "threw") throw completion.error;
   if (settlement.status === "cancelled") throw settlement.reason;
-  return settlement.status === "refused" ? { refusal: settlement.refusal } : { result: completion.result };
+  if (settlement.status === "refused") return { refusal: settlement.refusal };
+  return { result: completion.result, receipt: receiptOf(settlement) };
+}
+
+/** Returns the receipt of a settled call that was billed; undefined where it was not. */
+export function receiptOf(settlement: Settlement | undefined): Receipt | undefined {
+  return settlement?.status === "settled" ? settlement.receipt : undefined;
+}
+
+/** Returns the receipt of a call that was charged for, or of the first call of a repetition; undefined where it was not billed. */
+export function receiptOfCharged(charged: Charged): Receipt | undefined {
+  if (charged.status === "ran") return receiptOf(charged.settlement);
+  return "result" in charged.chargeResult ? charged.chargeResult.receipt : undefined;
 }
 
 /** Runs a function and returns how it ended. */

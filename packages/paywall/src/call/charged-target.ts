@@ -1,3 +1,4 @@
+import type { Receipt } from "../billing/charge-context.ts";
 import type { CallSubject } from "../events.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import type { Refusal } from "../refusal/refusal.ts";
@@ -15,4 +16,6 @@ export interface ChargedTarget extends CallSubject {
 }
 
 /** The result of a charged call, or the reason why there is none. */
-export type ChargeResult = { readonly result: unknown } | { readonly refusal: Refusal };
+export type ChargeResult =
+  | { readonly result: unknown; readonly receipt?: Receipt | undefined }
+  | { readonly refusal: Refusal };

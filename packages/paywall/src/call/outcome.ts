@@ -1,3 +1,4 @@
+import type { Receipt } from "../billing/charge-context.ts";
 import type { Refusal } from "../refusal/refusal.ts";
 import type { Call } from "./call.ts";
 
@@ -29,7 +30,7 @@ export interface Usage {
 /** The settlement of a call that has run: it decides whether the result may be delivered, and delivered again. */
 export type Settlement =
   /** Everything that was due is billed, or nothing was due. */
-  | { readonly status: "settled" }
+  | { readonly status: "settled"; readonly receipt?: Receipt }
   /** It brought nothing that is billed, and nothing was. */
   | { readonly status: "void" }
   /** It was cancelled and not billed: nobody gets its result. */
@@ -39,7 +40,8 @@ export type Settlement =
 
 /** The outcome of a call that was run under an agent's key. */
 export type KeptOutcome =
-  | Completion
+  | { readonly status: "returned"; readonly result: unknown; readonly receipt?: Receipt | undefined }
+  | { readonly status: "threw"; readonly error: unknown }
   | { readonly status: "refused"; readonly refusal: Refusal }
   /** It has a result that could not be billed yet: a repetition has it billed before it is given the result. */
   | { readonly status: "unsettled"; readonly result: unknown; readonly settle: SettleBy }

@@ -1,4 +1,5 @@
 import type { Caller } from "../billing/caller.ts";
+import type { Receipt } from "../billing/charge-context.ts";
 import type { Emitter } from "../events.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import { type Links, type Refusal, type RefusalCode, refuse } from "../refusal/refusal.ts";
@@ -168,7 +169,7 @@ async function repeatFor(
   if (isRefusal(verified)) return { refusal: verified };
   switch (outcome.status) {
     case "returned":
-      return { result: outcome.result };
+      return { result: outcome.result, receipt: outcome.receipt };
     case "threw":
       throw outcome.error;
     case "refused":
@@ -176,7 +177,8 @@ async function repeatFor(
     case "unsettled": {
       const settlement = await outcome.settle(call);
       if (settlement.status === "refused") return { refusal: settlement.refusal };
-      return settlement.status === "settled" ? { result: outcome.result } : undefined;
+      if (settlement.status !== "settled") return undefined;
+      return { result: outcome.result, receipt: settlement.receipt };
     }
   }
 }
@@ -216,6 +218,10 @@ function outcomeOfRefusal(refusal: Refusal): KeptOutcome {
   return OF_CREDENTIAL.includes(refusal.code) ? { status: "void" } : { status: "refused", refusal };
 }
 
+function withReceipt(outcome: KeptOutcome, receipt: Receipt | undefined): KeptOutcome {
+  return outcome.status === "returned" ? { ...outcome, receipt } : outcome;
+}
+
 /** Tells repetitions the outcome of a call, which is kept where it was settled, or may be still. */
 export function endEntry(
   entry: IdempotencyEntry,
@@ -224,7 +230,8 @@ export function endEntry(
   settle: SettleBy,
 ): void {
   if (settlement.status === "cancelled") entry.end({ status: "void" }, false);
-  else if (settlement.status !== "refused") entry.end(outcome, settlement.status === "settled");
+  else if (settlement.status === "settled") entry.end(withReceipt(outcome, settlement.receipt), true);
+  else if (settlement.status === "void") entry.end(outcome, false);
   else if (settlement.refusal.retryable && outcome.status === "returned")
     entry.end({ status: "unsettled", result: outcome.result, settle }, true);
   else entry.end(outcomeOfRefusal(settlement.refusal), false);

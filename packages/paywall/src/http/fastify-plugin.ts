@@ -1,10 +1,14 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type Charged, chargeResultOf } from "../call/charge.ts";
+import type { Call } from "../call/call.ts";
+import type { Charged, RunningCall } from "../call/charge.ts";
+import type { ChargedTarget } from "../call/charged-target.ts";
 import type { FinishedRun } from "../call/outcome.ts";
 import { type Paywall, partsOf } from "../create-paywall.ts";
-import type { Refusal } from "../refusal/refusal.ts";
+import type { PaywallCore } from "../paywall-core.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
+import { withResolvers } from "../util/with-resolvers.ts";
+import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
 import { fieldsOf, followResponse } from "./node-response.ts";
@@ -59,7 +63,7 @@ export async function paywallPlugin(
 ): Promise<void> {
   const { core, defaults, starts } = partsOf(paywall);
   const routes = new WeakMap<object, ChargedRoute>();
-  const openRequests = new WeakMap<FastifyRequest, OpenRequest>();
+  const openRequests: OpenRequests = new WeakMap();
 
   const add = (charge: FastifyChargeOptions, where: string) => {
     const route = toChargedRoute(charge, defaults, where);
@@ -80,57 +84,18 @@ export async function paywallPlugin(
     const target = targetOf(route, request.method, request.url);
     const call = await toHttpCall(core, target, toHttpRequest(request, followResponse(reply.raw)));
     if ("code" in call) return send(reply, refusalResponse(call));
-    let hasBegun = false;
-    let begin: () => void = () => undefined;
-    const begun = new Promise<void>((resolve) => {
-      begin = resolve;
-    });
-    const charged = core.charge(call, target, async (running) => {
-      starts(request, running);
-      reply.raw.once("close", () => {
-        const open = openRequests.get(request);
-        if (open !== undefined && endGone(reply, open)) openRequests.delete(request);
-      });
-      return new Promise<FinishedRun>((resolve) => {
-        openRequests.set(request, {
-          settle(finished) {
-            resolve(finished);
-            return charged;
-          },
-          before: { ...reply.getHeaders() },
-        });
-        begin();
-      });
-    });
-    charged.catch((error: unknown) => {
-      if (hasBegun) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
-    });
-    const given = await Promise.race([begun, charged]);
-    hasBegun = given === undefined;
+    const begin = (running: RunningCall) => starts(request, running);
+    const given = await chargeUntilBegun(core, { call, target, begin }, openRequests, request, reply);
     if (given === undefined) return;
-    const chargeResult = chargeResultOf(given);
-    if ("refusal" in chargeResult) return send(reply, refusalResponse(chargeResult.refusal));
-    if (chargeResult.result instanceof WholeResponse) return send(reply, chargeResult.result);
-    throw new TypeError("paywallPlugin: a repetition was given what is no response");
+    const sent = clientResponseOf(core, given, "paywallPlugin");
+    return sent.status === "replaced" ? send(reply, sent.response) : undefined;
   });
 
   app.addHook("onSend", async (request, reply, payload) => {
     const open = openRequests.get(request);
     if (open === undefined) return payload;
     openRequests.delete(request);
-    if (isResponse(payload) && payload.bodyUsed) {
-      // Fastify says what is wrong with it.
-      await open.settle({ ...finishedRunOf(reply, payload), outcome: { status: "failed" } });
-      return payload;
-    }
-    const sent = isResponse(payload) ? unpack(payload, reply) : payload;
-    const stream = streamOf(sent);
-    if (stream !== undefined) return settlesAfter(stream, open, reply);
-    const charged = await open.settle(finishedRunOf(reply, sent));
-    if (charged.status === "ran" && charged.settlement.status === "cancelled") return sent;
-    const chargeResult = chargeResultOf(charged);
-    if (!("refusal" in chargeResult)) return sent;
-    return withhold(reply, open.before, chargeResult.refusal);
+    return settlePayload(core, open, reply, payload);
   });
 
   // What is answered past Fastify (`reply.hijack`, `reply.raw`) is settled when it has been sent.
@@ -138,6 +103,64 @@ export async function paywallPlugin(
     await openRequests.get(request)?.settle(finishedRunOf(reply, reply.raw));
     openRequests.delete(request);
   });
+}
+
+type OpenRequests = WeakMap<FastifyRequest, OpenRequest>;
+
+/** Begins to charge for a request. Returns undefined once its handler may run; what it came to where that does not run. */
+async function chargeUntilBegun(
+  core: PaywallCore,
+  { call, target, begin }: { call: Call; target: ChargedTarget; begin: (running: RunningCall) => void },
+  openRequests: OpenRequests,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Charged | undefined> {
+  let hasBegun = false;
+  const begun = withResolvers<undefined>();
+  const charged = core.charge(call, target, async (running) => {
+    begin(running);
+    reply.raw.once("close", () => {
+      const open = openRequests.get(request);
+      if (open !== undefined && endGone(reply, open)) openRequests.delete(request);
+    });
+    const finished = withResolvers<FinishedRun>();
+    openRequests.set(request, {
+      settle(run) {
+        finished.resolve(run);
+        return charged;
+      },
+      before: { ...reply.getHeaders() },
+    });
+    begun.resolve(undefined);
+    return finished.promise;
+  });
+  charged.catch((error: unknown) => {
+    if (hasBegun) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
+  });
+  const given = await Promise.race([begun.promise, charged]);
+  hasBegun = given === undefined;
+  return given;
+}
+
+/** Settles a request by what its reply is to send. Returns what is sent. */
+async function settlePayload(
+  core: PaywallCore,
+  open: OpenRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
+  if (isResponse(payload) && payload.bodyUsed) {
+    // Fastify says what is wrong with it.
+    await open.settle({ ...finishedRunOf(reply, payload), outcome: { status: "failed" } });
+    return payload;
+  }
+  const sent = isResponse(payload) ? unpack(payload, reply) : payload;
+  const stream = streamOf(sent);
+  if (stream !== undefined) return settlesAfter(stream, open, reply);
+  const own = clientResponseOf(core, await open.settle(finishedRunOf(reply, sent)), "paywallPlugin");
+  if (own.status === "replaced") return withhold(reply, open.before, own.response);
+  if (own.status === "own") reply.headers(Object.fromEntries(own.headers));
+  return sent;
 }
 
 // Without a scope of its own, so that routes beside the plugin are charged for, too.
@@ -156,8 +179,7 @@ function send(reply: FastifyReply, { status, statusText, headers, body }: WholeR
 }
 
 /** Puts a refusal in place of a reply; returns its body. */
-function withhold(reply: FastifyReply, before: Fields, refusal: Refusal): Buffer {
-  const { status, headers, body } = refusalResponse(refusal);
+function withhold(reply: FastifyReply, before: Fields, { status, headers, body }: WholeResponse): Buffer {
   // The handler's headers may be what has to be paid for; those that it found are the server's own.
   for (const name of Object.keys(reply.getHeaders())) {
     reply.removeHeader(name);

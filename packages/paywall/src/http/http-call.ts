@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Call } from "../call/call.ts";
 import type { ChargedTarget } from "../call/charged-target.ts";
-import { readAgentKey } from "../credential/agent-key.ts";
-import { hashToken } from "../credential/token.ts";
+import { hashToken, readAgentKey } from "../credential/find-credential.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import { type Refusal, refuse } from "../refusal/refusal.ts";
 import { Refused } from "../refusal/refused.ts";
@@ -62,7 +61,9 @@ export async function toHttpCall(
         meta: undefined,
         authToken: undefined,
         authorization: request.header("authorization"),
+        context: request.args,
         isLocal: () => false,
+        isRecognized: true,
       },
       { kind, name },
     );

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { chargeResultOf, type RunningCall } from "../call/charge.ts";
+import type { RunningCall } from "../call/charge.ts";
 import type { FinishedRun } from "../call/outcome.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
 import { property } from "../util/record.ts";
 import { timerDelay } from "../util/timer-delay.ts";
+import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
 import {
@@ -15,7 +16,6 @@ import {
   sendWhole,
 } from "./node-response.ts";
 import { refusalResponse } from "./refusal-response.ts";
-import { WholeResponse } from "./whole-response.ts";
 
 /** Middleware of Express, Connect and others that serve Node's own requests. */
 export type Middleware<Incoming extends IncomingMessage = IncomingMessage> = (
@@ -40,38 +40,34 @@ export function createMiddleware(
       const client = followResponse(response);
       const call = await toHttpCall(core, target, toHttpRequest(request, url, client));
       if ("code" in call) return sendWhole(response, refusalResponse(call));
-      let held: DeferredResponse | undefined;
+      let deferred: DeferredResponse | undefined;
       let thrown: { readonly error: unknown } | undefined;
       const run = async (running: RunningCall): Promise<FinishedRun> => {
         starts(request, running);
-        held = deferEnd(response);
+        deferred = deferEnd(response);
         try {
           next();
         } catch (error) {
           thrown = { error };
-          if (!held.isEnded()) {
-            held.release();
+          if (!deferred.isEnded()) {
+            deferred.release();
             return { completion: { status: "threw", error }, outcome: { status: "failed" } };
           }
         }
-        const end = await endOf(held, client, route.policy.charge === "reserve", lifetime);
-        held.restoreHead();
-        return finishedRunOf(response, held, end);
+        const end = await endOf(deferred, client, route.policy.charge === "reserve", lifetime);
+        deferred.restoreHead();
+        return finishedRunOf(response, deferred, end);
       };
       const charged = await core.charge(call, target, run).catch((error: unknown) => {
         if (client.aborted && error === client.reason) return undefined;
         throw error;
       });
       if (charged === undefined) return;
-      if (charged.status === "ran" && charged.settlement.status === "cancelled") return;
-      const chargeResult = chargeResultOf(charged);
-      if ("refusal" in chargeResult) {
-        const refused = refusalResponse(chargeResult.refusal);
-        if (held === undefined) sendWhole(response, refused);
-        else held.replace(refused);
-      } else if (held !== undefined) held.release();
-      else if (chargeResult.result instanceof WholeResponse) sendWhole(response, chargeResult.result);
-      else throw new TypeError("paywall.middleware: a repetition was given what is no response");
+      const sent = clientResponseOf(core, charged, "paywall.middleware");
+      if (sent.status === "cancelled") return;
+      if (sent.status === "own") deferred?.release(sent.headers);
+      else if (deferred === undefined) sendWhole(response, sent.response);
+      else deferred.replace(sent.response);
       if (thrown !== undefined) throw thrown.error;
     }
 
@@ -89,12 +85,12 @@ const DEFAULT_RESERVATION = 300;
  * is charged for all the same; for a limited time, as many handlers stop then, and end nothing.
  */
 async function endOf(
-  held: DeferredResponse,
+  deferred: DeferredResponse,
   client: AbortSignal,
   isReleased: boolean,
   lifetime: number,
 ): Promise<ResponseEnd> {
-  const end = await held.ended;
+  const end = await deferred.ended;
   if (end !== "client gone unanswered" || isReleased || !client.aborted) return end;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const given = new Promise<ResponseEnd>((resolve) => {
@@ -102,16 +98,16 @@ async function endOf(
     timer.unref?.();
   });
   try {
-    return await Promise.race([held.handlerEnded.then(() => "ended" as const), given]);
+    return await Promise.race([deferred.handlerEnded.then(() => "ended" as const), given]);
   } finally {
     clearTimeout(timer);
   }
 }
 
 /** Reads the finished run from a response. */
-function finishedRunOf(response: ServerResponse, held: DeferredResponse, end: ResponseEnd): FinishedRun {
+function finishedRunOf(response: ServerResponse, deferred: DeferredResponse, end: ResponseEnd): FinishedRun {
   // What is not whole cannot be given twice.
-  const result = held.whole() ?? response;
+  const result = deferred.whole() ?? response;
   const isDone = (end === "ended" || end === "client gone") && response.statusCode < 400;
   return {
     completion: { status: "returned", result },

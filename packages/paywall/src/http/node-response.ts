@@ -17,8 +17,8 @@ export interface DeferredResponse {
   restoreHead(): void;
   /** The whole of what the handler sent, where nothing of it was sent before. */
   whole(): WholeResponse | undefined;
-  /** Sends the deferred end, and defers nothing any more. */
-  release(): void;
+  /** Sends the deferred end, with these headers where the head was not sent, and defers nothing any more. */
+  release(headers?: WholeResponse["headers"]): void;
   /** Sends another response in place of the deferred one; closes the connection where the head is sent already. */
   replace(response: WholeResponse): void;
 }
@@ -65,8 +65,9 @@ export function deferEnd(response: ServerResponse): DeferredResponse {
     isEnded: () => held !== undefined,
     restoreHead,
     whole: () => (held === undefined || response.headersSent ? undefined : wholeOf(response, held.args)),
-    release() {
+    release(headers = []) {
       restoreHead();
+      if (!response.headersSent) for (const [name, value] of headers) response.setHeader(name, value);
       letGo();
       if (held !== undefined) response.end(...held.args);
     },

@@ -1,5 +1,5 @@
 import type { Identify } from "../billing/identify.ts";
-import { bearerToken } from "../credential/token.ts";
+import { bearerToken } from "../credential/find-credential.ts";
 import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
 import { refusalHeaders } from "../refusal/refusal-headers.ts";
 import { Refused } from "../refusal/refused.ts";

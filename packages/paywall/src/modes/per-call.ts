@@ -1,4 +1,4 @@
-import type { ChargeContext } from "../billing/charge-context.ts";
+import type { ChargeContext, RecordedUsage } from "../billing/charge-context.ts";
 import { roundsOf } from "../call/authorized-call.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { Pool } from "../util/pool.ts";
@@ -11,7 +11,7 @@ import type { ChargeMode, ModeParts } from "./charge-mode.ts";
  */
 export function createPerCall(
   { billing, authorizedCalls, offline, background }: ModeParts,
-  rounds: Pool<true>,
+  rounds: Pool<readonly RecordedUsage[]>,
 ): ChargeMode {
   /** Authorizes another round of a call that was paid for. */
   async function goOn(context: ChargeContext, price: Line, name: string) {
@@ -20,7 +20,7 @@ export function createPerCall(
       return authorizedCalls.paidBy(context, price, caller);
     } catch (error) {
       // Refused now, and paid for all the same.
-      rounds.put(name, true);
+      rounds.put(name, context.recorded);
       throw error;
     }
   }
@@ -30,7 +30,11 @@ export function createPerCall(
       const { call, policy } = context;
       if (call.continues) {
         const name = roundsOf(call, price, await billing.identify(context));
-        if (rounds.take(name) !== undefined) return goOn(context, price, name);
+        const paid = rounds.take(name);
+        if (paid !== undefined) {
+          context.recorded.push(...paid);
+          return goOn(context, price, name);
+        }
       }
       // Names the call's further rounds. Nothing that could fail stands between its billing and its handler.
       call.binding();

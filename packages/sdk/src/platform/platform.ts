@@ -2,8 +2,8 @@ import type { Dispatcher } from "undici";
 import type { Transport } from "../transport/transport.ts";
 
 /**
- * What differs between Node and the other runtimes. `#platform` is one of two implementations, which the export
- * conditions choose; neither imports a value of this package, so that each can be a file of its own.
+ * The differences between Node and the other runtimes. `#platform` is one of two implementations, which the
+ * export conditions choose; neither imports a value of this package, so that each can be a file of its own.
  */
 export interface Platform {
   /** The runtime and its version, for the `user-agent`. */

@@ -1,7 +1,7 @@
 import { redactSecrets } from "@licentric/contract";
 import { AbortError, ConnectionError, LicentricError, TimeoutError } from "../errors.ts";
 
-/** What the caller gets whose `signal` fired. */
+/** Returns the error for a caller whose `signal` fired. */
 export function abortError(signal: AbortSignal): AbortError {
   return new AbortError("The request was aborted by its signal.", { cause: signal.reason });
 }
@@ -10,7 +10,7 @@ export function abortError(signal: AbortSignal): AbortError {
 const isPermanent = (code: string | undefined): boolean =>
   /CERT|SELF_SIGNED|UNABLE_TO_|^ERR_TLS|^ERR_SSL|^ERR_INVALID|^UND_ERR_NOT_SUPPORTED$/.test(code ?? "");
 
-/** Whether another try may help after this failure to connect. */
+/** Returns true where another try may help after this failure to connect. */
 export function isTransient(error: unknown): error is ConnectionError {
   return error instanceof ConnectionError && !isPermanent(error.code);
 }
@@ -27,7 +27,7 @@ export function connectionError(what: string, cause: unknown): LicentricError {
   if (fault !== undefined && "data" in fault) fault.data = undefined;
   const code = codeOf(fault);
   const fields = { code, cause };
-  const said = redactSecrets(fault?.message || code || "no response");
+  const said = redactSecrets(fault?.message || code || "no response").replace(/\.$/, "");
   // The system's or the dispatcher's own limit, which may be shorter than the client's.
   if (/TIMEOUT|ETIMEDOUT/.test(code ?? "")) {
     return new TimeoutError(`${what}: ${said}.`, { code: "ETIMEDOUT", cause });

@@ -27,7 +27,7 @@ JOIN agents a ON a.id = c.agent_id
 JOIN environments e ON e.id = c.environment_id
 WHERE c.secret_hash = ANY ($1::text[])`;
 
-/** How strictly a token is checked. */
+/** Options for checking a token. */
 export interface AgentCheck {
   /** Let a token pass that was valid once: work that began under it must still be billed. */
   readonly allowEnded?: boolean;
@@ -84,7 +84,7 @@ export function createAgentAuthenticator(db: Queryable, now: () => Date): AgentA
   return { authenticate, forget };
 }
 
-/** Why a credential is good no more; null where it is. */
+/** Returns the error for a credential that is no longer valid; null for one that is valid. */
 function endOf(row: CredentialRow, now: Date): ApiError | null {
   if (row.deleted_at !== null) return unauthorized("deleted", "The agent of this token was deleted.");
   // Whatever the time: the clock of the process that revoked it may be ahead of this one's.

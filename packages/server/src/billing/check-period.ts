@@ -2,7 +2,7 @@ import type { CheckPeriodQuery, PeriodCheck, PeriodDifference } from "@licentric
 import type Stripe from "stripe";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
-import { checkTotals } from "../metering/check-totals.ts";
+import { checkTotals, countArchived } from "../metering/check-totals.ts";
 import type { Services } from "../services.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
 import { shownQuantity } from "./invoice-lines.ts";
@@ -22,7 +22,7 @@ interface PayerTotals {
 
 /**
  * Proves a closed period's books: the events add up to the totals, the totals are what the invoices' lines say, and the
- * lines are what is in Stripe. Events and totals are compared with the first payers; then it goes on payer by payer.
+ * lines are what is in Stripe. Of events that are archived, the sums that were kept of them count. Events and totals are compared with the first payers; then it goes on payer by payer.
  *
  * @throws {ApiError} `NOT_FOUND`, `CONFLICT` while the period is open, `UPSTREAM_ERROR` where Stripe does not answer.
  */
@@ -54,6 +54,7 @@ export async function checkPeriod(
   return {
     periodId: period.id,
     invoices: checked,
+    archivedEvents: await countArchived(db, { environmentId: environment.id, periodId: period.id }),
     differences,
     nextCursor: more ? (page.at(-1)?.customer_id ?? null) : null,
   };

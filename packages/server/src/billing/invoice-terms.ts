@@ -13,7 +13,7 @@ const DAY_IN_SECONDS = 86_400;
 /** Some members of a draft; the compiler checks none of a literal that is spread, unless it is said what they are of. */
 type DraftMembers = Partial<Stripe.InvoiceCreateParams>;
 
-/** What a draft is made with in Stripe. */
+/** Returns the parameters with which the draft is created in Stripe. */
 export function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
   const { automatic_tax, memo } = invoice;
   return {
@@ -28,7 +28,10 @@ export function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
   };
 }
 
-/** What brings a draft to the invoice's terms: also what the invoice has not, as an empty text takes it away. */
+/**
+ * Returns the update that brings a draft to the invoice's terms. It names those that the invoice lacks, too,
+ * as an empty string removes them.
+ */
 export function termsUpdate(invoice: InvoiceRow, draft: Stripe.Invoice): Stripe.InvoiceUpdateParams {
   const removed = Object.keys(draft.metadata ?? {}).map((key) => [key, ""]);
   return {
@@ -69,7 +72,7 @@ function shown(term: string | null): string {
   return term === NONE ? `"${NONE}"` : (term ?? NONE);
 }
 
-/** Whether a draft has the invoice's terms and no other metadata. */
+/** Checks whether a draft has the invoice's terms and no other metadata. */
 export function hasTerms(invoice: InvoiceRow, draft: Stripe.Invoice): boolean {
   const own = metadataOf(invoice);
   const isOther = (key: string) => !Object.hasOwn(own, key);
@@ -86,7 +89,7 @@ function metadataOf({ id, period_id, metadata }: InvoiceRow): Record<string, str
   return { ...metadata, licentric_invoice_id: id, licentric_period_id: period_id };
 }
 
-/** What is in Stripe's metadata by these keys is ours, whatever the owner's own have there. */
+/** Keys in Stripe's metadata whose values are ours, whatever the owner's own metadata have under them. */
 const OUR_KEYS: ReadonlySet<string> = new Set(["licentric_invoice_id", "licentric_period_id"]);
 
 /**

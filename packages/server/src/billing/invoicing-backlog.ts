@@ -1,7 +1,7 @@
 import type { Mode } from "@licentric/contract";
 import { onlyRow, type Queryable } from "../store/database.ts";
 
-/** What of the months that are over is not done yet, in all accounts of one mode. */
+/** Work on the months that are over that is not done yet, in all accounts of one mode. */
 export interface ModeBacklog {
   readonly mode: Mode;
   /** Periods with usage that are over and open. */
@@ -12,7 +12,7 @@ export interface ModeBacklog {
   readonly oldestSeconds: number;
 }
 
-/** What of the books waits to be done. */
+/** Work on the books that waits to be done. */
 export interface InvoicingBacklog {
   readonly modes: readonly ModeBacklog[];
   readonly creditNotes: number;

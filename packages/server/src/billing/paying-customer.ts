@@ -13,7 +13,7 @@ import { syncPayer, tableOf, toStripeAddress } from "./sync-payer.ts";
 
 type CustomerMembers = Stripe.CustomerCreateParams;
 
-/** What the steps of one invoice work with. */
+/** Context for the steps that send one invoice. */
 export interface Sending {
   readonly services: Pick<Services, "db" | "now" | "newId">;
   readonly api: Stripe;
@@ -90,7 +90,7 @@ function makeCustomer({ services, api, environment }: Sending, payer: Payer): Pr
   });
 }
 
-/** Whom an error is about, and how he is changed. */
+/** Returns the words by which an error names the payer (`who`), and what to change and how (`how`). */
 function namesOf({ customerId, name }: Payer) {
   return customerId === null
     ? { who: `The account "${name}"`, how: "the account (`licentric account update`, PATCH /api/v1/account)" }

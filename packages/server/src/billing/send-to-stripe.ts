@@ -66,7 +66,7 @@ export async function sendToStripe(
   }
 }
 
-/** What a step notes: the Stripe customer, the draft, or what is on it. */
+/** Ids in Stripe that the invoice must have once a step is recorded; one that is left out is not compared. */
 type Note = Partial<Pick<InvoiceRow, "stripe_customer_id" | "stripe_invoice_id">>;
 
 /**

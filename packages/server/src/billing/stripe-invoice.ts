@@ -4,7 +4,10 @@ import { currencyRule } from "./currency.ts";
 import type { InvoiceRow } from "./invoices.ts";
 import { CLOCK_DIFFERENCE, isMissing, seconds } from "./stripe.ts";
 
-/** What Stripe has of an invoice that was sent in part: a draft, or all of it, where only the answer was lost. */
+/**
+ * Reads Stripe's copy of an invoice that was sent in part: a draft, or all of it where only the response was
+ * lost; null where Stripe has none.
+ */
 export async function readStripeInvoice(
   api: Stripe,
   { stripe_invoice_id: id }: InvoiceRow,

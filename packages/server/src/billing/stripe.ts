@@ -2,7 +2,7 @@ import type { Mode } from "@licentric/contract";
 import Stripe from "stripe";
 import { ApiError } from "../http/api-error.ts";
 
-/** How Stripe is reached. */
+/** Options for the connection to Stripe. */
 export interface StripeOptions {
   /** `sk_test_…` or `rk_test_…` invoices test data, `sk_live_…` or `rk_live_…` live data; never the other. */
   readonly apiKey: string;
@@ -23,7 +23,7 @@ export interface StripeConnection {
 
 const TIMEOUT = 20_000;
 
-/** @throws {RangeError} when the key is no secret or restricted key of Stripe's. */
+/** @throws {RangeError} when the key is not a secret or restricted key of Stripe's. */
 export function connectStripe(
   { apiKey, baseUrl, webhookSecret, timeout }: StripeOptions,
   onRequest: OnStripeRequest = () => undefined,
@@ -86,8 +86,9 @@ export function stripeFor(
 }
 
 /**
- * What a caller is told of an error of Stripe's; any other error stays as it is. A request that Stripe finds wrong is
- * refused again however often it is repeated, so it is not an outage of Stripe's.
+ * Converts an error of Stripe's to the one that the caller is told; returns any other error as it is. A
+ * request that Stripe finds wrong is refused again however often it is repeated, so it is not an outage of
+ * Stripe's.
  */
 export function stripeFailure(error: unknown, what: string, details: Record<string, unknown>): unknown {
   if (!(error instanceof Stripe.errors.StripeError)) return error;
@@ -119,13 +120,16 @@ function redact(message: string): string {
   return message.replace(/\b([sr]k|whsec)_[\w*]+/g, "$1_…");
 }
 
-/** Whether Stripe refused the request for good: it is wrong, or names what is not there. */
+/** Checks whether Stripe refused the request for good: it is wrong, or names what is not there. */
 export function isRefusal(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return false;
   return error.statusCode === 400 || error.statusCode === 404;
 }
 
-/** Whether Stripe answered that there is no such object: 404 of one in the path, 400 of one that is referred to. */
+/**
+ * Checks whether Stripe answered that an object does not exist: 404 for one in the path, 400 for one that is
+ * referred to.
+ */
 export function isMissing(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeError)) return false;
   return error.statusCode === 404 || error.code === "resource_missing";

@@ -3,7 +3,7 @@ import { deleteAgent } from "../agents/agents.ts";
 import { recordSystemChange } from "../audit/audit-events.ts";
 import { type Database, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 
-/** What became of a customer that was to be erased. */
+/** The outcome for a customer that was to be erased. */
 export type ErasedCustomer =
   | {
       readonly outcome: "erased";
@@ -17,7 +17,7 @@ export type ErasedCustomer =
   | { readonly outcome: "not-invoiced"; readonly periodIds: readonly string[] }
   | { readonly outcome: "not-found" };
 
-/** What stands in the place of the names. */
+/** The text in place of the names. */
 const ERASED = "Erased";
 
 /** Milliseconds are not counted: there may be many events, and no request waits for them. */

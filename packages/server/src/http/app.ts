@@ -29,12 +29,12 @@ import { limitRates, type RateLimiter, type RateLimits } from "./rate-limits.ts"
 import { type AnsweredCall, reportCalls } from "./report-calls.ts";
 import { answerUnreadable, answerUnroutable } from "./unreadable.ts";
 
-// An id is no secret: the system is not asked for randomness for each letter of it.
+// An id is not secret: the system is not asked for randomness for each letter of it.
 const nextRequestId = monotonicFactory(Math.random);
 
 const HEADERS_TIMEOUT = 10_000;
 
-/** How the app is served. */
+/** Options for serving the app. */
 export interface AppOptions extends OperatingOptions {
   readonly limiter: RateLimiter;
   readonly rateLimits: RateLimits;
@@ -137,7 +137,7 @@ const UNAVAILABLE: Readonly<Record<Unavailability, string>> = {
   busy: "The database is too busy right now.",
 };
 
-/** What the caller is told of an error. Nothing of an unexpected one leaves the log. */
+/** Converts an error to the one that the caller is told; an unexpected one's details stay in the log. */
 function toApiError(error: FastifyError): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof DatabaseUnavailableError) {

@@ -76,7 +76,7 @@ function inTime<Result>(work: Promise<Result>): Promise<Result> {
   });
 }
 
-/** Asks again when the answer is older than so many milliseconds, and shares a question that is under way. */
+/** Asks again when the answer is older than so many milliseconds, and shares a question that is in flight. */
 function keptFor<Result>(milliseconds: number, ask: () => Promise<Result>): () => Promise<Result> {
   let kept: { readonly answer: Promise<Result>; readonly until: number } | null = null;
   return () => {

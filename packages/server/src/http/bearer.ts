@@ -12,7 +12,7 @@ export interface PresentedCredential {
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** What the `Authorization` header has; null where it has none. */
+    /** Credential in the `Authorization` header; null where it has none. */
     credential: PresentedCredential | null;
   }
 }

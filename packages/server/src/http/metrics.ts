@@ -5,7 +5,7 @@ import type { OnQuery } from "../store/measure-database.ts";
 import { version } from "../version.ts";
 import { gaugeBacklog } from "./backlog-metrics.ts";
 
-/** What the server tells Prometheus. No label names an account, an agent or a key. */
+/** Metrics that the server exposes to Prometheus. No label names an account, an agent or a key. */
 export interface Metrics {
   readonly registry: Registry;
   /** Reads anew what waits in the database to be done. */

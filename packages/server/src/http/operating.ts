@@ -4,7 +4,7 @@ import { type Metrics, metricsText } from "./metrics.ts";
 import type { RouteRegistration } from "./on-route.ts";
 import { createReadinessCheck } from "./readiness.ts";
 
-/** How the routes for those who run the server are served. */
+/** Options for the routes that operators of the server use. */
 export interface OperatingOptions {
   readonly metrics: Metrics;
   /** `GET /metrics` asks for it as a bearer token; without one it is open. */

@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 /** The answer to an agent's call: what it was charged, what is reserved for it, or why it was refused. */
 export interface AnsweredCall {
   readonly at: Date;
-  /** What was asked of the API: `reserve` and `commit` are the two halves of a call whose cost is known at its end. */
+  /** Operation called: `reserve` and `commit` are the two halves of a call whose cost is known at its end. */
   readonly operation: "verify" | "reserve" | "commit" | "release";
   readonly status: number;
   /** Milliseconds until the answer. */
@@ -45,7 +45,7 @@ export function reportCalls(
   });
 }
 
-/** What of an answer is reported: every answer was checked against the contract, or is the error envelope. */
+/** Reported part of a response, which was checked against the contract or is the error envelope. */
 interface Answer {
   readonly data?: { readonly agentId?: string; readonly event?: RecordedEvent };
   readonly code?: string;

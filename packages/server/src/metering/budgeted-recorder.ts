@@ -30,10 +30,10 @@ export interface BudgetedEvent extends PendingEvent {
   readonly mustFit: "all" | "enforced" | "none";
 }
 
-/** What became of it, with the budget that is nearest to its end. */
+/** Outcome of recording such an event, with the budget that is nearest to its end. */
 export interface BudgetedOutcome extends Recorded {
   readonly budget: BudgetState | undefined;
-  /** Whether it was recorded over a budget that is marked as enforced. */
+  /** True where it was recorded over a budget that is marked as enforced. */
   readonly overBudget: boolean;
 }
 
@@ -83,8 +83,8 @@ export async function recordWithBudgets(
   if (events.length === 0) return [];
   const budgets = await lockBudgets(tx, events, { newId, now });
   const known = await recordedBefore(tx, events, budgets);
-  const admissions = admit(events, budgets, known);
-  const admitted = events.filter((_, index) => admissions[index] === null);
+  const decisions = admit(events, budgets, known);
+  const admitted = events.filter((_, index) => decisions[index] === null);
   const store = {
     db: tx,
     insert: (part: readonly PendingEvent[], at: Date) => recordEvents(tx, part, at, { budgetsChecked: true }),
@@ -94,7 +94,7 @@ export async function recordWithBudgets(
   const byEvent = new Map(admitted.map((event, index) => [event, recorded[index]]));
 
   const outcomes = events.map((event, index): BudgetedOutcome | Error => {
-    const refusal = admissions[index];
+    const refusal = decisions[index];
     if (refusal) return refusal;
     const outcome = byEvent.get(event);
     if (outcome === undefined) return new Error("the event has no outcome");

@@ -1,4 +1,4 @@
-import type { Database } from "../store/database.ts";
+import { type Database, onlyRow, type Queryable } from "../store/database.ts";
 
 /** A total that is not the sum of its events. */
 export interface TotalsDifference {
@@ -9,9 +9,9 @@ export interface TotalsDifference {
   readonly meterName: string | null;
   /** In the account's time zone, `YYYY-MM-DD`. */
   readonly day: string;
-  /** What is kept, and what is billed. */
+  /** Total that is stored, and billed. */
   readonly kept: { readonly quantity: string; readonly eventCount: string };
-  /** What the events sum up to. */
+  /** Total that the events add up to. */
   readonly computed: { readonly quantity: string; readonly eventCount: string };
 }
 
@@ -51,6 +51,9 @@ compared AS (
     UNION ALL
     SELECT environment_id, period_id, agent_id, customer_id, meter_id, day, 0, 0, quantity, event_count
     FROM computed
+    UNION ALL
+    SELECT environment_id, period_id, agent_id, customer_id, meter_id, day, 0, 0, quantity, event_count
+    FROM archived_totals WHERE $1::uuid IS NULL OR environment_id = $1 AND period_id = $2
   ) both_sides
   GROUP BY 1, 2, 3, 4, 5, 6
 )
@@ -60,8 +63,21 @@ FROM compared c LEFT JOIN meters m ON m.id = c.meter_id
 WHERE c.kept_quantity <> c.quantity OR c.kept_count <> c.event_count
 ORDER BY 1, 2, 3, 4, 5, 6`;
 
+/** Counts a period's archived events: a file has them, and the database only their sums. */
+export async function countArchived(
+  db: Queryable,
+  { environmentId, periodId }: { readonly environmentId: string; readonly periodId: string },
+): Promise<number> {
+  const rows = await db.query<{ count: number }>(
+    `SELECT coalesce(sum(event_count), 0)::bigint AS count FROM archived_totals
+     WHERE environment_id = $1 AND period_id = $2`,
+    [environmentId, periodId],
+  );
+  return onlyRow(rows).count;
+}
+
 /**
- * Sums all events up again and compares the sums with the totals that are kept as events arrive. It reads one
+ * Sums all events up again, with the sums of those that are archived, and compares them with the totals that are kept as events arrive. It reads one
  * snapshot, so it can run while usage is being recorded; it reads every event, so it takes its time.
  *
  * @param of one period alone; all of them by default.

@@ -16,7 +16,7 @@ export interface Queryable {
 /** One database, embedded or PostgreSQL. */
 export interface Database extends Queryable {
   readonly kind: "embedded" | "postgres";
-  /** Where the embedded database is; null for PostgreSQL. */
+  /** Directory of the embedded database; null for PostgreSQL. */
   readonly directory: string | null;
   /**
    * Runs `work` in one transaction: all of it is durable when the promise resolves, or none of it is. Where the
@@ -37,7 +37,7 @@ export interface Database extends Queryable {
   close(): Promise<void>;
 }
 
-/** How many connections to PostgreSQL there are, and how many wait for one. */
+/** Counts of the connections to PostgreSQL, and of what waits for one. */
 export interface ConnectionCounts {
   /** The most that are kept. */
   readonly max: number;
@@ -47,7 +47,7 @@ export interface ConnectionCounts {
   readonly waiting: number;
 }
 
-/** How a transaction is run. */
+/** Options for a transaction. */
 export interface TransactionOptions {
   /**
    * Milliseconds that each of its statements may take on PostgreSQL, 0 for as many as it needs; by default, those of
@@ -105,12 +105,12 @@ export function onlyRow<Row>(rows: readonly Row[]): Row {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const NO_ROW_HAS_THIS_ID = "00000000-0000-0000-0000-000000000000";
 
-/** Whether a text can be the id of a row at all. */
+/** Checks whether a string is a UUID: no other can be the id of a row. */
 export function isUuid(id: string): boolean {
   return UUID.test(id);
 }
 
-/** An id from outside as a query's value: one that is no UUID finds nothing, and is no error of the database's. */
+/** An id from outside as a query's value: one that is not a UUID finds nothing, and causes no error. */
 export function uuidParam(id: string): string {
   return isUuid(id) ? id : NO_ROW_HAS_THIS_ID;
 }

@@ -7,11 +7,11 @@ import { syncDirectory } from "./durable-files.ts";
 // An image is, compressed, the length of its index (four bytes, little-endian), the index as JSON, and the contents of
 // the files, one behind the other.
 
-/** What an image holds, folders before what is in them; `size` is the size of a file. */
+/** Index of an image, folders before what is in them; `size` is the size of a file. */
 type Index = readonly { readonly path: string; readonly size?: number }[];
 
 const INDEX_LENGTH = 4;
-/** How many files are written at once: a disk syncs several in hardly more time than one. */
+/** Number of files written at once: a disk syncs several in hardly more time than one. */
 const WRITERS = 8;
 
 /** Makes one image of all files in a directory. */

@@ -20,7 +20,7 @@ const TIME_FOR_LOCK = 60_000;
  */
 export async function prepareEvents(db: Database, now = new Date()): Promise<void> {
   if (!(await isAttached(db))) {
-    const until = await limitPast(db, now);
+    const until = await withLock(() => limitPast(db, now));
     await moveWhatIsBeyond(db, until);
     await db.transaction((tx) => tx.query("ALTER TABLE usage_events VALIDATE CONSTRAINT usage_events_past"), {
       queryTimeout: 0,
@@ -48,6 +48,7 @@ function limitPast(db: Database, now: Date): Promise<string> {
        WHERE conrelid = 'usage_events'::regclass AND conname = 'usage_events_past'`,
     );
     if (limit !== undefined) return pastEnd(limit.definition);
+    await tx.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
     const { used } = onlyRow(
       await tx.query<{ used: boolean }>("SELECT EXISTS (SELECT FROM accounts) AS used"),
     );
@@ -100,6 +101,12 @@ async function attachPast(db: Database, until: string): Promise<void> {
       `SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`,
       // The constraint that was checked while everybody was at work says that nothing need be read now.
       `ALTER TABLE metered_events ATTACH PARTITION usage_events FOR VALUES FROM (MINVALUE) TO ('${until}')`,
+      // Where a server of the version before is still there by then, its clients try again until another answers.
+      `CREATE OR REPLACE FUNCTION refuse_after_past() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         RAISE EXCEPTION 'This server is of a version that cannot record any more: stop it' USING ERRCODE = '57P03';
+       END $$`,
+      `CREATE TRIGGER usage_events_after_past BEFORE INSERT ON usage_events
+       FOR EACH ROW WHEN (NEW.id >= '${until}') EXECUTE FUNCTION refuse_after_past()`,
       // Of the parent alone: that of the past takes its time.
       "CREATE UNIQUE INDEX metered_events_agent ON ONLY metered_events (agent_id, id)",
       "CREATE UNIQUE INDEX metered_events_other_agent ON metered_events_other (agent_id, id)",
@@ -110,12 +117,11 @@ async function attachPast(db: Database, until: string): Promise<void> {
 }
 
 /** Runs what needs a table for a moment, again and again until those who use it have left a gap. */
-async function withLock(run: () => Promise<void>): Promise<void> {
+async function withLock<Result>(run: () => Promise<Result>): Promise<Result> {
   const started = performance.now();
   for (;;) {
     try {
-      await run();
-      return;
+      return await run();
     } catch (error) {
       if (sqlState(error instanceof Error ? error.cause : undefined) !== "55P03") throw error;
       if (performance.now() - started > TIME_FOR_LOCK) {
@@ -155,7 +161,10 @@ async function isThere(db: Queryable, partition: string): Promise<boolean> {
   return found.length > 0;
 }
 
-/** What came before its partition was made lies in the one for all others, and moves in the same transaction. */
+/**
+ * Makes a month's partition. Events that came before it was made are in the one for all others, and move in
+ * the same transaction.
+ */
 async function makePartition(db: Database, month: Month): Promise<void> {
   const [name, least, most] = [partitionOf(month), leastId(month.start), leastId(month.end)];
   await db.transaction(async (tx) => {
@@ -178,13 +187,13 @@ async function makePartition(db: Database, month: Month): Promise<void> {
  * killed process left half-made is made anew; one that another process is making is left to it.
  */
 export async function indexPastByAgent(db: Database): Promise<void> {
-  const [index] = await db.query<{ valid: boolean; attached: boolean; underWay: boolean }>(
+  const [index] = await db.query<{ valid: boolean; attached: boolean; inProgress: boolean }>(
     `SELECT i.indisvalid AS valid, c.relispartition AS attached, EXISTS (
        SELECT FROM pg_stat_progress_create_index p WHERE p.relid = i.indrelid
-     ) AS "underWay"
+     ) AS "inProgress"
      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indexrelid = to_regclass('usage_events_agent')`,
   );
-  if (index?.attached || index?.underWay) return;
+  if (index?.attached || index?.inProgress) return;
   if (!index?.valid) {
     const online = db.kind === "postgres" ? "CONCURRENTLY" : "";
     if (index !== undefined) await db.maintain(`DROP INDEX ${online} usage_events_agent`);

@@ -8,7 +8,7 @@ import { secureTree, syncDirectory } from "./durable-files.ts";
 import { type EmbeddedPostgres, PostgresEndedError, startPostgres } from "./embedded-postgres.ts";
 import { exists } from "./exists.ts";
 
-/** Where PostgreSQL's files are in a data directory. */
+/** Directory of PostgreSQL's files in a data directory. */
 export const PGDATA = "pgdata";
 
 /** Written beside the code when the package is built. */
@@ -17,13 +17,13 @@ const EMPTY_DATABASE = fileURLToPath(new URL("./empty-database.br", import.meta.
 /** The codes of a disk that has no room. */
 const OUT_OF_ROOM: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 
-/** Where they are while a new database, or one out of a backup, is being made. */
+/** Directories of those files while a new database, or one from a backup, is being made. */
 type Aside = "pgdata.new" | "pgdata.restoring";
 
 /**
- * Whether there is a database in a data directory.
+ * Checks whether there is a database in a data directory.
  *
- * @throws {DatabaseSetupError} when there was one: what is left of it is no place for a new one.
+ * @throws {DatabaseSetupError} when there was one: a new one is not made over what is left of it.
  */
 export async function hasDatabase(directory: string): Promise<boolean> {
   const found = await list(directory, "");

@@ -4,14 +4,14 @@ import { exactInteger } from "../exact-integer.ts";
 import { within } from "../within.ts";
 import { type ConnectionCounts, DatabaseUnavailableError } from "./database.ts";
 
-/** How connections to PostgreSQL are kept. */
+/** Options for the connections to PostgreSQL. */
 export interface ConnectionOptions {
   readonly maxConnections: number;
   /** Milliseconds in which a connection must be made. */
   readonly connectTimeout: number;
   /** Milliseconds for one statement, and for the wait for a free connection. */
   readonly queryTimeout: number;
-  /** Whether a pooler is in between, which takes no settings with a connection. */
+  /** True where a pooler is in between, which takes no settings with a connection. */
   readonly pooled: boolean;
   /** Told of faults on idle connections, which no query reports. */
   readonly onConnectionError?: (error: Error) => void;

@@ -4,13 +4,13 @@ import { type Database, type Queryable, type SqlValue, sqlState, statementName }
 import { isStaleStatement, isUnknownStatement } from "./machine-faults.ts";
 import { type Connections, unreachable } from "./postgres-connections.ts";
 
-/** How statements are run. */
+/** Options for running statements. */
 export interface StatementOptions {
   /** Milliseconds for one statement. */
   readonly queryTimeout: number;
-  /** Whether statements that have a name are prepared by it. */
+  /** True where statements that have a name are prepared by it. */
   readonly preparedStatements: boolean;
-  /** Whether a pooler is in between, whose connections keep no settings. */
+  /** True where a pooler is in between, whose connections keep no settings. */
   readonly pooled: boolean;
 }
 
@@ -57,7 +57,10 @@ export function createStatements(
   };
 }
 
-/** What gives a transaction another limit: for each statement, and for what its process does between two of them. */
+/**
+ * Returns the settings that give a transaction another limit: for each statement, and for what its process
+ * does between two of them.
+ */
 function limitsOf(limit: number): string[] {
   const settings = ["statement_timeout", "idle_in_transaction_session_timeout"];
   return settings.map((setting) => `SET LOCAL ${setting} = ${Math.trunc(limit)}`);

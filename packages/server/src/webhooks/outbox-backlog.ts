@@ -1,6 +1,6 @@
 import { onlyRow, type Queryable } from "../store/database.ts";
 
-/** What waits to be sent to webhooks. */
+/** Deliveries that wait to be sent to webhooks. */
 export interface OutboxBacklog {
   readonly deliveries: number;
   /** Age of the oldest delivery; 0 where there is none. */

@@ -4,7 +4,7 @@ import { createHash, createHmac, hkdfSync } from "node:crypto";
 export interface WebhookSigner {
   /** Names the server's secret key, so that a changed one is noticed. It tells nothing about the key. */
   readonly keyId: string;
-  /** Whether the secrets that follow from the key of this name are signed with. */
+  /** Returns true where messages are signed with the secrets that follow from the key of this name. */
   signsFor(keyId: string): boolean;
   /** The signing secret of one webhook, `whsec_…`. */
   secretOf(webhookId: string): string;

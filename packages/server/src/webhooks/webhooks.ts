@@ -40,7 +40,7 @@ function toWebhook(row: WebhookRow): Webhook {
   };
 }
 
-/** What making and changing webhooks takes. */
+/** Context for creating and changing webhooks. */
 export interface WebhookMaking {
   readonly newId: () => string;
   readonly now: Date;
