@@ -50,6 +50,7 @@ export default defineConfig({
     projects: [
       unit,
       "packages/*/vitest.config.ts",
+      "packages/sdk/vitest.fetch.config.ts",
       "examples/*/vitest.config.ts",
       "scripts/vitest.config.ts",
     ],

@@ -4,13 +4,17 @@ import type { KnipConfig } from "knip";
 const config: KnipConfig = {
   // Whoever calls an exported function may need the names of what it takes and gives.
   ignoreExportsUsedInFile: { interface: true, type: true },
-  // A document's blocks, of which only the imports matter here.
-  compilers: { md: (text) => (text.match(/^import [^;]* from "[^"]+";$/gm) ?? []).join("\n") },
+  // A document's blocks, of which only the imports matter here. One that shows a program of a framework has its packages
+  // in a folder of their own.
+  compilers: {
+    md: (text) =>
+      (text.replace(/^```ts \S.*?^```$/gms, "").match(/^import [^;]* from "[^"]+";$/gm) ?? []).join("\n"),
+  },
   // Of the system.
   ignoreBinaries: ["cc", "mount", "umount", "openssl", "script"],
   workspaces: {
     ".": {
-      entry: [".ci/summarize.mjs", "scripts/unit-tests/*.ts"],
+      entry: [".ci/summarize.mjs", "scripts/unit-tests/*.ts", "scripts/packages/write-empty-database.ts"],
       project: ["*.ts", "scripts/**/*.ts", ".ci/*.{mjs,ts}"],
       // Run by name, in scripts/packages/pack-check.ts.
       ignoreDependencies: ["@arethetypeswrong/cli", "publint"],
@@ -30,6 +34,8 @@ const config: KnipConfig = {
       project: ["*.ts", "src/**/*.ts", "test/**/*.{ts,mts,cts,mjs,cjs}"],
     },
     "packages/paywall": {
+      // Required by its name, in src/journal/file-locks.ts.
+      ignoreDependencies: ["fs-native-extensions"],
       entry: ["src/**/*.test.ts", "test/journal-crash-child.ts"],
       project: ["*.ts", "src/**/*.ts", "test/**/*.ts"],
     },

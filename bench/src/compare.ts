@@ -1,7 +1,7 @@
-/** What one row of the table says. */
+/** One row of the table. */
 export interface Row {
   readonly name: string;
-  /** What is divided by what. */
+  /** Description of the ratio: what is divided by what. */
   readonly ratio: string;
   /** The ratio's median over all rounds, its smallest and its largest. */
   readonly median: number;
@@ -9,13 +9,13 @@ export interface Row {
   readonly max: number;
   /** The ratio of each round. */
   readonly rounds: readonly number[];
-  /** What the ratio should be; a row without an aim is there for orientation. */
+  /** Aim of the ratio; a row without one is there for orientation. */
   readonly aim?: { readonly atMost: number } | { readonly atLeast: number };
   /** The absolute figures behind it, for orientation: machines differ, and so do hours. */
   readonly figures: string;
 }
 
-/** How much is measured: all of it, or just enough to see that it works. */
+/** Amount of measuring: all of it, or just enough to see that it works. */
 export interface Effort {
   readonly quick: boolean;
 }
@@ -92,7 +92,7 @@ export async function microsecondsPerCall(calls: number, call: () => Promise<unk
   return (total * 1_000) / calls;
 }
 
-/** Whether a row reaches its aim; null where it has none. */
+/** Checks whether a row reaches its aim; null where it has none. */
 export function isMet({ aim, median }: Row): boolean | null {
   if (aim === undefined) return null;
   return "atMost" in aim ? median <= aim.atMost : median >= aim.atLeast;

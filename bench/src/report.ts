@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { isMet, type Row } from "./compare.ts";
 
-/** What the figures depend on beside the code. */
+/** Machine and software that the figures depend on besides the code. */
 export interface Machine {
   readonly node: string;
   readonly cores: number;

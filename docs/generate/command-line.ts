@@ -1,14 +1,16 @@
 import type { Command } from "commander";
-import { createProgram } from "../../packages/cli/src/program.ts";
+import { createProgram, loadAllCommands } from "../../packages/cli/src/program.ts";
 import { code, document, plain, table } from "./markdown.ts";
 import { readmeTable } from "./readme-table.ts";
+
+const commands = await loadAllCommands();
 
 /** The page of every command, of what `--help` says of each. */
 export function commandLinePage(): string {
   return document(
     "# Command line",
     "```sh\nnpx licentric --help\n```",
-    ...leaves(createProgram({})).flatMap(({ path, command }) => section(path, command)),
+    ...leaves(createProgram({}, commands)).flatMap(({ path, command }) => section(path, command)),
     "## Exit codes",
     readmeTable("cli", "For programs").text,
   );

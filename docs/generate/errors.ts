@@ -6,8 +6,8 @@ import {
   ReflectionKind,
   UnionType,
 } from "typedoc";
-import { RefusedRequestError } from "../../packages/mcp/src/server/refusal-result.ts";
-import { type RefusalCode, refuse, STATUS } from "../../packages/paywall/src/refusal.ts";
+import { RefusedRequestError } from "../../packages/mcp/src/protocol/refusal-result.ts";
+import { type RefusalCode, refuse, STATUS } from "../../packages/paywall/src/refusal/refusal.ts";
 import { code, document, table } from "./markdown.ts";
 import { expectSame, readmeTable } from "./readme-table.ts";
 

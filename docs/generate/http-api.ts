@@ -1,5 +1,6 @@
 import { type Route, routes } from "@licentric/contract";
 import { code, document, table } from "./markdown.ts";
+import { requestExamples } from "./request-examples.ts";
 import { schemaTable } from "./schema-table.ts";
 
 type Calls = Readonly<Record<string, Route>>;
@@ -46,17 +47,34 @@ function resourcePage(resource: string, calls: Calls): string {
     ...Object.entries(calls).flatMap(([name, route]) => {
       const before = seen.get(route.response);
       seen.set(route.response, before ?? name);
-      return callSection(name, route, before);
+      return callSection(resource, name, route, before);
     }),
   );
 }
 
+/** The call in each language; on the site, one at a time. */
+function examples(resource: string, name: string, route: Route): string[] {
+  const { curl, typescript, python, answer } = requestExamples(resource, name, route);
+  const fence = (language: string, text: string) => [`\`\`\`${language}`, text, "```"].join("\n");
+  return [
+    [
+      "::: code-group",
+      fence("sh [curl]", curl),
+      fence("ts [TypeScript]", typescript),
+      fence("py [Python]", python),
+      fence("json [answer]", answer),
+      ":::",
+    ].join("\n\n"),
+  ];
+}
+
 /** A call; `before` is the name of one on the same page that answers the same. */
-function callSection(name: string, route: Route, before: string | undefined): string[] {
+function callSection(resource: string, name: string, route: Route, before: string | undefined): string[] {
   return [
     `## ${name} {#${anchor(name)}}`,
     ["```http", `${route.method} ${route.path}`, "```"].join("\n"),
     `${route.summary} Needs ${credential(route)}. In the client: \`client.${clientName(route, name)}\`.`,
+    ...examples(resource, name, route),
     ...(route.query ? ["Query:", schemaTable(route.query, "input")] : []),
     ...(route.body ? ["Body:", schemaTable(route.body, "input")] : []),
     ...answer(route, before),

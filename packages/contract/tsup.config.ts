@@ -4,6 +4,8 @@ export default defineConfig({
   entry: ["src/index.ts"],
   format: ["esm", "cjs"],
   dts: { compilerOptions: { ignoreDeprecations: "6.0" } },
+  // Workers and Deno know Node's modules by that name alone.
+  removeNodeProtocol: false,
   target: "node20",
   clean: true,
   sourcemap: false,

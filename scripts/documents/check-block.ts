@@ -1,3 +1,4 @@
+import { programRegion } from "../frameworks/programs.ts";
 import { problemsOfScript } from "./check-commands.ts";
 import { problemsOfJson, problemsOfMessage } from "./check-requests.ts";
 import type { Example } from "./compile-examples.ts";
@@ -19,8 +20,14 @@ export function toExamples(file: string, { language, line, text }: Block): Examp
   return [];
 }
 
-/** What is wrong with a block besides what compiling it finds. */
+/**
+ * What is wrong with a block besides what compiling it finds. One that is labelled `ts PATH` shows a program of
+ * `packages/mcp/compat/frameworks`, whose packages are not installed here: `pnpm compat` compiles and runs it.
+ */
 export function problemsOfBlock({ language, text }: Block): string[] {
+  const program = /^ts (\S+\.ts)$/.exec(language)?.[1];
+  if (program !== undefined)
+    return text === programRegion(program) ? [] : [`is not what ${program} has between its regions`];
   switch (language) {
     case "ts":
     case "text": // what a command or a program prints

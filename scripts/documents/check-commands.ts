@@ -1,22 +1,29 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createProgram } from "../../packages/cli/src/program.ts";
+import { createProgram, loadAllCommands } from "../../packages/cli/src/program.ts";
 import { problemOfRequest } from "./check-requests.ts";
 import { commandsIn } from "./shell-commands.ts";
 
 const root = join(import.meta.dirname, "../..");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
+const commands = await loadAllCommands();
+
 /** Commands of others that documents use. None of them is checked further. */
 const OTHERS = new Set([
   "cat",
   "cd",
+  "cp",
   "createdb",
+  "docker",
   "export",
   "mkdir",
   "node",
+  "pg_basebackup",
+  "pg_ctl",
   "pg_dump",
   "pg_restore",
+  "psql",
   "source",
 ]);
 const NPM = new Set(["init", "install", "start"]);
@@ -78,7 +85,7 @@ type Command = ReturnType<typeof createProgram>;
 
 /** Has the real command line read the arguments, and does nothing. */
 function problemOfLicentric(args: string[], allowed: readonly string[]): string | undefined {
-  const program = createProgram({});
+  const program = createProgram({}, commands);
   disarm(program);
   try {
     program.parse(args, { from: "user" });
@@ -107,11 +114,23 @@ function problemOfNpm([command = "", ...packages]: string[]): string | undefined
   return unknown && `there is no package ${unknown}`;
 }
 
-function problemOfPnpm([script = "", name = ""]: string[]): string | undefined {
+/** Commands of pnpm's own and of a tool that is installed, which no script is named after. */
+const PNPM = new Set(["changeset", "install"]);
+
+function problemOfPnpm([script = "", name = "", ...more]: string[]): string | undefined {
+  if (PNPM.has(script)) return undefined;
+  if (script === "--filter" && more[0] === "run") return problemOfPackageScript(name, more[1] ?? "");
   if (!(script in scripts)) return `package.json has no script ${script}`;
   if (script === "example" && !existsSync(join(root, "examples", name, "src/main.ts")))
     return `there is no example ${name}`;
   return undefined;
+}
+
+function problemOfPackageScript(name: string, script: string): string | undefined {
+  const file = join(root, "packages", name.replace("@licentric/", ""), "package.json");
+  if (!existsSync(file)) return `there is no package ${name}`;
+  const manifest = JSON.parse(readFileSync(file, "utf8"));
+  return script in manifest.scripts ? undefined : `${name} has no script ${script}`;
 }
 
 function problemOfCurl(args: string[]): string | undefined {

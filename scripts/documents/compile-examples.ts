@@ -1,6 +1,10 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import ts from "typescript";
+
+const repository = join(import.meta.dirname, "../..");
+const tsc = join(repository, "node_modules/typescript-native/bin/tsc");
 
 /** A fenced `ts` block of a document or of a doc comment. */
 export interface Example {
@@ -33,7 +37,8 @@ export function examplesOf(path: string, root: string): Example[] {
 }
 
 /**
- * Compiles examples in one program, with the workspace's own settings.
+ * Compiles examples in one program, with the workspace's own settings. Where one of them cannot be parsed, the compiler
+ * says nothing of the others.
  *
  * @returns what is wrong with each, by `file:line` of the example: nothing, if all are right
  */
@@ -58,46 +63,62 @@ export function compileExamples({
     const module = `example-${index}.ts`;
     // What is added stands on lines of its own at the end, so that lines are those of the example.
     const added = [`export { ${own.join(", ")} };`, ...imports];
-    modules.set(join(root, module), { example, text: `${text}\n${added.join("\n")}` });
+    modules.set(module, { example, text: `${text}\n${added.join("\n")}\n` });
     if (continued)
       for (const name of own)
         if (!earlier.some((each) => each.file === file && each.name === name))
           earlier.push({ file, name, module });
   }
 
-  const { config } = ts.readConfigFile(
-    join(import.meta.dirname, "../../tsconfig.base.json"),
-    ts.sys.readFile,
-  );
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
-  const host = ts.createCompilerHost(options);
-  const { getSourceFile, fileExists, readFile } = host;
-  host.fileExists = (path) => modules.has(path) || fileExists(path);
-  host.readFile = (path) => modules.get(path)?.text ?? readFile(path);
-  host.getSourceFile = (path, ...rest) => {
-    const example = modules.get(path);
-    return example ? ts.createSourceFile(path, example.text, rest[0]) : getSourceFile(path, ...rest);
-  };
-
-  const program = ts.createProgram([...modules.keys()], options, host);
   // Only what is wrong with the examples themselves: the sources that they import are checked with all others.
   const problems: Record<string, string[]> = {};
-  for (const [path, { example }] of modules) {
-    const source = program.getSourceFile(path);
-    const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
-    if (found.length === 0) continue;
-    problems[`${example.file}:${example.line}`] = found.map(({ start = 0, messageText }) => {
-      const line = (source?.getLineAndCharacterOfPosition(start).line ?? 0) + example.line + 1;
-      return `line ${line}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`;
-    });
+  for (const { module, line, message } of compile(root, modules)) {
+    const example = modules.get(module)?.example;
+    if (example === undefined) continue;
+    const place = `${example.file}:${example.line}`;
+    problems[place] = [...(problems[place] ?? []), `line ${line + example.line}: ${message.trimEnd()}`];
   }
   return problems;
+}
+
+interface Problem {
+  readonly module: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+/** Compiles modules in a folder of their own below the one that their imports resolve from. */
+function compile(root: string, modules: ReadonlyMap<string, { readonly text: string }>): Problem[] {
+  const directory = mkdtempSync(join(root, ".examples-"));
+  try {
+    for (const [module, { text }] of modules) writeFileSync(join(directory, module), text);
+    const settings = {
+      extends: relative(directory, join(repository, "tsconfig.base.json")),
+      files: [...modules.keys()],
+    };
+    writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(settings));
+    const { stdout, stderr, status } = spawnSync(process.execPath, [tsc, "--pretty", "false"], {
+      cwd: directory,
+      encoding: "utf8",
+      maxBuffer: 100 * 1024 * 1024,
+    });
+    // A problem begins with the file that it is in, and goes on in lines that are indented.
+    const problems = stdout.split(/^(?! )/m).flatMap((each) => {
+      const { groups } = /^(?<module>.+)\((?<line>\d+),\d+\): error TS\d+: (?<message>.*)$/s.exec(each) ?? {};
+      return groups ? [{ ...groups, line: Number(groups["line"]) }] : [];
+    }) as Problem[];
+    if (status !== 0 && problems.length === 0) throw new Error(`the compiler failed: ${stdout}${stderr}`);
+    return problems;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 /** The module, beside the examples, with what they take for granted, and its names. */
 export function takenForGranted(folder: string) {
   const file = "example-names.ts";
-  return { module: `./${file}`, names: topLevelNames(readFileSync(join(folder, file), "utf8")) };
+  // The examples are compiled in a folder beside it.
+  return { module: `../${file}`, names: topLevelNames(readFileSync(join(folder, file), "utf8")) };
 }
 
 /** The values that a module imports and declares, types left out. */

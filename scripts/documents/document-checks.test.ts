@@ -18,6 +18,7 @@ describe("a block of commands", () => {
     "npx licentric budgets create 0198a1f2 \\\n  --limit 1000 --window day",
     "source <(licentric completion bash)",
     "npx -y pnpm@10 --silent example stdio",
+    "npx -y pnpm@10 --filter @licentric/sdk run api:update",
     'curl -H "Authorization: Bearer $KEY" "$LICENTRIC_BASE_URL/api/v1/billing/invoices/$ID/html"',
     "curl -X POST http://127.0.0.1:4242/api/v1/mcp/verify",
   ])("may have %s", (command) => expect(problems("sh", command)).toBe(""));
@@ -36,6 +37,8 @@ describe("a block of commands", () => {
     ["npx licentrics dev", "not licentrics"],
     ["npx -y pnpm@10 demos", "no script demos"],
     ["npx -y pnpm@10 example nowhere", "no example nowhere"],
+    ["npx -y pnpm@10 --filter @licentric/sdk run api:updat", "no script api:updat"],
+    ["npx -y pnpm@10 --filter @licentric/nothing run api:update", "no package @licentric/nothing"],
     ["npm instal licentric", "npm instal"],
     ["npm install licentric @licentric/mpc", "no package @licentric/mpc"],
     ["creatdb licentric", "creatdb is not in the list"],
@@ -104,19 +107,23 @@ it("TypeScript compiles, and goes on where the document's earlier blocks end", {
     "wrong.md": document(
       "ts\n\nawait client.meters.list();", // which no earlier block of this document makes
       'ts\nimport { createPaywall } from "@licentric/mcp";\n\ncreatePaywall({ timeOut: 1 });',
-      "ts\nif (",
       'json\n{ "content": [], "_meta": { "com.licentric/refusal": { "code": "mising_token" } } }',
     ),
   };
-  const examples = Object.entries(files).flatMap(([file, text]) =>
-    readDocument(text).blocks.flatMap((block) => toExamples(file, block)),
-  );
   const root = join(import.meta.dirname, "../../docs");
-  expect(compileExamples({ root, examples, continued: true })).toEqual({
+  const compiled = (documents: Record<string, string>) => {
+    const examples = Object.entries(documents).flatMap(([file, text]) =>
+      readDocument(text).blocks.flatMap((block) => toExamples(file, block)),
+    );
+    return compileExamples({ root, examples, continued: true });
+  };
+  expect(compiled(files)).toEqual({
     "wrong.md:3": ["line 5: Cannot find name 'client'."],
     "wrong.md:10": [expect.stringMatching(/^line 13: [\s\S]*'timeOut' does not exist/)],
-    "wrong.md:18": expect.arrayContaining([expect.stringMatching(/^line \d+: .*expected/)]),
-    "wrong.md:24": [expect.stringMatching(/^line 25: [\s\S]*"mising_token"/)],
+    "wrong.md:18": [expect.stringMatching(/^line 19: [\s\S]*"mising_token"/)],
+  });
+  expect(compiled({ "wrong.md": document("ts\nif (") })).toEqual({
+    "wrong.md:3": [expect.stringMatching(/^line \d+: .*expected/)],
   });
 });
 

@@ -14,6 +14,9 @@ import { readDocument } from "./read-document.ts";
 const root = join(import.meta.dirname, "../..");
 const documents = [
   "README.md",
+  "AGENTS.md",
+  "ARCHITECTURE.md",
+  "CONTRIBUTING.md",
   "SECURITY.md",
   "packages/cli/template/README.md",
   ...["packages", "examples"].flatMap((folder) =>

@@ -9,15 +9,24 @@ const SAME: Readonly<Record<string, unknown>> = {
   publishConfig: { access: "public", provenance: true },
 };
 
-/** Files that are no code: those of every package, and the command line's starter. */
+/** Files of every package that are no code. */
 const BESIDE_CODE = /^(README\.md|LICENSE|package\.json)$/;
-const STARTER = [
-  "template/README.md",
-  "template/gitignore",
-  "template/package.json",
-  "template/src/server.ts",
-  "template/tsconfig.json",
-];
+
+/** What code does not import: the command line's starter, the server's empty database, licences of what is built in. */
+const BESIDE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
+  licentric: [
+    "template/README.md",
+    "template/gitignore",
+    "template/package.json",
+    "template/src/call.ts",
+    "template/src/client.ts",
+    "template/src/main.ts",
+    "template/src/server.ts",
+    "template/test/server.test.ts",
+    "template/tsconfig.json",
+  ],
+  "@licentric/server": ["dist/empty-database.br", "dist/THIRD-PARTY-LICENSES.txt"],
+};
 
 /** What is wrong with a package as it would be published; `directory` is its unpacked tarball. */
 export function problemsOf(directory: string): string[] {
@@ -29,7 +38,7 @@ export function problemsOf(directory: string): string[] {
 
   const { main, types, exports, bin } = manifest;
   const needed = reachable(read, pathsIn([main, types, exports, bin]), new Set(files));
-  if (manifest["name"] === "licentric") for (const path of STARTER) needed.add(path);
+  for (const path of BESIDE_IMPORTS[String(manifest["name"])] ?? []) needed.add(path);
   for (const path of ["README.md", "LICENSE", ...needed]) {
     if (!files.includes(path)) problems.push(`lacks ${path}`);
   }

@@ -10,7 +10,7 @@ import { packageDirectory, packageSources } from "./package-sources.ts";
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const cache = join(root, "node_modules/.cache/packed");
-const tsc = join(root, "node_modules/typescript/lib/tsc.js");
+const tsc = join(root, "node_modules/typescript-native/bin/tsc");
 
 // Where pnpm runs the tests, it says how to run itself.
 const [pnpm = "", ...pnpmArguments] = /pnpm/.test(process.env["npm_execpath"] ?? "")
@@ -79,8 +79,8 @@ export async function createProject(options: {
   readonly versions?: Readonly<Record<string, string>>;
   /** A folder of the workspace that has the dependencies which are not packed. */
   readonly from: string;
-  /** A folder whose files the project starts with. */
-  readonly files: string;
+  /** A folder whose files the project starts with; without it, it has none. */
+  readonly files?: string;
 }): Promise<Project> {
   const { packed, from } = options;
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "licentric-project-")));
@@ -99,7 +99,7 @@ export async function createProject(options: {
   await run(pnpm, [...pnpmArguments, "install", "--ignore-workspace", "--prefer-offline"], {
     cwd: directory,
   });
-  cpSync(options.files, directory, { recursive: true });
+  if (options.files !== undefined) cpSync(options.files, directory, { recursive: true });
   return {
     directory,
     run: (script, environment) =>

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { createPaywall, type Paywall } from "@licentric/mcp";
+import { fileJournal } from "@licentric/mcp/journal";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
@@ -24,8 +25,9 @@ interface Way {
 }
 
 /**
- * What each way of charging adds to one and the same tool call ÷ one bare undici round trip. All of their backends
- * are the same stub on loopback, which answers at once, so what is left is their own time and their round trips.
+ * Measures the time that each way of charging adds to one and the same tool call ÷ one bare undici round
+ * trip. All of their backends are the same stub on loopback, which answers at once, so what is left is their
+ * own time and their round trips.
  */
 export function alternatives({ quick }: Effort): Promise<Row[]> {
   const [rounds, calls] = quick ? [1, 20] : [9, 300];
@@ -39,7 +41,7 @@ export function alternatives({ quick }: Effort): Promise<Row[]> {
       token: () => token,
       metering: "background",
       verification: { cacheTtl: 600_000 },
-      journal: { directory },
+      journal: fileJournal({ directory }),
     });
     const pool = new Pool(stub.url, { pipelining: 1 });
     try {
@@ -177,7 +179,10 @@ async function callMcpay(facilitator: string): Promise<Call> {
 
 const Count = z.object({ requests: z.number() });
 
-/** What the stub counted for some calls more. A batch may be on its way while they run, so this is rounded. */
+/**
+ * Returns the stub's count of requests per call, over some more calls. A batch may be in flight while they
+ * run, so this is rounded.
+ */
 async function requestsPerCall(url: string, call: Call, calls: number): Promise<string> {
   const count = async () => Count.parse(await (await request(new URL("/count", url))).body.json()).requests;
   const before = await count();

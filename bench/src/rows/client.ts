@@ -11,7 +11,7 @@ import { divide, type Effort, inTurn, middle, type Row } from "../compare.ts";
 const run = promisify(execFile);
 const STAGED = fileURLToPath(new URL(".", import.meta.url));
 
-/** What the client and the paywall cost a program that loads them: time and size, ÷ those of undici. */
+/** Measures the cost of loading the client and the paywall, in time and in size, ÷ that of undici. */
 export async function client(effort: Effort): Promise<Row[]> {
   return [
     await importing("client", "@licentric/sdk", effort),

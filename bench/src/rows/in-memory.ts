@@ -1,4 +1,5 @@
 import { createPaywall, type Paywall } from "@licentric/mcp";
+import { fileJournal } from "@licentric/mcp/journal";
 import { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { InMemoryTransport as MemoryV1 } from "@modelcontextprotocol/sdk/inMemory.js";
@@ -24,7 +25,7 @@ export function inMemory(agent: Agent, effort: Effort): Promise<Row[]> {
       token: () => agent.token,
       metering: "background",
       verification: { cacheTtl: 600_000 },
-      journal: { directory, flushInterval: 1 },
+      journal: fileJournal({ directory, flushInterval: 1 }),
     });
     const delivery = countDelivered(paywall);
     try {

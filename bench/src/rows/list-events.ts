@@ -108,7 +108,10 @@ async function insertEvents(
   }
 }
 
-/** What tables and indexes take on the disk, by the event; the past has an index of the version before, too. */
+/**
+ * Returns the bytes that tables and indexes take on the disk, by the event; the past has an index of the
+ * previous version, too.
+ */
 async function bytes(db: Database): Promise<{ events: number; keys: number }> {
   const [size] = await db.query<{ events: number; keys: number }>(
     `SELECT (

@@ -3,7 +3,9 @@ import { Pool } from "undici";
 import type { Agent } from "../agent.ts";
 import { divide, type Effort, inTurn, microsecondsPerCall, middle, type Row } from "../compare.ts";
 
-/** What the default mode adds to a call ÷ one bare undici round trip that records the same usage. */
+/**
+ * Measures the time that the default mode adds to a call ÷ a bare undici round trip that records the same.
+ */
 export async function oneRequest(agent: Agent, { quick }: Effort): Promise<Row> {
   const [rounds, calls] = quick ? [1, 50] : [25, 120];
   const paywall = createPaywall({ baseUrl: agent.url, token: () => agent.token });

@@ -2,10 +2,10 @@ import { REFUSAL_META_KEY } from "@licentric/mcp";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { z } from "zod";
 
-/** What every refusal says in `_meta`; the text beside it is for the model. */
+/** Content of `_meta` in every refusal; the text beside it is for the model. */
 const Refusal = z.object({ code: z.string() });
 
-/** What an agent got: the tool's answer, or why it was refused. */
+/** Outcome of an agent's call: the tool's answer, or why it was refused. */
 export type Outcome =
   | { readonly served: true; readonly text: string }
   | { readonly served: false; readonly code: string; readonly text: string };

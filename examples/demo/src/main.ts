@@ -181,7 +181,7 @@ async function crashAndRecover(
   const { totals = [] } = await licentric.billing.getCurrentPeriod();
   const recorded = totals.find((total) => total.meterName === "api_calls")?.eventCount ?? 0;
   shown("events found after the restart", String(recorded));
-  // A request that was under way when the process died may have been recorded and not answered.
+  // A request that was in flight when the process died may have been recorded and not answered.
   ok(
     recorded >= served && recorded <= served + refusedInDoubt,
     `${recorded} events for ${served} served calls`,

@@ -6,7 +6,7 @@ import { z } from "zod";
 
 const text = (content: string) => ({ content: [{ type: "text" as const, text: content }] });
 
-/** How often each tool's real handler has run: what a refused call must not change. */
+/** Number of times that each tool's real handler has run, which a refused call must not change. */
 export type Runs = Record<"forecast" | "history" | "erase", number>;
 
 /** A weather server whose tools are paid for. */

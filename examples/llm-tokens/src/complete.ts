@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What a model answered, and what it cost in tokens. */
+/** Answer of a model, and its cost in tokens. */
 export interface Completion {
   readonly text: string;
   readonly tokens: number;

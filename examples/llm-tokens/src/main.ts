@@ -5,7 +5,7 @@ import { type CallToolResult, createMcpHandler, McpServer } from "@modelcontextp
 import { z } from "zod";
 import { complete } from "./complete.ts";
 
-/** What `summarize` answers. */
+/** Result of `summarize`. */
 type Summary = CallToolResult & { structuredContent: { summary: string; tokens: number } };
 
 const MAX_ANSWER_TOKENS = 500;

@@ -5,7 +5,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { z } from "zod";
 import { startArchive } from "./archive-server.ts";
 
-/** What every refusal says in `_meta`; the text beside it is for the model. */
+/** Content of `_meta` in every refusal; the text beside it is for the model. */
 const Refusal = z.looseObject({
   code: z.string(),
   message: z.string(),

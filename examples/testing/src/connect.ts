@@ -9,7 +9,7 @@ const Result = z.looseObject({
 });
 const Refusal = z.looseObject({ code: z.string() });
 
-/** What came of a call. */
+/** Outcome of a call. */
 export interface Called {
   readonly text: string;
   readonly structured: unknown;

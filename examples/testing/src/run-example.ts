@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
-/** How an example is run. */
+/** Options for running an example. */
 export interface RunExample {
   /** Its main file. */
   readonly main: URL;
@@ -10,7 +10,7 @@ export interface RunExample {
   readonly args?: readonly string[];
 }
 
-/** What an example that has ended printed, and its exit code. */
+/** Output of an example that has ended, and its exit code. */
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;

@@ -1,4 +1,4 @@
-/** What the process ends with. The table in the README says the same to users. */
+/** The exit codes of the process. The table in the README says the same to users. */
 export const EXIT = {
   ok: 0,
   /** Anything that has no code of its own. */

@@ -10,37 +10,28 @@ import {
   ValidationError,
 } from "@licentric/sdk";
 import { CommandError, EXIT, type ExitCode } from "./exit-codes.ts";
-
-/** An error as the command line reports it. */
-export interface Explanation {
-  readonly exitCode: ExitCode;
-  /** For a person: the sentence, the request's id where there is one, and what to do next. */
-  readonly text: string;
-  /** For a program, in the form of the API's own error envelope. */
-  readonly envelope: {
-    readonly error: string;
-    readonly code?: string;
-    readonly status?: number;
-    readonly requestId?: string;
-    readonly details?: Readonly<Record<string, unknown>>;
-  };
-}
+import { type Explanation, explainOwn } from "./explanation.ts";
 
 /**
- * What is said of an error: of one that was foreseen, its sentence; of any other, where it happened, so that it can
- * be reported.
+ * Explains an error: one that was foreseen by its message; any other by where it happened, so that it can be
+ * reported.
  */
 export function explain(error: unknown): Explanation {
   if (error instanceof LicentricError) return explainApi(error);
-  if (error instanceof CommandError) return own(error.message, error.exitCode);
+  if (error instanceof CommandError) return explainOwn(error);
   const exitCode = error instanceof Error ? SERVER_ERRORS[error.name] : undefined;
-  if (error instanceof Error && exitCode !== undefined) return own(error.message, exitCode);
-  return own(`unexpected error. ${error instanceof Error ? error.stack : String(error)}`, EXIT.error);
+  if (error instanceof Error && exitCode !== undefined)
+    return explainOwn({ message: error.message, exitCode });
+  return explainOwn({
+    message: `unexpected error. ${error instanceof Error ? error.stack : String(error)}`,
+    exitCode: EXIT.error,
+  });
 }
 
 /**
- * What the server's own functions throw on purpose. By name: its classes are not loaded here, for a command that
- * only asks the API must not wait for a database to load.
+ * The errors that the server's own functions throw on purpose, with their exit codes. They are listed by
+ * name: the server's classes are not loaded here, for a command that only asks the API must not wait for a
+ * database to load.
  */
 const SERVER_ERRORS: Readonly<Record<string, ExitCode>> = {
   ArchiveError: EXIT.error,
@@ -49,10 +40,6 @@ const SERVER_ERRORS: Readonly<Record<string, ExitCode>> = {
   DatabaseUnavailableError: EXIT.unreachable,
   ServerStartError: EXIT.error,
 };
-
-function own(message: string, exitCode: ExitCode): Explanation {
-  return { exitCode, text: `licentric: ${message}`, envelope: { error: message } };
-}
 
 function explainApi(error: LicentricError): Explanation {
   const { message, code, status, requestId, details } = error;
@@ -71,7 +58,10 @@ function explainApi(error: LicentricError): Explanation {
   };
 }
 
-/** Whether something else answered in the API's place: its status says nothing of a key or a resource. */
+/**
+ * Returns true where something else answered in the API's place: its status says nothing of a key or a
+ * resource.
+ */
 function isForeign({ status, answeredByApi }: LicentricError): boolean {
   return status !== undefined && status >= 300 && !answeredByApi;
 }
@@ -82,6 +72,8 @@ function adviceFor(error: LicentricError): string | undefined {
   }
   if (error instanceof ConnectionError) return "`licentric doctor` looks for the cause.";
   if (error instanceof AuthenticationError) return "`licentric doctor` checks the key.";
+  if (error instanceof ConflictError && error.message.startsWith("The period is still open."))
+    return "`licentric close <period>` closes it: its id, or `previous` for the last one that is over.";
   return undefined;
 }
 

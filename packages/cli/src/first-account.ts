@@ -2,10 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { ManagementKey, Mode } from "@licentric/sdk";
 import type { Account, Database } from "@licentric/server";
 import { type Command, Option } from "commander";
-import { v7 as uuidv7 } from "uuid";
 import { usageError } from "./exit-codes.ts";
 
-/** What a new account is made of, as a command is told it. */
+/** The currency and time zone of a new account, as a command is given them. */
 export interface AccountOptions {
   readonly currency: string;
   readonly timeZone: string;
@@ -20,8 +19,14 @@ export function withAccountOptions(command: Command): Command {
     );
 }
 
-/** What making a row needs from outside: ids, the moment, randomness, and whom the audit log names. */
-const making = () => ({ newId: () => uuidv7(), now: new Date(), randomBytes, actor: "cli" as const });
+/**
+ * Returns what making a row needs from outside: ids, the current time, randomness, and the actor that the
+ * audit log names.
+ */
+export async function cliMaking() {
+  const { v7: uuidv7 } = await import("uuid");
+  return { newId: () => uuidv7(), now: new Date(), randomBytes, actor: "cli" as const };
+}
 
 /**
  * The one account of a database that was made here, or a new one where there is none.
@@ -36,7 +41,7 @@ export async function ensureAccount(
   const [first] = await listAccounts(db);
   if (first !== undefined) return { account: first, created: false };
   try {
-    return { account: await createAccount(db, account, making()), created: true };
+    return { account: await createAccount(db, account, await cliMaking()), created: true };
   } catch (error) {
     if (error instanceof RangeError) throw usageError(error.message);
     throw error;
@@ -51,5 +56,5 @@ export async function createKeyInDatabase(
 ): Promise<ManagementKey & { key: string }> {
   const { createKey, getEnvironmentId } = await import("@licentric/server");
   const environmentId = await getEnvironmentId(db, accountId, key.mode);
-  return createKey(db, { environmentId, ...key }, making());
+  return createKey(db, { environmentId, ...key }, await cliMaking());
 }

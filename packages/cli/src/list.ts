@@ -8,7 +8,7 @@ import { styled } from "./terminal/style.ts";
 /** Most items of one page, as the API has it. */
 const PAGE = 100;
 
-/** How much of a list is read. */
+/** The options that say how much of a list is read. */
 export interface ListOptions extends OutputOptions {
   readonly limit: number;
   readonly all?: true;

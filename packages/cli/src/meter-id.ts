@@ -10,7 +10,7 @@ export async function meterId(client: Licentric, nameOrId: string): Promise<stri
   if (!/^[a-z][a-z0-9_.-]{0,63}$/.test(nameOrId) || isUuid(nameOrId)) return nameOrId;
   for (const meter of (await client.meters.list({ name: nameOrId, limit: 1 })).data) return meter.id;
   throw new CommandError(
-    `There is no meter named "${nameOrId}". \`licentric meters list\` shows those that there are.`,
+    `No meter has the name "${nameOrId}". \`licentric meters list\` shows the meters that exist.`,
     EXIT.notFound,
   );
 }

@@ -12,7 +12,10 @@ const VARIABLES = {
   logLevel: "LOG_LEVEL",
 } as const;
 
-/** Where the data is and where the API listens, as a command line may say it. */
+/**
+ * The options for where the data is, where the API listens and how much it logs, as a command line may give
+ * them.
+ */
 export type ConfigOptions = { readonly [Flag in keyof typeof VARIABLES]?: string | number };
 
 /** Gives a command the options that say where the data is. */
@@ -65,6 +68,20 @@ export async function configOf(options: ConfigOptions, env: NodeJS.ProcessEnv): 
     if (value !== undefined) said[variable] = String(value);
   }
   return readConfig(said);
+}
+
+/** Works in the database that flags and environment name, and closes it. */
+export async function inDatabase<Result>(
+  options: ConfigOptions,
+  env: NodeJS.ProcessEnv,
+  work: (db: Database) => Promise<Result>,
+): Promise<Result> {
+  const db = await openConfigured(options, env);
+  try {
+    return await work(db);
+  } finally {
+    await db.close();
+  }
 }
 
 /** Opens the database that flags and environment name. */

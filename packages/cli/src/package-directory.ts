@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** Where the package is: this file is one folder below it, in `src` as in `dist`. */
+/** The package's directory: this file is one folder below it, in `src` as in `dist`. */
 export const packageDirectory = new URL("../", import.meta.url);
 
 /** The version of this package, which all packages of a release share. */

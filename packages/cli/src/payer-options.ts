@@ -7,7 +7,7 @@ import { fields } from "./terminal/table.ts";
 /** Takes away what an option names. */
 const NONE = "none";
 
-/** What a command is told of a payer. */
+/** The options of a command that describe a payer. */
 export interface PayerOptions {
   readonly name?: string;
   readonly email?: string;
@@ -50,7 +50,7 @@ function taxId(text: string): PayerOptions["taxId"] {
   throw new InvalidArgumentError("Write type:value, for example eu_vat:DE123456789.");
 }
 
-/** What a new payer has besides a name. */
+/** Returns the details of a new payer besides the name. */
 export function toPayer({ email, address, taxId, stripeCustomer: stripeCustomerId }: PayerOptions) {
   return {
     ...(email && { email }),
@@ -61,9 +61,9 @@ export function toPayer({ email, address, taxId, stripeCustomer: stripeCustomerI
 }
 
 /**
- * What is to change of a payer.
+ * Returns the changes to a payer.
  *
- * @throws CommandError where nothing is
+ * @throws CommandError where there are none
  */
 export function toPayerChange(
   { name, email, address, taxId, stripeCustomer }: PayerOptions,
@@ -84,7 +84,7 @@ export function toPayerChange(
   );
 }
 
-/** What invoices say of a payer, and how he stands with Stripe. */
+/** The details of a payer that invoices show, and the payer's state in Stripe, for people. */
 export function payerView(
   payer: Account | Customer,
   more: readonly (readonly [name: string, value: string | null | undefined])[],

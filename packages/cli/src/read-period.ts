@@ -1,7 +1,7 @@
 import type { BillingPeriod, Licentric } from "@licentric/sdk";
 import { CommandError, EXIT } from "./exit-codes.ts";
 
-/** What a command says of an argument that {@link readPeriod} reads. */
+/** The help text of an argument that {@link readPeriod} reads. */
 export const PERIOD_NAMES = "its id, `previous` for the last one that is over, or `current`";
 
 /**

@@ -1,5 +1,3 @@
-import { PermissionDeniedError } from "@licentric/sdk";
-
 /**
  * Reads something only to find out that it exists. A key that may not read it finds nothing out, and the command goes
  * on as if it did: it needs no more scopes for this.
@@ -10,6 +8,7 @@ export async function requireExists(read: PromiseLike<unknown>): Promise<void> {
   try {
     await read;
   } catch (error) {
+    const { PermissionDeniedError } = await import("@licentric/sdk");
     if (!(error instanceof PermissionDeniedError && error.answeredByApi)) throw error;
   }
 }

@@ -176,6 +176,10 @@ describe("the end of a month", SLOW, () => {
     expect((await api.run("invoice", "check", "previous")).stdout).toContain("say the same, in 1 invoice.");
     expect((await api.run("invoice", "pending")).stdout).toContain("every period that is over is invoiced");
     expect(await api.json("invoice", "show", invoice.id)).toEqual(invoice);
+    expect((await api.run("invoice", "show", invoice.id)).stdout).toMatch(/^payer +My account$/m);
+    const early = await api.run("invoice", "create", "current");
+    expect(early).toMatchObject({ code: 6, stderr: expect.stringContaining("`licentric close <period>`") });
+    expect(early.stderr).not.toContain("billing.closePeriod");
     expect((await api.run("invoice", "list", "--period", "previous")).stdout).toContain("1.75 USD");
     expect(await api.run("invoice", "void", invoice.id)).toMatchObject({ code: 2, stdout: "" });
     expect(await api.json("invoice", "void", invoice.id, "--yes")).toMatchObject({ status: "void" });

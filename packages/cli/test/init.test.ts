@@ -3,13 +3,13 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startApi } from "./support/api.ts";
-import { killRunning, licentric, run } from "./support/licentric.ts";
+import { commandLine, killRunning, licentric, run } from "./support/licentric.ts";
 
 const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
-const typescript = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+const typescript = createRequire(import.meta.url)
+  .resolve("typescript-native/package.json")
+  .replace(/package\.json$/, "bin/tsc");
 
 let directory: string;
 let starter: string;
@@ -30,7 +30,7 @@ afterAll(async () => {
 describe("licentric init", { timeout: 180_000 }, () => {
   it("writes a whole project under the folder's own name", async () => {
     const files = (await readdir(starter)).filter((name) => name !== "node_modules").sort();
-    expect(files).toEqual([".gitignore", "README.md", "package.json", "src", "tsconfig.json"]);
+    expect(files).toEqual([".gitignore", "README.md", "package.json", "src", "test", "tsconfig.json"]);
     expect(JSON.parse(await readFile(join(starter, "package.json"), "utf8"))).toMatchObject({
       name: "word-shop",
     });
@@ -53,33 +53,36 @@ describe("licentric init", { timeout: 180_000 }, () => {
     expect(found).toEqual([expect.stringMatching(/^src\/wrong\.ts\(1,14\): error TS2322/)]);
   });
 
-  it("writes a server whose tool is paid for, and refused without a token", async () => {
-    const api = await startApi();
-    const { id } = await api.client.agents.create({ name: "reader" });
-    const { token } = await api.client.mcp.authorize(id, { scopes: ["mcp:invoke"] });
-    const server = run(
-      [process.execPath, "--import", import.meta.resolve("tsx"), join(starter, "src/server.ts")],
-      { LICENTRIC_BASE_URL: api.url, PORT: "0" },
-    );
-    const url = /http:\S+/.exec(await server.firstLine())?.[0] ?? "";
+  it("writes a server, a client and a test, which make paid calls, shown as they come", async () => {
+    const test = ["--import", import.meta.resolve("tsx"), "--test", "test/server.test.ts"];
+    const args = ["dev", "--port", "0", "--data-dir", ".licentric/test", "--", process.execPath, ...test];
+    const { stdout, stderr, code } = await run([...commandLine, ...args], {}, { cwd: starter }).ended();
+    expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+    expect(stdout).toContain("pass 2");
+    expect(stdout.match(/charged {2}1 api_calls {2}agent /g)).toHaveLength(1);
+  });
 
-    const call = async (headers: Record<string, string>) => {
-      const client = new Client({ name: "test", version: "1.0.0" });
-      await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
-      const result = await client.callTool({ name: "word_count", arguments: { text: "one two  three" } });
-      await client.close();
-      return result;
-    };
-    expect(await call({ authorization: `Bearer ${token.reveal()}` })).toMatchObject({
-      content: [{ type: "text", text: "3 words" }],
-    });
-    expect(await call({})).toMatchObject({ isError: true });
-    expect(await api.json("usage", "totals")).toEqual([
-      { meterName: "api_calls", quantity: 1, eventCount: 1 },
-    ]);
-    server.child.kill("SIGTERM");
-    expect((await server.ended()).code).toBe(0);
-    await api.close();
+  it("writes a program that serves the tool beside the API, and ends with it", async () => {
+    const main = ["--import", import.meta.resolve("tsx"), "src/main.ts"];
+    const args = ["dev", "--json", "--port", "0", "--", process.execPath, ...main];
+    const dev = run([...commandLine, ...args], { PORT: "0" }, { cwd: starter });
+    await expect.poll(() => dev.output.stdout, { timeout: 60_000 }).toContain("MCP server on http://");
+    const url = /MCP server on (\S+)/.exec(dev.output.stdout)?.[1] ?? "";
+    const call = [
+      "--import",
+      import.meta.resolve("tsx"),
+      "--env-file=.licentric/env",
+      "src/call.ts",
+      "a",
+      "b",
+    ];
+    const called = await run([process.execPath, ...call], { MCP_URL: url }, { cwd: starter }).ended();
+    expect(called).toEqual({ stdout: "2 words\n", stderr: "", code: 0 });
+    // In the folder of `licentric dev`, a command needs no variables.
+    const totals = await run([...commandLine, "usage", "totals", "--json"], {}, { cwd: starter }).ended();
+    expect(JSON.parse(totals.stdout)).toEqual([{ meterName: "api_calls", quantity: 1, eventCount: 1 }]);
+    dev.child.kill("SIGTERM");
+    expect((await dev.ended()).code).toBe(0);
   });
 
   it("asks for versions that this release is made with", async () => {
@@ -89,6 +92,8 @@ describe("licentric init", { timeout: 180_000 }, () => {
     const wanted: Record<string, string> = { ...dependencies, ...devDependencies };
     for (const name of [
       "@licentric/mcp",
+      "@licentric/sdk",
+      "@modelcontextprotocol/client",
       "@modelcontextprotocol/node",
       "@modelcontextprotocol/server",
       "zod",

@@ -62,7 +62,7 @@ describe("licentric keys", { timeout: 120_000 }, () => {
     expect(await api.run("keys", "create", "--mode", "live", "--json")).toMatchObject({
       code: 2,
       stdout: "",
-      stderr: expect.stringContaining("is no live key"),
+      stderr: expect.stringContaining("is not a live key"),
     });
   });
 

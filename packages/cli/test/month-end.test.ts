@@ -82,6 +82,24 @@ async function endedMonth(): Promise<string> {
   return id;
 }
 
+/** What is in Stripe: payer, status, total and how it is collected. */
+function booked() {
+  return stripe
+    .all("invoice")
+    .map(({ customer, status, total, collection_method }) => [
+      String(stripe.objects.get(customer)?.["name"]),
+      status,
+      total,
+      collection_method,
+    ])
+    .sort(([left], [right]) => String(left).localeCompare(String(right)));
+}
+
+async function payerOf(wanted: string): Promise<string> {
+  for await (const { id, name } of client.customers.list()) if (name === wanted) return id;
+  return expect.unreachable();
+}
+
 const SLOW = 120_000;
 
 it(
@@ -89,14 +107,27 @@ it(
   async () => {
     await run("meters", "price", "api_calls", "--unit-price", "0.01");
     await run("customers", "create", "Alpha", "--email", "pay@alpha.example");
-    await run("customers", "create", "Beta", "--email", "pay@beta.example");
+    const beta = JSON.parse((await run("customers", "create", "Beta", "--json")).stdout);
     const gamma = JSON.parse((await run("customers", "create", "Gamma", "--json")).stdout);
     const period = await endedMonth();
     expect(await doctor()).toMatchObject([
-      { status: "warning", message: expect.stringMatching(/the account "Acme", "Gamma"/) },
+      { status: "warning", message: expect.stringMatching(/the account "Acme", "Gamma".*"Beta"/) },
     ]);
     expect((await run("close", period, "--yes")).code).toBe(0);
+    expect((await run("close", period, "--yes")).code).toBe(0);
 
+    const charged = [
+      "invoice",
+      "create",
+      period,
+      "--customer",
+      beta.id,
+      "--collection",
+      "charge_automatically",
+    ];
+    const ofBeta = await run(...charged);
+    expect(ofBeta).toMatchObject({ code: 0, stdout: expect.stringMatching(/open/) });
+    expect(await run(...charged)).toEqual(ofBeta);
     const first = await run("invoice", "create", period);
     expect(first).toMatchObject({ code: 1 });
     expect(first.stdout).toMatch(/^Alpha +3\.00 USD +open +/m);
@@ -107,7 +138,7 @@ it(
 
     await run("customers", "update", gamma.id, "--email", "pay@gamma.example");
     await run("account", "update", "--email", "books@acme.example");
-    expect(await doctor()).toMatchObject([{ status: "ok" }]);
+    expect(await doctor()).toMatchObject([{ status: "warning", message: expect.stringContaining("Beta") }]);
     const second = await run("invoice", "create", period);
     expect(second).toMatchObject({ code: 0 });
     expect(second.stdout.match(/3\.00 USD +open/g)).toHaveLength(4);
@@ -117,9 +148,40 @@ it(
       stdout: expect.stringContaining("say the same, in 4 invoices."),
     });
     expect((await run("invoice", "pending")).stdout).toContain("Nothing");
-    expect(stripe.all("invoice").map(({ status, total }) => [status, total])).toEqual(
-      Array.from({ length: 4 }, () => ["open", 300]),
-    );
+    expect(booked()).toEqual([
+      ["Acme", "open", 300, "send_invoice"],
+      ["Alpha", "open", 300, "send_invoice"],
+      ["Beta", "open", 300, "charge_automatically"],
+      ["Gamma", "open", 300, "send_invoice"],
+    ]);
+  },
+  SLOW,
+);
+
+it(
+  "is another one by the script, twice",
+  async () => {
+    const period = await endedMonth();
+    const beta = await payerOf("Beta");
+    await client.billing.closePeriod(period);
+    for (let times = 0; times < 2; times += 1) {
+      await client.billing.createInvoice(period, { customerId: beta, collection: "charge_automatically" });
+    }
+    const done = await script(period);
+    expect(done).toMatchObject({ code: 0, stderr: "" });
+    expect(done.stdout.match(/3\.00 USD \(open\)/g)).toHaveLength(4);
+    expect((await script(period)).stdout).toBe(done.stdout);
+    const newest = booked().filter((_, index) => index % 2 === 1);
+    expect(booked()).toHaveLength(8);
+    expect(newest.map(([name, , , collection]) => [name, collection])).toEqual([
+      ["Acme", "send_invoice"],
+      ["Alpha", "send_invoice"],
+      ["Beta", "charge_automatically"],
+      ["Gamma", "send_invoice"],
+    ]);
+    expect(await run("invoice", "check", period)).toMatchObject({ code: 0 });
+    await client.customers.update(beta, { email: "pay@beta.example" });
+    expect(await doctor()).toMatchObject([{ status: "ok" }]);
   },
   SLOW,
 );
@@ -134,6 +196,12 @@ it(
     expect(broken.failed).toHaveLength(1);
     stripe.clearFaults();
     stripe.deleteAllTestData();
+    expect(await doctor()).toMatchObject([
+      {
+        status: "warning",
+        message: expect.stringMatching(/no such customer.*the account "Acme", "Gamma".*and 1 more/),
+      },
+    ]);
 
     const held = await script(period);
     expect(held.code).toBe(1);
@@ -142,6 +210,7 @@ it(
       await run("customers", "update", id, "--stripe-customer", "none");
     }
     await run("account", "update", "--stripe-customer", "none");
+    expect(await doctor()).toMatchObject([{ status: "ok" }]);
     for (const { invoice } of (await client.billing.createInvoices(period)).invoiced) {
       // What was finalized before is gone in Stripe, too: it is voided here, and billed again.
       if (invoice.stripeConfigured && stripe.objects.get(invoice.stripeInvoiceId ?? "") === undefined)
@@ -153,6 +222,7 @@ it(
     expect((await script(period)).stdout).toBe(done.stdout);
     expect(stripe.all("invoice").map(({ status }) => status)).toEqual(["open", "open", "open", "open"]);
     expect(await run("invoice", "check", period)).toMatchObject({ code: 0 });
+    expect(await doctor()).toMatchObject([{ status: "ok" }]);
   },
   SLOW,
 );

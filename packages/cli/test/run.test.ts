@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { Licentric } from "@licentric/sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { prepareDatabase } from "../../server/test/support/prepared-database.ts";
@@ -20,22 +21,37 @@ const dev = (dataDirectory: string) =>
   licentric(["dev", "--json", "--port", "0", "--data-dir", join(directory, dataDirectory)]);
 
 describe("licentric dev", () => {
-  it("makes a key at the first start, prints it once, and stops cleanly on SIGTERM", async () => {
+  it("makes a key and a token at the first start, keeps them, and stops cleanly on SIGTERM", async () => {
     const first = dev("dev");
-    const { url, apiKey, accountId } = JSON.parse(await first.firstLine());
+    const { url, apiKey, agentToken, accountId, envFile } = JSON.parse(await first.firstLine());
+    expect(envFile).toBe(join(directory, "dev", "env"));
     const client = new Licentric({ apiKey, baseUrl: url });
     const agent = await client.agents.create({ name: "first" });
+    expect(await client.mcp.verify(agentToken)).toMatchObject({ scopes: ["mcp:invoke"] });
     await client.close();
     first.child.kill("SIGTERM");
     expect((await first.ended()).code).toBe(0);
 
     const second = dev("dev");
     const again = JSON.parse(await second.firstLine());
-    expect(again).toEqual({ url: expect.any(String), accountId });
+    expect(again).toEqual({ url: expect.any(String), accountId, apiKey, agentToken, envFile });
     const reconnected = new Licentric({ apiKey, baseUrl: again.url });
     expect((await reconnected.agents.get(agent.id)).name).toBe("first");
     await reconnected.close();
-  }, 60_000);
+  }, 180_000);
+
+  it("makes others where those of the file are refused or gone", async () => {
+    await prepareDatabase(join(directory, "others"));
+    const first = dev("others");
+    const { apiKey, agentToken, envFile } = JSON.parse(await first.firstLine());
+    first.child.kill("SIGTERM");
+    await first.ended();
+    await writeFile(envFile, "LICENTRIC_API_KEY=lk_test_of_another_database\n");
+    const again = JSON.parse(await dev("others").firstLine());
+    expect(again.apiKey).toMatch(/^lk_test_/);
+    expect([apiKey, "lk_test_of_another_database"]).not.toContain(again.apiKey);
+    expect(again.agentToken).not.toBe(agentToken);
+  }, 180_000);
 
   it("says that the data directory is open in another process, and changes nothing", async () => {
     await prepareDatabase(join(directory, "locked"));
@@ -48,7 +64,7 @@ describe("licentric dev", () => {
     const client = new Licentric({ apiKey, baseUrl: url });
     expect((await client.agents.create({ name: "still here" })).name).toBe("still here");
     await client.close();
-  }, 60_000);
+  }, 180_000);
 
   it("says that the port is in use, and frees the data directory", async () => {
     const other = createServer().listen(0, "127.0.0.1");
@@ -62,16 +78,41 @@ describe("licentric dev", () => {
     other.close();
     await once(other, "close");
     expect(JSON.parse(await licentric(args).firstLine())).toHaveProperty("apiKey");
-  }, 60_000);
+  }, 180_000);
 
-  it("prints no key where nobody asked for it and no person is there", async () => {
+  it("prints no key off a terminal, and has it in a file for its owner alone", async () => {
     await prepareDatabase(join(directory, "quiet"));
+    const file = join(directory, "quiet", "env");
     const started = licentric(["dev", "--port", "0", "--data-dir", join(directory, "quiet")]);
-    await started.firstLine();
+    await expect.poll(() => started.output.stdout, { timeout: 120_000 }).toContain(file);
+    const text = await readFile(file, "utf8");
+    expect(text).toMatch(/^LICENTRIC_API_KEY=lk_test_\S+$/m);
+    expect(text).toMatch(/^LICENTRIC_AGENT_TOKEN=AGT-\S+$/m);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+
+    const { LICENTRIC_BASE_URL: baseUrl, LICENTRIC_API_KEY: apiKey } = parseEnv(text);
+    const client = new Licentric({ ...(baseUrl && { baseUrl }), ...(apiKey && { apiKey }) });
+    const { id } = await client.agents.create({ name: "shown" });
+    const { token } = await client.mcp.authorize(id, { scopes: ["mcp:invoke"] });
+    await client.mcp.verify(token, { meterName: "api_calls", quantity: 2 });
+    await client.close();
+    const headers = { authorization: "Bearer AGT-nobody" };
+    expect((await fetch(`${baseUrl}/api/v1/mcp/verify`, { method: "POST", headers })).status).toBe(401);
     started.child.kill("SIGTERM");
     const { stdout } = await started.ended();
-    expect(stdout).not.toContain("lk_test_");
-  }, 60_000);
+    expect(stdout).toContain(`charged  2 api_calls  agent ${id}`);
+    expect(stdout).toMatch(/refused {2}401 UNAUTHORIZED {2}\S/);
+    expect(stdout).not.toMatch(/lk_test_|AGT-\w/);
+  }, 180_000);
+
+  it("ends with the exit code of the program that it runs, which has the variables", async () => {
+    const program = "process.exit(process.env.LICENTRIC_AGENT_TOKEN.startsWith('AGT-') ? 7 : 1)";
+    await prepareDatabase(join(directory, "program"));
+    const args = ["dev", "--port", "0", "--data-dir", join(directory, "program"), "--"];
+    expect((await licentric([...args, process.execPath, "-e", program]).ended()).code).toBe(7);
+    const refused = await licentric([...args, join(directory, "no-such-program")]).ended();
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be run") });
+  }, 180_000);
 });
 
 describe("licentric start", () => {
@@ -82,7 +123,7 @@ describe("licentric start", () => {
     expect(stderr).toContain("Cannot use PostgreSQL at 127.0.0.1:1/licentric");
     expect(stderr).toContain("Check DATABASE_URL");
     expect(stderr).not.toContain("hunter2");
-  }, 60_000);
+  }, 180_000);
 
   it.each(["70000", "-1", "http"])(
     "refuses --port %s",
@@ -101,7 +142,7 @@ describe("licentric start", () => {
     expect(stderr).toContain("STRIPE_API_KEY must be a secret or restricted key");
     expect(stderr).toContain("LICENTRIC_TRUST_PROXY must be a whole number");
     expect(stderr).not.toContain("pk_test_hidden");
-  }, 60_000);
+  }, 180_000);
 
   it("lets flags win over the environment, and runs with what the environment says besides", async () => {
     const env = {
@@ -116,7 +157,7 @@ describe("licentric start", () => {
     expect((await fetch(`${url}/metrics`)).status).toBe(401);
     const authorization = "Bearer 0123456789abcdef";
     expect((await fetch(`${url}/metrics`, { headers: { authorization } })).status).toBe(200);
-  }, 60_000);
+  }, 180_000);
 
   it("refuses to be told of two databases at once", async () => {
     const args = ["start", "--database-url", "postgres://x/y", "--data-dir", "z"];
@@ -124,5 +165,5 @@ describe("licentric start", () => {
       code: 2,
       stderr: expect.stringContaining("not both"),
     });
-  }, 60_000);
+  }, 180_000);
 });

@@ -23,7 +23,7 @@ it("licentric usage check finds every total that is not the sum of its events", 
   const dataDirectory = join(directory, "data");
   const check = (...args: string[]) =>
     licentric(["usage", "check", "--data-dir", dataDirectory, ...args]).ended();
-  expect(await check()).toMatchObject({ code: 2, stderr: expect.stringContaining("no database") });
+  expect(await check()).toMatchObject({ code: 2, stderr: expect.stringContaining(dataDirectory) });
   expect(await readdir(directory)).toEqual([]);
 
   await prepareDatabase(dataDirectory);
@@ -35,7 +35,10 @@ it("licentric usage check finds every total that is not the sum of its events", 
     await client.usage.record({ agentId: agent.id, meterName: "api_calls", quantity });
   }
   await client.close();
-  expect(await check()).toMatchObject({ code: 2, stderr: expect.stringContaining("Stop the API") });
+  expect(await check()).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`${dataDirectory} is open in another process`),
+  });
   dev.child.kill("SIGTERM");
   await dev.ended();
 

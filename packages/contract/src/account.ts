@@ -1,5 +1,5 @@
-import { z } from "zod";
-import { Address, Email, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
+import * as z from "zod";
+import { Address, Email, payerDetails, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
 import { Currency, DisplayName, Id, storable, Timestamp } from "./primitives.ts";
 
 const TimeZone = storable(z.string().min(1).max(100)).meta({
@@ -10,9 +10,7 @@ const TimeZone = storable(z.string().min(1).max(100)).meta({
 export const Account = z.object({
   id: Id,
   name: DisplayName,
-  email: Email.nullable(),
-  address: Address.nullable(),
-  taxId: TaxId.nullable(),
+  ...payerDetails,
   currency: Currency.meta({
     description: "All prices are in it. Of a period that has begun, see the period's own.",
   }),
@@ -29,8 +27,8 @@ export const Account = z.object({
 export type Account = z.infer<typeof Account>;
 
 /**
- * What `account.update` takes: what is left out stays as it is. A new currency or time zone counts from the next
- * period on.
+ * The body of `account.update`; a property left out stays as it is. A new currency or time zone counts from
+ * the next period on.
  */
 export const UpdateAccount = z.strictObject({
   name: DisplayName.optional(),

@@ -1,5 +1,6 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
+import { DEFAULT_TOKEN_LIFETIME, MAX_SCOPES, MAX_TOKEN_LIFETIME, MAX_TOKEN_OVERLAP } from "./limits.ts";
 import { DisplayName, Id, Metadata, Scope, Timestamp } from "./primitives.ts";
 
 /** `active` agents may be authorized and verified; a `suspended` agent's tokens are refused until it is active again. */
@@ -19,14 +20,14 @@ export const Agent = z.object({
 /** One caller of your tools. */
 export type Agent = z.infer<typeof Agent>;
 
-/** What `agents.create` takes. */
+/** The body of `agents.create`. */
 export const CreateAgent = z.strictObject({
   name: DisplayName,
   customerId: Id.nullable().optional(),
   metadata: Metadata.optional(),
 });
 
-/** What `agents.update` takes: what is left out stays as it is. */
+/** The body of `agents.update`; a property left out stays as it is. */
 export const UpdateAgent = z.strictObject({
   name: DisplayName.optional(),
   status: AgentStatus.optional(),
@@ -34,32 +35,30 @@ export const UpdateAgent = z.strictObject({
   metadata: Metadata.optional(),
 });
 
-/** How the list of agents can be narrowed. */
+/** Query parameters of the list of agents. */
 export const ListAgentsQuery = PageQuery.extend({
   status: AgentStatus.optional(),
   customerId: Id.optional(),
 });
 
-/** Seconds that an agent's token lives where `authorize` names no lifetime. */
-export const DEFAULT_TOKEN_LIFETIME = 3_600;
-
-/** Longest lifetime of an agent's token in seconds: 90 days. */
-export const MAX_TOKEN_LIFETIME = 90 * 86_400;
-
-/** What `mcp.authorize` takes. */
+/** The body of `mcp.authorize`. */
 export const AuthorizeAgent = z.strictObject({
   agentId: Id,
-  scopes: z.array(Scope).min(1, 'name at least one scope, for example "mcp:invoke"').max(50),
+  scopes: z.array(Scope).min(1, 'name at least one scope, for example "mcp:invoke"').max(MAX_SCOPES),
   expiresIn: z
     .int()
     .min(1)
     .max(MAX_TOKEN_LIFETIME)
     .optional()
-    .meta({ description: `Seconds until the token expires, 1 to ${MAX_TOKEN_LIFETIME}; 3600 by default.` }),
+    .meta({
+      description: `Seconds until the token expires, 1 to ${MAX_TOKEN_LIFETIME}; ${DEFAULT_TOKEN_LIFETIME} by default.`,
+    }),
   name: DisplayName.optional(),
 });
 
-/** What `mcp.authorize` answers on our server. `token` is shown this one time and stored only as a hash. */
+/**
+ * The response of `mcp.authorize` on our server. `token` is shown this one time and stored only as a hash.
+ */
 export const Authorization = z.object({
   token: z.string().startsWith("AGT-"),
   credentialId: Id,
@@ -68,7 +67,7 @@ export const Authorization = z.object({
   expiresAt: Timestamp,
 });
 
-/** What the hosted service promises of the same answer. */
+/** The part of the same response that the hosted service promises: `token`. */
 export const HostedAuthorization = Authorization.partial().required({ token: true });
 
 /** An agent's credential, without its secret. */
@@ -88,13 +87,13 @@ export const Credential = z.object({
 /** An agent's credential, without its secret. */
 export type Credential = z.infer<typeof Credential>;
 
-/** What rotating a credential takes: the old token works on for `overlap` seconds (0 by default). */
+/** The body of `credentials.rotate`: the old token still works for `overlap` seconds (0 by default). */
 export const RotateCredential = z.strictObject({
   expiresIn: AuthorizeAgent.shape.expiresIn,
   overlap: z
     .int()
     .min(0)
-    .max(7 * 86_400)
+    .max(MAX_TOKEN_OVERLAP)
     .optional()
     .meta({ description: "Seconds for which the old token still works, 0 to 604800; 0 by default." }),
 });

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
 import { Id, storable, Timestamp } from "./primitives.ts";
 
@@ -35,7 +35,7 @@ export const AuditEvent = z.object({
 /** One change to an account's resources. */
 export type AuditEvent = z.infer<typeof AuditEvent>;
 
-/** How the list of audit events can be narrowed. */
+/** Query parameters of the list of audit events. */
 export const ListAuditEventsQuery = PageQuery.extend({
   actor: actor.optional(),
   keyId: Id.optional(),

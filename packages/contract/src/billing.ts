@@ -1,5 +1,6 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
+import { MAX_MEMO_LENGTH } from "./limits.ts";
 import {
   Currency,
   Decimal,
@@ -17,7 +18,7 @@ import {
   Timestamp,
 } from "./primitives.ts";
 
-/** What one meter counted in a period. */
+/** The usage of one meter in a period. */
 export const MeterTotal = z
   .object({
     meterName: MeterName,
@@ -26,10 +27,10 @@ export const MeterTotal = z
   })
   .refine(isToldExactly, INEXACT_QUANTITY);
 
-/** What one meter counted in a period. */
+/** The usage of one meter in a period. */
 export type MeterTotal = z.infer<typeof MeterTotal>;
 
-/** Whether a period still takes usage. */
+/** The status of a period: an `open` one still takes usage, a `closed` one does not. */
 export const PeriodStatus = z.enum(["open", "closed"]);
 
 /** A month of usage, in the account's time zone. Of an open period the totals are those of now. */
@@ -48,10 +49,10 @@ export const BillingPeriod = z.object({
 /** A month of usage. */
 export type BillingPeriod = z.infer<typeof BillingPeriod>;
 
-/** What the hosted service promises of a period: its id. */
+/** The part of a period that the hosted service promises: its id. */
 export const HostedBillingPeriod = BillingPeriod.partial().required({ id: true });
 
-/** How the list of periods can be narrowed. */
+/** Query parameters of the list of periods. */
 export const ListPeriodsQuery = PageQuery.extend({ status: PeriodStatus.optional() });
 
 /** One line of an invoice: one meter. */
@@ -87,7 +88,7 @@ export const InvoiceStatus = z.enum([
   "uncollectible",
 ]);
 
-/** What other payers owe of an invoice's period, which no invoice holds yet. */
+/** The rest of an invoice's period: what other payers owe and no invoice holds yet. */
 export const UninvoicedRest = z.object({
   payers: z.int().min(1),
   currency: Currency,
@@ -96,7 +97,7 @@ export const UninvoicedRest = z.object({
   }),
 });
 
-/** What other payers owe of an invoice's period, which no invoice holds yet. */
+/** The rest of an invoice's period: what other payers owe and no invoice holds yet. */
 export type UninvoicedRest = z.infer<typeof UninvoicedRest>;
 
 const invoice = {
@@ -135,15 +136,15 @@ const StripeInvoice = z.object({
 /** The money-math where no Stripe is connected: no invoice is sent, and the figures are the same. */
 const ComputedInvoice = z.object({ stripeConfigured: z.literal(false), ...invoice });
 
-/** What `billing.createInvoice` answers on our server. */
+/** The response of `billing.createInvoice` on our server. */
 export const Invoice = z.discriminatedUnion("stripeConfigured", [StripeInvoice, ComputedInvoice]);
 
-/** What `billing.createInvoice` answers on our server. */
+/** The response of `billing.createInvoice` on our server. */
 export type Invoice = z.infer<typeof Invoice>;
 
 /**
- * What the hosted service promises of an invoice: a hosted URL with Stripe, the computed totals without. The
- * shape of its `totalUsage` is not documented, so it is passed on unchecked.
+ * The part of an invoice that the hosted service promises: a hosted URL with Stripe, the computed totals
+ * without. The shape of its `totalUsage` is not documented, so it is passed on unchecked.
  */
 export const HostedInvoice = z.discriminatedUnion("stripeConfigured", [
   StripeInvoice.partial().required({ stripeConfigured: true, hostedInvoiceUrl: true }),
@@ -152,10 +153,13 @@ export const HostedInvoice = z.discriminatedUnion("stripeConfigured", [
     .extend({ totalUsage: z.unknown().refine((usage) => usage !== undefined, "is missing") }),
 ]);
 
-/** How an invoice is paid: by the payer who is sent it, or from his means of payment in Stripe. */
+/** The way an invoice is paid: by the payer, who is sent it, or from the payer's payment method in Stripe. */
 export const Collection = z.enum(["send_invoice", "charge_automatically"]);
 
-/** What is said of an invoice besides whose it is. Until it is in Stripe it can be said again, and changed. */
+/**
+ * The terms of an invoice, whoever its payer is. Until the invoice is in Stripe they can be sent again, and
+ * changed.
+ */
 const terms = {
   metadata: Metadata.optional().meta({
     description: "Kept with the invoice, and with Stripe's: a purchase order's number, for example.",
@@ -170,12 +174,15 @@ const terms = {
   automaticTax: z.boolean().optional().meta({
     description: "Whether Stripe Tax adds tax. The payer needs an address with a country. False by default.",
   }),
-  memo: storable(z.string().trim().min(1).max(500)).optional().meta({
+  memo: storable(z.string().trim().min(1).max(MAX_MEMO_LENGTH)).optional().meta({
     description: "Stands on Stripe's invoice.",
   }),
 };
 
-/** What is charged automatically is never due. */
+/**
+ * Returns false where an invoice that is charged automatically has `daysUntilDue`: such an invoice is never
+ * due.
+ */
 function isDueWhereSent(said: {
   collection?: string | undefined;
   daysUntilDue?: number | undefined;
@@ -188,14 +195,15 @@ const ONLY_WHERE_SENT = {
   message: "goes with send_invoice alone: what is charged automatically is never due",
 };
 
-/** What `billing.createInvoice` takes: the customer to invoice, or nothing for the account itself. */
+/**
+ * The body of `billing.createInvoice`: the customer to invoice (none for the account itself), and the
+ * invoice's terms.
+ */
 export const CreateInvoice = z
   .strictObject({ customerId: Id.optional(), ...terms })
   .refine(isDueWhereSent, ONLY_WHERE_SENT);
 
-/**
- * What `billing.createInvoices` takes: what is kept with each invoice, and where to go on.
- */
+/** The body of `billing.createInvoices`: the terms of each invoice, and the cursor to continue from. */
 export const CreateInvoices = z
   .strictObject({
     ...terms,
@@ -210,7 +218,9 @@ const payer = {
   name: DisplayName,
 };
 
-/** What became of one payer's invoice, as it stands when the request is answered, also when it is a repeated one. */
+/**
+ * The outcome of one payer's invoice, as it stands at the time of the response, also to a repeated request.
+ */
 export const InvoicingOutcome = z.discriminatedUnion("status", [
   z.object({ status: z.literal("invoiced"), ...payer, invoice: Invoice }),
   z.object({
@@ -222,17 +232,17 @@ export const InvoicingOutcome = z.discriminatedUnion("status", [
   }),
 ]);
 
-/** What became of one payer's invoice. */
+/** The outcome of one payer's invoice. */
 export type InvoicingOutcome = z.infer<typeof InvoicingOutcome>;
 
-/** What `billing.createInvoices` answers: as many payers as one request has time for. */
+/** The response of `billing.createInvoices`: outcomes for as many payers as one request has time for. */
 export const InvoicingResult = z.object({
   periodId: Id,
   outcomes: z.array(InvoicingOutcome).meta({ description: "Customers first, the account itself last." }),
   nextCursor: Id.nullable().meta({ description: "Where to go on; null: every payer was tried." }),
 });
 
-/** What `billing.createInvoices` answers. */
+/** The response of `billing.createInvoices`. */
 export type InvoicingResult = z.infer<typeof InvoicingResult>;
 
 /** Usage of one payer, in a period that is over, that no invoice holds yet. */
@@ -260,13 +270,16 @@ export const UninvoicedUsage = z.object({
 /** Usage of one payer, in a period that is over, that no invoice holds yet. */
 export type UninvoicedUsage = z.infer<typeof UninvoicedUsage>;
 
-/** How `billing.listUninvoiced` can be narrowed. */
+/** Query parameters of `billing.listUninvoiced`. */
 export const UninvoicedQuery = PageQuery.extend({
   periodId: Id.optional(),
   cursor: Id.optional().meta({ description: "`pagination.nextCursor` of the previous page." }),
 });
 
-/** Where `billing.listUninvoiced` goes on: behind a period's customer, or behind the account itself (`own`). */
+/**
+ * The cursor of `billing.listUninvoiced`: a period, and the customer or the account itself (`own`) to
+ * continue after.
+ */
 export const UninvoicedCursor = z.templateLiteral(
   [z.uuid(), "_", z.union([z.uuid(), z.literal("own")])],
   "is not the nextCursor of a page of this list",
@@ -289,10 +302,10 @@ export const PeriodDifference = z.object({
 /** Something in a period's books that is not as it must be. */
 export type PeriodDifference = z.infer<typeof PeriodDifference>;
 
-/** How `billing.checkPeriod` goes on. */
+/** Query parameters of `billing.checkPeriod`: the `nextCursor` of the previous response. */
 export const CheckPeriodQuery = z.strictObject({ cursor: Id.optional() });
 
-/** What `billing.checkPeriod` answers: as many payers as one request has time for. */
+/** The response of `billing.checkPeriod`: the check of as many payers as one request has time for. */
 export const PeriodCheck = z.object({
   periodId: Id,
   invoices: z.int().min(0).meta({ description: "How many invoices were checked." }),
@@ -304,13 +317,16 @@ export const PeriodCheck = z.object({
   nextCursor: Id.nullable().meta({ description: "Where to go on; null: every payer was checked." }),
 });
 
-/** What `billing.checkPeriod` answers. */
+/** The response of `billing.checkPeriod`. */
 export type PeriodCheck = z.infer<typeof PeriodCheck>;
 
-/** How the list of invoices can be narrowed. */
+/** Query parameters of the list of invoices. */
 export const ListInvoicesQuery = PageQuery.extend({ periodId: Id.optional(), customerId: Id.optional() });
 
-/** How a credit note on a paid invoice is settled: against the next invoice, to the means of payment, or elsewhere. */
+/**
+ * The way a credit note on a paid invoice is settled: against the next invoice, to the payment method, or
+ * elsewhere.
+ */
 export const CreditSettlement = z.enum(["customer_balance", "refund", "out_of_band"]);
 
 /** An amount taken back from an invoice, without changing it. */
@@ -334,12 +350,12 @@ export const CreditNote = z.object({
 export type CreditNote = z.infer<typeof CreditNote>;
 
 /**
- * What `billing.createCreditNote` takes. All credit notes of an invoice together take back at most its total.
- * `settlement` is for a paid invoice, `customer_balance` by default.
+ * The body of `billing.createCreditNote`. All credit notes of an invoice together take back at most its
+ * total. `settlement` is for a paid invoice, `customer_balance` by default.
  */
 export const CreateCreditNote = z.strictObject({
   amount: Decimal,
   reason: z.enum(["duplicate", "fraudulent", "order_change", "product_unsatisfactory"]).optional(),
-  memo: storable(z.string().trim().min(1).max(500)).optional(),
+  memo: storable(z.string().trim().min(1).max(MAX_MEMO_LENGTH)).optional(),
   settlement: CreditSettlement.optional(),
 });

@@ -1,11 +1,14 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
 import { Id, MeterName, QuantityTotal, Timestamp } from "./primitives.ts";
 
-/** When a budget starts again: each day at midnight in the account's time zone, each billing period, or never. */
+/**
+ * The window of a budget, which starts again each day at midnight in the account's time zone, each billing
+ * period, or never.
+ */
 export const BudgetWindow = z.enum(["day", "period", "total"]);
 
-/** How far a budget is used up. */
+/** The status of a budget, by how far it is used up. */
 export const BudgetStatus = z.enum(["ok", "warning", "exceeded"]);
 
 /** The state of the budget that applies to a call, as verify answers it. */
@@ -28,7 +31,7 @@ const enforced = z.boolean().meta({
     "Whether it holds whatever the caller says: a verify or a reserve that does not fit answers 402 and records nothing, also without `enforceBudget`. False by default. Usage that is recorded with a management key has happened: it is recorded, and flagged as `overBudget`.",
 });
 
-/** How much one agent may use of one meter. */
+/** A limit on one agent's use of one meter, and how much of it is used. */
 export const Budget = BudgetState.extend({
   id: Id,
   agentId: Id,
@@ -42,10 +45,10 @@ export const Budget = BudgetState.extend({
   updatedAt: Timestamp,
 });
 
-/** How much one agent may use of one meter. */
+/** A limit on one agent's use of one meter, and how much of it is used. */
 export type Budget = z.infer<typeof Budget>;
 
-/** What `budgets.create` takes. One budget per agent, meter and window; `warnAtPercent` is 80 by default. */
+/** The body of `budgets.create`. One budget per agent, meter and window; `warnAtPercent` is 80 by default. */
 export const CreateBudget = z.strictObject({
   agentId: Id,
   meterName: MeterName,
@@ -55,12 +58,12 @@ export const CreateBudget = z.strictObject({
   enforced: enforced.optional(),
 });
 
-/** What `budgets.update` takes: what is left out stays as it is. */
+/** The body of `budgets.update`; a property left out stays as it is. */
 export const UpdateBudget = z.strictObject({
   limit: limit.optional(),
   warnAtPercent: warnAtPercent.optional(),
   enforced: enforced.optional(),
 });
 
-/** How the list of budgets can be narrowed. */
+/** Query parameters of the list of budgets. */
 export const ListBudgetsQuery = PageQuery.extend({ agentId: Id.optional(), meterName: MeterName.optional() });

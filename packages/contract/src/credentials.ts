@@ -1,15 +1,22 @@
-/** What a management key begins with: `lk_test_…` reaches sandbox data only, `lk_live_…` production data only. */
+/**
+ * The prefixes of management keys: `lk_test_…` reaches sandbox data only, `lk_live_…` production data only.
+ */
 export const MANAGEMENT_KEY_PREFIXES = { test: "lk_test_", live: "lk_live_" } as const;
 
-/** What an agent's token begins with. */
+/** The prefix of an agent's token. */
 export const AGENT_TOKEN_PREFIX = "AGT-";
 
-/** Whether a text has the form of a management key. Says nothing about whether the key is valid. */
+/**
+ * Returns true where a text has the form of a management key. It says nothing about whether the key is valid.
+ */
 export function isManagementKey(text: string): boolean {
   return /^lk_(test|live)_[\w-]{8,200}$/.test(text);
 }
 
-/** Whether a text has the form of an agent token. Says nothing about whether the token is valid. */
+/**
+ * Returns true where a text has the form of an agent's token. It says nothing about whether the token is
+ * valid.
+ */
 export function isAgentToken(text: string): boolean {
   return /^AGT-[\w.~+/=-]{8,500}$/.test(text);
 }

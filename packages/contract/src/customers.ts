@@ -1,14 +1,14 @@
-import { z } from "zod";
-import { Address, Email, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
+import * as z from "zod";
+import { Address, Email, payerDetails, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
 import { DisplayName, Id, Metadata, Timestamp } from "./primitives.ts";
 
-/** Who pays for one or more agents. */
+/** A customer, who pays for one or more agents. */
 export const Customer = z.object({
   id: Id,
   name: DisplayName,
-  email: Email.nullable(),
-  address: Address.nullable().optional(),
-  taxId: TaxId.nullable().optional(),
+  email: payerDetails.email,
+  address: payerDetails.address.optional(),
+  taxId: payerDetails.taxId.optional(),
   stripeCustomerId: StripeCustomerId.nullable(),
   stripeStatus: StripeStatus.optional(),
   metadata: Metadata,
@@ -16,13 +16,13 @@ export const Customer = z.object({
   updatedAt: Timestamp,
 });
 
-/** Who pays for one or more agents. */
+/** A customer, who pays for one or more agents. */
 export type Customer = z.infer<typeof Customer>;
 
 /**
- * What `customers.create` takes. Without `stripeCustomerId`, one is made in Stripe with the first invoice. Of one that
- * is in Stripe already, Stripe's e-mail address, address and tax id count, and ours where Stripe has none; one that
- * another payer holds is refused.
+ * The body of `customers.create`. Without `stripeCustomerId`, a customer is made in Stripe with the first
+ * invoice. Of a customer that is in Stripe already, Stripe's e-mail address, address and tax id count, and
+ * ours where Stripe has none; one that another payer holds is refused.
  */
 export const CreateCustomer = z.strictObject({
   name: DisplayName,
@@ -33,7 +33,10 @@ export const CreateCustomer = z.strictObject({
   metadata: Metadata.optional(),
 });
 
-/** What `customers.update` takes: what is left out stays as it is. What is changed here is changed in Stripe, too. */
+/**
+ * The body of `customers.update`; a property left out stays as it is. A change made here is made in Stripe as
+ * well.
+ */
 export const UpdateCustomer = z.strictObject({
   name: DisplayName.optional(),
   email: Email.nullable().optional(),

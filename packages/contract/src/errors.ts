@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * Every code that our server puts into an error, with its HTTP status. The first four are documented for the

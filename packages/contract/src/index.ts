@@ -8,6 +8,7 @@ export * from "./customers.ts";
 export * from "./envelope.ts";
 export * from "./errors.ts";
 export * from "./keys.ts";
+export * from "./limits.ts";
 export * from "./mcp.ts";
 export * from "./meters.ts";
 export * from "./openapi.ts";

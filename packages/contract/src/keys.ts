@@ -1,7 +1,7 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DisplayName, Id, Mode, Timestamp } from "./primitives.ts";
 
-/** What a management key can be allowed. A key without explicit scopes has full access. */
+/** The scopes that a management key can have. A key without explicit scopes has full access. */
 export const KEY_SCOPES = [
   "account:read",
   "account:write",
@@ -45,11 +45,14 @@ export const ManagementKey = z.object({
 /** A management key, without its secret. */
 export type ManagementKey = z.infer<typeof ManagementKey>;
 
-/** What `keys.create` takes. The new key has the mode of the key that makes it, and no scope that that one lacks. */
+/**
+ * The body of `keys.create`. The new key has the mode of the key that makes it, and no scope that that key
+ * lacks.
+ */
 export const CreateManagementKey = z.strictObject({
   name: DisplayName.optional(),
   scopes: z.array(KeyScope).min(1).optional(),
 });
 
-/** What `keys.create` answers. `key` is shown this one time and stored only as a hash. */
+/** The response of `keys.create`. `key` is shown this one time and stored only as a hash. */
 export const CreatedManagementKey = ManagementKey.extend({ key: z.string().startsWith("lk_") });

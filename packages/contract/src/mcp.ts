@@ -1,14 +1,15 @@
-import { z } from "zod";
+import * as z from "zod";
 import { BudgetState } from "./budgets.ts";
+import { MAX_RESERVATION_LIFETIME, MAX_SCOPES } from "./limits.ts";
 import { Id, MeterName, Quantity, QuantityTotal, Scope, Timestamp } from "./primitives.ts";
 
-const requiredScopes = z.array(Scope).max(50).optional().meta({
+const requiredScopes = z.array(Scope).max(MAX_SCOPES).optional().meta({
   description: "Scopes that the credential must have; a missing one answers 403 and records nothing.",
 });
 
 /**
- * What `mcp.verify` takes. Both documented members are optional: with no `meterName` the credential is verified
- * and nothing is recorded; `quantity` is 1 by default and needs a `meterName`.
+ * The body of `mcp.verify`. Both documented properties are optional: with no `meterName` the credential is
+ * verified and nothing is recorded; `quantity` is 1 by default and needs a `meterName`.
  */
 export const VerifyRequest = z
   .strictObject({
@@ -42,7 +43,10 @@ export const RecordedEvent = z.object({
 /** The event that a verify or a commit recorded. */
 export type RecordedEvent = z.infer<typeof RecordedEvent>;
 
-/** What `mcp.verify` answers. `expiresAt`, `event` and `budget` are ours: the hosted service leaves them out. */
+/**
+ * The response of `mcp.verify`. `expiresAt`, `event` and `budget` are ours: the hosted service leaves them
+ * out.
+ */
 export const Verification = z.object({
   accountId: Id,
   agentId: Id,
@@ -52,13 +56,10 @@ export const Verification = z.object({
   budget: BudgetState.optional(),
 });
 
-/** What `mcp.verify` answers. */
+/** The response of `mcp.verify`. */
 export type Verification = z.infer<typeof Verification>;
 
-/** Seconds for which a reservation is held where `reserve` names no time. */
-export const DEFAULT_RESERVATION_LIFETIME = 300;
-
-/** What `mcp.reserve` takes: the most that the call may cost. */
+/** The body of `mcp.reserve`: `quantity` is the most that the call may cost. */
 export const ReserveRequest = z.strictObject({
   meterName: MeterName,
   quantity: Quantity.optional(),
@@ -67,7 +68,7 @@ export const ReserveRequest = z.strictObject({
   expiresIn: z
     .int()
     .min(1)
-    .max(86_400)
+    .max(MAX_RESERVATION_LIFETIME)
     .optional()
     .meta({ description: "Seconds after which an abandoned hold lapses, 1 to 86400; 300 by default." }),
 });
@@ -85,17 +86,17 @@ export const Reservation = z.object({
 /** Usage that is held for a call in progress. */
 export type Reservation = z.infer<typeof Reservation>;
 
-/** What `mcp.reserve` answers. */
+/** The response of `mcp.reserve`. */
 export const ReservationGrant = Verification.omit({ event: true }).extend({ reservation: Reservation });
 
 /**
- * What `mcp.commit` takes: what was really used, up to the quantity held (all of it by default). Only the agent that
- * reserved can commit: with any of its credentials that is good, or with the one that reserved, also after that has
- * expired. A hold that has lapsed is recorded all the same, over the budget if need be: the work was done. Only a budget
- * that is marked as enforced refuses it. Committing again with the same quantity answers the same event; with another, or
- * after a release, it is a conflict.
+ * The body of `mcp.commit`: `quantity` is what was really used, up to the quantity reserved (all of it by
+ * default). Only the agent that reserved can commit: with any of its valid credentials, or with the one that
+ * reserved, even after that has expired. A reservation that has lapsed is recorded all the same, over the
+ * budget if need be, since the work was done. Only a budget that is marked as enforced refuses it. Committing
+ * again with the same quantity returns the same event; with another, or after a release, it is a conflict.
  */
 export const CommitRequest = z.strictObject({ quantity: Quantity.optional() });
 
-/** What `mcp.commit` and `mcp.release` answer. */
+/** The response of `mcp.commit` and `mcp.release`. */
 export const ReservationOutcome = z.object({ reservation: Reservation, event: RecordedEvent.optional() });

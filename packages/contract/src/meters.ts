@@ -1,13 +1,11 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
+import { DEFAULT_MAX_QUANTITY_PER_CALL, MAX_QUANTITY } from "./limits.ts";
 import { Price } from "./prices.ts";
-import { DisplayName, Id, MAX_QUANTITY, Metadata, MeterName, Timestamp } from "./primitives.ts";
+import { DisplayName, Id, Metadata, MeterName, Timestamp } from "./primitives.ts";
 
 /** The meter that every account has from the start. */
 export const DEFAULT_METER_NAME = "api_calls";
-
-/** The most that one call of an agent may use of a meter where its owner sets no other limit. */
-export const DEFAULT_MAX_QUANTITY_PER_CALL = 1_000_000;
 
 const maxQuantityPerCall = z
   .int()
@@ -40,7 +38,7 @@ export const Meter = z.object({
 /** Something that is counted and billed. */
 export type Meter = z.infer<typeof Meter>;
 
-/** What `meters.create` takes. The name cannot be changed later: events refer to it. */
+/** The body of `meters.create`. The name cannot be changed later: events refer to it. */
 export const CreateMeter = z.strictObject({
   name: MeterName,
   displayName: DisplayName.optional().meta({ description: "The name by default." }),
@@ -50,7 +48,7 @@ export const CreateMeter = z.strictObject({
   metadata: Metadata.optional(),
 });
 
-/** What `meters.update` takes: what is left out stays as it is. */
+/** The body of `meters.update`; a property left out stays as it is. */
 export const UpdateMeter = z.strictObject({
   displayName: DisplayName.optional(),
   unit: DisplayName.optional(),
@@ -58,5 +56,5 @@ export const UpdateMeter = z.strictObject({
   metadata: Metadata.optional(),
 });
 
-/** How the list of meters can be narrowed. */
+/** Query parameters of the list of meters. */
 export const ListMetersQuery = PageQuery.extend({ name: MeterName.optional() });

@@ -1,11 +1,11 @@
-import { z } from "zod";
+import * as z from "zod";
 import { dataEnvelope, listEnvelope } from "./envelope.ts";
 import { ErrorEnvelope } from "./errors.ts";
 import { Id, IdempotencyKey } from "./primitives.ts";
 import type { Route } from "./route.ts";
 import { NewUsageEvent, UncheckedUsageEvent } from "./usage.ts";
 
-/** What an OpenAPI document says about the server it describes. */
+/** The server's title and version, as its OpenAPI document states them. */
 export interface OpenApiInfo {
   readonly title: string;
   readonly version: string;

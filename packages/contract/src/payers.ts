@@ -1,8 +1,8 @@
-import { z } from "zod";
+import * as z from "zod";
 import { storable } from "./primitives.ts";
 
-/** Where invoices are sent. */
-export const Email = z.email().max(320);
+/** An e-mail address that invoices are sent to: whatever a browser's form accepts as one. */
+export const Email = z.email({ pattern: z.regexes.html5Email }).max(320);
 
 /** An id of Stripe's for a customer. */
 export const StripeCustomerId = z
@@ -42,11 +42,21 @@ export const TaxId = z.strictObject({
 /** A payer's tax id, as it stands on invoices. */
 export type TaxId = z.infer<typeof TaxId>;
 
-/** How a payer stands with Stripe. */
+/**
+ * The details that a response has of a payer who is in Stripe or may come to be there: Stripe's e-mail
+ * address and tax id are taken over, even where they would not be accepted from a caller.
+ */
+export const payerDetails = {
+  email: z.string().nullable(),
+  address: Address.nullable(),
+  taxId: z.object({ type: z.string(), value: z.string() }).nullable(),
+};
+
+/** The state of a payer in Stripe. */
 export const StripeStatus = z.enum(["none", "linked", "pending", "missing"]).meta({
   description:
     "`none`: no Stripe customer yet, one is made with the first invoice; `linked`: in step with Stripe; `pending`: a change made here goes to Stripe before the next invoice; `missing`: Stripe has no such customer for this account, or it is another payer's. Set `stripeCustomerId` to another one, or to null to have one made anew.",
 });
 
-/** How a payer stands with Stripe. */
+/** The state of a payer in Stripe. */
 export type StripeStatus = z.infer<typeof StripeStatus>;

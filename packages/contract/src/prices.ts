@@ -1,4 +1,5 @@
-import { z } from "zod";
+import * as z from "zod";
+import { MAX_PRICE_TIERS } from "./limits.ts";
 import { Decimal, Id, QuantityTotal, Timestamp } from "./primitives.ts";
 
 /** One step of a tiered price: units up to and including `upTo`, null for all the rest. */
@@ -11,7 +12,7 @@ const Tier = z.strictObject({
 const tiers = z
   .array(Tier)
   .min(1)
-  .max(20)
+  .max(MAX_PRICE_TIERS)
   .refine(
     (steps) =>
       steps.every((step, index) => {
@@ -30,7 +31,7 @@ const common = {
 };
 
 /**
- * What a meter's usage in one period costs, in the account's currency.
+ * The price of a meter's usage in one period, in the account's currency.
  *
  * - `per_unit`: every unit costs `unitPrice`.
  * - `graduated`: each tier's units cost that tier's price.
@@ -49,7 +50,7 @@ export const Price = z.discriminatedUnion("model", [
   }),
 ]);
 
-/** What a meter's usage in one period costs. */
+/** The price of a meter's usage in one period. */
 export type Price = z.infer<typeof Price>;
 
 /** A price of a meter with the moment from which it applies. */
@@ -69,8 +70,8 @@ export const MeterPrice = z.object({
 export type MeterPrice = z.infer<typeof MeterPrice>;
 
 /**
- * What `meters.setPrice` takes. A whole period has one price: the one in effect when the period starts, or,
- * where there was none yet, the first that takes effect in it. `effectiveFrom` is now by default; to correct the
- * running period, name its `startsAt`.
+ * The body of `meters.setPrice`. A whole period has one price: the one in effect when the period starts, or,
+ * where there was none yet, the first that takes effect in it. `effectiveFrom` is now by default; to correct
+ * the running period, name its `startsAt`.
  */
 export const SetMeterPrice = z.strictObject({ price: Price, effectiveFrom: Timestamp.optional() });

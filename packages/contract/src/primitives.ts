@@ -1,10 +1,12 @@
-import { z } from "zod";
-
-/** Largest quantity that one usage event may carry. */
-export const MAX_QUANTITY = 1_000_000_000;
-
-/** Most usage events that one batch request may carry. */
-export const MAX_BATCH_SIZE = 1_000;
+import * as z from "zod";
+import {
+  MAX_ID_LENGTH,
+  MAX_METADATA_ENTRIES,
+  MAX_METADATA_KEY_LENGTH,
+  MAX_METADATA_VALUE_LENGTH,
+  MAX_NAME_LENGTH,
+  MAX_QUANTITY,
+} from "./limits.ts";
 
 /** Refuses what no database stores as text: NUL and halves of surrogate pairs. */
 export function storable<Text extends z.ZodType<string>>(text: Text): Text {
@@ -15,7 +17,7 @@ export function storable<Text extends z.ZodType<string>>(text: Text): Text {
  * An opaque resource id. Our server makes UUIDs; the hosted service's guides also show `acc_…` and `agt_…`,
  * so nothing may be read from the text of an id.
  */
-export const Id = storable(z.string().min(1).max(200)).meta({ description: "Opaque resource id." });
+export const Id = storable(z.string().min(1).max(MAX_ID_LENGTH)).meta({ description: "Opaque resource id." });
 
 /** A moment as ISO 8601 in UTC with milliseconds, for example `2026-11-23T19:12:42.000Z`. */
 export const Timestamp = z.iso
@@ -29,7 +31,7 @@ function toUtc(text: string): string {
 }
 
 /**
- * How much one event bills: a whole number of the meter's unit, from 1 to {@link MAX_QUANTITY}.
+ * The quantity that one event bills: a whole number of the meter's unit, from 1 to {@link MAX_QUANTITY}.
  *
  * Whole numbers keep every sum exact in JSON and in JavaScript. To bill parts of a unit, choose a smaller unit
  * for the meter (milliseconds, not seconds): a unit price has up to twelve decimals. Nothing to bill is said by
@@ -66,7 +68,9 @@ export const summedQuantity = {
     .meta({ description: "The exact quantity as a decimal text; there only where it is beyond 2^53 - 1." }),
 };
 
-/** Whether a summed quantity is exact, or has the exact one beside it: none is rounded unnoticed. */
+/**
+ * Returns true where a summed quantity is exact, or has the exact one beside it: none is rounded unnoticed.
+ */
 export function isToldExactly({
   quantity,
   quantityDecimal,
@@ -93,7 +97,10 @@ export const MeterName = z
     "a meter name is 1 to 64 characters: lower-case letters, digits, '_', '.', '-', beginning with a letter",
   );
 
-/** What a credential allows, for example `mcp:invoke`: 1 to 100 printable characters without spaces or quotes. */
+/**
+ * A permission of a credential, for example `mcp:invoke`: 1 to 100 printable characters without spaces or
+ * quotes.
+ */
 export const Scope = z
   .string()
   .regex(
@@ -116,11 +123,17 @@ export const Currency = z
 
 /** Up to 50 texts of the owner's own, kept with a resource and returned unchanged. */
 export const Metadata = z
-  .record(storable(z.string().min(1).max(40)), storable(z.string().max(500)))
-  .refine((entries) => Object.keys(entries).length <= 50, "metadata holds at most 50 entries");
+  .record(
+    storable(z.string().min(1).max(MAX_METADATA_KEY_LENGTH)),
+    storable(z.string().max(MAX_METADATA_VALUE_LENGTH)),
+  )
+  .refine(
+    (entries) => Object.keys(entries).length <= MAX_METADATA_ENTRIES,
+    `metadata holds at most ${MAX_METADATA_ENTRIES} entries`,
+  );
 
 /** A person's or an owner's name for a resource. */
-export const DisplayName = storable(z.string().trim().min(1).max(200));
+export const DisplayName = storable(z.string().trim().min(1).max(MAX_NAME_LENGTH));
 
 /** Names one request, so that its repetition does nothing twice: 1 to 255 printable ASCII characters. */
 export const IdempotencyKey = z

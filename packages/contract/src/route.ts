@@ -1,7 +1,10 @@
 import type { z } from "zod";
 import type { KeyScope } from "./keys.ts";
 
-/** Who may call a route: a management key, an agent's token, or (for commit and release) an agent's token that has expired since. */
+/**
+ * The credential that a route needs: a management key, an agent's token, or (for commit and release) an
+ * agent's token that may have expired since.
+ */
 export type RouteAuth = "key" | "agent" | "agent-or-expired";
 
 /** One call of the API: everything that the server, the client and the OpenAPI document need to know of it. */
@@ -16,13 +19,16 @@ export interface Route {
   readonly summary: string;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
-  /** What is inside `data`; of a list, one item of it. */
+  /** The schema of `data`; for a list, of one item of it. */
   readonly response: z.ZodType;
-  /** What the hosted service promises of `response`, where its documentation shows less than we answer. */
+  /**
+   * The part of `response` that the hosted service promises, where its documentation shows less than we
+   * return.
+   */
   readonly hostedResponse?: z.ZodType;
-  /** Whether the answer is a page of a list. */
+  /** True where the response is a page of a list. */
   readonly list?: true;
-  /** What a cursor of the list is; left out where it is the id of the last resource of a page. */
+  /** The schema of the list's cursor; left out where that is the id of the last resource of a page. */
   readonly cursor?: z.ZodType<string>;
   /** Status of success. */
   readonly status: 200 | 201;

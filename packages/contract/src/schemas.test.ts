@@ -2,11 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HostedBillingPeriod, HostedInvoice, MeterTotal } from "./billing.ts";
 import { ErrorEnvelope } from "./errors.ts";
+import { DEFAULT_MAX_QUANTITY_PER_CALL, MAX_QUANTITY } from "./limits.ts";
 import { Verification, VerifyRequest } from "./mcp.ts";
-import { CreateMeter, DEFAULT_MAX_QUANTITY_PER_CALL, UpdateMeter } from "./meters.ts";
+import { CreateMeter, UpdateMeter } from "./meters.ts";
 import { toJsonSchema } from "./openapi.ts";
 import { Price } from "./prices.ts";
-import { MAX_QUANTITY, MeterName, Money, Quantity } from "./primitives.ts";
+import { MeterName, Money, Quantity } from "./primitives.ts";
 
 describe("a quantity", () => {
   it("is a whole number from 1 to the largest", () => {

@@ -1,12 +1,12 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
 import { ValidationIssue } from "./errors.ts";
+import { MAX_BATCH_SIZE } from "./limits.ts";
 import {
   Id,
   IdempotencyKey,
   INEXACT_QUANTITY,
   isToldExactly,
-  MAX_BATCH_SIZE,
   Metadata,
   MeterName,
   Quantity,
@@ -31,9 +31,6 @@ export const UsageEvent = z.object({
 /** Usage that was recorded. */
 export type UsageEvent = z.infer<typeof UsageEvent>;
 
-/** Seconds that a sender's clock may be ahead: a `timestamp` further in the future is rejected. */
-export const MAX_CLOCK_SKEW = 300;
-
 /** Usage to record. `quantity` is 1 and `timestamp` is now by default. */
 export const NewUsageEvent = z.strictObject({
   agentId: Id,
@@ -50,7 +47,7 @@ export const NewUsageEvent = z.strictObject({
 /** An event of a batch before it is checked; documents show it as {@link NewUsageEvent}. */
 export const UncheckedUsageEvent = z.unknown();
 
-/** What `usage.recordBatch` takes. */
+/** The body of `usage.recordBatch`. */
 export const RecordUsage = z.strictObject({
   events: z
     .array(UncheckedUsageEvent)
@@ -59,7 +56,7 @@ export const RecordUsage = z.strictObject({
     .meta({ description: "Each is checked by itself, so that one bad event does not hold up the others." }),
 });
 
-/** What became of one event of a batch, in the order sent. */
+/** The outcome of one event of a batch; outcomes come in the order in which the events were sent. */
 export const RecordOutcome = z.discriminatedUnion("status", [
   z.object({
     status: z.literal("recorded"),
@@ -78,10 +75,10 @@ export const RecordOutcome = z.discriminatedUnion("status", [
   }),
 ]);
 
-/** What became of one event of a batch. */
+/** The outcome of one event of a batch. */
 export type RecordOutcome = z.infer<typeof RecordOutcome>;
 
-/** What `usage.recordBatch` answers: one outcome per event, in the order sent. */
+/** The response of `usage.recordBatch`: one outcome per event, in the order sent. */
 export const RecordResult = z.object({ results: z.array(RecordOutcome) });
 
 const narrowing = {
@@ -91,13 +88,16 @@ const narrowing = {
   periodId: Id.optional(),
 };
 
-/** How the list of usage events can be narrowed. */
+/** Query parameters of the list of usage events. */
 export const ListEventsQuery = PageQuery.extend(narrowing);
 
-/** What usage can be summed by, apart from the meter. */
+/** The dimensions that usage can be summed by, apart from the meter. */
 export const UsageDimension = z.enum(["agent", "customer", "day"]);
 
-/** How usage totals are asked for: always by meter, and by the dimensions named (comma-separated on the wire). */
+/**
+ * Query parameters of the usage totals, which are always by meter, and by the dimensions named
+ * (comma-separated on the wire).
+ */
 export const UsageTotalsQuery = z.strictObject({
   ...narrowing,
   groupBy: z

@@ -1,7 +1,8 @@
-import { z } from "zod";
+import * as z from "zod";
+import { MAX_URL_LENGTH } from "./limits.ts";
 import { Id, Metadata, storable, Timestamp } from "./primitives.ts";
 
-/** What a webhook can tell. */
+/** The types of event that a webhook can report. */
 export const WEBHOOK_EVENTS = [
   "budget.warning",
   "budget.exceeded",
@@ -10,10 +11,10 @@ export const WEBHOOK_EVENTS = [
   "invoice.paid",
 ] as const;
 
-/** What a webhook can tell. */
+/** A type of event that a webhook can report. */
 export const WebhookEventType = z.enum(WEBHOOK_EVENTS);
 
-/** Where events are sent. */
+/** An endpoint that events are sent to. */
 export const Webhook = z.object({
   id: Id,
   url: z.url(),
@@ -32,22 +33,25 @@ export const Webhook = z.object({
   updatedAt: Timestamp,
 });
 
-/** Where events are sent. */
+/** An endpoint that events are sent to. */
 export type Webhook = z.infer<typeof Webhook>;
 
-const url = storable(z.url({ protocol: /^https?$/ }).max(2_000));
+const url = storable(z.url({ protocol: /^https?$/ }).max(MAX_URL_LENGTH));
 
-/** What `webhooks.create` takes. All events by default. */
+/** The body of `webhooks.create`. All events by default. */
 export const CreateWebhook = z.strictObject({
   url,
   events: z.array(WebhookEventType).min(1).optional(),
   metadata: Metadata.optional(),
 });
 
-/** What `webhooks.create` answers. `secret` signs what is sent (Standard Webhooks) and is shown this one time. */
+/**
+ * The response of `webhooks.create`. `secret` signs what is sent (Standard Webhooks) and is shown this one
+ * time.
+ */
 export const CreatedWebhook = Webhook.extend({ secret: z.string().startsWith("whsec_") });
 
-/** What `webhooks.update` takes: what is left out stays as it is. */
+/** The body of `webhooks.update`; a property left out stays as it is. */
 export const UpdateWebhook = z.strictObject({
   url: url.optional(),
   events: z.array(WebhookEventType).min(1).optional(),

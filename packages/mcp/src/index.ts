@@ -6,15 +6,16 @@ export type {
   ChargeOptions,
   CorePaywall,
   HttpOptions,
-  JournalOptions,
   Links,
   PaywallEvents,
   PaywallListener,
+  Receipt,
   Refusal,
   RefusalCode,
   RouteHandler,
   RunningCall,
   TokenVerifier,
+  UsageJournal,
   VerifiedAuth,
   VerifierOptions,
   WrapRoute,
@@ -31,6 +32,8 @@ export {
   type TokenRequest,
   type TokenSource,
 } from "@licentric/paywall/adapter";
+export { IDEMPOTENCY_META_KEY } from "./handler/to-call.ts";
+export type { PaywallOptions } from "./options.ts";
 export {
   type ArgsOf,
   createPaywall,
@@ -39,9 +42,7 @@ export {
   type Paywall,
   type WrapHandler,
 } from "./paywall.ts";
+export { BUDGET_META_KEY, RECEIPT_META_KEY } from "./protocol/outcome.ts";
+export { REFUSAL_META_KEY, RefusedRequestError } from "./protocol/refusal-result.ts";
 export { CHARGE_META_KEY, type ChargeInfo } from "./server/list-tools.ts";
-export type { PaywallOptions } from "./server/mcp-options.ts";
-export { BUDGET_META_KEY } from "./server/outcome.ts";
-export { REFUSAL_META_KEY, RefusedRequestError } from "./server/refusal-result.ts";
 export type { Charges, ProtectOptions } from "./server/server-plan.ts";
-export { IDEMPOTENCY_META_KEY } from "./server/to-call.ts";

@@ -11,26 +11,27 @@ import {
   partsOf,
   Refused,
   type RequireBearerAuth,
+  type RunningCall,
   type TokenVerifier,
   toPolicy,
   type VerifierOptions,
 } from "@licentric/paywall/adapter";
-import { type AnyHandler, guardHandler } from "./server/handler.ts";
-import { identityOf } from "./server/identity.ts";
-import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
-import { createPassages } from "./server/passages.ts";
+import { createHandlerCharges, type HandlerCharges } from "./handler/handler-charges.ts";
+import { identityOf } from "./handler/identity.ts";
+import type { ServedKind, ServedTarget } from "./handler/request-scope.ts";
+import { type AnyHandler, guardHandler } from "./handler/wrap-handler.ts";
+import { checkMcpOptions, type PaywallOptions } from "./options.ts";
+import { createTaskOwners } from "./protocol/task-owners.ts";
 import { guardServer } from "./server/protect.ts";
-import type { ServedGate, ServedKind } from "./server/request-scope.ts";
 import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
-import { createTaskOwners } from "./server/task-owners.ts";
 
-/** What a single handler costs. */
+/** The price of a single handler. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {
   /**
    * The name in events, and what tells this handler from others. A single handler is not told the name that it is
    * registered with; `paywall.protect` knows them all.
    *
-   * Without one, a handler is told by itself: by the very function, its text and its price. A repetition under an
+   * Without one, a handler is told by itself: by the very function, its source and its price. A repetition under an
    * agent's idempotency key is then given the first result where it meets the same function again, and refused where it
    * meets another one, such as that of a server that is made anew for each request. Name handlers that agents are to
    * repeat calls of, each with a name of its own: handlers of one name are one to the paywall.
@@ -72,7 +73,7 @@ export type WrapHandler = <Params extends readonly unknown[] = [context: Handler
 export interface Paywall extends CorePaywall {
   /**
    * Charges for one tool: a handler of the same type, which runs for those who may call it and is billed as
-   * `options` say. What the handler answers or throws is passed on unchanged; a refused call answers an error
+   * `options` say. What the handler returns or throws is passed on unchanged; a refused call returns an error
    * result.
    *
    * @throws TypeError where an option is wrong
@@ -105,7 +106,7 @@ export interface Paywall extends CorePaywall {
    */
   protect<Server extends object>(server: Server, options: ProtectOptions): Server;
   /**
-   * Who called, for a handler: what the API said of the caller's credential.
+   * Returns the caller, for a handler, as the API said when it verified the credential.
    *
    * @param context - the handler's last argument; nothing where a framework hands none over
    * @throws TypeError outside of a charged call
@@ -120,7 +121,7 @@ export interface Paywall extends CorePaywall {
   /**
    * Reports units that the running call has used, where it is billed by its use (`charge: "success"` or `"reserve"`): for
    * a handler that delivers as it goes. Reports add up, take the place of `quantity` and `resultQuantity`, and are billed
-   * however the call ends, a cancelled one too; what is more than was held is billed, and told by a `failed` event.
+   * however the call ends, a cancelled one too; units beyond what was reserved are billed, and told by a `failed` event.
    *
    * A charged handler that another one calls reports to its own call, or to the other's where it is in that one's price.
    *
@@ -177,75 +178,36 @@ export function createPaywall(options: PaywallOptions = {}): Paywall {
 
 /** Puts a paywall for MCP together over one for anything. */
 export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Paywall {
-  const { refusals = "result", hideUncallable = false } = options;
   const { core, timeout, defaults } = partsOf(paywall);
   const { links, identify } = core;
-  const passages = createPassages(core);
-  const tasks = createTaskOwners();
-  const identifyCaller = async (context: unknown) => identify(await passages.tokenOf(context));
-
-  const wrap = (kind: ServedKind) => {
-    const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
-      const { name, ...charges } = options;
-      const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
-      const shown = name ?? (handler.name || kind);
-      // A handler is made anew with every server; its text and its price tell it from most others all the same.
-      const gate: ServedGate = {
-        kind,
-        name: shown,
-        id: name === undefined ? digest(kind, String(handler), textOf(policy)) : `${kind} ${name}`,
-        policy,
-        ...(name === undefined && {
-          madeOf: identityOf(handler, policy.meterName, policy.quantity, policy.resultQuantity),
-        }),
-      };
-      return guardHandler(passages, gate, handler);
-    };
-    return guard as WrapHandler;
+  const handlerCharges = createHandlerCharges(core);
+  const identifyCaller = async (context: unknown) => identify(await handlerCharges.tokenOf(context));
+  const { refusals = "result" } = options;
+  const thrown = refusals === "throw" ? "throw" : "result";
+  const wrap = (kind: ServedKind) => wrapHandlers(kind, handlerCharges, defaults, thrown);
+  const planParts = {
+    handlerCharges,
+    timeout,
+    receipts: core.receipts,
+    refusals: refusals === "error" ? ("error" as const) : ("result" as const),
+    hideUncallable: options.hideUncallable ?? false,
+    scopeStepUp: options.scopeStepUp ?? false,
+    tasks: createTaskOwners(),
+    identify: identifyCaller,
+    scopesOf: (context: unknown) => scopesOf(identifyCaller(context)),
   };
-
   return {
     ...paywall,
     tool: wrap("tool"),
     prompt: wrap("prompt"),
     resource: wrap("resource"),
     protect(server, charges) {
-      guardServer(
-        server,
-        toServerPlan(charges, defaults, {
-          passages,
-          timeout,
-          refusals,
-          hideUncallable,
-          scopeStepUp: options.scopeStepUp ?? false,
-          tasks,
-          identify: identifyCaller,
-          scopesOf: async (context) => {
-            try {
-              return (await identifyCaller(context)).scopes;
-            } catch (error) {
-              if (!(error instanceof Refused)) throw error;
-              return error.refusal.status === 401 ? "none" : undefined;
-            }
-          },
-        }),
-      );
+      guardServer(server, toServerPlan(charges, defaults, planParts));
       return server;
     },
-    reportUsage(quantity, context) {
-      const [call, ...others] = passages.callsOf(context);
-      if (call === undefined)
-        throw new TypeError(
-          "paywall.reportUsage: no call runs here; report in a handler that it charges for, and hand over its last argument",
-        );
-      if (others.length > 0)
-        throw new TypeError(
-          "paywall.reportUsage: several calls run in this request, and nothing says which one this is; bind a callback that runs outside of its handler's asynchronous context to it, with AsyncResource.bind",
-        );
-      call.reportUsage(quantity);
-    },
+    reportUsage: (quantity, context) => runningCall(handlerCharges.callsOf(context)).reportUsage(quantity),
     caller(context) {
-      const caller = passages.callsOf(context).at(-1)?.caller;
+      const caller = handlerCharges.callsOf(context).at(-1)?.caller;
       if (caller !== undefined) return caller;
       throw new TypeError(
         "paywall.caller takes the last argument of a handler that is being called through this paywall",
@@ -256,7 +218,58 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
   };
 }
 
-/** A policy as text, its functions by theirs. */
-function textOf(policy: Policy): string {
+/** Makes the function that wraps handlers of a kind. */
+function wrapHandlers(
+  kind: ServedKind,
+  handlerCharges: HandlerCharges,
+  defaults: Partial<ChargeOptions>,
+  refusals: "result" | "throw",
+): WrapHandler {
+  const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
+    const { name, ...charges } = options;
+    const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
+    const { meterName, quantity, resultQuantity } = policy;
+    const target: ServedTarget = {
+      kind,
+      name: name ?? (handler.name || kind),
+      // A handler is made anew with every server; its source and its price tell it from most others all the same.
+      id: name === undefined ? digest(kind, String(handler), stringOf(policy)) : `${kind} ${name}`,
+      policy,
+      ...(name === undefined && { madeOf: identityOf(handler, meterName, quantity, resultQuantity) }),
+    };
+    return guardHandler(handlerCharges, target, handler, refusals);
+  };
+  return guard as WrapHandler;
+}
+
+/** Returns the scopes of a caller: "none" without a valid credential, undefined where it could not be found out. */
+async function scopesOf(identifying: Promise<Pick<Caller, "scopes">>) {
+  try {
+    return (await identifying).scopes;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return error.refusal.status === 401 ? "none" : undefined;
+  }
+}
+
+/**
+ * Returns the only call that runs.
+ *
+ * @throws TypeError where there is none, or several
+ */
+function runningCall([call, ...others]: readonly RunningCall[]): RunningCall {
+  if (call === undefined)
+    throw new TypeError(
+      "paywall.reportUsage: no call runs here; report in a handler that it charges for, and hand over its last argument",
+    );
+  if (others.length > 0)
+    throw new TypeError(
+      "paywall.reportUsage: several calls run in this request, and nothing says which one this is; bind a callback that runs outside of its handler's asynchronous context to it, with AsyncResource.bind",
+    );
+  return call;
+}
+
+/** Returns a policy as a string, its functions by their source. */
+function stringOf(policy: Policy): string {
   return JSON.stringify(policy, (_, value: unknown) => (typeof value === "function" ? String(value) : value));
 }

@@ -2,31 +2,31 @@ import { AssertionError } from "node:assert";
 import type { RefusalCode, RefusalDetails, TokenRequest } from "@licentric/paywall/adapter";
 import { buildCore, buildCorePaywall } from "@licentric/paywall/adapter";
 import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "@licentric/paywall/testing";
+import { checkMcpOptions, type PaywallOptions } from "./options.ts";
 import { buildPaywall, type Paywall } from "./paywall.ts";
-import { checkMcpOptions, type PaywallOptions } from "./server/mcp-options.ts";
 
 export type { RecordedUsage, TestAgentOptions } from "@licentric/paywall/testing";
 
-/** What is expected to have been billed; what is left out may be anything. */
+/** Usage that is expected to have been billed; what is left out may be anything. */
 export interface ExpectedUsage {
   readonly agentId?: string;
   readonly meterName?: string;
   readonly quantity?: number;
 }
 
-/** How a test paywall is made: everything but what has to do with requests. */
+/** Options of a test paywall: all but those that have to do with requests. */
 export type TestPaywallOptions = Pick<
   PaywallOptions,
-  "defaults" | "hideUncallable" | "links" | "refusals" | "token" | "verification"
+  "defaults" | "hideUncallable" | "links" | "receipts" | "refusals" | "token" | "verification"
 >;
 
 /** A paywall for unit tests: it never uses the network, and tells what it billed. */
 export interface TestPaywall extends Paywall {
-  /** What was billed so far, oldest first. */
+  /** Usage that was billed so far, oldest first. */
   readonly billed: readonly RecordedUsage[];
   /** The agent that calls come from which name no token of their own. */
   readonly agentId: string;
-  /** Makes another agent and answers its token. */
+  /** Makes another agent and returns its token. */
   authorize(agentId: string, options?: TestAgentOptions): string;
   /** Calls from here on come from this agent, where they name no token: null for none at all. */
   actAs(token: string | null): void;

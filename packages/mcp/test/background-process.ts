@@ -1,11 +1,12 @@
 import { createPaywall } from "../src/index.ts";
+import { fileJournal } from "../src/journal.ts";
 
 // Serves calls in the background mode until it is killed, and says of each when its result was delivered.
 
 const paywall = createPaywall({
   metering: "background",
   verification: { cacheTtl: 60_000 },
-  journal: { directory: process.argv[2] ?? "", flushInterval: 5 },
+  journal: fileJournal({ directory: process.argv[2] ?? "", flushInterval: 5 }),
   token: () => process.env["LICENTRIC_AGENT_TOKEN"],
 });
 const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (_context: object) => ({

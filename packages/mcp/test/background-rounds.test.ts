@@ -5,6 +5,7 @@ import { acceptedContent, inputRequired, McpServer } from "@modelcontextprotocol
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createPaywall, type Paywall, type PaywallEvents, type PaywallOptions } from "../src/index.ts";
+import { fileJournal } from "../src/journal.ts";
 import { connectModern, connectV2, text } from "./connect.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
@@ -29,7 +30,7 @@ const paywallWith = (options: PaywallOptions) =>
     baseUrl: api.url,
     apiKey: "lk_test_0123456789abcdef",
     token: () => token,
-    journal: { directory, flushInterval: 20 },
+    journal: fileJournal({ directory, flushInterval: 20 }),
     ...options,
   });
 

@@ -179,7 +179,7 @@ describe("resultQuantity", () => {
     await call();
     paywall.expectBilled({ quantity: 10 });
     expect(failed[0]).toMatchObject({
-      reason: expect.stringMatching(/1000 units were used and 10 held/),
+      reason: expect.stringMatching(/1000 units were used and 10 reserved/),
       quantity: 1000,
     });
   });

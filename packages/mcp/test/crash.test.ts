@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, inject, it } from "vitest";
 import { createPaywall } from "../src/index.ts";
+import { fileJournal } from "../src/journal.ts";
 import { startApi } from "./api.ts";
 import { startStandIn } from "./stand-in.ts";
 
@@ -96,7 +97,7 @@ describe.each([
       baseUrl: backend.url,
       apiKey: backend.apiKey,
       metering: "background",
-      journal: { directory: journal },
+      journal: fileJournal({ directory: journal }),
     });
     await expect.poll(backend.billed, { timeout: 60_000, interval: 200 }).toBeGreaterThanOrEqual(served);
     await paywall.close();
@@ -117,7 +118,7 @@ describe.each([
       metering: "background",
       verification: { cacheTtl: 60_000 },
       onUnavailable: "allow",
-      journal: { directory, flushInterval: 50 },
+      journal: fileJournal({ directory, flushInterval: 50 }),
       token: () => backend.token,
     });
     let served = 0;

@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { buildCore, toPolicy } from "@licentric/paywall/adapter";
 import { createTestLedger } from "@licentric/paywall/testing";
 import { expect, it } from "vitest";
-import { createPassages } from "../src/server/passages.ts";
+import { createHandlerCharges } from "../src/handler/handler-charges.ts";
 import { createTestPaywall } from "../src/testing.ts";
 
 it("leaves the heap where it was after 100,000 calls of 20,000 agents", { timeout: 120_000 }, async () => {
@@ -20,9 +20,9 @@ it("leaves the heap where it was after 100,000 calls of 20,000 agents", { timeou
     { token: ({ header }) => header("token"), verification: { cacheTtl: 60_000 } },
     quiet,
   );
-  const passages = createPassages(core);
+  const handlerCharges = createHandlerCharges(core);
   const policy = toPolicy({ meterName: "api_calls" }, "test");
-  const gate = { kind: "tool", name: "t", id: "tool t", policy } as const;
+  const target = { kind: "tool", name: "t", id: "tool t", policy } as const;
   const call = (index: number) => {
     const token = `AGT-agent${String(index % 20_000).padStart(8, "0")}`;
     const extra = {
@@ -30,7 +30,7 @@ it("leaves the heap where it was after 100,000 calls of 20,000 agents", { timeou
       requestInfo: { headers: { token } },
       _meta: index % 3 === 0 ? { "com.licentric/idempotencyKey": `key-${index}` } : {},
     };
-    return passages.pass(gate, { index }, extra, async () => ({
+    return handlerCharges.charge(target, { index }, extra, async () => ({
       content: [{ type: "text", text: "x".repeat(200) }],
     }));
   };

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, it, vi } from "vitest";
 import { createPaywall, type PaywallEvents, type PaywallOptions } from "../src/index.ts";
+import { fileJournal } from "../src/journal.ts";
 import { text } from "./connect.ts";
 
 const TOKEN = "AGT-s3cr3t-0f-4n-4g3nt-w0w";
@@ -46,7 +47,7 @@ async function everythingToldOf(baseUrl: string, options: PaywallOptions): Promi
     vi.spyOn(process, "emitWarning").mockImplementation(listen),
   ];
   const directory = await mkdtemp(join(tmpdir(), "licentric-leaks-"));
-  const journal = { directory, flushInterval: 1 };
+  const journal = fileJournal({ directory, flushInterval: 1 });
   const paywall = createPaywall({
     baseUrl,
     apiKey: API_KEY,

@@ -82,7 +82,7 @@ describe.each(MODES)("charge $charge, enforceBudget $enforceBudget", { timeout: 
     expect(metered).toHaveLength(1);
     await served(charge);
     expect(total()).toBe(2);
-    expect(api.ledger.held()).toBe(0);
+    expect(api.ledger.reserved()).toBe(0);
   });
 
   it("bills it once under another credential of the agent, and another agent by itself", async () => {
@@ -134,7 +134,7 @@ describe.each(MODES)("charge $charge, enforceBudget $enforceBudget", { timeout: 
     await lose(measured, "drop-answer", before);
     await served(measured, used);
     expect(total()).toBe(Math.max(before, used));
-    expect(api.ledger.held()).toBe(0);
+    expect(api.ledger.reserved()).toBe(0);
     await served(measured, used);
     expect(total()).toBe(Math.max(before, used) + used);
   });
@@ -149,7 +149,7 @@ describe.each(MODES)("charge $charge, enforceBudget $enforceBudget", { timeout: 
     expect(total()).toBe(before);
     await served(measured, used);
     expect(total()).toBe(Math.max(before, 2 * used));
-    expect(api.ledger.held()).toBe(0);
+    expect(api.ledger.reserved()).toBe(0);
   });
 
   it("bills nothing of a commit that never arrived, whatever the next call comes to", async () => {
@@ -160,9 +160,9 @@ describe.each(MODES)("charge $charge, enforceBudget $enforceBudget", { timeout: 
       throw new Error("thrown");
     });
     await expect(failing({ used: 9 }, context())).rejects.toThrow("thrown");
-    expect([total(), api.ledger.held()]).toEqual([0, 0]);
+    expect([total(), api.ledger.reserved()]).toEqual([0, 0]);
     await served(measured, 1);
-    expect([total(), api.ledger.held()]).toEqual([1, 0]);
+    expect([total(), api.ledger.reserved()]).toEqual([1, 0]);
   });
 
   it("serves nothing past a budget for commits that never arrived", async () => {

@@ -13,6 +13,7 @@ import {
   type PaywallEvents,
   type PaywallOptions,
 } from "../src/index.ts";
+import { fileJournal } from "../src/journal.ts";
 import { connectV1, refusalOf, text } from "./connect.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
@@ -39,14 +40,14 @@ const paywallWith = (options: PaywallOptions) =>
     baseUrl: api.url,
     apiKey: API_KEY,
     token: () => token,
-    journal: { directory },
+    journal: fileJournal({ directory }),
     ...options,
   });
 
 let runs = 0;
 async function serve(options: PaywallOptions = {}, charge: ChargeOptions = { meterName: "api_calls" }) {
   const paywall = paywallWith({
-    journal: { directory, flushInterval: 20 },
+    journal: fileJournal({ directory, flushInterval: 20 }),
     ...options,
   });
   open.push(paywall);
@@ -160,7 +161,7 @@ it.each<[string, number, ChargeOptions, PaywallOptions]>([
     await paywall.close();
     expect(seen).toEqual(billed > 0 ? [true] : []);
     expect(api.ledger.usage).toHaveLength(billed);
-    expect(api.ledger.held()).toBe(0);
+    expect(api.ledger.reserved()).toBe(0);
   },
 );
 
@@ -236,7 +237,7 @@ describe('onUnavailable: "allow"', () => {
     const paywall = paywallWith({
       onUnavailable: "allow",
       timeout: 200,
-      journal: { directory, flushInterval: 20 },
+      journal: fileJournal({ directory, flushInterval: 20 }),
     });
     open.push(paywall);
     const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (ctx: object) =>
@@ -323,7 +324,10 @@ describe('metering: "background"', () => {
   });
 
   it("records by request what the journal cannot take", async () => {
-    const { paywall, call } = await serve({ ...background, journal: { directory: "/dev/null/journal" } });
+    const { paywall, call } = await serve({
+      ...background,
+      journal: fileJournal({ directory: "/dev/null/journal" }),
+    });
     const failed: PaywallEvents["failed"][] = [];
     paywall.on("failed", (event) => failed.push(event));
     expect(await call()).toEqual(text("ran"));
@@ -344,7 +348,10 @@ describe('metering: "background"', () => {
   });
 
   it("flushes what waits for an API that asked for a day and is back at once", async () => {
-    const { call, paywall } = await serve({ ...background, journal: { directory, flushInterval: 60_000 } });
+    const { call, paywall } = await serve({
+      ...background,
+      journal: fileJournal({ directory, flushInterval: 60_000 }),
+    });
     await call();
     const busy = { status: 429, headers: { "retry-after": "86400" } };
     api.faults.push(busy);
@@ -366,9 +373,25 @@ describe('metering: "background"', () => {
     expect(api.seen.filter((line) => line.includes("/mcp/verify"))).toHaveLength(1);
   });
 
+  it.each(["metering", "onUnavailable"])("says at construction that it needs a journal: %s", (option) => {
+    const options = option === "metering" ? { metering: "background" } : { onUnavailable: "allow" };
+    const make = () => createPaywall({ baseUrl: api.url, apiKey: API_KEY, ...options } as PaywallOptions);
+    expect(make).toThrow(TypeError);
+    expect(make).toThrow(
+      new RegExp(`createPaywall: ${option}.*pass journal: fileJournal\\(\\), .*"@licentric/mcp/journal"`),
+    );
+  });
+
+  it("says at construction that a journal is no object of options", () => {
+    // @ts-expect-error: a program without types
+    const make = () => createPaywall({ baseUrl: api.url, apiKey: API_KEY, journal: { directory } });
+    expect(make).toThrow(/journal is no options but a journal: pass journal: fileJournal\(\)/);
+  });
+
   it("says at construction that it needs a management key", () => {
-    expect(() => createPaywall({ baseUrl: api.url, metering: "background" })).toThrow(/LICENTRIC_API_KEY/);
-    expect(() => createPaywall({ baseUrl: api.url, onUnavailable: "allow" })).toThrow(/LICENTRIC_API_KEY/);
+    const given = { baseUrl: api.url, journal: fileJournal({ directory }) };
+    expect(() => createPaywall({ ...given, metering: "background" })).toThrow(/LICENTRIC_API_KEY/);
+    expect(() => createPaywall({ ...given, onUnavailable: "allow" })).toThrow(/LICENTRIC_API_KEY/);
   });
 });
 

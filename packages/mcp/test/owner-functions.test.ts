@@ -80,7 +80,7 @@ describe.each(["v1", "v2"])("on SDK %s", (sdk) => {
     expect(runs()).toBe(0);
     paywall.expectBilled();
     expect(failed).toMatchObject([
-      { name: "t", reason: expect.stringContaining(`${name} answered a promise`) },
+      { name: "t", reason: expect.stringContaining(`${name} returned a promise`) },
     ]);
   });
 
@@ -89,7 +89,7 @@ describe.each(["v1", "v2"])("on SDK %s", (sdk) => {
     const { paywall, failed, client } = await serve(sdk, charge);
     expect(await client.callTool({ name: "t" })).toMatchObject(text("ran"));
     paywall.expectBilled({ quantity: 3 });
-    expect(failed).toMatchObject([{ reason: expect.stringContaining("resultQuantity answered a promise") }]);
+    expect(failed).toMatchObject([{ reason: expect.stringContaining("resultQuantity returned a promise") }]);
   });
 
   it.each([
@@ -109,7 +109,7 @@ describe.each(["v1", "v2"])("on SDK %s", (sdk) => {
     expect(refusalOf(await client.callTool({ name: "t" }))).toMatchObject({ code: "misconfigured" });
     expect(runs()).toBe(0);
     paywall.expectBilled();
-    expect(failed).toMatchObject([{ name: "t", reason: expect.stringMatching(/^token (threw|answered)/) }]);
+    expect(failed).toMatchObject([{ name: "t", reason: expect.stringMatching(/^token (threw|returned)/) }]);
     expect(denied).toMatchObject([{ name: "t", refusal: { code: "misconfigured" } }]);
   });
 
@@ -121,7 +121,7 @@ describe.each(["v1", "v2"])("on SDK %s", (sdk) => {
     expect((await client.listTools()).tools).toHaveLength(1);
     expect(runs()).toBe(0);
     paywall.expectBilled();
-    const reason = expect.stringMatching(/^token did not answer within 20 ms: .*createPaywall/);
+    const reason = expect.stringMatching(/^token did not return within 20 ms: .*createPaywall/);
     expect(failed).toMatchObject([{ name: "t", reason }, { reason }]);
   });
 

@@ -20,11 +20,12 @@ beforeAll(async () => {
   const own = ["@licentric/mcp", "@types/node"];
   // The declarations of SDK v1 need those of Express, which it does not bring.
   const sdks = ["sdk", "server", "client"].map((name) => `@modelcontextprotocol/${name}`);
-  besideSdks = await createProject({ ...given, dependencies: [...own, ...sdks, "zod", "@types/express"] });
+  const others = ["zod", "@types/express", "fs-native-extensions"];
+  besideSdks = await createProject({ ...given, dependencies: [...own, ...sdks, ...others] });
   alone = await createProject({ ...given, dependencies: own });
   besideOldestSdks = await createProject({
     ...given,
-    dependencies: ["@licentric/mcp", ...sdks],
+    dependencies: ["@licentric/mcp", ...sdks, "fs-native-extensions"],
     versions: oldestPeers(),
   });
   api = await startStandIn();
@@ -62,7 +63,7 @@ it("holds what it is built of and nothing else", () => {
   expect(
     // The hash of shared declarations is in base64url: eight characters, "-" among them.
     names.filter(
-      (name) => !/^(index|testing|chunk-\w{8}|paywall-[\w-]{8})\.(js|cjs|d\.ts|d\.cts)$/.test(name),
+      (name) => !/^(index|journal|testing|chunk-\w{8}|paywall-[\w-]{8})\.(js|cjs|d\.ts|d\.cts)$/.test(name),
     ),
   ).toEqual([]);
   expect(readdirSync(join(alone.directory, "node_modules/.pnpm")).join("\n")).not.toMatch(
@@ -95,12 +96,12 @@ it("charges tools on the oldest SDKs that it says it works beside", async () => 
 }, 60_000);
 
 it.each(["alone.mjs", "alone.cjs"])(
-  "needs neither SDK nor OpenTelemetry: %s",
+  "needs neither SDK nor OpenTelemetry, and says what a journal needs: %s",
   async (script) => {
     const before = api.ledger.usage.length;
     const { stdout, stderr } = await alone.run(script, environment(script));
     expect({ said: JSON.parse(stdout), stderr }).toEqual({
-      said: [false, false, false, "ran", "function"],
+      said: [false, false, false, "ran", "function", "Install it: npm install fs-native-extensions."],
       stderr: "",
     });
     expect(api.ledger.usage).toHaveLength(before + 1);

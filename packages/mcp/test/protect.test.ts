@@ -332,7 +332,7 @@ describe("a server that cannot be guarded for sure", () => {
 it.each([
   [{ tool: {} }, /there is no option "tool"/],
   [{ tools: { a: { meter: "x" } } }, /tools.a: there is no option "meter"/],
-  [{ tools: { a: { meterName: "Not A Meter" } } }, /no meter name/],
+  [{ tools: { a: { meterName: "Not A Meter" } } }, /not a valid meter name/],
   [{ tools: { a: { quantity: 1 } } }, /needs a meterName/],
   [{ tools: { a: { meterName: "x", quantity: 1.5 } } }, /whole number/],
   [{ tools: { a: { meterName: "x", charge: "later" } } }, /charge is/],

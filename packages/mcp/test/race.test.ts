@@ -1,6 +1,7 @@
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPaywall, IDEMPOTENCY_META_KEY } from "../src/index.ts";
+import { fileJournal } from "../src/journal.ts";
 import { type Api, startApi } from "./api.ts";
 import { connectV1, refusalOf, text } from "./connect.ts";
 
@@ -46,7 +47,7 @@ it("delivers journalled usage to the real API, exactly once", { timeout: 60_000 
     token: () => token,
     metering: "background",
     verification: { cacheTtl: 60_000 },
-    journal: { directory },
+    journal: fileJournal({ directory }),
   });
   const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (_context: object) =>
     text("ran"),

@@ -82,7 +82,7 @@ describe.each(SDKS.flatMap((sdk) => (["success", "reserve"] as const).map((charg
         paywall.reportUsage(1);
       });
       expect(await callTool(server, "translate")).toMatchObject(text("translate"));
-      expect([billed(), api.ledger.held()]).toEqual([[3], 0]);
+      expect([billed(), api.ledger.reserved()]).toEqual([[3], 0]);
     });
 
     it("is billed where the handler fails", async () => {
@@ -91,7 +91,7 @@ describe.each(SDKS.flatMap((sdk) => (["success", "reserve"] as const).map((charg
         throw new Error("out of paper");
       });
       expect(await callTool(server, "translate")).toMatchObject({ isError: true });
-      expect([billed(), api.ledger.held()]).toEqual([[4], 0]);
+      expect([billed(), api.ledger.reserved()]).toEqual([[4], 0]);
     });
 
     it("is billed where the agent cancels when it has what it wanted", async () => {
@@ -105,7 +105,7 @@ describe.each(SDKS.flatMap((sdk) => (["success", "reserve"] as const).map((charg
       });
       await expect(callTool(server, "translate", aborting.signal)).rejects.toThrow();
       await expect.poll(billed).toEqual([10]);
-      expect(api.ledger.held()).toBe(0);
+      expect(api.ledger.reserved()).toBe(0);
     });
 
     it.each(["protect", "wrapped"])("is billed for a prompt and for a resource: %s", async (way) => {
@@ -136,7 +136,7 @@ describe.each(SDKS.flatMap((sdk) => (["success", "reserve"] as const).map((charg
       const client = await connect(server);
       await client.getPrompt({ name: "p" });
       await client.readResource({ uri: "doc://r" });
-      expect([billed(), api.ledger.held()]).toEqual([[2, 3], 0]);
+      expect([billed(), api.ledger.reserved()]).toEqual([[2, 3], 0]);
     });
 
     it("is billed for a single tool, and each of its calls for its own", async () => {
@@ -152,7 +152,7 @@ describe.each(SDKS.flatMap((sdk) => (["success", "reserve"] as const).map((charg
       else server.registerTool("t", {}, tool);
       const client = await connect(server);
       await Promise.all([1, 2, 3].map(() => client.callTool({ name: "t" })));
-      expect([billed().sort(), api.ledger.held()]).toEqual([[1, 2, 3], 0]);
+      expect([billed().sort(), api.ledger.reserved()]).toEqual([[1, 2, 3], 0]);
     });
   },
 );
@@ -183,7 +183,7 @@ describe.each(SDKS)("of calls inside of one another on SDK %s", (sdk) => {
 
   it("each of several at once is told its own", async () => {
     expect(await callTool(serve(false, both), "outer")).toEqual(expect.objectContaining(text("outer")));
-    expect([bill(), api.ledger.held()]).toEqual([{ first: 3, second: 6 }, 0]);
+    expect([bill(), api.ledger.reserved()]).toEqual([{ first: 3, second: 6 }, 0]);
     expect(api.ledger.usage).toHaveLength(2);
   });
 
@@ -194,7 +194,7 @@ describe.each(SDKS)("of calls inside of one another on SDK %s", (sdk) => {
       paywall.reportUsage(1, context);
     });
     await callTool(server, "outer");
-    expect([bill(), api.ledger.held()]).toEqual([{ pages: 11 }, 0]);
+    expect([bill(), api.ledger.reserved()]).toEqual([{ pages: 11 }, 0]);
   });
 
   it.each(["reserve", "success"] as const)(
@@ -213,7 +213,7 @@ describe.each(SDKS)("of calls inside of one another on SDK %s", (sdk) => {
         paywall.reportUsage(1);
       });
       await callTool(server, "outer");
-      expect([bill(), api.ledger.held()]).toEqual([{ pages: 4, first: 3, second: 6 }, 0]);
+      expect([bill(), api.ledger.reserved()]).toEqual([{ pages: 4, first: 3, second: 6 }, 0]);
     },
   );
 
@@ -300,7 +300,7 @@ describe("work that is done in another call's time", () => {
     const first = client.callTool({ name: "outer" });
     await expect.poll(() => work.length).toBe(1);
     await Promise.all([first, client.callTool({ name: "outer" })]);
-    expect([billed().sort(), api.ledger.held()]).toEqual([[2, 6], 0]);
+    expect([billed().sort(), api.ledger.reserved()]).toEqual([[2, 6], 0]);
   });
 
   it.each(SDKS)("is nobody's where the context that it names is in no call: SDK %s", async (sdk) => {
@@ -325,7 +325,7 @@ describe("work that is done in another call's time", () => {
     await expect.poll(() => work.length).toBe(1);
     expect(await client.callTool({ name: "paid" })).toMatchObject(text("paid"));
     await free;
-    expect([billed(), api.ledger.held()]).toEqual([[1], 0]);
+    expect([billed(), api.ledger.reserved()]).toEqual([[1], 0]);
   });
 
   it("outside of any asynchronous context is the call's whose context it names, where there is but one", async () => {

@@ -108,7 +108,7 @@ describe.each(SDKS)("%s: a call that is cancelled while its handler runs", (sdk)
     expect(total()).toBe(0);
     expect(await call("k2")).toMatchObject(text("result 2"));
     expect(total()).toBe(1);
-    expect(api.ledger.held()).toBe(0);
+    expect(api.ledger.reserved()).toBe(0);
   });
 
   it("and held is not delivered to a repetition that waits for it, either", async () => {
@@ -270,7 +270,7 @@ it("a handler that is cancelled and ends all the same hands nothing out that was
   const controller = new AbortController();
   await expect(handler({ signal: controller.signal })).rejects.toThrow("gone");
   expect(total()).toBe(0);
-  expect(api.ledger.held()).toBe(0);
+  expect(api.ledger.reserved()).toBe(0);
 });
 
 /** Keeps the API from answering for a token until it is let go on. */

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout } from "node:timers/promises";
-import type { Answer, Recorded } from "@licentric/paywall/adapter";
+import type { GatewayResponse, Recorded } from "@licentric/paywall/adapter";
 import { createTestLedger, type TestLedger } from "@licentric/paywall/testing";
 import { z } from "zod";
 
@@ -202,7 +202,7 @@ export async function startStandIn(port = 0): Promise<StandIn> {
   return standIn;
 }
 
-function send(answer: Answer<{ event?: Recorded | undefined }>): Sent {
+function send(answer: GatewayResponse<{ event?: Recorded | undefined }>): Sent {
   if ("value" in answer) {
     const { event, ...rest } = answer.value;
     return [200, { data: { ...rest, ...(event !== undefined && { event: eventOf(event) }) } }];

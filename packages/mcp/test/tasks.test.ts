@@ -8,7 +8,7 @@ import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/
 import { CallToolRequestSchema, CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { createTaskOwners } from "../src/server/task-owners.ts";
+import { createTaskOwners } from "../src/protocol/task-owners.ts";
 import { createTestPaywall, type TestPaywall } from "../src/testing.ts";
 import { text } from "./connect.ts";
 
@@ -199,20 +199,20 @@ describe("the memory of who started what", () => {
 
   it("is bounded, and no agent can push another's tasks out alone", () => {
     const owners = createTaskOwners();
-    owners.note(task("of the quiet one"), agent("quiet"));
-    for (let n = 0; n < 20_000; n++) owners.note(task(`loud ${n}`), agent("loud"));
+    owners.remember(task("of the quiet one"), agent("quiet"));
+    for (let n = 0; n < 20_000; n++) owners.remember(task(`loud ${n}`), agent("loud"));
     expect(owners.isOf("of the quiet one", agent("quiet"))).toBe(true);
     expect(owners.isOf("loud 9999", agent("loud"))).toBe(false);
     expect(owners.isOf("loud 10000", agent("loud"))).toBe(true);
-    for (let n = 0; n < 100_000; n++) owners.note(task(`many ${n}`), agent(`agent ${n % 100}`));
+    for (let n = 0; n < 100_000; n++) owners.remember(task(`many ${n}`), agent(`agent ${n % 100}`));
     expect(owners.isOf("of the quiet one", agent("quiet"))).toBe(false);
     expect(owners.isOf("many 0", agent("agent 0"))).toBe(true);
   });
 
   it("keeps the first owner", () => {
     const owners = createTaskOwners();
-    owners.note(task("t"), agent("a"));
-    owners.note(task("t"), "everybody");
+    owners.remember(task("t"), agent("a"));
+    owners.remember(task("t"), "everybody");
     expect(owners.isEverybodys("t")).toBe(false);
     expect(owners.isOf("t", agent("a"))).toBe(true);
   });

@@ -50,7 +50,11 @@ it("tells OpenTelemetry of every call, without a token, an argument or a result"
   paywall.refuseWith("rate_limited");
   await handler({ secret: "the-argument" }, {});
 
-  expect(spans.map(({ name }) => name)).toEqual(["licentric.admit", "licentric.settle", "licentric.admit"]);
+  expect(spans.map(({ name }) => name)).toEqual([
+    "licentric.authorize",
+    "licentric.settle",
+    "licentric.authorize",
+  ]);
   expect(spans.every(({ ended }) => ended)).toBe(true);
   expect(spans[0]?.attributes).toMatchObject({ "mcp.name": "t", "licentric.agent_id": "agt_test" });
   expect(spans[2]?.attributes).toMatchObject({ "licentric.refusal": "rate_limited" });

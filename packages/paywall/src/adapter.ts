@@ -1,21 +1,21 @@
 // What an adapter to a protocol or a framework is built of: `@licentric/mcp` is one.
+
 export type { BudgetState } from "@licentric/sdk";
 export { agentNameOf, type Caller } from "./billing/caller.ts";
-export type { Answer, Recorded } from "./billing/gateway.ts";
-export type { JournalOptions } from "./billing/journal-sink.ts";
+export type { Receipt } from "./billing/charge-context.ts";
+export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
-export type { Outcome, Settlement } from "./call/admission.ts";
+export type { Call } from "./call/call.ts";
 export {
   type ChargeCall,
   type Charged,
-  endingOf,
-  passageOf,
-  type Ran,
+  chargeResultOf,
+  completionOf,
   type RunningCall,
+  receiptOf,
 } from "./call/charge.ts";
-export type { Gate, Passage } from "./call/gate.ts";
-export type { Call } from "./call.ts";
-export { buildCore, createCore, type PaywallCore } from "./core.ts";
+export type { ChargedTarget, ChargeResult } from "./call/charged-target.ts";
+export type { FinishedRun, Outcome, Settlement } from "./call/outcome.ts";
 export {
   buildPaywall as buildCorePaywall,
   type ChargeableCall,
@@ -23,16 +23,16 @@ export {
   type Paywall as CorePaywall,
   partsOf,
 } from "./create-paywall.ts";
-export { readAgentKey } from "./credential/agent-key.ts";
 export {
   bearerToken,
   type CredentialRequest,
   findToken,
   hashToken,
+  readAgentKey,
   TOKEN_VARIABLE,
   type TokenRequest,
   type TokenSource,
-} from "./credential/token.ts";
+} from "./credential/find-credential.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
 export type { HttpOptions } from "./http/http-options.ts";
 export type { Middleware } from "./http/middleware.ts";
@@ -50,8 +50,10 @@ export {
   type TokenVerifier,
   type VerifiedAuth,
   type VerifierOptions,
-} from "./http/verifier.ts";
-export { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
+} from "./http/token-verifier.ts";
+export type { UsageJournal } from "./journal/usage-journal.ts";
+export { checkPaywallOptions, type PaywallOptions } from "./options.ts";
+export { buildCore, createCore, type PaywallCore } from "./paywall-core.ts";
 export { type ChargeMode, type ChargeOptions, type Policy, toPolicy } from "./pricing/charge-options.ts";
 export {
   type Links,
@@ -60,10 +62,11 @@ export {
   type RefusalDetails,
   refuse,
   STATUS,
-} from "./refusal.ts";
-export { Refused } from "./refused.ts";
-export { RefusedError } from "./refused-error.ts";
+} from "./refusal/refusal.ts";
+export { Refused } from "./refusal/refused.ts";
+export { RefusedError } from "./refusal/refused-error.ts";
 export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
-export { isRecord, member, textMember } from "./util/record.ts";
+export { isRecord, property, stringProperty } from "./util/record.ts";
 export { withTimeLimit } from "./util/time-limit.ts";
+export { withResolvers } from "./util/with-resolvers.ts";

@@ -1,44 +1,50 @@
 import type { IncomingMessage } from "node:http";
 import type { Caller } from "./billing/caller.ts";
-import { endingOf, passageOf } from "./call/charge.ts";
-import type { Gate } from "./call/gate.ts";
-import type { Call } from "./call.ts";
-import { createCore, type PaywallCore } from "./core.ts";
-import { readAgentKey } from "./credential/agent-key.ts";
-import { hashToken } from "./credential/token.ts";
+import type { Receipt } from "./billing/charge-context.ts";
+import type { Call } from "./call/call.ts";
+import { chargeResultOf, completionOf, receiptOfCharged } from "./call/charge.ts";
+import type { ChargedTarget } from "./call/charged-target.ts";
+import { hashToken, readAgentKey } from "./credential/find-credential.ts";
 import type { PaywallEvents, PaywallListener } from "./events.ts";
+import { tell } from "./events.ts";
 import type { HttpOptions } from "./http/http-options.ts";
 import { createMiddleware, type Middleware } from "./http/middleware.ts";
 import { createRoute, type WrapRoute } from "./http/route.ts";
-import { checkPaywallOptions, type PaywallOptions } from "./paywall-options.ts";
+import { checkPaywallOptions, type PaywallOptions } from "./options.ts";
+import { createCore, type PaywallCore } from "./paywall-core.ts";
 import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
-import { RefusedError } from "./refused-error.ts";
+import { RefusedError } from "./refusal/refused-error.ts";
 import { type Fingerprint, fingerprint } from "./util/digest.ts";
 
 /** A call of anything that an agent can ask for. */
 export interface ChargeableCall<Args = unknown> {
   /** The agent's token, `AGT-…`; undefined where it sent none. See {@link bearerToken} for a header. */
   readonly token: string | undefined;
-  /** What is called, for events; one name for one thing. */
+  /** The name of the thing that is called, for events; one name for one thing. */
   readonly name: string;
-  /** What it is called with: prices may read it, and a repetition has to have the same. It leaves the process in no form. */
+  /** The arguments: prices may read them, and a repetition has to have the same. They leave the process in no form. */
   readonly args?: Args;
   /**
    * The agent's own key for this call: 1 to 255 printable ASCII characters. A repetition with the same key and arguments
    * is given the first call's value, if that was billed, and is neither run nor billed again.
    */
   readonly idempotencyKey?: string | undefined;
+  /**
+   * Is told the receipt, once the call is settled and where it was billed; of a repetition, the first call's. What is
+   * thrown becomes a process warning.
+   */
+  readonly onReceipt?: ((receipt: Receipt) => void) | undefined;
   /** Aborts when nobody waits for the call any more. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A call that runs. */
 export interface RunningCall {
-  /** Who called, as the API said when it verified the credential. */
+  /** The agent that called, as the API said when it verified the credential. */
   readonly caller: Caller;
   /**
    * Reports units that were used, where the call is billed by its use (`charge: "success"` or `"reserve"`). Reports add
-   * up, take the place of `quantity`, and are billed however the call ends; what is more than was held is billed, too, and
+   * up, take the place of `quantity`, and are billed however the call ends; units beyond what was reserved are billed as well, and
    * told by a `failed` event.
    *
    * @param quantity - whole units, 0 or more
@@ -82,10 +88,10 @@ export interface Paywall {
   /**
    * Charges for an HTTP route of web-standard requests: Hono, Next, Bun, Deno, Workers. Each request needs its agent's
    * token as `Authorization: Bearer AGT-…`. A refused one is answered with 401, 402, 403, 409, 429 or 503, what to do in
-   * its headers, and the refusal as JSON. An answer of 400 or more is a failure: with `charge: "success"` or `"reserve"`
+   * its headers, and the refusal as JSON. A response of 400 or more is a failure: with `charge: "success"` or `"reserve"`
    * it is not billed. A body that is streamed is settled when it ends or its client goes.
    *
-   * An agent may send an `Idempotency-Key`: a repetition is given the first answer, where that was no stream.
+   * An agent may send an `Idempotency-Key`: a repetition is given the first response, where that was no stream.
    *
    * @param options - what a request costs and who may make it; prices read the request, not its body
    * @param handler - gets the request, the call that it is charged as, and whatever else the framework hands over
@@ -199,16 +205,22 @@ export function buildPaywall({ defaults = {}, timeout = 5_000 }: PaywallOptions,
       if (typeof name !== "string" || name === "")
         throw new TypeError("paywall.charge: a call needs a name, which tells it from others");
       const policy = toPolicy({ ...defaults, ...options }, `paywall.charge: ${name}`);
-      const gate: Gate = { kind: "call", name, id: `call ${name}`, policy };
-      const charged = await core.charge(toCall(called), gate, async ({ caller, reportUsage }) => {
-        const ending = await endingOf(() => run({ caller, reportUsage }));
-        const isDone = ending.status === "returned";
-        return { ending, outcome: isDone ? { status: "done", result: ending.result } : { status: "failed" } };
+      const target: ChargedTarget = { kind: "call", name, id: `call ${name}`, policy };
+      const charged = await core.charge(toCall(called), target, async ({ caller, reportUsage }) => {
+        const completion = await completionOf(() => run({ caller, reportUsage }));
+        const isDone = completion.status === "returned";
+        return {
+          completion,
+          outcome: isDone ? { status: "done", result: completion.result } : { status: "failed" },
+        };
       });
-      const passage = passageOf(charged);
-      if ("refusal" in passage) throw new RefusedError(passage.refusal);
+      const receipt = receiptOfCharged(charged);
+      if (receipt !== undefined && called.onReceipt !== undefined)
+        tell(called.onReceipt, receipt, "paywall.charge: onReceipt");
+      const chargeResult = chargeResultOf(charged);
+      if ("refusal" in chargeResult) throw new RefusedError(chargeResult.refusal);
       // What is kept of a call is what its own run returned.
-      return passage.result as Result;
+      return chargeResult.result as Result;
     },
     on: core.emitter.on,
     flush: core.flush,
@@ -218,7 +230,7 @@ export function buildPaywall({ defaults = {}, timeout = 5_000 }: PaywallOptions,
   return paywall;
 }
 
-/** What a paywall is made of. */
+/** The parts of a paywall that adapters to a framework use. */
 export interface PaywallParts {
   readonly core: PaywallCore;
   readonly defaults: NonNullable<PaywallOptions["defaults"]>;

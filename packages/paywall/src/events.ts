@@ -1,10 +1,9 @@
 import type { BudgetState } from "@licentric/sdk";
-import type { Refusal } from "./refusal.ts";
-import { tell } from "./util/tell.ts";
+import type { Refusal } from "./refusal/refusal.ts";
 
-/** What an event is about. */
+/** The subject of an event. */
 export interface CallSubject {
-  /** Whether a tool was called, a prompt got or a resource read; "call" of anything else. */
+  /** True if a tool was called, a prompt got or a resource read; "call" of anything else. */
   readonly kind: "tool" | "prompt" | "resource" | "call";
   /** The tool's or prompt's name, or the resource's URI. */
   readonly name: string;
@@ -16,7 +15,7 @@ export interface PaywallEvents {
   verified: CallSubject & {
     readonly accountId: string;
     readonly agentId: string;
-    /** `cache`: trusted without a request; `offline`: let through because the API could not be reached. */
+    /** `cache`: trusted without a request; `offline`: authorized because the API could not be reached. */
     readonly source: "api" | "cache" | "offline";
     readonly budget: BudgetState | undefined;
   };
@@ -77,4 +76,30 @@ export function createEmitter(): Emitter {
       }
     },
   };
+}
+
+/**
+ * Tells a listener of an owner's. What it throws, at once or later, becomes a process warning: it must neither cost a
+ * caller its result nor end the process.
+ *
+ * @param what - the listener, for the warning's sentence
+ */
+export function tell<Event>(listener: (event: Event) => unknown, event: Event, what: string): void {
+  const warn = (error: unknown) =>
+    process.emitWarning(`${what} threw: ${stringOf(error)}`, "LicentricWarning");
+  try {
+    // Asynchronous listeners are typed as if they returned nothing.
+    Promise.resolve(listener(event)).catch(warn);
+  } catch (error) {
+    warn(error);
+  }
+}
+
+/** Returns whatever was thrown as a string, which it may refuse to become. */
+function stringOf(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return `a value of type ${typeof error}`;
+  }
 }

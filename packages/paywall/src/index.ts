@@ -1,12 +1,13 @@
 export type { Caller } from "./billing/caller.ts";
-export type { JournalOptions } from "./billing/journal-sink.ts";
+export type { Receipt } from "./billing/charge-context.ts";
 export { type ChargeableCall, createPaywall, type Paywall, type RunningCall } from "./create-paywall.ts";
-export { bearerToken, type TokenRequest, type TokenSource } from "./credential/token.ts";
+export { bearerToken, type TokenRequest, type TokenSource } from "./credential/find-credential.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
 export type { HttpOptions } from "./http/http-options.ts";
 export type { Middleware } from "./http/middleware.ts";
 export type { RouteHandler, WrapRoute } from "./http/route.ts";
-export type { PaywallOptions } from "./paywall-options.ts";
+export type { UsageJournal } from "./journal/usage-journal.ts";
+export type { PaywallOptions } from "./options.ts";
 export type { ChargeMode, ChargeOptions } from "./pricing/charge-options.ts";
-export type { Links, Refusal, RefusalCode } from "./refusal.ts";
-export { RefusedError } from "./refused-error.ts";
+export type { Links, Refusal, RefusalCode } from "./refusal/refusal.ts";
+export { RefusedError } from "./refusal/refused-error.ts";

@@ -1,7 +1,7 @@
 import type { Counter, Tracer } from "@opentelemetry/api";
 import type { Emitter } from "./events.ts";
 
-/** What a span is about. No token, argument or result. */
+/** Attributes of a span. No token, argument or result. */
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
 
 /** Runs something inside of a span. */
@@ -24,7 +24,7 @@ const VERSION = "0.0.0";
 /**
  * Spans and metrics by OpenTelemetry, where `@opentelemetry/api` is installed; nothing otherwise.
  *
- * - span `licentric.admit`: everything before the handler; `licentric.settle`: everything after it
+ * - span `licentric.authorize`: everything before the handler; `licentric.settle`: everything after it
  * - counter `licentric.calls`, with `outcome` "allowed" or the refusal's code
  * - counter `licentric.usage`: billed units, with the meter's name
  * - counter `licentric.failures`: what a `failed` event tells of

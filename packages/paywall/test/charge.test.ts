@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { buildCore } from "../src/core.ts";
 import { buildPaywall, type Paywall } from "../src/create-paywall.ts";
 import type { ChargeMode, PaywallEvents, PaywallOptions } from "../src/index.ts";
 import { RefusedError } from "../src/index.ts";
-import { refuse } from "../src/refusal.ts";
+import { buildCore } from "../src/paywall-core.ts";
+import { refuse } from "../src/refusal/refusal.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
 import { losing } from "./losing-gateway.ts";
 
@@ -36,7 +36,7 @@ describe.each(MODES)("a call that is charged by %s", (charge) => {
       return { for: caller.agentId };
     });
     expect(report).toEqual({ for: "agt_1" });
-    expect([runs, billed(), ledger.held()]).toEqual([1, [20], 0]);
+    expect([runs, billed(), ledger.reserved()]).toEqual([1, [20], 0]);
   });
 
   it("passes on what it throws, and bills that only where the call itself is charged", async () => {
@@ -45,7 +45,7 @@ describe.each(MODES)("a call that is charged by %s", (charge) => {
       throw error;
     });
     await expect(call).rejects.toBe(error);
-    expect([billed(), ledger.held()]).toEqual([charge === "call" ? [20] : [], 0]);
+    expect([billed(), ledger.reserved()]).toEqual([charge === "call" ? [20] : [], 0]);
   });
 
   it.each([
@@ -104,7 +104,7 @@ describe.each(MODES)("a call that is charged by %s", (charge) => {
     const signal = AbortSignal.abort(new Error("gone"));
     const call = paywall.charge({ token, name: "report", signal }, pages(charge), () => expect.unreachable());
     await expect(call).rejects.toThrow("gone");
-    expect([billed(), ledger.held()]).toEqual([[], 0]);
+    expect([billed(), ledger.reserved()]).toEqual([[], 0]);
   });
 
   it("gives a repetition under its key the first one's value, also to those that come meanwhile", async () => {
@@ -148,7 +148,7 @@ describe.each(MODES)("a call that is charged by %s", (charge) => {
     expect(await call(blob)).toBe("ran");
     await expect(call(new Blob(["a"]))).rejects.toMatchObject({ code: "idempotency_replay" });
     await expect(call(new Blob(["a"]), makePaywall())).rejects.toMatchObject({ code: "idempotency_replay" });
-    expect([billed(), ledger.held()]).toEqual([[20], 0]);
+    expect([billed(), ledger.reserved()]).toEqual([[20], 0]);
   });
 
   it("gives no value twice that is used up by whoever gets it first", async () => {
@@ -199,14 +199,14 @@ describe.each(["success", "reserve"] as const)("usage that a run reports, charge
     await paywall.charge({ token, name: "report" }, pages(charge), (call) => {
       for (const quantity of [1, 0, 2]) call.reportUsage(quantity);
     });
-    expect([billed(), ledger.held()]).toEqual([[3], 0]);
+    expect([billed(), ledger.reserved()]).toEqual([[3], 0]);
   });
 
   it("goes before what is read from the result, and 0 bills nothing", async () => {
     await paywall.charge({ token, name: "report" }, { ...pages(charge), resultQuantity: () => 5 }, (call) =>
       call.reportUsage(0),
     );
-    expect([billed(), ledger.held()]).toEqual([[], 0]);
+    expect([billed(), ledger.reserved()]).toEqual([[], 0]);
   });
 
   it("is billed where the run fails, and its repetition fails alike without a further bill", async () => {
@@ -218,7 +218,7 @@ describe.each(["success", "reserve"] as const)("usage that a run reports, charge
       });
     await expect(call()).rejects.toThrow("run 1");
     await expect(call()).rejects.toThrow("run 1");
-    expect([billed(), ledger.held()]).toEqual([[7], 0]);
+    expect([billed(), ledger.reserved()]).toEqual([[7], 0]);
   });
 
   it("is billed where the call is cancelled as it runs", async () => {
@@ -233,7 +233,7 @@ describe.each(["success", "reserve"] as const)("usage that a run reports, charge
       },
     );
     await expect(call).rejects.toThrow("gone");
-    expect([billed(), ledger.held()]).toEqual([[10], 0]);
+    expect([billed(), ledger.reserved()]).toEqual([[10], 0]);
   });
 
   it("is billed where it is more than the quantity", async () => {
@@ -253,7 +253,7 @@ describe.each(["success", "reserve"] as const)("usage that a run reports, charge
         ? []
         : [
             expect.objectContaining({
-              reason: expect.stringContaining("more were reported than held"),
+              reason: expect.stringContaining("more were reported than reserved"),
               quantity: 5,
             }),
           ],
@@ -371,7 +371,7 @@ describe("usage beyond what was held, whose bill is lost on its way", () => {
       };
       await expect(call()).rejects.toMatchObject({ code: "billing_unavailable" });
       expect(await call()).toBe("ran");
-      expect([billed(), ledger.held()]).toEqual([[1, 2], 0]);
+      expect([billed(), ledger.reserved()]).toEqual([[1, 2], 0]);
     },
   );
 });

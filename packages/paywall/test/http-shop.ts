@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach } from "vitest";
-import { buildCore } from "../src/core.ts";
 import { buildPaywall, type Paywall } from "../src/create-paywall.ts";
+import { buildCore } from "../src/paywall-core.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
 
 export const SUCCESS = { meterName: "pages", charge: "success", quantity: 5 } as const;
@@ -40,7 +40,7 @@ export function useShop(): void {
 }
 
 /** What was billed, and what is held. */
-export const books = () => [shop.ledger.usage.map(({ quantity }) => quantity), shop.ledger.held()];
+export const books = () => [shop.ledger.usage.map(({ quantity }) => quantity), shop.ledger.reserved()];
 
 /** Serves a listener; returns the URL of `/report`. */
 export async function listen(listener: RequestListener): Promise<string> {

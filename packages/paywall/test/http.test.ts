@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { buildCore } from "../src/core.ts";
 import { buildPaywall, type Paywall } from "../src/create-paywall.ts";
 import type { PaywallEvents } from "../src/index.ts";
+import { buildCore } from "../src/paywall-core.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
 import {
   SERVERS,
@@ -71,7 +71,7 @@ describe.each(Object.entries(SERVERS))("%s", (name, serve: ServeRoute) => {
         "1",
         "for agt_1",
       ]);
-      expect([billed(), ledger.held()]).toEqual([[5], 0]);
+      expect([billed(), ledger.reserved()]).toEqual([[5], 0]);
     });
 
     it.each([
@@ -100,14 +100,14 @@ describe.each(Object.entries(SERVERS))("%s", (name, serve: ServeRoute) => {
       expect([limited.status, limited.headers.get("retry-after")]).toEqual([429, "7"]);
       ledger.refuseWith("billing_unavailable");
       expect((await post()).status).toBe(503);
-      expect([billed(), ledger.held()]).toEqual([[], 0]);
+      expect([billed(), ledger.reserved()]).toEqual([[], 0]);
     });
 
     it.each([400, 404, 500])("takes an answer of %i for a failure", async (status) => {
       const post = await start(pages(charge), () => ({ status, body: "no" }));
       const response = await post();
       expect([response.status, await response.text()]).toEqual([status, "no"]);
-      expect([billed(), ledger.held()]).toEqual([charge === "call" ? [5] : [], 0]);
+      expect([billed(), ledger.reserved()]).toEqual([charge === "call" ? [5] : [], 0]);
     });
 
     it("takes a handler that throws for a failure", async () => {
@@ -117,7 +117,7 @@ describe.each(Object.entries(SERVERS))("%s", (name, serve: ServeRoute) => {
       const quiet = vi.spyOn(console, "error").mockReturnValue();
       expect((await post()).status).toBe(500);
       quiet.mockRestore();
-      expect([billed(), ledger.held()]).toEqual([charge === "call" ? [5] : [], 0]);
+      expect([billed(), ledger.reserved()]).toEqual([charge === "call" ? [5] : [], 0]);
     });
 
     it("settles a stream when it ends, and passes each part on as it comes", async () => {
@@ -136,7 +136,7 @@ describe.each(Object.entries(SERVERS))("%s", (name, serve: ServeRoute) => {
       middle.open();
       expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe("two");
       expect((await reader.read()).done).toBe(true);
-      expect([billed(), ledger.held()]).toEqual([[5], 0]);
+      expect([billed(), ledger.reserved()]).toEqual([[5], 0]);
     });
 
     it("bills a stream whose client goes in its middle", async () => {
@@ -152,7 +152,7 @@ describe.each(Object.entries(SERVERS))("%s", (name, serve: ServeRoute) => {
       const response = await post({}, { signal: client.signal });
       await (response.body as ReadableStream).getReader().read();
       client.abort();
-      await vi.waitFor(() => expect([billed(), ledger.held()]).toEqual([[5], 0]), 5_000);
+      await vi.waitFor(() => expect([billed(), ledger.reserved()]).toEqual([[5], 0]), 5_000);
     });
 
     it("gives a repetition under its key the first answer, and another body none", async () => {
@@ -216,7 +216,7 @@ describe.each(Object.entries(SERVERS))("%s", (name, serve: ServeRoute) => {
       return { body: "" };
     });
     expect((await post()).status).toBe(200);
-    expect([billed(), ledger.held()]).toEqual([[2], 0]);
+    expect([billed(), ledger.reserved()]).toEqual([[2], 0]);
   });
 
   it.each([
@@ -234,11 +234,11 @@ describe.each(Object.entries(SERVERS))("%s", (name, serve: ServeRoute) => {
     const client = new AbortController();
     const response = post({}, { signal: client.signal });
     await begun.opened;
-    expect(ledger.held()).toBe(charge === "reserve" ? 5 : 0);
+    expect(ledger.reserved()).toBe(charge === "reserve" ? 5 : 0);
     client.abort();
     await expect(response).rejects.toThrow();
     await ended.opened;
-    await vi.waitFor(() => expect([billed(), ledger.held()]).toEqual([due, 0]), 5_000);
+    await vi.waitFor(() => expect([billed(), ledger.reserved()]).toEqual([due, 0]), 5_000);
   });
 
   it("refuses a body that is too large to be compared, or that nothing has read", async () => {

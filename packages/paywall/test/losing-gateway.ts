@@ -1,5 +1,5 @@
-import type { Answer, Gateway } from "../src/billing/gateway.ts";
-import { refuse } from "../src/refusal.ts";
+import type { Gateway, GatewayResponse } from "../src/billing/gateway.ts";
+import { refuse } from "../src/refusal/refusal.ts";
 
 /** What becomes of a request. */
 export type Fate =
@@ -26,7 +26,7 @@ const lost = { refusal: refuse("billing_unavailable"), unknown: true, cause: new
 /** Loses requests to a gateway, and answers. */
 export function losing(gateway: Gateway): LosingGateway {
   let late: (() => Promise<unknown>)[] = [];
-  async function pass<Value>(send: () => Promise<Answer<Value>>): Promise<Answer<Value>> {
+  async function pass<Value>(send: () => Promise<GatewayResponse<Value>>): Promise<GatewayResponse<Value>> {
     const fate = made.fates.shift() ?? "fine";
     if (fate === "request") return lost;
     if (fate === "late") {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { buildCore } from "../src/core.ts";
 import { buildPaywall } from "../src/create-paywall.ts";
 import { type ChargeOptions, RefusedError } from "../src/index.ts";
+import { buildCore } from "../src/paywall-core.ts";
 import { createTestLedger } from "../src/testing.ts";
 import { type Fate, losing } from "./losing-gateway.ts";
 

@@ -1,21 +1,21 @@
-import type { IncomingHttpHeaders } from "node:http";
 import { redactSecrets } from "@licentric/contract";
+import type { ResponseHeaders } from "./transport/transport.ts";
 
-/** What HTTP said, before anything is made of it. */
+/** A response as HTTP reports it, before anything is made of it. */
 export interface Answer {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  /** How many tries it took, this one included. */
+  readonly headers: ResponseHeaders;
+  /** Number of tries it took, this one included. */
   readonly attempts: number;
 }
 
-/** How many requests the credential may still make, from the `X-RateLimit-*` headers. */
+/** The requests that the credential may still make, from the `X-RateLimit-*` headers. */
 export interface RateLimit {
   /** Requests per window. */
   readonly limit: number;
   /** Requests left in this window. */
   readonly remaining: number;
-  /** When the window starts again. */
+  /** Time at which the window starts again. */
   readonly reset: Date;
 }
 
@@ -29,9 +29,9 @@ export interface APIResponse<Data> {
   readonly headers: Headers;
   /** Names the request in the server's log. */
   readonly requestId: string | undefined;
-  /** How many requests are left; undefined where the server does not say. */
+  /** The requests that are left; undefined where the server does not say. */
   readonly rateLimit: RateLimit | undefined;
-  /** How many tries it took; 1 where the first one succeeded. */
+  /** Number of tries it took; 1 where the first one succeeded. */
   readonly attempts: number;
 }
 
@@ -40,20 +40,27 @@ export interface APIResponse<Data> {
  * comes out shortened.
  */
 export function header(answer: Pick<Answer, "headers">, name: string): string | undefined {
-  const value = answer.headers[name];
-  const first = Array.isArray(value) ? value[0] : value;
+  const first = firstOf(answer.headers, name);
   return first && redactSecrets(first);
 }
 
-/** The answer's headers as the web's `Headers`. */
-export function webHeaders(answer: Pick<Answer, "headers">): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(answer.headers)) {
-    for (const one of Array.isArray(value) ? value : [value])
-      if (one !== undefined) headers.append(name, one);
-  }
-  return headers;
+function firstOf(headers: ResponseHeaders, name: string): string | undefined {
+  if (headers instanceof Headers) return headers.get(name) ?? undefined;
+  return arrayOf(headers[name])[0];
 }
+
+/** The answer's headers as the web's `Headers`. */
+export function webHeaders({ headers }: Pick<Answer, "headers">): Headers {
+  if (headers instanceof Headers) return headers;
+  const copy = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of arrayOf(value)) copy.append(name, one);
+  }
+  return copy;
+}
+
+const arrayOf = (value: string | readonly string[] | undefined): readonly string[] =>
+  value === undefined ? [] : typeof value === "string" ? [value] : value;
 
 function rateLimit(answer: Answer): RateLimit | undefined {
   const [limit, remaining, reset] = ["limit", "remaining", "reset"].map((part) =>
@@ -64,7 +71,7 @@ function rateLimit(answer: Answer): RateLimit | undefined {
   return { limit, remaining, reset: new Date(reset * 1_000) };
 }
 
-/** What `.withResponse()` gives. */
+/** Makes the result of `.withResponse()`. */
 export function toResponse<Data>(data: Data, answer: Answer): APIResponse<Data> {
   return {
     data,

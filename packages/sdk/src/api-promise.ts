@@ -6,11 +6,12 @@ export interface Parsed<Data> {
   readonly answer: Answer;
 }
 
-/** What is inside a call's promise, for calls that are made of other calls. */
+/** Returns the parsed data and the answer inside a call's promise, for calls that are made of other calls. */
 export let parsedOf: <Data>(promise: APIPromise<Data>) => Promise<Parsed<Data>>;
 
 /**
- * What every call gives: a promise of the parsed data, which can also be asked for the answer around it.
+ * The promise that every call returns: it resolves to the parsed data, and can also be asked for the response
+ * around it.
  *
  * @example
  * ```ts

@@ -7,15 +7,15 @@ import { LicentricError, noteIdempotencyKey } from "./errors.ts";
 import type { ClientConfig, RequestOptions } from "./options.ts";
 import { Page, PagePromise } from "./page.ts";
 import { sendWithRetries } from "./send-with-retries.ts";
-import type { TextAnswer } from "./transport.ts";
+import type { TextAnswer } from "./transport/send.ts";
 import { type CallInput, toWire } from "./wire.ts";
 
-/** What a call takes as its body. */
+/** The body that a call takes. */
 export type BodyOf<R extends Route> = R extends { readonly body: infer B extends z.ZodType }
   ? z.input<B>
   : never;
 
-/** What a call takes as its query. */
+/** The query that a call takes. */
 export type QueryOf<R extends Route> = R extends { readonly query: infer Q extends z.ZodType }
   ? z.output<Q>
   : never;

@@ -9,11 +9,11 @@ import type { z } from "zod";
 import { header, webHeaders } from "./answer.ts";
 import { excerptOf, issuesText } from "./error-from-answer.ts";
 import { ResponseValidationError } from "./errors.ts";
-import type { TextAnswer } from "./transport.ts";
+import type { TextAnswer } from "./transport/send.ts";
 
 /**
- * What a call answers: what the hosted service promises where that is less than our server does, so that code
- * written against the type runs against both.
+ * The response of a call: the part that the hosted service promises where that is less than our server
+ * returns, so that code written against the type runs against both.
  */
 export type ResponseOf<R extends Route> = R extends { readonly hostedResponse: infer H extends z.ZodType }
   ? z.output<H>
@@ -94,8 +94,9 @@ function assertEnvelope<Envelope>(
 }
 
 /**
- * What an API may add without breaking its clients: a member, a value of an enumeration, and length: how long texts
- * and lists may be is a limit on requests. A number too large for JavaScript stays an error.
+ * Returns true where an issue is an addition that an API may make without breaking its clients: a property, a
+ * value of an enumeration, or length, since the maximum length of strings and lists is a limit on requests. A
+ * number too large for JavaScript stays an error.
  */
 function isAddition(issue: z.core.$ZodIssue): boolean {
   if (issue.code === "unrecognized_keys") return true;

@@ -113,7 +113,7 @@ describe("constructEvent", () => {
     expect(refusal(() => constructEvent(parsed, signed(), secret))).toMatch(/pass it as it arrived/);
   });
 
-  it("says what is wrong with a signed body that is no event", () => {
+  it("says what is wrong with a signed body that is not an event", () => {
     expect(refusal(() => constructEvent("hello", signed("hello"), secret))).toMatch(/not JSON/);
     expect(refusal(() => constructEvent("{}", signed("{}"), secret))).toMatch(/not an event: id:/);
   });

@@ -6,7 +6,7 @@ import { type Secret, secretText } from "./secret.ts";
 /** A request's headers, as the web, Node, Express, Fastify or Hono give them. */
 export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** How {@link constructEvent} checks. */
+/** Options of {@link constructEvent}. */
 export interface ConstructEventOptions {
   /** Seconds by which the request's timestamp may differ from now, either way; 300 by default. */
   readonly tolerance?: number | undefined;
@@ -87,7 +87,7 @@ function signingKey(secret: string | Secret): Buffer {
 function required(headers: WebhookHeaders, name: string): string {
   const value = headers instanceof Headers ? headers.get(name) : fieldOf(headers, name);
   if (typeof value === "string" && value !== "") return value;
-  throw new WebhookVerificationError(`The header ${name} is missing: this is no signed webhook request.`);
+  throw new WebhookVerificationError(`The header ${name} is missing: this is not a signed webhook request.`);
 }
 
 function fieldOf(headers: Exclude<WebhookHeaders, Headers>, name: string): unknown {

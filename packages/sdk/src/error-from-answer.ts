@@ -5,7 +5,7 @@ import {
   redactSecrets,
   ValidationIssue,
 } from "@licentric/contract";
-import { z } from "zod";
+import * as z from "zod";
 import { header, webHeaders } from "./answer.ts";
 import {
   AuthenticationError,
@@ -19,7 +19,7 @@ import {
   RateLimitError,
   ValidationError,
 } from "./errors.ts";
-import type { TextAnswer } from "./transport.ts";
+import type { TextAnswer } from "./transport/send.ts";
 
 const Issues = z.array(ValidationIssue);
 
@@ -33,7 +33,7 @@ const LenientEnvelope = ErrorEnvelope.extend({
   status: status.catch(undefined),
 });
 
-/** The error of an answer that is no success: its class by the status, its sentence by the envelope. */
+/** The error of an answer that is not a success: its class by the status, its sentence by the envelope. */
 export function errorFromAnswer(
   answer: TextAnswer,
   what: string,

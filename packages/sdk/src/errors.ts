@@ -1,20 +1,20 @@
 import type { BudgetState, ValidationIssue } from "@licentric/contract";
 
-/** What is known of a failure besides its sentence. */
+/** The properties of an error besides its message. */
 export interface ErrorFields {
   /** HTTP status; none where no answer came. */
   readonly status?: number | undefined;
-  /** Whether the answer had the API's error envelope; false by default. */
+  /** True where the answer had the API's error envelope; false by default. */
   readonly answeredByApi?: boolean | undefined;
   /** The API's code, for example `IDEMPOTENCY_CONFLICT`; of a connection fault Node's, for example `ECONNRESET`. */
   readonly code?: string | undefined;
-  /** What the API adds to the error. */
+  /** Details that the API adds to the error. */
   readonly details?: Readonly<Record<string, unknown>> | undefined;
   /** Names the request in the server's log. */
   readonly requestId?: string | undefined;
   /** The answer's headers. */
   readonly headers?: Headers | undefined;
-  /** What caused it. */
+  /** Cause of the error. */
   readonly cause?: unknown;
 }
 
@@ -22,8 +22,8 @@ export interface ErrorFields {
 export let noteIdempotencyKey: (error: LicentricError, key: string | undefined) => void;
 
 /**
- * What every failure of this package is an instance of: of a subclass where one fits, of this class itself for
- * statuses that have none (405, 413, a redirect, …).
+ * The base class of every failure of this package. A failure is of a subclass where one fits, and of this
+ * class itself for statuses that have none (405, 413, a redirect, …).
  *
  * No error carries a request's body, a key or a token.
  *
@@ -42,9 +42,10 @@ export class LicentricError extends Error {
   /** HTTP status; undefined where no answer came. */
   readonly status: number | undefined;
   /**
-   * Whether the API itself said this: the answer had its error envelope, `{ "error": "a sentence" }`. False where
-   * something else answered in its place (a proxy's login page, a firewall), where no answer came, and for what the
-   * client found wrong. The class follows the status in any case, so look at this before you blame a key or a budget.
+   * True where the API itself said this: the answer had its error envelope, `{ "error": "a sentence" }`.
+   * False where something else answered in its place (a proxy's login page, a firewall), where no answer
+   * came, and for what the client found wrong. The class follows the status in any case, so look at this
+   * before you blame a key or a budget.
    *
    * @example
    * ```ts
@@ -59,7 +60,7 @@ export class LicentricError extends Error {
   readonly answeredByApi: boolean;
   /** The API's code, which may be one that this version does not know; of a connection fault Node's. */
   readonly code: string | undefined;
-  /** What the API adds to the error. */
+  /** Details that the API adds to the error. */
   readonly details: Readonly<Record<string, unknown>> | undefined;
   /** Names the request in the server's log. Quote it when you report a problem. */
   readonly requestId: string | undefined;
@@ -159,7 +160,7 @@ export class ConflictError extends LicentricError {
 
 /** 400 or 422: the request is wrong, as `issues` says member by member. Also thrown before sending. */
 export class ValidationError extends LicentricError {
-  /** What is wrong where; empty where the server says it in the message alone. */
+  /** Each fault and its place; empty where the server describes it in the message alone. */
   readonly issues: readonly ValidationIssue[];
 
   static {
@@ -242,7 +243,7 @@ export class AbortError extends LicentricError {
  * what is missing or wrong. The server did what was asked. Usually `baseUrl` points at something else.
  */
 export class ResponseValidationError extends LicentricError {
-  /** What is wrong where. */
+  /** Each fault and its place. */
   readonly issues: readonly ValidationIssue[];
 
   static {

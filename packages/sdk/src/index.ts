@@ -49,5 +49,6 @@ export * from "./resources/meters.ts";
 export * from "./resources/usage.ts";
 export * from "./resources/webhooks.ts";
 export { AgentToken, Secret } from "./secret.ts";
+export type { Fetch } from "./transport/fetch-transport.ts";
 export { VERSION } from "./version.ts";
 export type { FlushProgress, FlushTotal, WaitForFlush } from "./wait-for-flush.ts";

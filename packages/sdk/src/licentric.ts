@@ -1,5 +1,6 @@
-import { Agent as Pool } from "undici";
+import { platform } from "#platform";
 import { createApi } from "./api.ts";
+import { LicentricError } from "./errors.ts";
 import {
   type ClientOptions,
   checkBytes,
@@ -10,6 +11,7 @@ import {
   DEFAULT_TIMEOUT,
   resolveApiKey,
   resolveBaseUrl,
+  variableFor,
 } from "./options.ts";
 import { AccountResource } from "./resources/account.ts";
 import { Agents } from "./resources/agents.ts";
@@ -23,16 +25,13 @@ import { Mcp } from "./resources/mcp.ts";
 import { Meters } from "./resources/meters.ts";
 import { Usage } from "./resources/usage.ts";
 import { Webhooks } from "./resources/webhooks.ts";
-
-/** Connections that a client keeps to one origin at most; further requests wait for one. */
-const MAX_CONNECTIONS = 256;
-
-/** Milliseconds for which an idle connection is kept where the server does not say. */
-const KEEP_ALIVE = 30_000;
+import { type Connection, openConnection } from "./transport/connection.ts";
+import { fetchTransport } from "./transport/fetch-transport.ts";
+import type { Transport } from "./transport/transport.ts";
 
 /**
- * The Licentric client. Make one and keep it: it holds a pool of connections, which does not keep a finished
- * program alive.
+ * The Licentric client. Make one and keep it: on Node it holds a pool of connections, which does not keep a
+ * finished program alive; elsewhere the runtime's `fetch` does.
  *
  * @example
  * ```ts
@@ -50,7 +49,7 @@ const KEEP_ALIVE = 30_000;
  * ```
  */
 export class Licentric {
-  /** Where requests go, without a slash at the end. */
+  /** The URL that requests go to, without a slash at the end. */
   readonly baseUrl: string;
   /** Agents' tokens: issue, verify, meter. */
   readonly mcp: Mcp;
@@ -58,7 +57,7 @@ export class Licentric {
   readonly agents: Agents;
   /** The agents' tokens without their secrets: list, revoke, rotate. */
   readonly credentials: Credentials;
-  /** What is counted, and what it costs. */
+  /** The meters: what is counted, and what it costs. */
   readonly meters: Meters;
   /** Limits on what agents may use. */
   readonly budgets: Budgets;
@@ -68,24 +67,24 @@ export class Licentric {
   readonly billing: Billing;
   /** The account itself: its name, how it pays, its currency and time zone. */
   readonly account: AccountResource;
-  /** Who pays for the agents. */
+  /** The customers, who pay for the agents. */
   readonly customers: Customers;
   /** Management keys. */
   readonly keys: Keys;
-  /** Who changed what. */
+  /** The audit log: who changed what. */
   readonly auditEvents: AuditEvents;
-  /** Where events are sent, and the check of what arrives there. */
+  /** The endpoints that events are sent to, and the check of what arrives there. */
   readonly webhooks: Webhooks;
-  readonly #pool: Pool | undefined;
+  readonly #connection: Connection;
 
   /**
    * @throws AuthenticationError where the management key is missing, malformed, or an agent's token
    * @throws LicentricError where another option is not legal
    */
   constructor(options: ClientOptions = {}) {
-    const baseUrl = resolveBaseUrl(options.baseUrl, process.env["LICENTRIC_BASE_URL"]);
+    const baseUrl = resolveBaseUrl(options.baseUrl, variableFor(options.baseUrl, "LICENTRIC_BASE_URL"));
     const config = {
-      apiKey: resolveApiKey(options.apiKey, process.env["LICENTRIC_API_KEY"]),
+      apiKey: resolveApiKey(options.apiKey, variableFor(options.apiKey, "LICENTRIC_API_KEY")),
       baseUrl,
       timeout: checkMilliseconds("timeout", options.timeout ?? DEFAULT_TIMEOUT),
       deadline: options.deadline === undefined ? undefined : checkMilliseconds("deadline", options.deadline),
@@ -97,10 +96,8 @@ export class Licentric {
       headers: options.headers ?? {},
       logger: options.logger,
     };
-    // pipelining: 1 is one request at a time on a connection: no call waits behind another's answer.
-    const pool = new Pool({ connections: MAX_CONNECTIONS, keepAliveTimeout: KEEP_ALIVE, pipelining: 1 });
-    this.#pool = options.dispatcher ? undefined : pool;
-    const api = createApi({ ...config, dispatcher: options.dispatcher ?? pool });
+    this.#connection = openConnection(openTransport(baseUrl, options));
+    const api = createApi({ ...config, connection: this.#connection });
 
     this.baseUrl = baseUrl.href.replace(/\/$/, "");
     this.mcp = new Mcp(api);
@@ -119,19 +116,32 @@ export class Licentric {
 
   /**
    * Waits for the requests in flight and closes the client's connections; later calls throw. A `dispatcher` that
-   * was passed in stays open, and so does a client that sends with it. Closing again does nothing.
+   * was passed in stays open for others. Closing again does nothing.
    *
    * @example
    * ```ts
    * await client.close();
    * ```
    */
-  async close(): Promise<void> {
-    if (this.#pool && !this.#pool.closed) await this.#pool.close();
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
   /** The same as {@link Licentric.close}, for `await using client = new Licentric()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function openTransport(baseUrl: URL, { dispatcher, fetch }: ClientOptions): Transport {
+  if (dispatcher && fetch) {
+    throw new LicentricError("dispatcher and fetch are two ways to send: pass one of them.");
+  }
+  if (fetch) return fetchTransport(fetch);
+  if (platform.openTransport) return platform.openTransport(baseUrl, dispatcher);
+  if (dispatcher) {
+    throw new LicentricError("dispatcher is undici's, and works on Node alone: pass fetch on this runtime.");
+  }
+  // Looked up at each request: as a method of anything else, it would not run on Workers.
+  return fetchTransport((url, init) => globalThis.fetch(url, init));
 }

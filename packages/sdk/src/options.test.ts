@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { AuthenticationError, LicentricError } from "./errors.ts";
-import { checkMilliseconds, checkRetries, resolveApiKey, resolveBaseUrl } from "./options.ts";
+import { checkMilliseconds, checkRetries, resolveApiKey, resolveBaseUrl, variableFor } from "./options.ts";
 import { Secret } from "./secret.ts";
 
 const KEY = "lk_test_0123456789abcdef";
@@ -67,11 +67,37 @@ describe("the base URL", () => {
 });
 
 describe("numbers", () => {
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31])("%d is no timeout", (value) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31])("%d is not a valid timeout", (value) => {
     expect(() => checkMilliseconds("timeout", value)).toThrow(/^timeout must be a number of milliseconds/);
   });
 
-  it.each([-1, 1.5, Number.NaN])("%d is no number of retries", (value) => {
+  it.each([-1, 1.5, Number.NaN])("%d is not a valid number of retries", (value) => {
     expect(() => checkRetries(value)).toThrow(/^maxRetries must be a whole number/);
+  });
+});
+
+describe("the environment", () => {
+  afterEach(() => void vi.unstubAllGlobals());
+
+  it.each([
+    ["no process", undefined],
+    ["a process without one", {}],
+  ])("is empty on a runtime that has %s", (_, process) => {
+    vi.stubGlobal("process", process);
+    expect(variableFor(undefined, "LICENTRIC_BASE_URL")).toBeUndefined();
+  });
+
+  it("is not read for an option that is given, null among them", () => {
+    const env = vi.fn();
+    vi.stubGlobal("process", {
+      get env() {
+        return env();
+      },
+    });
+    variableFor("https://a.example", "LICENTRIC_BASE_URL");
+    variableFor(null, "LICENTRIC_API_KEY");
+    expect(env).not.toHaveBeenCalled();
+    env.mockReturnValue({ LICENTRIC_API_KEY: "lk_test_0123456789abcdef" });
+    expect(variableFor(undefined, "LICENTRIC_API_KEY")).toBe("lk_test_0123456789abcdef");
   });
 });

@@ -2,13 +2,15 @@ import { isAgentToken, isManagementKey } from "@licentric/contract";
 import type { Dispatcher } from "undici";
 import { AuthenticationError, LicentricError } from "./errors.ts";
 import { type Secret, secretText } from "./secret.ts";
+import type { Connection } from "./transport/connection.ts";
+import type { Fetch } from "./transport/fetch-transport.ts";
 
 /** Header values by name; undefined leaves a header out. */
 export type HeaderFields = Readonly<Record<string, string | undefined>>;
 
 /**
- * Where the client says what it does, in one sentence each: `console`, a pino logger, or anything of that shape.
- * No sentence has a secret, a header or a body in it. `debug` tells of every answer, `warn` of every retry.
+ * A receiver of the client's log messages, one sentence each: `console`, a pino logger, or anything of that
+ * shape. No message has a secret, a header or a body in it. `debug` reports every answer, `warn` every retry.
  */
 export interface Logger {
   /** Every try and its outcome. */
@@ -21,7 +23,7 @@ export interface Logger {
   error(message: string): void;
 }
 
-/** How a client is made. */
+/** Options for making a client. */
 export interface ClientOptions {
   /**
    * Management key (`lk_test_…` or `lk_live_…`); `LICENTRIC_API_KEY` by default. `null`, said on purpose, makes a
@@ -35,7 +37,7 @@ export interface ClientOptions {
   readonly timeout?: number | undefined;
   /** Milliseconds that a call may take with all its tries and the waits between them; twice `timeout` by default. */
   readonly deadline?: number | undefined;
-  /** How often a failed try is repeated; 2 by default, 0 for never. */
+  /** Maximum number of retries after a failed try; 2 by default, 0 for none. */
   readonly maxRetries?: number | undefined;
   /**
    * Bytes of an answer that are read at most, as they are when decompressed; 33,554,432 (32 MiB) by default, more than
@@ -43,17 +45,31 @@ export interface ClientOptions {
    */
   readonly maxResponseBytes?: number | undefined;
   /**
-   * The undici dispatcher to send with: a `ProxyAgent`, or an `Agent` with client certificates. It stays yours:
-   * `close()` leaves it open. By default the client keeps a pool of its own per origin.
+   * The undici dispatcher to send with, on Node: a `ProxyAgent`, or an `Agent` with client certificates. It stays yours:
+   * `close()` leaves it open. By default the client keeps a pool of its own, which goes through the proxy that
+   * `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name.
    */
   readonly dispatcher?: Dispatcher | undefined;
+  /**
+   * The `fetch` to send with, on any runtime: a Worker's service binding, say, or a wrapper that signs. Timeouts,
+   * retries, limits and errors stay the client's. By default undici's pool on Node, and the runtime's `fetch` elsewhere.
+   *
+   * @example
+   * ```ts
+   * const client = new Licentric({
+   *   apiKey: "lk_test_0123456789abcdef",
+   *   fetch: (url, init) => fetch(url, { ...init, keepalive: true }),
+   * });
+   * ```
+   */
+  readonly fetch?: Fetch | undefined;
   /** Headers for every request. `authorization` cannot be set this way. */
   readonly headers?: HeaderFields | undefined;
-  /** Where the client says what it does; nowhere by default. */
+  /** Receiver of the client's log messages; none by default. */
   readonly logger?: Logger | undefined;
 }
 
-/** What every call takes last. */
+/** Options that every call takes as its last parameter. */
 export interface RequestOptions {
   /** Ends the call, a wait before a retry included, with an `AbortError`. */
   readonly signal?: AbortSignal | undefined;
@@ -61,7 +77,7 @@ export interface RequestOptions {
   readonly timeout?: number | undefined;
   /** Milliseconds that the call may take with all its tries; the client's `deadline` by default, else twice this call's `timeout`. */
   readonly deadline?: number | undefined;
-  /** How often a failed try is repeated; the client's `maxRetries` by default. */
+  /** Maximum number of retries after a failed try; the client's `maxRetries` by default. */
   readonly maxRetries?: number | undefined;
   /** Bytes of the answer that are read at most; the client's `maxResponseBytes` by default. */
   readonly maxResponseBytes?: number | undefined;
@@ -74,7 +90,7 @@ export interface RequestOptions {
   readonly headers?: HeaderFields | undefined;
 }
 
-/** What a client was made with, defaults filled in. */
+/** The settings that a client was made with, defaults filled in. */
 export interface ClientConfig {
   readonly apiKey: string | null;
   readonly baseUrl: URL;
@@ -82,9 +98,17 @@ export interface ClientConfig {
   readonly deadline: number | undefined;
   readonly maxRetries: number;
   readonly maxResponseBytes: number;
-  readonly dispatcher: Dispatcher;
+  readonly connection: Connection;
   readonly headers: HeaderFields;
   readonly logger: Logger | undefined;
+}
+
+/**
+ * A variable of the environment that stands in for an option which is left out, and is read only then: not every
+ * runtime has an environment, and Deno asks for permission to read it.
+ */
+export function variableFor(option: unknown, name: string): string | undefined {
+  return option === undefined ? globalThis.process?.env?.[name] : undefined;
 }
 
 /** The hosted service. */
@@ -93,7 +117,7 @@ const DEFAULT_BASE_URL = "https://www.licentric.com";
 /** Milliseconds that one try may take, as the hosted service documents it. */
 export const DEFAULT_TIMEOUT = 30_000;
 
-/** How often a failed try is repeated. */
+/** Maximum number of retries after a failed try. */
 export const DEFAULT_MAX_RETRIES = 2;
 
 /** Bytes of an answer that are read at most: a page of 100 resources whose metadata are full has some 8 MiB. */

@@ -18,7 +18,7 @@ import { LicentricError } from "./errors.ts";
 export class Page<Item> implements AsyncIterable<Item> {
   /** The items of this page. */
   readonly data: readonly Item[];
-  /** Where the list goes on. */
+  /** The cursor of the next page, and whether there is one. */
   readonly pagination: Pagination;
   readonly #next: (cursor: string) => PagePromise<Item>;
 
@@ -29,7 +29,7 @@ export class Page<Item> implements AsyncIterable<Item> {
     this.#next = next;
   }
 
-  /** Whether there are more items behind this page. */
+  /** Returns true where there are more items after this page. */
   hasNextPage(): boolean {
     return this.pagination.hasMore && this.pagination.nextCursor !== null;
   }
@@ -65,7 +65,7 @@ export class Page<Item> implements AsyncIterable<Item> {
 }
 
 /**
- * What every `list` call gives: awaited, the first page; iterated, every item of every page.
+ * The promise that every `list` call returns: awaited, the first page; iterated, every item of every page.
  *
  * @example
  * ```ts

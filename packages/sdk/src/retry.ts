@@ -5,8 +5,8 @@ const BASE_DELAY = 500;
 const MAX_DELAY = 8_000;
 
 /**
- * Whether another try may help after this status. With 408 and 425 the server did not take the request; 409 is the state of things unless the server says when to come
- * back.
+ * Returns true where another try may help after this status. With 408 and 425 the server did not take the
+ * request; a 409 is repeated only where the server says when to come back.
  */
 export function isRetryable(status: number, retryAfter: number | undefined): boolean {
   if (status === 409) return retryAfter !== undefined;

@@ -12,7 +12,7 @@ import { redactSecret } from "@licentric/contract";
  * ```
  */
 export class Secret {
-  // A private name is no property: inspect, JSON, spreading and Object.keys cannot see it.
+  // A private name is not a property: inspect, JSON, spreading and Object.keys cannot see it.
   readonly #text: string;
 
   /** @param text - the secret itself */

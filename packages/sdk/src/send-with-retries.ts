@@ -1,4 +1,4 @@
-import { setMaxListeners } from "node:events";
+import { platform } from "#platform";
 import { type Answer, header } from "./answer.ts";
 import { errorFromAnswer } from "./error-from-answer.ts";
 import { type LicentricError, TimeoutError } from "./errors.ts";
@@ -11,8 +11,9 @@ import {
   type RequestOptions,
 } from "./options.ts";
 import { isRetryable, parseRetryAfter, retryDelay } from "./retry.ts";
-import { sleep } from "./sleep.ts";
-import { isTransient, send, type TextAnswer, type Try } from "./transport.ts";
+import { isTransient } from "./transport/connection-error.ts";
+import type { TextAnswer, Try } from "./transport/send.ts";
+import { sleep } from "./transport/sleep.ts";
 import type { Wire } from "./wire.ts";
 
 /**
@@ -32,8 +33,7 @@ export async function sendWithRetries(
   options: RequestOptions,
 ): Promise<TextAnswer & Answer> {
   const { signal } = options;
-  // One signal may end many calls at once, which Node would take for a leak.
-  if (signal instanceof EventTarget) setMaxListeners(0, signal);
+  if (signal) platform.allowManyListeners(signal);
   const timeout = checkMilliseconds("timeout", options.timeout ?? config.timeout);
   const deadline = checkMilliseconds(
     "deadline",
@@ -92,7 +92,7 @@ async function attemptOnce(
 ): Promise<TextAnswer | Failure> {
   let answer: TextAnswer;
   try {
-    answer = await send(config.dispatcher, {
+    answer = await config.connection.send({
       method: wire.method,
       origin: config.baseUrl.origin,
       path: wire.path,

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { MeterTotal } from "@licentric/contract";
 import { LicentricError, TimeoutError } from "./errors.ts";
-import { sleep } from "./sleep.ts";
+import { sleep } from "./transport/sleep.ts";
 
-/** What one meter counted. */
+/** The usage that one meter counted. */
 export type FlushTotal = Pick<MeterTotal, "meterName" | "quantity" | "eventCount">;
 
-/** How far waiting for the flush has come. */
+/** The progress of waiting for the flush. */
 export interface FlushProgress {
   /** Milliseconds since the wait began. */
   readonly elapsed: number;
@@ -16,7 +16,7 @@ export interface FlushProgress {
   readonly totals: readonly FlushTotal[];
 }
 
-/** How `closePeriod` waits for usage that the hosted service still buffers. */
+/** Options for how `closePeriod` waits for usage that the hosted service still buffers. */
 export interface WaitForFlush {
   /**
    * Milliseconds for which the totals must stand still; 65,000 by default. It must be longer than the service's

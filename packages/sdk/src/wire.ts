@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { buildPath, IdempotencyKey, isAgentToken, type Route, redactSecrets } from "@licentric/contract";
+import { platform } from "#platform";
 import { AuthenticationError, ValidationError } from "./errors.ts";
 import type { ClientConfig, HeaderFields, RequestOptions } from "./options.ts";
 import { type Secret, secretText } from "./secret.ts";
 import { VERSION } from "./version.ts";
 
-/** What a resource hands over for one call. */
+/** The input of one call, as a resource passes it on. */
 export interface CallInput {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: object | undefined;
@@ -35,7 +36,7 @@ export function toWire(config: ClientConfig, route: Route, input: CallInput, opt
   const headers = mergeHeaders(config.headers, options.headers);
   headers["authorization"] = `Bearer ${credential(config, route, input.token)}`;
   headers["accept"] = "application/json";
-  headers["user-agent"] ??= `licentric-sdk/${VERSION} node/${process.versions.node}`;
+  headers["user-agent"] ??= `licentric-sdk/${VERSION} ${platform.name}`;
   if (route.method === "POST") {
     headers["idempotency-key"] = idempotencyKey(options.idempotencyKey ?? headers["idempotency-key"]);
   }
@@ -77,7 +78,7 @@ function fillPath(path: string, params: Readonly<Record<string, string>>): strin
   for (const [name, value] of Object.entries(params)) {
     // An empty segment would reach another route: agents.get("") the list of all agents.
     if (typeof value !== "string" || value === "") throw invalid(name, "is missing: pass the resource's id");
-    if (value === "." || value === "..") throw invalid(name, "is no resource's id");
+    if (value === "." || value === "..") throw invalid(name, "is not a valid resource id");
   }
   return buildPath(path, params);
 }

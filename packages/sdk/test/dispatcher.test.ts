@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HttpResponse, http } from "msw";
 import { Agent, errors, MockAgent, ProxyAgent } from "undici";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { clientFor, errorOf, TEST_TOKEN } from "./client-for.ts";
 import { serveHandlers } from "./serve-handlers.ts";
 
@@ -18,23 +18,11 @@ describe("a dispatcher of the user's own", () => {
     const api = await serveHandlers([
       http.post("*/api/v1/mcp/verify", () => HttpResponse.json({ data: VERIFIED })),
     ]);
-    const tunnels: string[] = [];
-    const proxy = createServer().on("connect", (request, client) => {
-      tunnels.push(request.url ?? "");
-      const { port } = new URL(`http://${request.url}`);
-      const upstream = connect(Number(port), "127.0.0.1", () => {
-        client.write("HTTP/1.1 200 OK\r\n\r\n");
-        upstream.pipe(client).pipe(upstream);
-      });
-      upstream.on("error", () => client.destroy());
-      client.on("error", () => upstream.destroy());
-    });
-    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-    const dispatcher = new ProxyAgent(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    const { tunnels, url } = await serveProxy();
+    const dispatcher = new ProxyAgent(url);
     onTestFinished(async () => {
       await dispatcher.destroy();
       await api.close();
-      proxy.close();
     });
 
     const client = clientFor(api.url, { dispatcher });
@@ -98,6 +86,70 @@ describe("a dispatcher of the user's own", () => {
     expect(warnings).toEqual([]);
   });
 });
+
+describe("the variables of a proxy", () => {
+  const serveApi = async () => {
+    const api = await serveHandlers([
+      http.post("*/api/v1/mcp/verify", () => HttpResponse.json({ data: VERIFIED })),
+    ]);
+    onTestFinished(() => api.close());
+    return api;
+  };
+  afterEach(() => vi.unstubAllEnvs());
+
+  it("are heeded: HTTP_PROXY", async () => {
+    const { port } = new URL((await serveApi()).url);
+    const { tunnels, url } = await serveProxy();
+    vi.stubEnv("HTTP_PROXY", url);
+    expect(await clientFor(`http://api.invalid:${port}`).mcp.verify(TEST_TOKEN)).toEqual(VERIFIED);
+    expect(tunnels).toEqual([`api.invalid:${port}`]);
+  });
+
+  it("are heeded: HTTPS_PROXY, for an API with TLS", async () => {
+    const { tunnels, url } = await serveProxy();
+    vi.stubEnv("HTTPS_PROXY", url);
+    const client = clientFor("https://api.invalid:1", { maxRetries: 0 });
+    expect(await errorOf(client.mcp.verify(TEST_TOKEN))).toMatchObject({
+      message: expect.stringContaining("502"),
+    });
+    expect(tunnels).toEqual(["api.invalid:1"]);
+  });
+
+  it("are heeded: NO_PROXY", async () => {
+    const { tunnels, url } = await serveProxy();
+    vi.stubEnv("HTTP_PROXY", url);
+    vi.stubEnv("NO_PROXY", "api.invalid");
+    const call = clientFor("http://api.invalid:1", { maxRetries: 0 }).mcp.verify(TEST_TOKEN);
+    expect(await errorOf(call)).toMatchObject({ name: "ConnectionError" });
+    expect(tunnels).toEqual([]);
+  });
+
+  it("are not for an API on this machine", async () => {
+    const { url } = await serveApi();
+    const proxy = await serveProxy();
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    expect(await clientFor(url).mcp.verify(TEST_TOKEN)).toEqual(VERIFIED);
+    expect(proxy.tunnels).toEqual([]);
+  });
+});
+
+/** A proxy for one test that takes every name for this machine, and the hosts that it was asked for. */
+async function serveProxy(): Promise<{ readonly url: string; readonly tunnels: string[] }> {
+  const tunnels: string[] = [];
+  const proxy = createServer().on("connect", (request, client) => {
+    tunnels.push(request.url ?? "");
+    const { port } = new URL(`http://${request.url}`);
+    const upstream = connect(Number(port), "127.0.0.1", () => {
+      client.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(client).pipe(upstream);
+    });
+    upstream.on("error", () => client.end("HTTP/1.1 502 Bad Gateway\r\n\r\n"));
+    client.on("error", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void proxy.close());
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, tunnels };
+}
 
 function hasOpenssl(): boolean {
   try {

@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { delay, HttpResponse, http } from "msw";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { platform } from "#platform";
 import packageJson from "../package.json" with { type: "json" };
 import {
   AgentToken,
@@ -61,7 +62,7 @@ describe("a request", () => {
     await clientFor(server.url).agents.get("agt_1");
     expect(last().headers.get("authorization")).toBe(`Bearer ${TEST_KEY}`);
     expect(last().headers.get("accept")).toBe("application/json");
-    expect(last().headers.get("user-agent")).toMatch(/^licentric-sdk\/\d+\.\d+\.\d+ node\/\d+/);
+    expect(last().headers.get("user-agent")).toBe(`licentric-sdk/${VERSION} ${platform.name}`);
     expect(VERSION).toBe(packageJson.version);
   });
 

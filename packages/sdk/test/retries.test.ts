@@ -1,5 +1,6 @@
 import { HttpResponse, http } from "msw";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { platform } from "#platform";
 import { AbortError, LicentricError, type Logger } from "../src/index.ts";
 import { clientFor, errorOf, TEST_TOKEN } from "./client-for.ts";
 import { type HandlerServer, serveHandlers } from "./serve-handlers.ts";
@@ -207,7 +208,7 @@ describe("an abort", () => {
     expect(removed.mock.calls.length).toBe(3);
   });
 
-  it("may end many calls at once without a warning of Node's", async () => {
+  it.runIf(platform.openTransport)("may end many calls at once without a warning of Node's", async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => void warnings.push(warning);
     process.on("warning", onWarning);

@@ -1,6 +1,6 @@
 /** Something that runs again and again until it is closed. */
 export interface Background {
-  /** Runs no more, and waits for a run that is under way. */
+  /** Runs no more, and waits for a run that is in progress. */
   close(): Promise<void>;
 }
 

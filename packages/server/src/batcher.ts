@@ -1,14 +1,14 @@
-/** How a batcher gathers. */
+/** Options for a batcher. */
 export interface BatcherOptions {
   /** Most items in one batch. */
   readonly maxItems: number;
-  /** Batches that may be under way at once. */
+  /** Batches that may be in flight at once. */
   readonly concurrency: number;
 }
 
 /**
- * Gathers what arrives while earlier batches are under way and runs it as one: under load many callers share one
- * statement and one commit, and a lone caller never waits.
+ * Gathers what arrives while earlier batches are in flight and runs it as one: under load many callers share
+ * one statement and one commit, and a lone caller never waits.
  *
  * @param run gets the items in the order in which they arrived and answers one outcome for each.
  * @returns a function that adds an item and resolves with its outcome. An outcome that is an `Error` rejects it;

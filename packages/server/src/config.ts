@@ -3,7 +3,7 @@ import { LEAST_DAYS, type Retention } from "./retention.ts";
 import type { ServerOptions } from "./start-server.ts";
 import type { DatabaseLocation } from "./store/open-database.ts";
 
-/** What the environment says about how to run the server. */
+/** Configuration of the server, read from environment variables. */
 export interface Config {
   readonly database: DatabaseLocation;
   /** For {@link startServer}, with the open database added. */
@@ -64,6 +64,7 @@ export const Environment = z
     STRIPE_WEBHOOK_SECRET: signingSecret,
     STRIPE_BASE_URL: origin,
     LICENTRIC_SECRET_KEY: secret,
+    LICENTRIC_PREVIOUS_SECRET_KEY: secret,
     LICENTRIC_METRICS_TOKEN: secret,
     LICENTRIC_ALLOW_PRIVATE_WEBHOOKS: flag,
     LICENTRIC_AUTO_CLOSE_AFTER: whole(0, 31 * 86_400),
@@ -104,6 +105,7 @@ export const Environment = z
  * | `STRIPE_API_KEY`, `STRIPE_WEBHOOK_SECRET` | Stripe, and the signing secret of its endpoint `/webhooks/stripe` |
  * | `STRIPE_BASE_URL` | another origin than Stripe's own, for tests |
  * | `LICENTRIC_SECRET_KEY` | what webhooks' signing secrets are derived from; needed for webhooks on PostgreSQL |
+ * | `LICENTRIC_PREVIOUS_SECRET_KEY` | the secret key before: webhooks are signed with both while it is set |
  * | `LICENTRIC_METRICS_TOKEN` | bearer token that `/metrics` asks for; open by default |
  * | `LICENTRIC_ALLOW_PRIVATE_WEBHOOKS` | `true`: webhooks may be sent to private addresses |
  * | `LICENTRIC_AUTO_CLOSE_AFTER` | seconds after its end at which a period is closed by itself; never by default |
@@ -149,6 +151,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         },
       }),
       ...(data.LICENTRIC_SECRET_KEY !== undefined && { secretKey: data.LICENTRIC_SECRET_KEY }),
+      ...(data.LICENTRIC_PREVIOUS_SECRET_KEY !== undefined && {
+        previousSecretKey: data.LICENTRIC_PREVIOUS_SECRET_KEY,
+      }),
       ...(data.LICENTRIC_METRICS_TOKEN !== undefined && { metricsToken: data.LICENTRIC_METRICS_TOKEN }),
       ...(data.LICENTRIC_AUTO_CLOSE_AFTER !== undefined && {
         autoClose: { after: data.LICENTRIC_AUTO_CLOSE_AFTER },

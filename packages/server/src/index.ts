@@ -12,7 +12,9 @@ export type { ExportedMonth } from "./archive/export-month.ts";
 export { compareTimeZones, type MonthOf, type TimeZoneDifference } from "./billing/compare-time-zones.ts";
 export type { StripeOptions } from "./billing/stripe.ts";
 export { type Config, ConfigError, readConfig } from "./config.ts";
+export { type ErasedCustomer, eraseCustomer } from "./customers/erase-customer.ts";
 export type { RateLimits } from "./http/rate-limits.ts";
+export type { AnsweredCall } from "./http/report-calls.ts";
 export { checkTotals, type TotalsDifference } from "./metering/check-totals.ts";
 export type { Retention } from "./retention.ts";
 export {
@@ -24,6 +26,7 @@ export {
 } from "./start-server.ts";
 export { backupDatabase, restoreDatabase } from "./store/backup.ts";
 export {
+  type ConnectionCounts,
   type Database,
   DatabaseSetupError,
   DatabaseUnavailableError,
@@ -35,3 +38,8 @@ export {
 export { type DatabaseState, inspectDatabase } from "./store/inspect-database.ts";
 export { type DatabaseLocation, openDatabase } from "./store/open-database.ts";
 export type { PostgresOptions } from "./store/postgres.ts";
+export {
+  listWebhooksOfEarlierKeys,
+  rotateWebhookSecret,
+  type WebhookOfEarlierKey,
+} from "./webhooks/rotate-secret.ts";

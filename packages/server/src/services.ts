@@ -9,7 +9,7 @@ import type { Recorded } from "./metering/recorder.ts";
 import type { Database } from "./store/database.ts";
 import type { WebhookSigner } from "./webhooks/signing.ts";
 
-/** What the routes work with. The clock and all randomness come in here, so that rules have none of their own. */
+/** Services of the routes. The clock and all randomness come in here, so that rules have none themselves. */
 export interface Services {
   readonly db: Database;
   readonly now: () => Date;
@@ -28,6 +28,6 @@ export interface Services {
   readonly answerTimeout: number;
   /** null where no Stripe is connected. */
   readonly stripe: StripeConnection | null;
-  /** How webhooks are signed (null: this server has no secret key), and where they may be sent. */
+  /** Signer of webhooks (null: the server has no secret key), and whether private addresses are allowed. */
   readonly webhooks: { readonly signer: WebhookSigner | null; readonly allowPrivate: boolean };
 }

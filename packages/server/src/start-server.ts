@@ -14,6 +14,8 @@ import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createRateLimiter, type RateLimits } from "./http/rate-limits.ts";
+import type { AnsweredCall } from "./http/report-calls.ts";
+import { createLog } from "./log.ts";
 import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
@@ -22,12 +24,14 @@ import { KEYS_KEPT, type Retention, removeByAge } from "./retention.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
 import { indexPastByAgent, makePartitions } from "./store/event-partitions.ts";
+import { measureDatabase } from "./store/measure-database.ts";
 import { keepSecretKey } from "./store/secret-key.ts";
+import { version } from "./version.ts";
 import { createDelivery } from "./webhooks/delivery.ts";
 import { createWebhookSigner } from "./webhooks/signing.ts";
 import { within } from "./within.ts";
 
-/** How the API is run. */
+/** Options for running the API. */
 export interface ServerOptions {
   /** An open database; {@link openDatabase} opens one. It stays open when the server closes. */
   readonly db: Database;
@@ -39,16 +43,18 @@ export interface ServerOptions {
   readonly stripe?: StripeOptions;
   /** `info` by default. */
   readonly logLevel?: "fatal" | "error" | "warn" | "info" | "debug" | "silent";
-  /** Where the log goes, as JSON lines; standard error by default. */
+  /** Destination of the log, as JSON lines; standard error by default. */
   readonly logDestination?: DestinationStream;
-  /** Where "now" comes from; the system's clock by default. */
+  /** Returns the current time; reads the system's clock by default. */
   readonly now?: () => Date;
   /**
-   * What webhooks' signing secrets are derived from, at least 16 characters. With the embedded database one is made
-   * and kept in the data directory by default; without one on PostgreSQL, no webhook can be created.
+   * Source of webhooks' signing secrets, at least 16 characters. With the embedded database, one is made and
+   * kept in the data directory by default; without one on PostgreSQL, no webhook can be created.
    */
   readonly secretKey?: string;
-  /** Whether webhooks may be sent to private, loopback and link-local addresses. False by default. */
+  /** The secret key before, while receivers of webhooks still have secrets that follow from it. */
+  readonly previousSecretKey?: string;
+  /** Allows webhooks to be sent to private, loopback and link-local addresses. False by default. */
   readonly allowPrivateWebhooks?: boolean;
   /**
    * Closes each period by itself, `after` seconds after its end. Periods are closed by call alone by default.
@@ -64,11 +70,11 @@ export interface ServerOptions {
    * stay for ever by default.
    */
   readonly archive?: AutoArchive;
-  /** How many requests are answered in a minute. */
+  /** Limits on the requests that are answered in a minute. */
   readonly rateLimits?: RateLimits;
-  /** How many proxies in front of the server are believed about a caller's address. 0 by default. */
+  /** Number of proxies in front of the server that are believed about a caller's address. 0 by default. */
   readonly trustedProxies?: number;
-  /** What `GET /metrics` asks for as a bearer token; it is open by default. */
+  /** Bearer token that `GET /metrics` requires; it is open by default. */
   readonly metricsToken?: string;
   /** Milliseconds in which a request must have arrived whole; slow ones are shed. 30000 by default. */
   readonly requestTimeout?: number;
@@ -77,21 +83,28 @@ export interface ServerOptions {
    * What it waits for Stripe is not counted.
    */
   readonly answerTimeout?: number;
-  /** Milliseconds that {@link RunningServer.close} takes at most: then it cuts what is under way. 15000 by default. */
+  /** Milliseconds after which {@link RunningServer.close} cuts off what is in flight. 15000 by default. */
   readonly shutdownTimeout?: number;
+  /**
+   * Is called with each agent's call as it is answered, to be shown while somebody develops. It slows a busy server
+   * down: in production, `/metrics` counts them.
+   */
+  readonly onCall?: (call: AnsweredCall) => void;
   /** Milliseconds between two looks at what is to be done in the background. 1000 by default. */
   readonly backgroundInterval?: number;
 }
 
 /** A running API. */
 export interface RunningServer {
-  /** Where it answers, for example `http://127.0.0.1:4242`. */
+  /** URL at which the API answers, for example `http://127.0.0.1:4242`. */
   readonly url: string;
   /**
-   * Stops taking requests, waits for those under way, and resolves when all of them are answered, or the time for it
-   * is over.
+   * Stops taking requests, waits for those in flight, and resolves when all of them are answered, or the time
+   * for it is over.
+   *
+   * @param reason is in the log, for example `SIGTERM`.
    */
-  close(): Promise<void>;
+  close(reason?: string): Promise<void>;
 }
 
 /** The port of the API where none is given. */
@@ -106,7 +119,7 @@ export class ServerStartError extends Error {
  * Starts the API.
  *
  * @throws {ServerStartError} when the port is in use or may not be used.
- * @throws {RangeError} when the Stripe key is none, or the secret key is too short.
+ * @throws {RangeError} when the Stripe key is not valid, or the secret key is too short.
  *
  * @example
  * ```ts
@@ -118,15 +131,16 @@ export class ServerStartError extends Error {
  * ```
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { db, host = "127.0.0.1", port = DEFAULT_PORT, stripe, now = () => new Date() } = options;
+  const { host = "127.0.0.1", port = DEFAULT_PORT, stripe, now = () => new Date() } = options;
   const { allowPrivateWebhooks = false, logLevel = "info", logDestination = pino.destination(2) } = options;
-  const log = pino({ level: logLevel, redact: REDACTED }, logDestination);
+  const log = createLog(logLevel, logDestination);
   const newId = createIds(randomBytes);
-  const metrics = createMetrics(db);
+  const metrics = createMetrics(options.db, now);
+  const db = measureDatabase(options.db, metrics.queryRun);
   const secretKey = options.secretKey ?? (db.directory === null ? null : await keepSecretKey(db.directory));
-  const signer = secretKey === null ? null : createWebhookSigner(secretKey);
+  const signer = secretKey === null ? null : createWebhookSigner(secretKey, options.previousSecretKey);
   const limiter = createRateLimiter(db, now);
-  const stripeConnection = stripe === undefined ? null : connectStripe(stripe);
+  const stripeConnection = stripe === undefined ? null : connectStripe(stripe, metrics.stripeAsked);
   const lastUsed = createLastUsed(db, {
     onError: (error) => log.warn({ err: error }, "last-used times could not be written yet"),
   });
@@ -153,6 +167,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     trustedProxies: options.trustedProxies ?? 0,
     metricsToken: options.metricsToken ?? null,
     requestTimeout: options.requestTimeout ?? REQUEST_TIMEOUT,
+    onCall: options.onCall,
   });
   const delivery =
     signer === null
@@ -214,14 +229,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         }),
       );
     }
+    log.info(
+      {
+        version,
+        node: process.version,
+        database: db.kind,
+        stripe: stripeConnection?.mode ?? null,
+        autoClose: autoClose !== undefined,
+        webhooks: signer !== null,
+        url,
+      },
+      "started",
+    );
     return {
       url,
-      close: () => {
+      close: async (reason = "closed by the program") => {
         const limit = options.shutdownTimeout ?? SHUTDOWN_TIMEOUT;
-        return within(limit, drain(app).then(stopBackground), () => {
-          log.error(`not everything came to an end within ${limit / 1_000} s; what is under way is cut off`);
+        log.info({ reason }, "stopping: no new request is taken, those in flight are answered");
+        await within(limit, drain(app).then(stopBackground), () => {
+          log.error(`not everything came to an end within ${limit / 1_000} s; what is in flight is cut off`);
           app.server.closeAllConnections();
         });
+        log.info({ reason }, "stopped");
       },
     };
   } catch (error) {
@@ -232,8 +261,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /**
- * Closes the app when every request under way is answered. A client keeps its connection after its answer, and
- * would hold the server up by it, so connections are closed as they become idle.
+ * Closes the app when every request in flight is answered. A client keeps its connection after its answer,
+ * and would hold the server up by it, so connections are closed as they become idle.
  */
 async function drain(app: FastifyInstance): Promise<void> {
   const closing = setInterval(() => app.server.closeIdleConnections(), DRAIN_INTERVAL);
@@ -256,17 +285,6 @@ const LOOKS_PER_CREDIT_NOTE = 60;
 const LOOKS_PER_INDEX = 30;
 const MAINTENANCE_INTERVAL = 3_600_000;
 const ARCHIVE_INTERVAL = 6 * MAINTENANCE_INTERVAL;
-/** Nothing of a request is logged but its route; this is for what a library may log of itself. */
-const REDACTED = [
-  "req.headers.authorization",
-  "headers.authorization",
-  "err.raw",
-  "err.headers",
-  "err.config",
-  "err.parameters",
-  "err.params",
-  "err.query",
-];
 
 function startError(error: unknown, host: string, port: number): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
@@ -279,7 +297,7 @@ function startError(error: unknown, host: string, port: number): unknown {
     return new ServerStartError(`Port ${port} may not be used by this user. Choose one above 1023.`);
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
     return new ServerStartError(
-      `${host} is no address of this machine. Choose 127.0.0.1, 0.0.0.0 or one that it has.`,
+      `"${host}" is not an address of this machine. Choose 127.0.0.1, 0.0.0.0 or one that it has.`,
     );
   }
   return error;

@@ -156,9 +156,11 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
   "billing/sync-payer.ts: ${table}": "customer.updated, customer.missing",
   "customers/customers.ts: customers": "customers.*",
+  "customers/erase-customer.ts: agents, credentials, customers, metered_events": "customers.erase",
   "metering/budgets.ts: budgets": "budgets.*",
   "metering/meters.ts: meter_prices, meters": "meters.*",
   "webhooks/delivery.ts: webhook_deliveries, webhooks": "webhooks.disable",
+  "webhooks/rotate-secret.ts: webhooks": "webhooks.rotateSecret",
   "webhooks/webhooks.ts: webhooks": "webhooks.*",
 };
 

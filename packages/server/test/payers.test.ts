@@ -1,3 +1,4 @@
+import { Account, Customer } from "@licentric/contract";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { closeCurrentPeriod, startTestApi, type TestAccount, type TestApi } from "./support/api.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
@@ -194,6 +195,29 @@ describeOnEachDatabase("payers on $name", (database) => {
       expect((await patch(path, { taxId: null, address: null })).status).toBe(200);
       expect(stripe.all("tax_id")).toEqual([]);
       expect(stripeCustomer()["address"]).toBeNull();
+    },
+  );
+
+  it.each([
+    { kind: "customer", schema: Customer },
+    { kind: "account", schema: Account },
+  ] as const)(
+    "are answered as the wire promises, whatever Stripe holds of them: $kind",
+    async ({ kind, schema }) => {
+      const { bill, path } = await payerWithUsage(kind, { email: "r&d@firm.example" });
+      expect((await bill()).status).toBe(201);
+      const { id } = stripeCustomer();
+      const email = "müller..m@bücher.example";
+      stripe.change(id, { email, address: { line1: `${"x".repeat(199)}😀`, country: "Germany" } });
+      const taxId = { type: "de_2027", value: "x".repeat(60) };
+      const tax_id = { ...taxId, id: "txi_1", object: "tax_id", customer: id, created: 1, metadata: {} };
+      stripe.objects.set(tax_id.id, tax_id);
+      expect(await deliverStripeEvent(api, stripeCustomerEvent("customer.updated", { id }))).toMatchObject({
+        status: 200,
+      });
+      const found = await get(path);
+      expect(found).toMatchObject({ email, taxId, stripeStatus: "linked" });
+      expect(schema.parse(found)).toEqual(found);
     },
   );
 

@@ -12,10 +12,7 @@ interface UpdateOptions extends OutputOptions, PayerOptions {
 
 /** `licentric account`: the account itself. */
 export function accountCommand(env: NodeJS.ProcessEnv): Command {
-  return new Command("account")
-    .description("the account itself, who pays for agents of no customer")
-    .addCommand(showCommand(env))
-    .addCommand(updateCommand(env));
+  return new Command("account").addCommand(showCommand(env)).addCommand(updateCommand(env));
 }
 
 function showCommand(env: NodeJS.ProcessEnv): Command {

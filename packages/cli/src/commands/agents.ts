@@ -22,7 +22,6 @@ interface AgentListOptions extends ListOptions {
 /** `licentric agents`: the callers of your tools. */
 export function agentsCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("agents")
-    .description("the callers of your tools")
     .addCommand(listCommand(env))
     .addCommand(createCommand(env))
     .addCommand(showCommand(env))

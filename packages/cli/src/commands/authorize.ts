@@ -21,7 +21,6 @@ interface AuthorizeOptions extends SecretOptions {
 /** `licentric authorize`: issues an agent's token. */
 export function authorizeCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("authorize")
-    .description("issue an agent's token; it is shown this once")
     .argument("<agent>", "the agent's id")
     .addOption(
       new Option("--scope <scope>", "what the token allows; may be given again (mcp:invoke)").argParser(

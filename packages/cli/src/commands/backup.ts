@@ -15,7 +15,6 @@ const dataDirOption = [
 /** `licentric backup`: the embedded database as one file. */
 export function backupCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("backup")
-    .description("write the embedded database into one file; stop the API first")
     .argument("[file]", "the file to make; licentric-<time>.tar.gz by default")
     .option(...dataDirOption)
     .addOption(jsonOption())
@@ -36,7 +35,6 @@ export function backupCommand(env: NodeJS.ProcessEnv): Command {
 /** `licentric restore`: a new data directory out of a backup. */
 export function restoreCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("restore")
-    .description("make a data directory out of a backup; nothing is overwritten")
     .argument("<file>", "what `licentric backup` wrote")
     .option(...dataDirOption)
     .addOption(jsonOption())
@@ -45,8 +43,17 @@ export function restoreCommand(env: NodeJS.ProcessEnv): Command {
       const file = resolve(named);
       const { restoreDatabase } = await import("@licentric/server");
       await withProgress("restoring the backup", () => restoreDatabase(file, directory));
-      print(options, { file, directory }, () => `Restored ${directory}.\nNext: licentric start\n`);
+      print(options, { file, directory }, () => {
+        const isDefault = directory === resolve(".licentric/data");
+        const start = isDefault ? "licentric start" : `licentric start --data-dir ${shellWord(directory)}`;
+        return `Restored ${directory}.\nNext: ${start}\n`;
+      });
     });
+}
+
+/** A path as a shell takes it for one word. */
+function shellWord(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 async function embeddedDirectory(

@@ -32,7 +32,6 @@ interface UpdateOptions extends OutputOptions {
 /** `licentric budgets`: limits on what agents may use. */
 export function budgetsCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("budgets")
-    .description("limits on what agents may use")
     .addCommand(listCommand(env))
     .addCommand(createCommand(env))
     .addCommand(updateCommand(env))

@@ -14,7 +14,6 @@ interface CloseOptions extends OutputOptions, ConfirmOptions {
 /** `licentric close`: fixes a period's totals. */
 export function closeCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("close")
-    .description("close a period and fix its totals; closing it again answers the same")
     .argument(
       "<period>",
       "its id, or `previous` for the last one that is over; `current` ends the one that runs early, and asks",

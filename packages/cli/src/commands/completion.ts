@@ -1,5 +1,6 @@
 import tab from "@bomb.sh/tab/commander";
 import type { Command } from "commander";
+import { COMPLETION_DESCRIPTION } from "../command-list.ts";
 
 /**
  * Adds `licentric completion <shell>`, which prints the script for a shell, and the hidden `licentric complete`,
@@ -7,7 +8,6 @@ import type { Command } from "commander";
  */
 export function addCompletion(program: Command): void {
   tab(program, { completionCommandName: "completion" });
-  program.commands
-    .find((command) => command.name() === "completion")
-    ?.description("print the completion script of a shell: bash, zsh, fish, powershell");
+  const completion = program.commands.find((command) => command.name() === "completion");
+  completion?.description(COMPLETION_DESCRIPTION);
 }

@@ -81,9 +81,5 @@ export function credentialsCommand(env: NodeJS.ProcessEnv): Command {
       printSecret(options, token, "The new token is shown this once:");
     });
 
-  return new Command("credentials")
-    .description("agents' tokens: list, revoke, rotate")
-    .addCommand(list)
-    .addCommand(revoke)
-    .addCommand(rotate);
+  return new Command("credentials").addCommand(list).addCommand(revoke).addCommand(rotate);
 }

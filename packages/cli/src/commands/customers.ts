@@ -1,7 +1,10 @@
 import type { Customer } from "@licentric/sdk";
 import { Command } from "commander";
 import { callApi } from "../call-api.ts";
+import { CommandError, EXIT } from "../exit-codes.ts";
+import { cliMaking } from "../first-account.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
+import { type ConfigOptions, inDatabase, withDatabaseOptions } from "../options.ts";
 import {
   type PayerOptions,
   payerView,
@@ -11,6 +14,7 @@ import {
   withPayerOptions,
 } from "../payer-options.ts";
 import { shownTime } from "../show/time.ts";
+import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import { table } from "../terminal/table.ts";
 
@@ -43,11 +47,11 @@ export function customersCommand(env: NodeJS.ProcessEnv): Command {
   });
 
   return new Command("customers")
-    .description("who pays for agents")
     .addCommand(list)
     .addCommand(createCommand(env))
     .addCommand(showCommand(env))
-    .addCommand(updateCommand(env));
+    .addCommand(updateCommand(env))
+    .addCommand(eraseCommand(env));
 }
 
 function createCommand(env: NodeJS.ProcessEnv): Command {
@@ -88,6 +92,39 @@ function updateCommand(env: NodeJS.ProcessEnv): Command {
       );
       print(options, customer, customerView);
     });
+}
+
+function eraseCommand(env: NodeJS.ProcessEnv): Command {
+  const command = new Command("erase")
+    .description(
+      "erase a customer's personal data, in the database itself; what was used and invoiced stays in the books",
+    )
+    .argument("<customer>", "its id")
+    .addOption(yesOption())
+    .addOption(jsonOption());
+  return withDatabaseOptions(command).action(
+    async (id: string, options: ConfigOptions & OutputOptions & ConfirmOptions) => {
+      await confirm(`Erase the personal data of ${id} for good, and delete its agents?`, options);
+      const { eraseCustomer } = await import("@licentric/server");
+      const erased = await inDatabase(options, env, async (db) => eraseCustomer(db, id, await cliMaking()));
+      if (erased.outcome === "not-found") {
+        throw new CommandError(`No customer has the id "${id}".`, EXIT.notFound);
+      }
+      if (erased.outcome === "not-invoiced") {
+        throw new CommandError(
+          `The customer has usage that is on no invoice, in the periods ${erased.periodIds.join(", ")}. Nothing was erased. Delete its agents, close and invoice these periods, and erase it then.`,
+          EXIT.conflict,
+        );
+      }
+      print(options, erased, () => {
+        const inStripe =
+          erased.stripeCustomerId === null
+            ? ""
+            : `Stripe has data of its own under ${erased.stripeCustomerId}: erase it there, too.\n`;
+        return `Erased ${id}, ${erased.agents} agents and the metadata of ${erased.events} usage events.\n${inStripe}`;
+      });
+    },
+  );
 }
 
 function customerView(customer: Customer): string {

@@ -1,10 +1,9 @@
 import { Command, Option } from "commander";
-import {
-  type AccountOptions,
-  createKeyInDatabase,
-  ensureAccount,
-  withAccountOptions,
-} from "../first-account.ts";
+import { prepareDevelopment } from "../dev/prepare-development.ts";
+import { runProgram } from "../dev/run-program.ts";
+import { callLine } from "../dev/show-call.ts";
+import { variablesFile } from "../development.ts";
+import { type AccountOptions, withAccountOptions } from "../first-account.ts";
 import { type ConfigOptions, configOf, withListenOptions } from "../options.ts";
 import { runApi } from "../run-api.ts";
 import { styled } from "../terminal/style.ts";
@@ -13,47 +12,53 @@ interface DevOptions extends ConfigOptions, AccountOptions {
   readonly json?: true;
 }
 
-/** `licentric dev`: the API on this machine, with an account and a test key made at the first start. */
+/** `licentric dev`: the API on this machine, with an account, a test key and an agent's token for what is developed. */
 export function devCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("dev")
-    .description("run the API here; the first start makes an account and prints its test key, once")
-    .addOption(new Option("--json", "print one line of JSON with the URL and, at the first start, the key"));
-  return withAccountOptions(withListenOptions(command)).action(async (options: DevOptions) => {
-    const config = await configOf(
-      { ...options, logLevel: options.logLevel ?? (env["LOG_LEVEL"] || "warn") },
-      env,
+    .argument("[program...]", "after --: a program to run with the variables set; the API stops when it ends")
+    .addOption(
+      new Option("--json", "print one line of JSON with the URL, the key, the token and their file"),
     );
-    await runApi(config, async ({ url }, db) => {
-      const { currency, timeZone } = options;
-      const { account, created } = await ensureAccount(db, { name: "My account", currency, timeZone });
-      // A key in a log file is a leak: it is printed to a person at a terminal, or to a program that asks for JSON.
-      const show = options.json === true || process.stdout.isTTY;
-      const made =
-        created && show
-          ? await createKeyInDatabase(db, account.id, { mode: "test", name: "first key" })
-          : undefined;
-      if (options.json) {
-        const answer = { url, accountId: account.id, ...(made && { apiKey: made.key }) };
-        process.stdout.write(`${JSON.stringify(answer)}\n`);
-      } else {
-        const key = made?.key ?? (created ? "hidden" : "shown before");
-        process.stdout.write(greeting(url, key, options.dataDir?.toString()));
-      }
-    });
-  });
+  return withAccountOptions(withListenOptions(command)).action(
+    async (program: string[], options: DevOptions) => {
+      const config = await configOf(
+        { ...options, logLevel: options.logLevel ?? (env["LOG_LEVEL"] || "warn") },
+        env,
+      );
+      const named = options.dataDir?.toString() ?? env["LICENTRIC_DATA_DIR"];
+      const file = variablesFile("dataDirectory" in config.database ? named : undefined);
+      let isReady = false;
+      const onCall: typeof config.server.onCall = (call) => {
+        if (isReady && !options.json) process.stdout.write(callLine(call));
+      };
+      await runApi({ ...config, server: { ...config.server, onCall } }, async ({ url }, db) => {
+        const { accountId, variables } = await prepareDevelopment({ db, url, file, account: options });
+        isReady = true;
+        if (options.json) {
+          const { LICENTRIC_API_KEY: apiKey, LICENTRIC_AGENT_TOKEN: agentToken } = variables;
+          process.stdout.write(`${JSON.stringify({ url, accountId, apiKey, agentToken, envFile: file })}\n`);
+        } else process.stdout.write(greeting(url, file));
+        return program.length === 0 ? undefined : { ended: runProgram(program, { ...env, ...variables }) };
+      });
+    },
+  );
 }
 
-function greeting(url: string, key: string, dataDir: string | undefined): string {
-  return `\n  ${styled("bold", "Licentric API")}  ${url}\n\n${keyLines(url, key, dataDir)}\n  Stop with Ctrl+C.\n\n`;
+function greeting(url: string, file: string): string {
+  const reads =
+    file === DEFAULT_FILE
+      ? "Commands in this folder\n  read it by themselves; for programs of yours:"
+      : "For programs of yours:";
+  return `
+  ${styled("bold", "Licentric API")}  ${url}
+
+  A test key and an agent's token are in ${file}. ${reads}
+
+    node --env-file=${file} server.mjs
+
+  Stop with Ctrl+C. Calls are shown as they come.
+
+`;
 }
 
-function keyLines(url: string, key: string, dataDir: string | undefined): string {
-  switch (key) {
-    case "shown before":
-      return "  The key was shown at the first start. Another one, made with it:\n\n    LICENTRIC_API_KEY=… licentric keys create\n";
-    case "hidden":
-      return `  No key was made, for this is not a terminal. Stop, run\n\n    licentric keys create --show-secret${dataDir === undefined ? "" : ` --data-dir ${dataDir}`}\n\n  and start again.\n`;
-    default:
-      return `  This test key is shown this once; set both in your environment:\n\n    export LICENTRIC_API_KEY=${key}\n    export LICENTRIC_BASE_URL=${url}\n`;
-  }
-}
+const DEFAULT_FILE = variablesFile(undefined);

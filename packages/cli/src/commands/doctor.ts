@@ -1,5 +1,6 @@
 import type { Config } from "@licentric/server";
 import { Command, Option } from "commander";
+import { loadDevelopmentVariables } from "../development.ts";
 import type { Check } from "../doctor/check.ts";
 import { checkApi } from "../doctor/check-api.ts";
 import { checkDatabase } from "../doctor/check-database.ts";
@@ -14,11 +15,9 @@ import { type Style, styled, visible } from "../terminal/style.ts";
 
 /** `licentric doctor`: looks at everything that can be set up wrong, and changes nothing. */
 export function doctorCommand(env: NodeJS.ProcessEnv): Command {
-  const command = new Command("doctor")
-    .description(
-      "check key, clock, reachability, database, time zones, Stripe and payers, and say what to do; changes nothing",
-    )
-    .addOption(new Option("--json", "print what was found, as one JSON document"));
+  const command = new Command("doctor").addOption(
+    new Option("--json", "print what was found, as one JSON document"),
+  );
   return withDatabaseOptions(command).action(async (options: ConfigOptions & OutputOptions) => {
     const checks = await withProgress("looking", () => examine(options, env));
     const ok = checks.every(({ status }) => status !== "failed");
@@ -28,6 +27,7 @@ export function doctorCommand(env: NodeJS.ProcessEnv): Command {
 }
 
 async function examine(options: ConfigOptions, env: NodeJS.ProcessEnv): Promise<Check[]> {
+  await loadDevelopmentVariables(env);
   const ofApi = await checkApi(env);
   let config: Config;
   try {
@@ -43,7 +43,7 @@ async function examine(options: ConfigOptions, env: NodeJS.ProcessEnv): Promise<
     ...ofApi,
     ofDatabase,
     ...(usable ? await checkTimeZones(config) : []),
-    await checkStripe(config, env["LICENTRIC_API_KEY"]),
+    await checkStripe(config, env["LICENTRIC_API_KEY"], env["LICENTRIC_BASE_URL"]),
     ...(ofApi.every(({ status }) => status !== "failed")
       ? await checkPayers(config, env["LICENTRIC_API_KEY"])
       : []),

@@ -11,13 +11,26 @@ const template = fileURLToPath(new URL("template/", packageDirectory));
 /** The name in the template, which every new folder replaces with its own. */
 const NAME = "my-paid-server";
 
-/** What the template asks for of our own packages; a new folder gets the release that wrote it. */
+/**
+ * The version of our own packages that the template asks for; a new folder gets the release that wrote it.
+ */
 const RELEASE = "^0.0.0";
+
+const FILES = [
+  ".gitignore",
+  "README.md",
+  "package.json",
+  "src/call.ts",
+  "src/client.ts",
+  "src/main.ts",
+  "src/server.ts",
+  "test/server.test.ts",
+  "tsconfig.json",
+];
 
 /** `licentric init`: writes the starter, an MCP server with one paid tool. */
 export function initCommand(): Command {
   return new Command("init")
-    .description("write a starter: an MCP server (SDK v2) with one paid tool")
     .argument("[directory]", "a new or empty folder", NAME)
     .addOption(jsonOption())
     .action(async (directory: string, options: OutputOptions) => {
@@ -26,12 +39,12 @@ export function initCommand(): Command {
         options,
         written,
         () =>
-          `Wrote ${written.directory}.\n\nNext:\n\n  cd ${directory}\n  npm install\n  npx licentric dev\n\nREADME.md says how to go on.\n`,
+          `Wrote ${written.directory}.\n\nNext:\n\n  cd ${directory}\n  npm install\n  npm test          # makes paid calls, on an API of its own\n  npm run dev       # the API, and the server beside it\n\nREADME.md says how to go on.\n`,
       );
     });
 }
 
-async function writeStarter(directory: string): Promise<{ directory: string; files: string[] }> {
+async function writeStarter(directory: string): Promise<{ directory: string; files: readonly string[] }> {
   const there = await readIfThere(directory);
   if (there.length > 0) {
     throw usageError(`${directory} is not empty, and nothing is overwritten. Name a new folder.`);
@@ -46,7 +59,7 @@ async function writeStarter(directory: string): Promise<{ directory: string; fil
     const text = await readFile(path, "utf8");
     await writeFile(path, text.replaceAll(NAME, name).replaceAll(RELEASE, `^${packageVersion()}`));
   }
-  return { directory, files: [".gitignore", "README.md", "package.json", "src/server.ts", "tsconfig.json"] };
+  return { directory, files: FILES };
 }
 
 async function readIfThere(directory: string): Promise<string[]> {

@@ -1,4 +1,4 @@
-import type { InvoicesCreateParams } from "@licentric/sdk";
+import type { Invoice, InvoicesCreateParams, Licentric } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { EXIT, usageError } from "../exit-codes.ts";
@@ -34,7 +34,6 @@ interface InvoiceListOptions extends PendingOptions {
 /** `licentric invoice`: what periods cost. */
 export function invoiceCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("invoice")
-    .description("what closed periods cost")
     .addCommand(createCommand(env))
     .addCommand(pendingCommand(env))
     .addCommand(checkCommand(env))
@@ -85,7 +84,7 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
           ...kept,
         }),
       );
-      print(options, invoice, invoiceView);
+      print(options, invoice, (shown) => invoiceView(shown));
     });
 }
 
@@ -102,11 +101,11 @@ async function createAll(
   if (made.failed.length > 0) process.exitCode = EXIT.error;
 }
 
-/** What no invoice holds yet. */
+/** `licentric invoice pending`: the usage that no invoice holds yet. */
 function pendingCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("pending")
     .description("list what no invoice holds yet, of periods that are over")
-    .option("--period <id>", "only this period's; `previous` goes, too");
+    .option("--period <id>", "only this period's: its id, or `previous`");
   return withListOptions(command, "oldest period first").action(async (options: PendingOptions) => {
     const { period } = options;
     const pending = await callApi(env, "reading what is not invoiced", async (client, report) => {
@@ -118,7 +117,7 @@ function pendingCommand(env: NodeJS.ProcessEnv): Command {
   });
 }
 
-/** Whether a period's books are true. */
+/** `licentric invoice check`: the check of a period's books. */
 function checkCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("check")
     .description(
@@ -141,9 +140,24 @@ function showCommand(env: NodeJS.ProcessEnv): Command {
     .argument("<invoice>", "its id")
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions) => {
-      const invoice = await callApi(env, "reading the invoice", (client) => client.billing.getInvoice(id));
-      print(options, invoice, invoiceView);
+      const { invoice, payer } = await callApi(env, "reading the invoice", async (client) => {
+        const invoice = await client.billing.getInvoice(id);
+        return { invoice, payer: options.json ? undefined : await payerName(client, invoice) };
+      });
+      print(options, invoice, (shown) => invoiceView(shown, payer));
     });
+}
+
+/** The name of whoever pays an invoice; undefined where the key may not read it. */
+async function payerName(client: Licentric, { customerId }: Invoice): Promise<string | undefined> {
+  const { PermissionDeniedError } = await import("@licentric/sdk");
+  try {
+    const payer = await (customerId ? client.customers.get(customerId) : client.account.get());
+    return payer.name;
+  } catch (error) {
+    if (error instanceof PermissionDeniedError && error.answeredByApi) return undefined;
+    throw error;
+  }
 }
 
 function listCommand(env: NodeJS.ProcessEnv): Command {
@@ -193,6 +207,6 @@ function voidCommand(env: NodeJS.ProcessEnv): Command {
         options,
       );
       const voided = await callApi(env, "voiding the invoice", (client) => client.billing.voidInvoice(id));
-      print(options, voided, invoiceView);
+      print(options, voided, (shown) => invoiceView(shown));
     });
 }

@@ -31,7 +31,6 @@ interface CreateOptions extends ConfigOptions, AccountOptions, SecretOptions {
 /** `licentric keys`: management keys. */
 export function keysCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("keys")
-    .description("management keys")
     .addCommand(createCommand(env))
     .addCommand(listCommand(env))
     .addCommand(revokeCommand(env));
@@ -109,7 +108,7 @@ async function createThroughApi(
   apiKey: string,
 ): Promise<CreatedKey> {
   if (!apiKey.startsWith(`lk_${mode}_`)) {
-    throw usageError(`LICENTRIC_API_KEY is no ${mode} key, and a key makes keys of its own mode only.`);
+    throw usageError(`LICENTRIC_API_KEY is not a ${mode} key, and a key makes keys of its own mode only.`);
   }
   const created = await callApi(env, "creating the key", (client) =>
     client.keys.create({ ...(name && { name }), ...(scope && { scopes: scope }) }),

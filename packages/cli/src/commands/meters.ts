@@ -30,7 +30,6 @@ interface SetPriceOptions extends OutputOptions, PriceOptions {
 /** `licentric meters`: what is counted, and what it costs. */
 export function metersCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("meters")
-    .description("what is counted, and what it costs")
     .addCommand(listCommand(env))
     .addCommand(createCommand(env))
     .addCommand(updateCommand(env))

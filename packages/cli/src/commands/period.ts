@@ -52,11 +52,7 @@ export function periodCommand(env: NodeJS.ProcessEnv): Command {
     );
   });
 
-  return new Command("period")
-    .description("months of usage")
-    .addCommand(current)
-    .addCommand(list)
-    .addCommand(showOne);
+  return new Command("period").addCommand(current).addCommand(list).addCommand(showOne);
 }
 
 async function show(env: NodeJS.ProcessEnv, id: string, options: OutputOptions): Promise<void> {

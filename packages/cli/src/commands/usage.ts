@@ -34,7 +34,6 @@ const DIMENSIONS: readonly Dimension[] = ["agent", "customer", "day"];
 /** `licentric usage`: what was recorded. */
 export function usageCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("usage")
-    .description("what was recorded")
     .addCommand(totalsCommand(env))
     .addCommand(eventsCommand(env))
     .addCommand(checkCommand(env))
@@ -114,7 +113,7 @@ function eventsCommand(env: NodeJS.ProcessEnv): Command {
 /** Reads the database itself: whoever doubts the API's totals does not ask the API. */
 function checkCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("check").description(
-    "sum up all events again and compare with the totals that are billed; ends with 1 where they differ",
+    "sum up all events again and compare with the totals that are billed; ends with 1 where they differ; stop the API on an embedded database first",
   );
   return withDatabaseOptions(command)
     .addOption(jsonOption())

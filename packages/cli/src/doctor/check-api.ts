@@ -6,6 +6,7 @@ import {
   PermissionDeniedError,
 } from "@licentric/sdk";
 import type { Check } from "./check.ts";
+import { askReadiness } from "./readiness.ts";
 
 /** Seconds by which the clocks may differ: beyond it, usage events and webhooks are refused. */
 const MOST_SKEW = 300;
@@ -13,8 +14,8 @@ const NOTABLE_SKEW = 30;
 const SET_CLOCK = "Set the clock by NTP (`timedatectl set-ntp true`).";
 
 /**
- * Whether the API that the environment names answers, takes the key, and has the same time as this machine: what one
- * request shows.
+ * Checks by one request that the API that the environment names answers, accepts the key, and has the same
+ * time as this machine.
  */
 export async function checkApi(env: NodeJS.ProcessEnv): Promise<Check[]> {
   const hasKey = Boolean(env["LICENTRIC_API_KEY"]);
@@ -26,7 +27,11 @@ export async function checkApi(env: NodeJS.ProcessEnv): Promise<Check[]> {
     return [
       await checkReachability(client.baseUrl, asked),
       hasKey ? checkKey(env, asked) : NO_KEY,
-      checkClock(isFromApi(asked) ? asked.headers : undefined, now, await askClockSkew(client.baseUrl)),
+      checkClock(
+        isFromApi(asked) ? asked.headers : undefined,
+        now,
+        (await askReadiness(client.baseUrl)).clockSkew,
+      ),
     ];
   } catch (error) {
     // The key or the URL cannot be right: the client says so before it asks.
@@ -37,7 +42,7 @@ export async function checkApi(env: NodeJS.ProcessEnv): Promise<Check[]> {
 }
 
 const FIRST_STEPS =
-  "`licentric dev` prints LICENTRIC_API_KEY and LICENTRIC_BASE_URL for your environment at its first start.";
+  "`licentric dev` writes LICENTRIC_API_KEY and LICENTRIC_BASE_URL to .licentric/env, which commands in that folder read.";
 
 const NO_KEY: Check = {
   name: "key",
@@ -46,13 +51,16 @@ const NO_KEY: Check = {
   advice: "`licentric keys create` makes a key. An MCP server's calls need none: they bring agents' tokens.",
 };
 
-/** What came back: an answer's headers, the error if it was none, or neither. */
+/** The outcome of the request: a response's headers, the error if it failed, or neither. */
 interface Asked {
   readonly headers: Headers | undefined;
   readonly error: LicentricError | undefined;
 }
 
-/** Whether it was the API that answered, if only to refuse: a proxy's page says nothing of a key or a clock. */
+/**
+ * Returns true where the API itself answered, if only to refuse: a proxy's page says nothing of a key or a
+ * clock.
+ */
 function isFromApi({ error }: Asked): boolean {
   return error === undefined || error.answeredByApi;
 }
@@ -68,19 +76,6 @@ async function ask(client: Licentric, hasKey: boolean): Promise<Asked> {
   } catch (error) {
     if (error instanceof LicentricError) return { headers: error.headers, error };
     throw error;
-  }
-}
-
-/** Milliseconds by which a self-hosted API's clock is ahead of its database's, where it says so. */
-async function askClockSkew(baseUrl: string): Promise<number | undefined> {
-  try {
-    const answer = await fetch(new URL("/readyz", baseUrl), { signal: AbortSignal.timeout(10_000) });
-    const readiness: unknown = await answer.json();
-    if (typeof readiness !== "object" || readiness === null || !("clockSkew" in readiness)) return undefined;
-    return typeof readiness.clockSkew === "number" ? readiness.clockSkew : undefined;
-  } catch {
-    // What cannot be reached, or is no API of ours, is told of by the other checks.
-    return undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Check } from "./check.ts";
 
 const name = "database";
 
-/** Whether the database that the configuration names can be used, without changing it. */
+/** Checks that the database that the configuration names can be used, without changing it. */
 export async function checkDatabase({ database }: Config): Promise<Check> {
   const { DatabaseSetupError, inspectDatabase } = await import("@licentric/server");
   const what = "dataDirectory" in database ? `The embedded database ${database.dataDirectory}` : "PostgreSQL";

@@ -1,5 +1,6 @@
-import { Licentric, PermissionDeniedError } from "@licentric/sdk";
+import { type Account, type Customer, Licentric, PermissionDeniedError } from "@licentric/sdk";
 import type { Config } from "@licentric/server";
+import { askStripe } from "./ask-stripe.ts";
 import type { Check } from "./check.ts";
 
 const name = "payers";
@@ -7,22 +8,32 @@ const name = "payers";
 /** Named in a message at most; the others are counted. */
 const NAMED = 3;
 
-/** Whether everybody who pays can be sent an invoice by Stripe. Only where the key is for Stripe's mode. */
+/**
+ * So many payers are looked up in Stripe: where all test data was deleted, or the key is another account's, the first
+ * ones are missing already, and a single one who was deleted is told of by Stripe's event.
+ */
+const LOOKED_UP = 10;
+
+/** Checks that Stripe can send an invoice to everybody who pays, where the key is for Stripe's mode. */
 export async function checkPayers(
   { server: { stripe } }: Config,
   apiKey: string | undefined,
 ): Promise<Check[]> {
-  const mode = stripe && (/_live_/.test(stripe.apiKey) ? "live" : "test");
-  if (mode === undefined || !apiKey?.startsWith(`lk_${mode}_`)) return [];
+  if (stripe === undefined) return [];
+  if (!apiKey?.startsWith(/_live_/.test(stripe.apiKey) ? "lk_live_" : "lk_test_")) return [];
   await using client = new Licentric({ maxRetries: 0, timeout: 10_000 });
   try {
+    const unsendable: string[] = [];
+    const missing: string[] = [];
+    const isMissing = lookUp(stripe);
+    const look = async (payer: Account | Customer, who: string) => {
+      if (payer.email === null) unsendable.push(who);
+      if (payer.stripeStatus === "missing" || (await isMissing(payer.stripeCustomerId))) missing.push(who);
+    };
     const account = await client.account.get();
-    const unsendable = account.email === null ? [`the account "${account.name}"`] : [];
-    const missing = account.stripeStatus === "missing" ? [`the account "${account.name}"`] : [];
-    for await (const customer of client.customers.list({ limit: 100 })) {
-      if (customer.email === null) unsendable.push(`"${customer.name}" (${customer.id})`);
-      if (customer.stripeStatus === "missing") missing.push(`"${customer.name}" (${customer.id})`);
-    }
+    await look(account, `the account "${account.name}"`);
+    for await (const customer of client.customers.list({ limit: 100 }))
+      await look(customer, `"${customer.name}" (${customer.id})`);
     return checksOf(unsendable, missing);
   } catch (error) {
     if (!(error instanceof PermissionDeniedError && error.answeredByApi)) throw error;
@@ -34,6 +45,28 @@ export async function checkPayers(
       },
     ];
   }
+}
+
+/** Finds out whether Stripe lacks a customer, of the first ones; of others, and where it does not answer, it is not known. */
+function lookUp(stripe: NonNullable<Config["server"]["stripe"]>): (id: string | null) => Promise<boolean> {
+  let left = LOOKED_UP;
+  return async (id) => {
+    if (id === null || left === 0) return false;
+    left -= 1;
+    try {
+      const response = await askStripe(stripe, `/v1/customers/${id}`);
+      const customer: unknown = await response.json();
+      return response.status === 404 || (isObject(customer) && customer["deleted"] === true);
+    } catch {
+      // The check of Stripe itself says why it does not answer.
+      left = 0;
+      return false;
+    }
+  };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }
 
 function checksOf(unsendable: readonly string[], missing: readonly string[]): Check[] {

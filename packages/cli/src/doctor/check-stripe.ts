@@ -1,32 +1,21 @@
 import type { Config } from "@licentric/server";
+import { askStripe } from "./ask-stripe.ts";
 import type { Check } from "./check.ts";
+import { askReadiness } from "./readiness.ts";
 
 const name = "stripe";
 
-/** Whether Stripe takes the key, for invoices, and whether it can tell what becomes of them. */
+/** Checks that Stripe accepts the key, for invoices, and can report what becomes of them. */
 export async function checkStripe(
   { server: { stripe } }: Config,
   apiKeyOfLicentric: string | undefined,
+  apiUrl: string | undefined,
 ): Promise<Check> {
-  if (stripe === undefined) {
-    return {
-      name,
-      status: "skipped",
-      message: "STRIPE_API_KEY is not set here: invoices are computed and not sent.",
-      advice: "Set it where the API runs, to have Stripe send invoices.",
-    };
-  }
+  if (stripe === undefined) return askApi(apiUrl);
   const mode = /_live_/.test(stripe.apiKey) ? "live" : "test";
   let status: number;
   try {
-    const response = await fetch(
-      new URL("/v1/invoices?limit=1", stripe.baseUrl ?? "https://api.stripe.com"),
-      {
-        headers: { authorization: `Bearer ${stripe.apiKey}` },
-        redirect: "error",
-        signal: AbortSignal.timeout(10_000),
-      },
-    );
+    const response = await askStripe(stripe, "/v1/invoices?limit=1");
     await response.body?.cancel();
     ({ status } = response);
   } catch (error) {
@@ -75,4 +64,19 @@ export async function checkStripe(
     };
   }
   return { name, status: "ok", message: `Stripe takes the key, for ${mode} data.` };
+}
+
+/** Asks the API whether it has a key of Stripe's, where this machine has none. */
+async function askApi(apiUrl: string | undefined): Promise<Check> {
+  const { stripe } = apiUrl === undefined ? {} : await askReadiness(apiUrl);
+  const advice = "Set STRIPE_API_KEY where the API runs, to have Stripe send invoices.";
+  if (stripe === undefined) {
+    const message = "Not known: STRIPE_API_KEY is not set here, and the API does not say whether it has one.";
+    return { name, status: "skipped", message, advice };
+  }
+  if (stripe === null) {
+    const message = "The API has no key of Stripe's: invoices are computed and not sent.";
+    return { name, status: "skipped", message, advice };
+  }
+  return { name, status: "ok", message: `The API has a key of Stripe's, for ${stripe} data.` };
 }

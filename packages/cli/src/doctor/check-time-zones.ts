@@ -3,7 +3,10 @@ import type { Check } from "./check.ts";
 
 const name = "time zones";
 
-/** Whether the database knows when months begin in the accounts' time zones. Only of one that can be used. */
+/**
+ * Checks that the database knows when months begin in the accounts' time zones, if it is one that can be
+ * used.
+ */
 export async function checkTimeZones({ database }: Config): Promise<Check[]> {
   const { compareTimeZones, inspectDatabase, openDatabase } = await import("@licentric/server");
   if ((await inspectDatabase(database)) !== "current") return [];

@@ -1,9 +1,9 @@
-/** What one look at the installation found. */
+/** The result of one check of the installation. */
 export interface Check {
   readonly name: string;
-  /** `skipped`: there is nothing to look at, which is no fault. */
+  /** `skipped`: there is nothing to look at, which is not a fault. */
   readonly status: "ok" | "warning" | "failed" | "skipped";
   readonly message: string;
-  /** What to do about it. */
+  /** Advice on what to do about it. */
   readonly advice?: string;
 }

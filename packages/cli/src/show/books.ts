@@ -32,7 +32,7 @@ export function invoicesView({ invoiced, failed }: InvoicesCreated): string {
   return `${invoiced.length > 0 ? made : ""}${computed}${notices.join("")}${refused.join("")}${again}`;
 }
 
-/** What no invoice holds yet, for people. */
+/** A table of the usage that no invoice holds yet, for people. */
 export function pendingTable(pending: readonly UninvoicedUsage[]): string {
   return table(
     ["PERIOD", "STARTS", "PERIOD IS", "PAYER", "TOTAL", "INVOICE"],
@@ -47,7 +47,7 @@ export function pendingTable(pending: readonly UninvoicedUsage[]): string {
   );
 }
 
-/** Whether a period's books are true, for people. */
+/** The differences in a period's books, or a sentence that there are none, for people. */
 export function checkView({ differences, invoices, archivedEvents }: PeriodChecked): string {
   if (differences.length === 0) {
     const archived =

@@ -9,12 +9,17 @@ export function shownMoney(amount: string | undefined, currency: string | undefi
   return amount === undefined || currency === undefined ? amount : `${amount} ${currency.toUpperCase()}`;
 }
 
-/** An invoice with its lines, for people. */
-export function invoiceView(invoice: Invoice): string {
+/**
+ * An invoice with its lines, for people.
+ *
+ * @param payer - the name of whoever pays it, where that is known
+ */
+export function invoiceView(invoice: Invoice, payer?: string): string {
   const { currency, lines = [], stripeConfigured } = invoice;
   const known = fields([
     ["id", invoice.id],
     ["period", invoice.periodId],
+    ["payer", payer],
     ["customer", invoice.customerId ?? undefined],
     ["status", shownStatus(invoice.status)],
     ["total", shownMoney(invoice.total, currency)],
@@ -39,7 +44,10 @@ export function invoiceView(invoice: Invoice): string {
 
 const isNothing = (amount: string | undefined) => amount === undefined || Number(amount) === 0;
 
-/** Where the hosted service has no Stripe, it answers the totals alone, in a form that it does not document. */
+/**
+ * The totals alone, which the hosted service answers where it has no Stripe, in a form that it does not
+ * document.
+ */
 function hostedTotals(invoice: Invoice): string {
   if (invoice.stripeConfigured || invoice.lines !== undefined) return "";
   return `\n${JSON.stringify(invoice.totalUsage, null, 2)}\n`;

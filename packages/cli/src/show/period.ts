@@ -21,7 +21,7 @@ export function periodView(period: BillingPeriod): string {
   return `${known}\n${table(["METER", "QUANTITY", "EVENTS"], rows)}`;
 }
 
-/** When a period is, in a few words. */
+/** The start and end of a period in a few words, or its id where they are not known. */
 export function shownSpan({ id, startsAt, endsAt }: BillingPeriod): string {
   return startsAt && endsAt ? `${shownTime(startsAt)} to ${shownTime(endsAt)}` : id;
 }

@@ -1,6 +1,6 @@
 import { Option } from "commander";
 
-/** What {@link print} reads of a command's options. */
+/** The options of a command that {@link print} reads. */
 export interface OutputOptions {
   readonly json?: true;
 }

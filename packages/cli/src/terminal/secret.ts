@@ -2,16 +2,16 @@ import { Option } from "commander";
 import { usageError } from "../exit-codes.ts";
 import type { OutputOptions } from "./print.ts";
 
-/** What is read of the options of a command that makes a secret. */
+/** The options that are read of a command that makes a secret. */
 export interface SecretOptions extends OutputOptions {
   readonly showSecret?: true;
 }
 
 /** The option of every command that makes a secret. */
 export const showSecretOption = () =>
-  new Option("--show-secret", "print the secret, and nothing else, where this is no terminal");
+  new Option("--show-secret", "print the secret, and nothing else, where standard output is not a terminal");
 
-/** Whether a secret that is made now is seen by somebody who asked for it. */
+/** Returns true where a secret that is made now is seen by somebody who asked for it. */
 export function hasSecretReader({ json, showSecret }: SecretOptions): boolean {
   return json === true || showSecret === true || process.stdout.isTTY;
 }
@@ -25,7 +25,7 @@ export function hasSecretReader({ json, showSecret }: SecretOptions): boolean {
 export function requireSecretReader(options: SecretOptions): void {
   if (hasSecretReader(options)) return;
   throw usageError(
-    "The secret is shown once, and this is no terminal: add --show-secret to print it, or --json.",
+    "The secret is shown once, and standard output is not a terminal: add --show-secret to print it, or --json.",
   );
 }
 

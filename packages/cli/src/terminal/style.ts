@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 
-/** How a piece of text can look. */
+/** A style that a piece of text can have. */
 export type Style = "bold" | "dim" | "green" | "yellow" | "red";
 
 /** A stream that is written to, standard output or standard error. */

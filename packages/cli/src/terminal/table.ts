@@ -1,7 +1,10 @@
-import stringWidth from "string-width";
+import stringWidth from "fast-string-width";
 import { type Style, styled, visible } from "./style.ts";
 
-/** What a table shows in one place. Numbers are grouped and stand right; nothing is shown as a dash. */
+/**
+ * The content of one cell of a table. Numbers are grouped and aligned right; an empty cell is shown as a
+ * dash.
+ */
 export type Cell =
   | string
   | number

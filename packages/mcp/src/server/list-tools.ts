@@ -1,7 +1,7 @@
 import type { Policy } from "@licentric/paywall/adapter";
-import { isRecord, member } from "@licentric/paywall/adapter";
-import { META_PREFIX } from "./meta.ts";
-import { asPrivate } from "./private-result.ts";
+import { isRecord, property } from "@licentric/paywall/adapter";
+import { asPrivate } from "../protocol/cache-scope.ts";
+import { META_PREFIX } from "../protocol/meta.ts";
 import type { BuiltIn } from "./registered.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
@@ -9,7 +9,7 @@ import type { ServerPlan } from "./server-plan.ts";
 /** `_meta` key of what a tool costs, in `tools/list`. */
 export const CHARGE_META_KEY = `${META_PREFIX}charge`;
 
-/** What `tools/list` says of a charged tool. What an owner's function computes is not said. */
+/** The price of a charged tool in `tools/list`, without what an owner's function computes. */
 export interface ChargeInfo {
   readonly meterName?: string;
   readonly quantity?: number;
@@ -23,11 +23,11 @@ export function annotateTools(run: RequestHandler, plan: ServerPlan, builtIn?: B
   const policyOf = (name: string) => builtIn?.find("tool", name)?.ownPolicy ?? plan.policyFor("tool", [name]);
   return async (request, context) => {
     const listed = await run(request, context);
-    const tools = member(listed, "tools");
+    const tools = property(listed, "tools");
     if (!isRecord(listed) || !Array.isArray(tools)) return listed;
     const scopes = plan.hideUncallable ? await plan.scopesOf(context) : undefined;
     const annotated = tools.flatMap((tool: unknown) => {
-      const name = member(tool, "name");
+      const name = property(tool, "name");
       const policy = typeof name === "string" ? policyOf(name) : false;
       if (!isRecord(tool) || policy === false) return [tool];
       if (

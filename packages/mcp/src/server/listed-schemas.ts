@@ -1,7 +1,7 @@
-import { createExpiringMap, isRecord, member } from "@licentric/paywall/adapter";
+import { createExpiringMap, isRecord, property } from "@licentric/paywall/adapter";
 import type { RequestHandler } from "./request-handler.ts";
 
-/** Compiled schemas by their text: servers may be made for each request, and compiling takes milliseconds. */
+/** Compiled schemas by their source: servers may be made for each request, and compiling takes milliseconds. */
 const compiled = createExpiringMap<(value: unknown) => unknown>({
   limit: 1_000,
   ttl: 3_600_000,
@@ -12,7 +12,7 @@ const compiled = createExpiringMap<(value: unknown) => unknown>({
 const MAX_PAGES = 10;
 
 /**
- * Whether a call of a tool is known to fit what the server says of it in `tools/list`. A request handler of the owner's
+ * Returns whether a call of a tool is known to fit what the server says of it in `tools/list`. A request handler of the owner's
  * checks its arguments by itself, and where it refuses them nothing has run.
  *
  * @param listTools - the handler of `tools/list`
@@ -26,7 +26,7 @@ export async function fitsListed(
 ): Promise<boolean> {
   try {
     const schema = await listedSchema(listTools, name, context);
-    return isRecord(schema) && member(compile(schema, validator)(args), "valid") === true;
+    return isRecord(schema) && property(compile(schema, validator)(args), "valid") === true;
   } catch {
     // The owner's list is not for this caller, or its schema for no validator: nothing is known then.
     return false;
@@ -37,7 +37,7 @@ function compile(schema: object, validator: unknown): (value: unknown) => unknow
   const text = JSON.stringify(schema);
   const known = compiled.get(text);
   if (known !== undefined) return known;
-  const getValidator = member(validator, "getValidator");
+  const getValidator = property(validator, "getValidator");
   if (typeof getValidator !== "function") throw new TypeError("this server has no JSON Schema validator");
   const made: unknown = Reflect.apply(getValidator, validator, [schema]);
   if (typeof made !== "function") throw new TypeError("its JSON Schema validator makes no functions");
@@ -51,12 +51,12 @@ async function listedSchema(listTools: RequestHandler, name: string, context: un
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? {} : { cursor };
     const listed = await listTools({ jsonrpc: "2.0", id: 0, method: "tools/list", params }, context);
-    const tools = member(listed, "tools");
+    const tools = property(listed, "tools");
     const tool = Array.isArray(tools)
-      ? tools.find((one: unknown) => member(one, "name") === name)
+      ? tools.find((one: unknown) => property(one, "name") === name)
       : undefined;
-    if (tool !== undefined) return member(tool, "inputSchema");
-    cursor = member(listed, "nextCursor");
+    if (tool !== undefined) return property(tool, "inputSchema");
+    cursor = property(listed, "nextCursor");
     if (cursor === undefined) break;
   }
   return undefined;

@@ -1,12 +1,12 @@
 import type { Policy } from "@licentric/paywall/adapter";
-import { isRecord, member } from "@licentric/paywall/adapter";
+import { isRecord, property } from "@licentric/paywall/adapter";
+import { argsOf, contextOf } from "../context/request-context.ts";
+import type { ServedKind, ServedTarget } from "../handler/request-scope.ts";
+import { type AnyHandler, guardedOf } from "../handler/wrap-handler.ts";
+import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
 import { deliver } from "./deliver.ts";
-import { type AnyHandler, guardedOf } from "./handler.ts";
 import { notGuardable } from "./not-guardable.ts";
-import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
 import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf } from "./registered.ts";
-import { argsOf, contextOf } from "./request-context.ts";
-import type { ServedGate, ServedKind } from "./request-scope.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */
@@ -35,15 +35,15 @@ const REGISTRIES = [
 
 /**
  * Guards everything that is or will be registered with an `McpServer`. The registries are watched, and in each
- * registered thing the member that holds the handler: a handler that is set later is guarded when it is read.
+ * registered thing the property that holds the handler: a handler that is set later is guarded when it is read.
  *
  * @throws TypeError where this server keeps its registries in another way
  */
 export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
   const installing = new Set<ServedKind>();
   for (const { kind, registry, install } of REGISTRIES) {
-    const entries = member(server, registry);
-    const installer = member(server, install);
+    const entries = property(server, registry);
+    const installer = property(server, install);
     if (!isRecord(entries) || typeof installer !== "function")
       throw notGuardable(`it has no ${registry} or no ${install}`);
     for (const [key, entry] of Object.entries(entries)) guardEntry(kind, key, entry, plan);
@@ -75,7 +75,7 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
     installing: (kind) => installing.has(kind),
     find(kind, asked) {
       const registries = REGISTRIES.filter((known) => known.kind === kind).map(({ registry }) =>
-        member(server, registry),
+        property(server, registry),
       );
       const found = findEntry(kind, registries.filter(isRecord), asked);
       return (
@@ -104,37 +104,40 @@ function guardEntry(kind: ServedKind, key: string, entry: unknown, plan: ServerP
     renamed.current = key;
     return;
   }
-  const slots = HANDLER_SLOTS[kind].filter((slot) => slot in entry);
-  if (slots.length === 0) throw notGuardable(`the ${kind} "${key}" has no handler where one is expected`);
+  const handlerKeys = HANDLER_KEYS[kind].filter((handlerKey) => handlerKey in entry);
+  if (handlerKeys.length === 0)
+    throw notGuardable(`the ${kind} "${key}" has no handler where one is expected`);
   const name = { current: key };
   keys.set(entry, name);
   if (plan.scopeStepUp && "scopeChallenge" in entry)
     entry["scopeChallenge"] ??= scopeChallenge(kind, name, entry, plan);
-  const original: HandlerSlots = Object.fromEntries(slots.map((slot) => [slot, entry[slot]]));
-  for (const slot of slots) guardSlot(kind, name, entry, original, slot, plan);
+  const original: Handlers = Object.fromEntries(
+    handlerKeys.map((handlerKey) => [handlerKey, entry[handlerKey]]),
+  );
+  for (const handlerKey of handlerKeys) guardHandlerKey(kind, name, entry, original, handlerKey, plan);
 }
 
-/** What a registered thing's handlers are without their guards, by where it keeps them. */
-type HandlerSlots = Record<string, unknown>;
+/** A registered thing's handlers without their guards, by their properties. */
+type Handlers = Record<string, unknown>;
 
-function guardSlot(
+function guardHandlerKey(
   kind: ServedKind,
   name: { readonly current: string },
   entry: Record<PropertyKey, unknown>,
-  original: HandlerSlots,
-  slot: string,
+  original: Handlers,
+  handlerKey: string,
   plan: ServerPlan,
 ): void {
-  let guarded = guardOriginal(kind, name, entry, original, slot, plan);
-  Object.defineProperty(entry, slot, {
+  let guarded = guardOriginal(kind, name, entry, original, handlerKey, plan);
+  Object.defineProperty(entry, handlerKey, {
     enumerable: true,
     configurable: false,
     get: () => guarded,
     set(next: unknown) {
       // What was read from here and is put back is guarded already.
       if (next === guarded) return;
-      original[slot] = next;
-      guarded = guardOriginal(kind, name, entry, original, slot, plan);
+      original[handlerKey] = next;
+      guarded = guardOriginal(kind, name, entry, original, handlerKey, plan);
     },
   });
 }
@@ -147,15 +150,15 @@ function scopeChallenge(
   plan: ServerPlan,
 ) {
   return (request: unknown) => {
-    const granted = member(member(request, "authInfo"), "scopes");
+    const granted = property(property(request, "authInfo"), "scopes");
     const policy = ownPolicies.get(entry) ?? plan.policyFor(kind, namesOf({ name: name.current, entry }));
     if (policy === false || !Array.isArray(granted)) return undefined;
     return policy.scopes.every((scope) => granted.includes(scope)) ? undefined : { scopes: policy.scopes };
   };
 }
 
-/** Where the SDKs keep a registered thing's handler. Of a tool, v2 calls its executor, and shows its handler as well. */
-const HANDLER_SLOTS: Readonly<Record<ServedKind, readonly string[]>> = {
+/** The properties in which the SDKs keep a registered thing's handler. Of a tool, v2 calls its executor, and shows its handler as well. */
+const HANDLER_KEYS: Readonly<Record<ServedKind, readonly string[]>> = {
   tool: ["executor", "handler"],
   prompt: ["callback", "handler"],
   resource: ["readCallback"],
@@ -165,19 +168,19 @@ function guardOriginal(
   kind: ServedKind,
   name: { readonly current: string },
   entry: Record<PropertyKey, unknown>,
-  slots: HandlerSlots,
-  slot: string,
+  handlerKeys: Handlers,
+  handlerKey: string,
   plan: ServerPlan,
 ): unknown {
-  const original = slots[slot];
+  const original = handlerKeys[handlerKey];
   if (isFunction(original)) {
     // v2 makes its executor of the handler, and hides that in it.
-    const madeOf = slot === "executor" ? slots["handler"] : original;
+    const madeOf = handlerKey === "executor" ? handlerKeys["handler"] : original;
     return guardFunction(kind, name, entry, original, plan, madeOf);
   }
-  const createTask = member(original, "createTask");
+  const createTask = property(original, "createTask");
   if (!isRecord(original) || !isFunction(createTask)) {
-    throw notGuardable(`the ${kind} "${name.current}" has a handler that is no function`);
+    throw notGuardable(`the ${kind} "${name.current}" has a handler that is not a function`);
   }
   const policy = plan.policyFor(kind, namesOf({ name: name.current, entry }));
   if (policy !== false && policy.charge !== "call") {
@@ -212,7 +215,7 @@ function guardFunction(
   refusals: "result" | "throw" = kind === "tool" ? "result" : "throw",
 ): AnyHandler {
   const wrapped = guardedOf(madeOf);
-  if (wrapped !== undefined && wrapped.passages !== plan.passages) {
+  if (wrapped !== undefined && wrapped.handlerCharges !== plan.handlerCharges) {
     throw new TypeError(
       `the ${kind} "${name.current}" is wrapped by another paywall than the one that protects its server, and every call would be billed by both: use one paywall`,
     );
@@ -237,22 +240,22 @@ function guardFunction(
     const context = contextOf(params);
     if (policy === false) return deliver(plan, kind, policy, await run(), context);
     if (await rejects(kind, entry, params)) return run();
-    const gate: ServedGate = {
+    const target: ServedTarget = {
       kind,
       name: name.current,
       id: `${kind} ${name.current}`,
       policy,
       serves: policy,
     };
-    const passage = await plan.passages.pass(gate, argsOf(params), context, run);
-    if ("result" in passage) return deliver(plan, kind, policy, passage.result, context);
-    if (refusals === "throw") throw new RefusedRequestError(passage.refusal);
-    return toToolResult(passage.refusal);
+    const chargeResult = await plan.handlerCharges.charge(target, argsOf(params), context, run);
+    if ("result" in chargeResult) return deliver(plan, kind, policy, chargeResult.result, context);
+    if (refusals === "throw") throw new RefusedRequestError(chargeResult.refusal);
+    return toToolResult(chargeResult.refusal);
   };
 }
 
 /**
- * Whether a prompt's handler will reject its arguments. v2 checks them inside of what it calls, so they are checked
+ * Returns whether a prompt's handler will reject its arguments. v2 checks them inside of what it calls, so they are checked
  * once more here: what is not run is not billed.
  */
 async function rejects(
@@ -261,8 +264,8 @@ async function rejects(
   params: readonly unknown[],
 ): Promise<boolean> {
   if (kind !== "prompt" || "callback" in entry) return false;
-  const validate = member(member(entry["argsSchema"], "~standard"), "validate");
-  return isFunction(validate) && member(await validate(params[0] ?? {}), "issues") !== undefined;
+  const validate = property(property(entry["argsSchema"], "~standard"), "validate");
+  return isFunction(validate) && property(await validate(params[0] ?? {}), "issues") !== undefined;
 }
 
 function isFunction(value: unknown): value is AnyHandler {

@@ -1,23 +1,23 @@
 import type { Policy, Refusal } from "@licentric/paywall/adapter";
-import { isRecord, member, textMember, withTimeLimit } from "@licentric/paywall/adapter";
-import { deliver } from "./deliver.ts";
-import { invalidParams } from "./invalid-params.ts";
-import { annotateTools } from "./list-tools.ts";
-import { fitsListed } from "./listed-schemas.ts";
-import { noteTransport } from "./local-calls.ts";
-import { notGuardable } from "./not-guardable.ts";
-import { outcomeOf } from "./outcome.ts";
-import { RefusedRequestError, toToolResult } from "./refusal-result.ts";
-import type { BuiltIn, Registered } from "./registered.ts";
-import { signalIn } from "./request-context.ts";
-import type { RequestHandler } from "./request-handler.ts";
+import { isRecord, property, receiptOf, stringProperty, withTimeLimit } from "@licentric/paywall/adapter";
+import { rememberTransport } from "../context/local-calls.ts";
+import { signalIn } from "../context/request-context.ts";
 import {
   type Asked,
   createRequestScope,
   type RequestScope,
-  type ServedGate,
   type ServedKind,
-} from "./request-scope.ts";
+  type ServedTarget,
+} from "../handler/request-scope.ts";
+import { invalidParams } from "../protocol/invalid-params.ts";
+import { outcomeOf, withReceipt } from "../protocol/outcome.ts";
+import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
+import { deliver } from "./deliver.ts";
+import { annotateTools } from "./list-tools.ts";
+import { fitsListed } from "./listed-schemas.ts";
+import { notGuardable } from "./not-guardable.ts";
+import type { BuiltIn, Registered } from "./registered.ts";
+import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { guardTasks, isTaskMethod } from "./tasks.ts";
 
@@ -42,23 +42,49 @@ export function guardRequests(
 ): void {
   const serving: Serving = { server, builtIn, plan, listTools: undefined };
   const wrap = (method: unknown, handler: unknown, isOwn: boolean): unknown => {
-    if (typeof handler !== "function") throw notGuardable(`its handler of ${String(method)} is no function`);
+    if (typeof handler !== "function")
+      throw notGuardable(`its handler of ${String(method)} is not a function`);
     const run: RequestHandler = (request, context) => Reflect.apply(handler, server, [request, context]);
     if (method === "tools/list") serving.listTools = run;
     return guardRequest(method, run, serving, isOwn) ?? handler;
   };
   // Nothing tells one that an `McpServer` had installed from one that replaced it, but calling it.
   const areOwn = builtIn === undefined;
-  for (const [method, handler] of handlers) handlers.set(method, wrap(method, handler, areOwn));
-  const set = handlers.set.bind(handlers);
-  Object.defineProperty(handlers, "set", {
-    configurable: false,
-    value: (method: unknown, handler: unknown) => set(method, wrap(method, handler, true)),
-  });
+  guardMap(handlers, (method, handler, isNew) => wrap(method, handler, isNew || areOwn));
   guardFallback(serving);
 }
 
-/** What a request is served by. */
+/**
+ * Guards every handler in a map, those that are there and those that will be. Frameworks put a function of their own in
+ * the place of the map's `set` (skybridge): whatever that stores is guarded as well.
+ */
+function guardMap(
+  handlers: Map<unknown, unknown>,
+  wrap: (method: unknown, handler: unknown, isNew: boolean) => unknown,
+): void {
+  const set = handlers.set.bind(handlers);
+  const guarded = new Map<unknown, unknown>();
+  const put = (method: unknown, handler: unknown, isNew: boolean) => {
+    guarded.set(method, wrap(method, handler, isNew));
+    return set(method, guarded.get(method));
+  };
+  for (const [method, handler] of handlers) put(method, handler, false);
+  let current = (method: unknown, handler: unknown) => put(method, handler, true);
+  Object.defineProperty(handlers, "set", {
+    configurable: false,
+    get: () => current,
+    set(next: unknown) {
+      if (typeof next !== "function") throw notGuardable("the set of its request handlers is no function");
+      current = (method, handler) => {
+        Reflect.apply(next, handlers, [method, handler]);
+        const stored = handlers.get(method);
+        return stored === guarded.get(method) ? handlers : put(method, stored, true);
+      };
+    },
+  });
+}
+
+/** The server of a request, and its handler of `tools/list`. */
 interface Serving {
   readonly server: Record<PropertyKey, unknown>;
   readonly builtIn: BuiltIn | undefined;
@@ -81,7 +107,7 @@ function guardRequest(
   const guarded = guardOf(method, run, serving, isOwn);
   if (guarded === undefined) return undefined;
   return (request, context) => {
-    noteTransport(signalIn(context), serving.server["transport"]);
+    rememberTransport(signalIn(context), serving.server["transport"]);
     return guarded(request, context);
   };
 }
@@ -115,7 +141,7 @@ function guardFallback(serving: Serving): void {
     const original = fallback;
     const run: RequestHandler = (request, context) => Reflect.apply(original, server, [request, context]);
     return (request: unknown, context: unknown) =>
-      (guardRequest(textMember(request, "method"), run, serving, true) ?? run)(request, context);
+      (guardRequest(stringProperty(request, "method"), run, serving, true) ?? run)(request, context);
   };
   guarded = guard();
   Object.defineProperty(server, "fallbackRequestHandler", {
@@ -135,15 +161,15 @@ function isCharged(method: unknown): method is keyof typeof CHARGED {
 }
 
 /**
- * Settles what ran inside of a request by the answer that the client gets. Where something wraps the handler and was
+ * Settles what ran inside of a request by the response that the client gets. Where something wraps the handler and was
  * guarded, too, the outermost does.
  */
 function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: RequestHandler): RequestHandler {
   return (request, context) => {
-    if (plan.passages.isWithin(context, asked)) return run(request, context);
-    const sentArgs = member(member(request, "params"), "arguments");
+    if (plan.handlerCharges.isWithin(context, asked)) return run(request, context);
+    const sentArgs = property(property(request, "params"), "arguments");
     const scope = createRequestScope({ ...asked, sentArgs });
-    return plan.passages.within(context, scope, () => settled(request, context, scope));
+    return plan.handlerCharges.within(context, scope, () => settled(request, context, scope));
   };
 
   async function settled(request: unknown, context: unknown, scope: RequestScope): Promise<unknown> {
@@ -158,20 +184,20 @@ function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: Req
     const { refusal } = scope;
     if (refusal !== undefined) {
       await scope.end(() => ({ status: "failed" }));
-      return answer(request, refusal, plan);
+      return refusedResponse(request, refusal, plan);
     }
-    const settlement = await scope.end((ending) =>
-      outcomeOf(final, ending.status === "returned" ? ending.result : undefined),
+    const settlement = await scope.end((completion) =>
+      outcomeOf(final, completion.status === "returned" ? completion.result : undefined),
     );
-    if (settlement?.status === "refused") return answer(request, settlement.refusal, plan);
+    if (settlement?.status === "refused") return refusedResponse(request, settlement.refusal, plan);
     if (settlement?.status === "cancelled") throw settlement.reason;
-    return final;
+    return plan.receipts ? withReceipt(final, receiptOf(settlement)) : final;
   }
 }
 
 /**
- * Guards a request handler that may be the owner's own: it gets nothing whose caller was not let in. It may as well be
- * an `McpServer`'s, or go on to a guarded one: the gate there is then the same as the one here, and passed once.
+ * Guards a request handler that may be the owner's own: it gets no call that was not authorized. It may as well be
+ * an `McpServer`'s, or go on to a guarded one: the target there is then the same as the one here, and charged once.
  */
 function guardOwn(
   method: keyof typeof CHARGED,
@@ -194,22 +220,26 @@ function guardOwn(
       const free = await settleAround({ server: plan, kind, name }, plan, run)(request, context);
       return deliver(plan, kind, policy, free, context);
     }
-    const target = { kind, asked, registered, policy, isOwn };
-    const gated: RequestHandler = async () => {
-      const { args, willRun } = await checkArgs(target, request, context, serving);
+    const requested = { kind, asked, registered, policy, isOwn };
+    const charged: RequestHandler = async () => {
+      const { args, willRun } = await checkArgs(requested, request, context, serving);
       // What is refused by whoever checks it first has not run: it is billed only if it does all the same.
       const asRun: Policy = willRun || policy.charge !== "call" ? policy : { ...policy, charge: "success" };
-      const gate: ServedGate = { kind, name, id: `${kind} ${name}`, policy: asRun, serves: policy };
-      const passage = await plan.passages.pass(gate, args, context, () => run(request, context));
-      return "result" in passage ? passage.result : answer(request, passage.refusal, plan);
+      const target: ServedTarget = { kind, name, id: `${kind} ${name}`, policy: asRun, serves: policy };
+      const chargeResult = await plan.handlerCharges.charge(target, args, context, () =>
+        run(request, context),
+      );
+      return "result" in chargeResult
+        ? chargeResult.result
+        : refusedResponse(request, chargeResult.refusal, plan);
     };
-    const final = await settleAround({ server: plan, kind, name }, plan, gated)(request, context);
+    const final = await settleAround({ server: plan, kind, name }, plan, charged)(request, context);
     return deliver(plan, kind, policy, final, context);
   };
 }
 
-/** What is asked for, and what it costs. */
-interface Target {
+/** The thing that is asked for, and its price. */
+interface Requested {
   readonly kind: ServedKind;
   readonly asked: string;
   readonly registered: Registered | undefined;
@@ -219,13 +249,13 @@ interface Target {
 
 /** The arguments of a request, and whether its handler will run with them as far as that is known. */
 async function checkArgs(
-  { kind, asked, registered, policy, isOwn }: Target,
+  { kind, asked, registered, policy, isOwn }: Requested,
   request: unknown,
   context: unknown,
   { server, listTools, plan }: Serving,
 ): Promise<{ readonly args: unknown; readonly willRun: boolean }> {
-  const params = member(request, "params");
-  const sent = kind === "resource" ? asked : (member(params, "arguments") ?? {});
+  const params = property(request, "params");
+  const sent = kind === "resource" ? asked : (property(params, "arguments") ?? {});
   if (registered !== undefined) {
     const accepted = await registered.accept(params);
     return { args: accepted === undefined ? sent : accepted.args, willRun: accepted !== undefined };
@@ -239,9 +269,9 @@ async function checkArgs(
   return { args: sent, willRun };
 }
 
-/** The text that names what a request asks for. */
+/** The string that names what a request asks for. */
 function targetOf(method: keyof typeof CHARGED, request: unknown): string | undefined {
-  return textMember(member(request, "params"), CHARGED[method].parameter);
+  return stringProperty(property(request, "params"), CHARGED[method].parameter);
 }
 
 /**
@@ -253,17 +283,17 @@ function targetOf(method: keyof typeof CHARGED, request: unknown): string | unde
 function refuseMalformed(method: keyof typeof CHARGED, request: unknown): void {
   const { parameter } = CHARGED[method];
   if (targetOf(method, request) === undefined)
-    throw invalidParams(`Invalid ${method} request: it needs a ${parameter} that is a text`);
-  const args = member(member(request, "params"), "arguments");
+    throw invalidParams(`Invalid ${method} request: it needs a ${parameter} that is a string`);
+  const args = property(property(request, "params"), "arguments");
   if (args !== undefined && (!isRecord(args) || Array.isArray(args)))
     throw invalidParams(`Invalid ${method} request: its arguments must be an object`);
 }
 
 /** A refusal in the form that this request's client can take. */
-function answer(request: unknown, refusal: Refusal, plan: ServerPlan): unknown {
-  const params = member(request, "params");
+function refusedResponse(request: unknown, refusal: Refusal, plan: ServerPlan): unknown {
+  const params = property(request, "params");
   const isTask = isRecord(params) && params["task"] !== undefined;
-  if (textMember(request, "method") !== "tools/call" || plan.refusals === "error" || isTask)
+  if (stringProperty(request, "method") !== "tools/call" || plan.refusals === "error" || isTask)
     throw new RefusedRequestError(refusal);
   return toToolResult(refusal);
 }

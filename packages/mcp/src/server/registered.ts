@@ -1,6 +1,6 @@
 import type { Policy } from "@licentric/paywall/adapter";
-import { isRecord, member, textMember } from "@licentric/paywall/adapter";
-import type { ServedKind } from "./request-scope.ts";
+import { isRecord, property, stringProperty } from "@licentric/paywall/adapter";
+import type { ServedKind } from "../handler/request-scope.ts";
 
 /** Something that is registered with an `McpServer`, as a request asks for it. */
 export interface Registered {
@@ -17,11 +17,11 @@ export interface Registered {
   accept(params: unknown): Promise<{ readonly args: unknown } | undefined>;
 }
 
-/** What is known of an `McpServer` and of the request handlers that it installs by itself. */
+/** An `McpServer` with the request handlers that it installs by itself. */
 export interface BuiltIn {
-  /** Whether it is installing handlers of a kind at this moment. */
+  /** Returns whether it is installing handlers of a kind at this moment. */
   installing(kind: ServedKind): boolean;
-  /** What is registered under the name that a request asks for. */
+  /** Returns the thing that is registered under the name that a request asks for. */
   find(kind: ServedKind, asked: string): Registered | undefined;
 }
 
@@ -34,14 +34,14 @@ export interface Entry {
 
 /** Names under which an owner may have a policy for this: of a resource its URI and its registered name. */
 export function namesOf({ name, entry }: Omit<Entry, "kind">): readonly string[] {
-  const registered = textMember(entry, "name");
-  const template = member(member(entry, "resourceTemplate"), "uriTemplate");
+  const registered = stringProperty(entry, "name");
+  const template = property(property(entry, "resourceTemplate"), "uriTemplate");
   return [name, registered, template === undefined ? undefined : String(template)].filter(
     (text) => text !== undefined,
   );
 }
 
-/** Whether a registered thing is a template, whose handler reads the URI that it is asked for. */
+/** Returns whether a registered thing is a template, whose handler reads the URI that it is asked for. */
 export function isTemplate(entry: Entry["entry"]): boolean {
   return "resourceTemplate" in entry;
 }
@@ -68,8 +68,8 @@ export function findEntry(
 }
 
 function matches(entry: Readonly<Record<PropertyKey, unknown>>, uri: string): boolean {
-  const template = member(member(entry, "resourceTemplate"), "uriTemplate");
-  const match = member(template, "match");
+  const template = property(property(entry, "resourceTemplate"), "uriTemplate");
+  const match = property(template, "match");
   return typeof match === "function" && Boolean(Reflect.apply(match, template, [uri]));
 }
 
@@ -85,14 +85,14 @@ export async function acceptedArgs(
 ): Promise<{ readonly args: unknown } | undefined> {
   if (entry["enabled"] === false) return undefined;
   if (kind === "resource") {
-    const uri = textMember(params, "uri") ?? "";
+    const uri = stringProperty(params, "uri") ?? "";
     return URL.canParse(uri) ? { args: new URL(uri) } : undefined;
   }
-  const sent = member(params, "arguments");
+  const sent = property(params, "arguments");
   if (kind === "prompt") return validated(entry["argsSchema"], "callback" in entry ? sent : (sent ?? {}));
-  const needsTask = member(entry["execution"], "taskSupport") === "required";
-  if (needsTask && member(params, "task") === undefined) return undefined;
-  const validate = member(server, "validateToolInput");
+  const needsTask = property(entry["execution"], "taskSupport") === "required";
+  if (needsTask && property(params, "task") === undefined) return undefined;
+  const validate = property(server, "validateToolInput");
   if (typeof validate !== "function") return validated(entry["inputSchema"], sent ?? {});
   try {
     return { args: await Reflect.apply(validate, server, [entry, sent, name]) };
@@ -104,8 +104,8 @@ export async function acceptedArgs(
 
 async function validated(schema: unknown, value: unknown): Promise<{ readonly args: unknown } | undefined> {
   if (schema === undefined) return { args: undefined };
-  const validate = member(member(schema, "~standard"), "validate");
+  const validate = property(property(schema, "~standard"), "validate");
   if (typeof validate !== "function") return undefined;
   const checked: unknown = await validate(value);
-  return member(checked, "issues") === undefined ? { args: member(checked, "value") } : undefined;
+  return property(checked, "issues") === undefined ? { args: property(checked, "value") } : undefined;
 }

@@ -1,15 +1,15 @@
 import type { VerifiedCaller } from "@licentric/paywall/adapter";
 import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
-import type { Passages } from "./passages.ts";
-import type { ServedKind } from "./request-scope.ts";
+import type { HandlerCharges } from "../handler/handler-charges.ts";
+import type { ServedKind } from "../handler/request-scope.ts";
+import type { TaskOwners } from "../protocol/task-owners.ts";
 import { createResourceCharges, strongestOf } from "./resource-charges.ts";
-import type { TaskOwners } from "./task-owners.ts";
 
-/** What something costs: its options, or false where it is free. */
+/** The price of each thing: its options, or false where it is free. */
 // biome-ignore lint/suspicious/noExplicitAny: a server's tools are known by name alone; owners annotate what their functions read
 export type Charges = Readonly<Record<string, ChargeOptions<any, any> | false>>;
 
-/** What a protected server charges for. */
+/** Options of `paywall.protect`: the things that a server charges for. */
 export interface ProtectOptions {
   /** Tools by name; false: free, without any check. */
   readonly tools?: Charges;
@@ -27,22 +27,24 @@ export interface ProtectOptions {
    */
   readonly resources?: Charges;
   /**
-   * What holds for whatever is not named above: by default its caller is verified and nothing is billed. `false`
+   * Options of everything that is not named above: by default its caller is verified and nothing is billed. `false`
    * makes it free for everybody.
    */
   readonly default?: ChargeOptions | false;
 }
 
-/** What a protected server does with each thing that it serves. */
+/** The prices of a protected server, and the parts that its guards share. */
 export interface ServerPlan {
-  readonly passages: Passages;
+  readonly handlerCharges: HandlerCharges;
   /** Milliseconds that something of the owner's may take which is asked on the way to a call. */
   readonly timeout: number;
-  /** How refused tool calls look. */
+  /** The form of refused tool calls. */
   readonly refusals: "result" | "error";
+  /** Put a receipt into the result of a billed call. */
+  readonly receipts: boolean;
   /** Leave out of `tools/list` what the caller may not call. */
   readonly hideUncallable: boolean;
-  /** Whether missing scopes are answered with HTTP 403 where the SDK can. */
+  /** True if missing scopes are answered with HTTP 403 where the SDK can. */
   readonly scopeStepUp: boolean;
   /**
    * The policy of something by its names, of which a resource has two; false where it is free.
@@ -50,9 +52,9 @@ export interface ServerPlan {
    * @param asked - of a resource that is served by a handler which reads its URI, that URI as the client spelled it
    */
   policyFor(kind: ServedKind, names: readonly string[], asked?: string): Policy | false;
-  /** Whether the owner named one of these. */
+  /** Returns whether the owner named one of these. */
   isNamed(kind: ServedKind, names: readonly string[]): boolean;
-  /** Whose tasks are whose, on every server that is made. */
+  /** The owners of tasks, on every server that is made. */
   readonly tasks: TaskOwners;
   /**
    * Says who asks; the API is asked at most once in a while.
@@ -81,13 +83,13 @@ export function toServerPlan(
     throw new TypeError(
       `paywall.protect: there is no option "${unknown}"; the options are ${OPTION_NAMES.join(", ")}`,
     );
-  const toMap = (charges: Charges | undefined, member: string) =>
+  const toMap = (charges: Charges | undefined, property: string) =>
     new Map(
       Object.entries(charges ?? {}).map(([name, charge]) => [
         name,
         charge === false
           ? charge
-          : toPolicy({ ...defaults, ...charge }, `paywall.protect: ${member}.${name}`),
+          : toPolicy({ ...defaults, ...charge }, `paywall.protect: ${property}.${name}`),
       ]),
     );
   const policies: Readonly<Record<ServedKind, ReadonlyMap<string, Policy | false>>> = {

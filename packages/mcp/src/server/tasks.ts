@@ -1,14 +1,14 @@
-import { isRecord, member, Refused, textMember } from "@licentric/paywall/adapter";
-import { invalidParams } from "./invalid-params.ts";
-import { RefusedRequestError } from "./refusal-result.ts";
+import { isRecord, property, Refused, stringProperty } from "@licentric/paywall/adapter";
+import { invalidParams } from "../protocol/invalid-params.ts";
+import { RefusedRequestError } from "../protocol/refusal-result.ts";
+import type { Agent } from "../protocol/task-owners.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
-import type { Agent } from "./task-owners.ts";
 
 /** The requests about tasks that a client can send (protocol 2025-11-25). */
 const TASK_METHODS = ["tasks/get", "tasks/result", "tasks/cancel", "tasks/list"];
 
-/** Whether a request is about tasks. */
+/** Returns whether a request is about tasks. */
 export function isTaskMethod(method: unknown): boolean {
   return typeof method === "string" && TASK_METHODS.includes(method);
 }
@@ -21,9 +21,9 @@ export function guardTasks(method: unknown, run: RequestHandler, plan: ServerPla
 function listOwn(run: RequestHandler, { tasks, identify }: ServerPlan): RequestHandler {
   return async (request, context) => {
     const listed = await run(request, context);
-    const all = member(listed, "tasks");
+    const all = property(listed, "tasks");
     if (!isRecord(listed) || !Array.isArray(all)) return listed;
-    const idOf = (task: unknown) => member(task, "taskId");
+    const idOf = (task: unknown) => property(task, "taskId");
     if (all.every((task) => tasks.isEverybodys(idOf(task)))) return listed;
     const caller = await identified(identify(context)).catch((error: unknown) => {
       if (error instanceof RefusedRequestError && error.data.status === 401) return undefined;
@@ -37,8 +37,8 @@ function listOwn(run: RequestHandler, { tasks, identify }: ServerPlan): RequestH
 
 function guardOne(run: RequestHandler, { tasks, identify }: ServerPlan): RequestHandler {
   return async (request, context) => {
-    const taskId = textMember(member(request, "params"), "taskId");
-    if (taskId === undefined) throw invalidParams("a request about a task needs its taskId, a text");
+    const taskId = stringProperty(property(request, "params"), "taskId");
+    if (taskId === undefined) throw invalidParams("a request about a task needs its taskId, a string");
     if (!tasks.isEverybodys(taskId) && !tasks.isOf(taskId, await identified(identify(context))))
       throw invalidParams(`Task not found: ${taskId}`);
     return run(request, context);

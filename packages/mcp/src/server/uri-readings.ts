@@ -9,7 +9,7 @@ export interface Reading {
 const NOTHING: Reading = { paths: new Set(), parameters: new Set(), hasFragment: false };
 
 /**
- * Reads a URI in the ways that handlers do: as a URL, or as text behind a scheme, which does not know a host from a path
+ * Reads a URI in the ways that handlers do: as a URL, or as a string behind a scheme, which does not know a host from a path
  * and may be joined to a directory. Both without escapes, empty and dot segments, and the user, whoever that may be.
  *
  * @param deepest - most segments of a path that anything is to be found by
@@ -42,7 +42,7 @@ export function segmentsIn(uri: string): number {
   return path === undefined ? 0 : segmentsOf(decoded(decoded(path))).length;
 }
 
-/** The paths that a text may mean: a handler may know so much of its beginning by heart, and let nothing out of that. */
+/** The paths that a string may mean: a handler may know so much of its beginning by heart, and let nothing out of that. */
 function pathsIn(text: string, deepest: number): string[][] {
   const segments = segmentsOf(text);
   const up = segments.indexOf("..");
@@ -61,7 +61,7 @@ function segmentsOf(text: string): string[] {
   return text.split(/[/\\]/).filter((segment) => segment !== "" && segment !== ".");
 }
 
-/** What comes up to it is left out at both ends of a URI. */
+/** Characters up to this one are left out at both ends of a URI. */
 const SPACE = " ".charCodeAt(0);
 
 /** A URI's parts, its scheme and its white space as every parser of URLs takes them; undefined where it has no scheme. */
@@ -79,7 +79,7 @@ function partsOf(uri: string) {
 
 const ESCAPES = /(?:%[0-9a-f]{2})+/gi;
 
-/** A text without its escapes; those that are no UTF-8 stay. */
+/** A string without its escapes; those that are no UTF-8 stay. */
 function decoded(text: string): string {
   return text.replace(ESCAPES, (escapes) => {
     try {

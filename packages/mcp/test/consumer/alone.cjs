@@ -1,5 +1,6 @@
 // The same in CommonJS.
 const { createPaywall } = require("@licentric/mcp");
+const { fileJournal } = require("@licentric/mcp/journal");
 const { createTestPaywall } = require("@licentric/mcp/testing");
 
 const isInstalled = (name) =>
@@ -16,6 +17,12 @@ async function main() {
     content: ["ran"],
   }));
   const { content } = await handler({});
-  process.stdout.write(JSON.stringify([...installed, ...content, typeof createTestPaywall]));
+  let advice;
+  try {
+    fileJournal();
+  } catch (error) {
+    advice = /Install it: [^.]*\./.exec(error.message)?.[0];
+  }
+  process.stdout.write(JSON.stringify([...installed, ...content, typeof createTestPaywall, advice]));
 }
 main();

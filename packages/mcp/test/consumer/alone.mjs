@@ -1,5 +1,6 @@
 // Where neither an MCP SDK nor OpenTelemetry is installed.
 import { createPaywall } from "@licentric/mcp";
+import { fileJournal } from "@licentric/mcp/journal";
 import { createTestPaywall } from "@licentric/mcp/testing";
 
 const isInstalled = (name) =>
@@ -14,4 +15,10 @@ const handler = paywall.tool({ meterName: "api_calls", name: "t" }, async (_cont
   content: ["ran"],
 }));
 const { content } = await handler({});
-process.stdout.write(JSON.stringify([...installed, ...content, typeof createTestPaywall]));
+let advice;
+try {
+  fileJournal();
+} catch (error) {
+  advice = /Install it: [^.]*\./.exec(error.message)?.[0];
+}
+process.stdout.write(JSON.stringify([...installed, ...content, typeof createTestPaywall, advice]));

@@ -1,5 +1,6 @@
 // The same in CommonJS.
 const { createPaywall } = require("@licentric/mcp");
+const { fileJournal } = require("@licentric/mcp/journal");
 const { Client: ClientV2 } = require("@modelcontextprotocol/client");
 const { Client: ClientV1 } = require("@modelcontextprotocol/sdk/client/index.js");
 const { InMemoryTransport: MemoryV1 } = require("@modelcontextprotocol/sdk/inMemory.js");
@@ -11,7 +12,7 @@ async function main() {
   const background = createPaywall({
     token: () => process.env.LICENTRIC_AGENT_TOKEN,
     metering: "background",
-    journal: { directory: process.env.JOURNAL },
+    journal: fileJournal({ directory: process.env.JOURNAL }),
   });
   const answers = [];
   for (const [McpServer, Client, Memory] of [

@@ -1,5 +1,6 @@
 // A tool on each MCP SDK, behind the packed paywall, called by the official client of that SDK.
 import { createPaywall } from "@licentric/mcp";
+import { fileJournal } from "@licentric/mcp/journal";
 import { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { InMemoryTransport as MemoryV1 } from "@modelcontextprotocol/sdk/inMemory.js";
@@ -10,7 +11,7 @@ const paywall = createPaywall({ token: () => process.env.LICENTRIC_AGENT_TOKEN }
 const background = createPaywall({
   token: () => process.env.LICENTRIC_AGENT_TOKEN,
   metering: "background",
-  journal: { directory: process.env.JOURNAL },
+  journal: fileJournal({ directory: process.env.JOURNAL }),
 });
 const answers = [];
 for (const [McpServer, Client, Memory] of [

@@ -1,6 +1,6 @@
 import { digest } from "../util/digest.ts";
+import type { ChargeContext } from "./charge-context.ts";
 import type { Recorded } from "./gateway.ts";
-import type { Order } from "./order.ts";
 
 /**
  * The key that usage is billed under where the agent has named its call: bound to what is called for how much with which
@@ -9,7 +9,7 @@ import type { Order } from "./order.ts";
  *
  * The price is that of before the handler: what that used may be another quantity the next time, and is the same call's.
  */
-export function agentBillingKey({ call, price }: Order): string | undefined {
+export function agentBillingKey({ call, price }: ChargeContext): string | undefined {
   if (typeof call.agentKey !== "string") return undefined;
   return digest(call.agentKey, call.binding(), call.round(), price?.meterName, price?.quantity);
 }
@@ -18,14 +18,14 @@ export function agentBillingKey({ call, price }: Order): string | undefined {
  * Names calls that cost the same before their handlers: usage that may have been recorded for one of an agent's pays for
  * another, whatever each of them used.
  */
-export function priceName({ call: { kind, name }, price }: Order): string {
+export function priceName({ call: { kind, name }, price }: ChargeContext): string {
   return JSON.stringify([kind, name, price?.meterName, price?.quantity]);
 }
 
-/** When a key was sent to be recorded before, in milliseconds ago. */
+/** Earlier tries to record usage under a key, in milliseconds ago. */
 export interface Tries {
   readonly first: number;
-  /** When the last one was given up. */
+  /** The time at which the last one was given up. */
   readonly last: number;
 }
 
@@ -37,7 +37,7 @@ export function triesOf(first: number, last: number | undefined, now: number): T
 /** Milliseconds by which the clocks of an API's own processes may differ. */
 const CLOCK_SKEW = 2_000;
 
-/** Whether an event was recorded for an earlier call with its key, and not by one of this call's own tries. */
+/** Returns whether an event was recorded for an earlier call with its key, and not by one of this call's own tries. */
 export function isOfEarlierCall(event: Recorded | undefined, tries: Tries | undefined): boolean {
   if (event?.duplicate !== true) return false;
   if (tries === undefined) return true;

@@ -1,21 +1,21 @@
 import type { BudgetState } from "@licentric/sdk";
 import type { Verified } from "./gateway.ts";
 
-/** Who called, as the API said when it verified the credential. */
+/** The agent that called, as the API said when it verified the credential. */
 export interface Caller {
   /** The account that the agent belongs to. */
   readonly accountId: string;
   /** The agent. */
   readonly agentId: string;
-  /** What the agent's credential allows. */
+  /** Scopes that the agent's credential has. */
   readonly scopes: readonly string[];
-  /** When the credential expires; undefined where the API does not say. */
+  /** Expiry of the credential; undefined where the API does not say. */
   readonly expiresAt: Date | undefined;
   /** The budget that applies to this call after it was counted; undefined where there is none. */
   readonly budget: BudgetState | undefined;
 }
 
-/** Who called, of an answer of the API's. */
+/** Reads the caller from a response of the API. */
 export function toCaller({ accountId, agentId, scopes, expiresAt, budget }: Verified): Caller {
   return {
     accountId,

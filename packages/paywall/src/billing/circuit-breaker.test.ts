@@ -158,7 +158,7 @@ describe("a circuit breaker", () => {
     expect(breaker.state()).toBe("closed");
     await fail(2);
     expect(breaker.state()).toBe("closed");
-    expect(breaker.answers()).toBe(1);
+    expect(breaker.responses()).toBe(1);
   });
 
   test("an answer to a call from before a failure starts the count anew", async () => {

@@ -1,46 +1,45 @@
 import { randomUUID } from "node:crypto";
-import type { Bill } from "../pricing/price-call.ts";
-import { Refused } from "../refused.ts";
+import type { Line } from "../pricing/price-call.ts";
+import { Refused } from "../refusal/refused.ts";
 import { priceName } from "./billing-key.ts";
+import {
+  type BillingParts,
+  type Conditions,
+  emitMetered,
+  record,
+  refusedBy,
+  requestOptions,
+} from "./billing-requests.ts";
 import type { Caller } from "./caller.ts";
-import type { Gateway } from "./gateway.ts";
-import type { Order } from "./order.ts";
-import type { Conditions, TellerParts } from "./teller-parts.ts";
-import type { Sender, Sent, Taken, Unserved } from "./unserved.ts";
+import type { ChargeContext } from "./charge-context.ts";
+import type { Sender, Sent, Taken } from "./unserved.ts";
 
-/** What one call pays by: what its agent was billed for nothing, and what is billed for this call. */
+/** Usage that one call pays with: what its agent was billed for without a result, and what is billed for this call. */
 export interface Credit {
   /** Units that are known to be billed. */
   quantity(): number;
-  /** Who calls, where billing has told it. */
+  /** Returns the caller, where billing has told it. */
   caller(): Caller | undefined;
   /** Finds out which commits were recorded, up to so many units, and rules the others out. Bills nothing. */
-  lookUp(order: Order, wanted: number): Promise<void>;
+  lookUp(context: ChargeContext, wanted: number): Promise<void>;
   /**
    * Bills what is not billed yet, under keys that may have been recorded: one that was not is used for it.
    *
    * @param isAll - whether the rest is billed, too, under a new key
    */
-  bill(order: Order, bill: Bill, asked: Conditions, isAll: boolean): Promise<void>;
+  recordDue(context: ChargeContext, line: Line, asked: Conditions, isAll: boolean): Promise<void>;
   /** Has the call use it up; what is left is for the agent's next call. */
-  spend(order: Order, caller: Caller, bill: Bill): void;
+  spend(context: ChargeContext, caller: Caller, line: Line): void;
   /** Keeps all of it for the agent's next call. */
   putBack(): void;
-}
-
-/** What credits need. */
-export interface CreditsOptions {
-  readonly gateway: Gateway;
-  readonly unserved: Unserved;
-  readonly now: () => number;
-  readonly parts: Pick<TellerParts, "refusedBy" | "optionsFor" | "record" | "metered">;
 }
 
 /** Quantities that one key is sent with at most: each may have to be asked for to find out which one is recorded. */
 const TRIED = 16;
 
-/** What was taken for a call. */
-interface Purse {
+/** The credit of one call. */
+interface OpenCredit {
+  readonly parts: BillingParts;
   readonly name: string;
   readonly from: Sender;
   billed: readonly Billed[];
@@ -51,136 +50,139 @@ interface Billed {
   readonly key: string;
   readonly quantity: number;
   readonly at: number;
-  /** Whether it was recorded for an earlier call. */
+  /** True if it was recorded for an earlier call. */
   readonly duplicate: boolean;
 }
 
-const unitsOf = ({ billed }: Purse) => billed.reduce((sum, { quantity }) => sum + quantity, 0);
+const unitsOf = ({ billed }: OpenCredit) => billed.reduce((sum, { quantity }) => sum + quantity, 0);
 
-/** Makes the function that opens the credit which the sender of an order has at its price. */
-export function createCredits({
-  gateway,
-  unserved,
-  now,
-  parts,
-}: CreditsOptions): (order: Order, from: Sender) => Credit {
-  const put = ({ name, from }: Purse, sent: Sent) => unserved.put(name, sent, from);
-  const keep = (purse: Purse, { key, at }: Billed, quantity: number) =>
-    put(purse, { key, at, until: now(), quantities: [quantity], state: "recorded" });
+function put({ parts, name, from }: OpenCredit, sent: Sent): void {
+  parts.unserved.put(name, sent, from);
+}
 
-  function putBack(purse: Purse): void {
-    for (const one of purse.billed) keep(purse, one, one.quantity);
-    purse.billed = [];
+function keep(open: OpenCredit, { key, at }: Billed, quantity: number): void {
+  put(open, { key, at, until: open.parts.now(), quantities: [quantity], state: "recorded" });
+}
+
+function putBack(open: OpenCredit): void {
+  for (const one of open.billed) keep(open, one, one.quantity);
+  open.billed = [];
+}
+
+/** Returns whether a commit was recorded; if not, it cannot be any more. */
+async function isRecorded(parts: BillingParts, context: ChargeContext, sent: Sent): Promise<boolean> {
+  if (sent.state === "recorded") return true;
+  const response = await parts.gateway.release(context.token, sent.key, requestOptions(parts, context));
+  if ("refusal" in response) throw refusedBy(parts, context, response);
+  return response.value.committed;
+}
+
+async function lookUp(open: OpenCredit, context: ChargeContext, wanted: number): Promise<void> {
+  while (unitsOf(open) < wanted) {
+    const taken = open.parts.unserved.take(open.name, open.from, ({ state }) => state !== "recording");
+    if (taken === undefined) return;
+    const { key, at, quantities } = taken.sent;
+    try {
+      if (!(await isRecorded(open.parts, context, taken.sent))) continue;
+    } catch (error) {
+      put(open, taken.sent);
+      putBack(open);
+      throw error;
+    }
+    const [quantity = 0] = quantities;
+    open.billed = [...open.billed, { key, at, quantity, duplicate: true }];
   }
+}
 
-  /** Whether a commit was recorded; where not, it cannot be any more. */
-  async function isRecorded(order: Order, { key, state }: Sent): Promise<boolean> {
-    if (state === "recorded") return true;
-    const answer = await gateway.release(order.token, key, parts.optionsFor(order));
-    if ("refusal" in answer) throw parts.refusedBy(order, answer);
-    return answer.value.committed;
-  }
+async function recordIn(
+  open: OpenCredit,
+  context: ChargeContext,
+  line: Line,
+  sent: Sent,
+  asked: Conditions,
+): Promise<boolean> {
+  const { caller, duplicate, wasRecorded } = await record(open.parts, context, line, sent, asked);
+  open.caller = caller;
+  const { key, at } = sent;
+  open.billed = [...open.billed, { key, at, quantity: line.quantity, duplicate }];
+  return wasRecorded;
+}
 
-  async function lookUp(purse: Purse, order: Order, wanted: number): Promise<void> {
-    while (unitsOf(purse) < wanted) {
-      const taken = unserved.take(purse.name, purse.from, ({ state }) => state !== "recording");
-      if (taken === undefined) return;
-      const { key, at, quantities } = taken.sent;
-      try {
-        if (!(await isRecorded(order, taken.sent))) continue;
-      } catch (error) {
-        put(purse, taken.sent);
-        putBack(purse);
-        throw error;
-      }
-      const [quantity = 0] = quantities;
-      purse.billed = [...purse.billed, { key, at, quantity, duplicate: true }];
+/** Has a key record what is due, or finds out what it has recorded before. */
+async function recordUnder(
+  open: OpenCredit,
+  context: ChargeContext,
+  line: Line,
+  taken: Taken,
+  asked: Conditions,
+): Promise<void> {
+  const { sent } = taken;
+  // Once it is known that one of the others is recorded, none of them can be recorded by asking for it.
+  const due = sent.quantities.length < TRIED ? [line.quantity] : [];
+  for (const quantity of new Set([...due, ...sent.quantities])) {
+    try {
+      if (await recordIn(open, context, { ...line, quantity }, sent, asked)) taken.confirm();
+      return;
+    } catch (error) {
+      const code = error instanceof Refused ? error.refusal.code : undefined;
+      // What was recorded is answered as such, whatever is left of a budget.
+      if (code === "budget_exceeded") return;
+      if (code !== "idempotency_conflict") throw error;
     }
   }
+}
 
-  async function record(purse: Purse, order: Order, bill: Bill, sent: Sent, asked: Conditions) {
-    const { caller, duplicate, wasRecorded } = await parts.record(order, bill, sent, asked);
-    purse.caller = caller;
-    const { key, at } = sent;
-    purse.billed = [...purse.billed, { key, at, quantity: bill.quantity, duplicate }];
-    return wasRecorded;
-  }
-
-  /** Has a key record what is due, or finds out what it has recorded before. */
-  async function recordUnder(purse: Purse, order: Order, bill: Bill, taken: Taken, asked: Conditions) {
-    const { sent } = taken;
-    // Once it is known that one of the others is recorded, none of them can be recorded by asking for it.
-    const due = sent.quantities.length < TRIED ? [bill.quantity] : [];
-    for (const quantity of new Set([...due, ...sent.quantities])) {
-      try {
-        if (await record(purse, order, { ...bill, quantity }, sent, asked)) taken.confirm();
-        return;
-      } catch (error) {
-        const code = error instanceof Refused ? error.refusal.code : undefined;
-        // What was recorded is answered as such, whatever is left of a budget.
-        if (code === "budget_exceeded") return;
-        if (code !== "idempotency_conflict") throw error;
-      }
+async function recordDue(
+  open: OpenCredit,
+  context: ChargeContext,
+  line: Line,
+  asked: Conditions,
+  isAll: boolean,
+): Promise<void> {
+  const { unserved, now } = open.parts;
+  for (let left = line.quantity - unitsOf(open); left > 0; left = line.quantity - unitsOf(open)) {
+    const taken = unserved.take(open.name, open.from, ({ state }) => state === "recording");
+    if (taken === undefined && !isAll) return;
+    const at = now();
+    const fresh = { key: randomUUID(), at, until: at, quantities: [], state: "recording" } as const;
+    const sent: Sent = taken?.sent ?? fresh;
+    const due = { ...line, quantity: left };
+    try {
+      if (taken === undefined) await recordIn(open, context, due, sent, asked);
+      else await recordUnder(open, context, due, taken, asked);
+    } catch (error) {
+      const isSent = error instanceof Refused && error.mayBeRecorded;
+      const quantities = isSent ? [...new Set([...sent.quantities, left])].slice(0, TRIED) : sent.quantities;
+      if (quantities.length > 0) put(open, { ...sent, quantities, until: now() });
+      putBack(open);
+      throw error;
     }
   }
+}
 
-  async function billAll(
-    purse: Purse,
-    order: Order,
-    bill: Bill,
-    asked: Conditions,
-    isAll: boolean,
-  ): Promise<void> {
-    for (let left = bill.quantity - unitsOf(purse); left > 0; left = bill.quantity - unitsOf(purse)) {
-      const taken = unserved.take(purse.name, purse.from, ({ state }) => state === "recording");
-      if (taken === undefined && !isAll) return;
-      const at = now();
-      const sent: Sent = taken?.sent ?? {
-        key: randomUUID(),
-        at,
-        until: at,
-        quantities: [],
-        state: "recording",
-      };
-      const due = { ...bill, quantity: left };
-      try {
-        if (taken === undefined) await record(purse, order, due, sent, asked);
-        else await recordUnder(purse, order, due, taken, asked);
-      } catch (error) {
-        const isSent = error instanceof Refused && error.mayBeRecorded;
-        const quantities = isSent
-          ? [...new Set([...sent.quantities, left])].slice(0, TRIED)
-          : sent.quantities;
-        if (quantities.length > 0) put(purse, { ...sent, quantities, until: now() });
-        putBack(purse);
-        throw error;
-      }
-    }
+function spend(open: OpenCredit, context: ChargeContext, caller: Caller, line: Line): void {
+  let left = line.quantity;
+  for (const one of open.billed) {
+    const { key, duplicate } = one;
+    const quantity = Math.min(left, one.quantity);
+    left -= quantity;
+    const how = { duplicate, pending: false };
+    if (quantity > 0) emitMetered(open.parts, context, caller, { ...line, quantity }, key, how);
+    if (quantity < one.quantity) keep(open, one, one.quantity - quantity);
   }
+  open.billed = [];
+}
 
-  function spend(purse: Purse, order: Order, caller: Caller, bill: Bill): void {
-    let left = bill.quantity;
-    for (const one of purse.billed) {
-      const { key, duplicate } = one;
-      const quantity = Math.min(left, one.quantity);
-      left -= quantity;
-      if (quantity > 0)
-        parts.metered(order, caller, { ...bill, quantity }, key, { duplicate, pending: false });
-      if (quantity < one.quantity) keep(purse, one, one.quantity - quantity);
-    }
-    purse.billed = [];
-  }
-
-  return (order, from) => {
-    const purse: Purse = { name: priceName(order), from, billed: [], caller: undefined };
-    return {
-      quantity: () => unitsOf(purse),
-      caller: () => purse.caller,
-      lookUp: (by, wanted) => lookUp(purse, by, wanted),
-      bill: (by, bill, asked, isAll) => billAll(purse, by, bill, asked, isAll),
-      spend: (by, caller, bill) => spend(purse, by, caller, bill),
-      putBack: () => putBack(purse),
-    };
+/** Opens the credit that the sender of a call has at its price. */
+export function openCredit(parts: BillingParts, context: ChargeContext, from: Sender): Credit {
+  const open: OpenCredit = { parts, name: priceName(context), from, billed: [], caller: undefined };
+  return {
+    quantity: () => unitsOf(open),
+    caller: () => open.caller,
+    lookUp: (by, wanted) => lookUp(open, by, wanted),
+    recordDue: (by, line, asked, isAll) => recordDue(open, by, line, asked, isAll),
+    spend: (by, caller, line) => spend(open, by, caller, line),
+    putBack: () => putBack(open),
   };
 }
 

@@ -25,7 +25,7 @@ export interface FairQueueLimits {
   readonly random?: () => number;
 }
 
-/** How one request waits. */
+/** Options of one request in the queue. */
 export interface Waiting {
   /** Milliseconds at most. */
   readonly patience: number;
@@ -68,7 +68,7 @@ interface Waiter {
   drop(): void;
 }
 
-interface Lane {
+interface Partition {
   isStranger: boolean;
   running: number;
   /** Each request that goes first, and each other one, oldest first. */
@@ -79,26 +79,26 @@ interface Lane {
 interface Queue {
   readonly limits: FairQueueLimits;
   readonly random: () => number;
-  readonly lanes: Map<string, Lane>;
-  /** Lanes of known callers with a request that waits for nothing of their own, in the order of their turns. */
-  readonly ready: Set<Lane>;
+  readonly partitions: Map<string, Partition>;
+  /** Partitions of known callers with a request that waits for nothing of their own, in the order of their turns. */
+  readonly ready: Set<Partition>;
   /** Known callers, the least recently seen first. */
   readonly known: Set<string>;
   running: number;
   readonly strangers: {
     running: number;
     waiting: number;
-    /** Lanes with a request that waits, those that began to wait first before the others. */
-    readonly lanes: Lane[];
+    /** Partitions with a request that waits, those that began to wait first before the others. */
+    readonly partitions: Partition[];
     isNewestsTurn: boolean;
   };
 }
 
-/** Lanes that are compared, where a stranger's request has to make way. */
+/** Partitions that are compared, where a stranger's request has to make way. */
 const COMPARED = 8;
 
 /**
- * Makes a queue in which each caller has a lane of its own: what one sends at once waits behind itself, and lanes take
+ * Makes a queue with a partition for each caller: what one sends at once waits behind itself, and partitions take
  * turns where the total is reached.
  *
  * Anybody can make up callers, and each would have its turn: so all that are not known share a part of the total, and
@@ -113,8 +113,8 @@ const COMPARED = 8;
  * @example
  * ```ts
  * const strangers = { share: 50, total: 184, waiting: 4_096 };
- * const lanes = { perCaller: 16, total: 200, waiting: 256, waitingFirst: 1_024 };
- * const queue = createFairQueue({ ...lanes, strangers, knownCallers: 10_000 });
+ * const limits = { perCaller: 16, total: 200, waiting: 256, waitingFirst: 1_024 };
+ * const queue = createFairQueue({ ...limits, strangers, knownCallers: 10_000 });
  * const caller = await queue.run(tokenHash, { patience: 5_000 }, () => verify(token));
  * queue.trust(tokenHash);
  * ```
@@ -123,53 +123,54 @@ export function createFairQueue(limits: FairQueueLimits): FairQueue {
   const queue: Queue = {
     limits,
     random: limits.random ?? Math.random,
-    lanes: new Map(),
+    partitions: new Map(),
     ready: new Set(),
     known: new Set(),
     running: 0,
-    strangers: { running: 0, waiting: 0, lanes: [], isNewestsTurn: true },
+    strangers: { running: 0, waiting: 0, partitions: [], isNewestsTurn: true },
   };
   return {
     run: (caller, waiting, request) => run(queue, caller, waiting, request),
     trust(caller) {
       remember(queue, caller);
-      move(queue, queue.lanes.get(caller), false);
+      move(queue, queue.partitions.get(caller), false);
     },
     distrust(caller) {
       queue.known.delete(caller);
-      move(queue, queue.lanes.get(caller), true);
+      move(queue, queue.partitions.get(caller), true);
     },
   };
 }
 
 async function run<T>(queue: Queue, caller: string, waiting: Waiting, request: () => Promise<T>): Promise<T> {
-  const lane = queue.lanes.get(caller) ?? newLane(queue, caller);
-  queue.lanes.set(caller, lane);
+  const partition = queue.partitions.get(caller) ?? newPartition(queue, caller);
+  queue.partitions.set(caller, partition);
   try {
     // With room everywhere, nothing waits: else it would have gone already.
-    if (lane.running < queue.limits.perCaller && hasRoomFor(queue, lane)) count(queue, lane, 1);
-    else await turn(queue, lane, waiting);
+    if (partition.running < queue.limits.perCaller && hasRoomFor(queue, partition))
+      count(queue, partition, 1);
+    else await turn(queue, partition, waiting);
     try {
       return await request();
     } finally {
-      count(queue, lane, -1);
-      line(queue, lane);
+      count(queue, partition, -1);
+      enlist(queue, partition);
       goOn(queue);
     }
   } finally {
-    if (lane.running === 0 && waitingIn(lane) === 0 && queue.lanes.get(caller) === lane)
-      queue.lanes.delete(caller);
+    if (partition.running === 0 && waitingIn(partition) === 0 && queue.partitions.get(caller) === partition)
+      queue.partitions.delete(caller);
   }
 }
 
-const waitingIn = (lane: Lane) => lane.first.size + lane.others.size;
+const waitingIn = (partition: Partition) => partition.first.size + partition.others.size;
 
-/** Whether there is room for one more of a lane beside all others. */
-function hasRoomFor({ running, limits, strangers }: Queue, { isStranger }: Lane): boolean {
+/** Returns whether there is room for one more of a partition beside all others. */
+function hasRoomFor({ running, limits, strangers }: Queue, { isStranger }: Partition): boolean {
   return running < limits.total && !(isStranger && strangers.running >= limits.strangers.total);
 }
 
-function newLane(queue: Queue, caller: string): Lane {
+function newPartition(queue: Queue, caller: string): Partition {
   const isStranger = !queue.known.has(caller);
   if (!isStranger) remember(queue, caller);
   return { isStranger, running: 0, first: new Set(), others: new Set() };
@@ -183,24 +184,24 @@ function remember({ known, limits }: Queue, caller: string): void {
 }
 
 /** Counts one request more, or less, that is in flight. */
-function count(queue: Queue, lane: Lane, change: 1 | -1): void {
-  lane.running += change;
+function count(queue: Queue, partition: Partition, change: 1 | -1): void {
+  partition.running += change;
   queue.running += change;
-  if (lane.isStranger) queue.strangers.running += change;
+  if (partition.isStranger) queue.strangers.running += change;
 }
 
 /** Waits for a turn: whoever gives it has counted the request. */
-function turn(queue: Queue, lane: Lane, { patience, first = false }: Waiting): Promise<void> {
+function turn(queue: Queue, partition: Partition, { patience, first = false }: Waiting): Promise<void> {
   const { limits, strangers } = queue;
-  const waiters = first ? lane.first : lane.others;
+  const waiters = first ? partition.first : partition.others;
   if (waiters.size >= (first ? limits.waitingFirst : limits.waiting)) throw new QueueError("full");
-  if (lane.isStranger && strangers.waiting >= limits.strangers.waiting) dropOne(queue);
+  if (partition.isStranger && strangers.waiting >= limits.strangers.waiting) dropOne(queue);
   return new Promise((resolve, reject) => {
     const leave = () => {
       clearTimeout(timer);
       waiters.delete(waiter);
-      if (lane.isStranger) strangers.waiting--;
-      unline(queue, lane);
+      if (partition.isStranger) strangers.waiting--;
+      delist(queue, partition);
     };
     const refuse = (reason: QueueError["reason"]) => {
       leave();
@@ -209,43 +210,43 @@ function turn(queue: Queue, lane: Lane, { patience, first = false }: Waiting): P
     const waiter: Waiter = {
       start() {
         leave();
-        count(queue, lane, 1);
+        count(queue, partition, 1);
         resolve();
       },
       drop: () => refuse("full"),
     };
     const timer = setTimeout(() => refuse("late"), timerDelay(patience));
     waiters.add(waiter);
-    if (lane.isStranger) strangers.waiting++;
-    line(queue, lane);
+    if (partition.isStranger) strangers.waiting++;
+    enlist(queue, partition);
   });
 }
 
-/** Drops the newest request of the lane that has most waiting, of some that are drawn. */
+/** Drops the newest request of the partition that has most waiting, of some that are drawn. */
 function dropOne({ strangers, random }: Queue): void {
-  let heaviest: Lane | undefined;
+  let heaviest: Partition | undefined;
   for (let drawn = 0; drawn < COMPARED; drawn++) {
-    const lane = strangers.lanes[Math.floor(random() * strangers.lanes.length)];
-    if (lane !== undefined && (heaviest === undefined || waitingIn(lane) > waitingIn(heaviest)))
-      heaviest = lane;
+    const partition = strangers.partitions[Math.floor(random() * strangers.partitions.length)];
+    if (partition !== undefined && (heaviest === undefined || waitingIn(partition) > waitingIn(heaviest)))
+      heaviest = partition;
   }
   if (heaviest !== undefined) [...heaviest.first, ...heaviest.others].at(-1)?.drop();
 }
 
-/** Puts a lane at the end of those that wait, where it is none of them. */
-function line({ ready, strangers, limits }: Queue, lane: Lane): void {
-  if (waitingIn(lane) === 0) return;
-  if (!lane.isStranger) {
-    if (lane.running < limits.perCaller) ready.add(lane);
-  } else if (!strangers.lanes.includes(lane)) strangers.lanes.push(lane);
+/** Puts a partition at the end of those that wait, where it is none of them. */
+function enlist({ ready, strangers, limits }: Queue, partition: Partition): void {
+  if (waitingIn(partition) === 0) return;
+  if (!partition.isStranger) {
+    if (partition.running < limits.perCaller) ready.add(partition);
+  } else if (!strangers.partitions.includes(partition)) strangers.partitions.push(partition);
 }
 
-/** Takes a lane of which nothing waits any more from those that wait. */
-function unline({ ready, strangers }: Queue, lane: Lane): void {
-  if (waitingIn(lane) > 0) return;
-  ready.delete(lane);
-  const index = strangers.lanes.indexOf(lane);
-  if (index >= 0) strangers.lanes.splice(index, 1);
+/** Takes a partition of which nothing waits any more from those that wait. */
+function delist({ ready, strangers }: Queue, partition: Partition): void {
+  if (waitingIn(partition) > 0) return;
+  ready.delete(partition);
+  const index = strangers.partitions.indexOf(partition);
+  if (index >= 0) strangers.partitions.splice(index, 1);
 }
 
 function goOn(queue: Queue): void {
@@ -253,39 +254,39 @@ function goOn(queue: Queue): void {
     const { strangers, limits } = queue;
     const [known] = queue.ready;
     const isStrangersTurn = known === undefined || strangers.running < limits.strangers.share;
-    const lane = (isStrangersTurn ? nextStranger(queue) : undefined) ?? known;
-    if (lane === undefined) return;
-    queue.ready.delete(lane);
-    const [next] = lane.first.size > 0 ? lane.first : lane.others;
+    const partition = (isStrangersTurn ? nextStranger(queue) : undefined) ?? known;
+    if (partition === undefined) return;
+    queue.ready.delete(partition);
+    const [next] = partition.first.size > 0 ? partition.first : partition.others;
     next?.start();
-    line(queue, lane);
+    enlist(queue, partition);
   }
 }
 
-/** The stranger whose turn it is: one of which nothing is in flight, since one answer is enough to be known. */
-function nextStranger({ strangers, limits, random }: Queue): Lane | undefined {
-  const { lanes } = strangers;
-  if (lanes.length === 0 || strangers.running >= limits.strangers.total) return undefined;
-  const isIdle = ({ running }: Lane) => running === 0;
-  const start = Math.floor(random() * lanes.length);
-  const drawn = (fits: (lane: Lane) => boolean) =>
-    lanes.find((lane, index) => index >= start && fits(lane)) ?? lanes.find(fits);
-  const idle = strangers.isNewestsTurn ? lanes.findLast(isIdle) : drawn(isIdle);
+/** The stranger whose turn it is: one of which nothing is in flight, since one response is enough to be known. */
+function nextStranger({ strangers, limits, random }: Queue): Partition | undefined {
+  const { partitions } = strangers;
+  if (partitions.length === 0 || strangers.running >= limits.strangers.total) return undefined;
+  const isIdle = ({ running }: Partition) => running === 0;
+  const start = Math.floor(random() * partitions.length);
+  const drawn = (fits: (partition: Partition) => boolean) =>
+    partitions.find((partition, index) => index >= start && fits(partition)) ?? partitions.find(fits);
+  const idle = strangers.isNewestsTurn ? partitions.findLast(isIdle) : drawn(isIdle);
   strangers.isNewestsTurn = !strangers.isNewestsTurn;
   return idle ?? drawn(({ running }) => running < limits.perCaller);
 }
 
-/** Has a lane that there is count among the strangers, or not. */
-function move(queue: Queue, lane: Lane | undefined, isStranger: boolean): void {
-  if (lane === undefined || lane.isStranger === isStranger) return;
+/** Has a partition that there is count among the strangers, or not. */
+function move(queue: Queue, partition: Partition | undefined, isStranger: boolean): void {
+  if (partition === undefined || partition.isStranger === isStranger) return;
   const { ready, strangers } = queue;
-  ready.delete(lane);
-  const index = strangers.lanes.indexOf(lane);
-  if (index >= 0) strangers.lanes.splice(index, 1);
-  lane.isStranger = isStranger;
+  ready.delete(partition);
+  const index = strangers.partitions.indexOf(partition);
+  if (index >= 0) strangers.partitions.splice(index, 1);
+  partition.isStranger = isStranger;
   const sign = isStranger ? 1 : -1;
-  strangers.running += sign * lane.running;
-  strangers.waiting += sign * waitingIn(lane);
-  line(queue, lane);
+  strangers.running += sign * partition.running;
+  strangers.waiting += sign * waitingIn(partition);
+  enlist(queue, partition);
   goOn(queue);
 }

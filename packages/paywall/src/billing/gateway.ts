@@ -1,9 +1,9 @@
 import type { BudgetState } from "@licentric/sdk";
 import type { DeliveryOutcome } from "../journal/delivery.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
-import type { Refusal } from "../refusal.ts";
+import type { Refusal } from "../refusal/refusal.ts";
 
-/** What the paywall asks for: everything but the token. */
+/** A request to verify and to meter, without the token. */
 export interface MeterRequest {
   readonly meterName?: string;
   readonly quantity?: number;
@@ -11,7 +11,7 @@ export interface MeterRequest {
   readonly requiredScopes?: readonly string[];
 }
 
-/** What the paywall needs to know of the event that a request recorded. */
+/** The event that a request recorded. */
 export interface Recorded {
   /** Its key had recorded it before. */
   readonly duplicate: boolean;
@@ -19,7 +19,7 @@ export interface Recorded {
   readonly age?: number | undefined;
 }
 
-/** What the paywall needs to know of a verification. */
+/** A verified caller. */
 export interface Verified {
   readonly accountId: string;
   readonly agentId: string;
@@ -29,25 +29,25 @@ export interface Verified {
   readonly budget?: BudgetState | undefined;
 }
 
-/** What the paywall needs to know of a hold. */
+/** A reservation. */
 export interface Reserved extends Verified {
   readonly reservation: { readonly id: string; readonly status: string };
 }
 
-/** What the paywall needs to know of a commit. */
+/** The result of a commit. */
 export interface Committed {
-  /** The hold was gone, or settled otherwise: nothing was billed now. */
+  /** The reservation was gone, or settled otherwise: nothing was billed now. */
   readonly lapsed: boolean;
   readonly event?: Recorded | undefined;
 }
 
-/** What the paywall needs to know of a release. */
+/** The result of a release. */
 export interface Released {
-  /** It was committed before, and stays so. Else it holds nothing any more, and no commit of it is taken. */
+  /** It was committed before, and stays so. Else it reserves nothing any more, and no commit of it is taken. */
   readonly committed: boolean;
 }
 
-/** How one request is sent. */
+/** Options of one request. */
 export interface GatewayOptions {
   /** The same for every try of this request. */
   readonly idempotencyKey: string;
@@ -61,20 +61,20 @@ export interface GatewayOptions {
 }
 
 /**
- * What came back: an answer, or why there is none.
+ * The response to a request, or the reason why there is none.
  */
-export type Answer<Value> = { readonly value: Value; readonly retried: boolean } | RefusedAnswer;
+export type GatewayResponse<Value> = { readonly value: Value; readonly retried: boolean } | RefusedResponse;
 
-/** Why there is no answer. */
-export interface RefusedAnswer {
+/** The reason why there is no response. */
+export interface RefusedResponse {
   readonly refusal: Refusal;
-  /** The API may have done what was asked, although its answer never came. */
+  /** The API may have done what was asked, although its response never came. */
   readonly unknown: boolean;
   readonly cause: unknown;
 }
 
-/** What the owner has to know of a refused request; undefined where it is the agent's own affair. */
-export function reasonForOwner({ refusal, cause }: RefusedAnswer): string | undefined {
+/** Returns the sentence about a refused request that the owner has to hear; undefined where it is the agent's own affair. */
+export function reasonForOwner({ refusal, cause }: RefusedResponse): string | undefined {
   if (refusal.code === "billing_unavailable") return refusal.message;
   if (refusal.code !== "misconfigured") return undefined;
   const said = cause instanceof Error ? cause.message : String(cause);
@@ -83,19 +83,19 @@ export function reasonForOwner({ refusal, cause }: RefusedAnswer): string | unde
 
 /** The API as the paywall sees it: the one place that knows of requests. */
 export interface Gateway {
-  verify(token: string, request: MeterRequest, options: GatewayOptions): Promise<Answer<Verified>>;
+  verify(token: string, request: MeterRequest, options: GatewayOptions): Promise<GatewayResponse<Verified>>;
   reserve(
     token: string,
     request: MeterRequest & { readonly meterName: string; readonly expiresIn?: number },
     options: GatewayOptions,
-  ): Promise<Answer<Reserved>>;
+  ): Promise<GatewayResponse<Reserved>>;
   commit(
     token: string,
     reservationId: string,
     quantity: number,
     options: GatewayOptions,
-  ): Promise<Answer<Committed>>;
-  release(token: string, reservationId: string, options: GatewayOptions): Promise<Answer<Released>>;
+  ): Promise<GatewayResponse<Committed>>;
+  release(token: string, reservationId: string, options: GatewayOptions): Promise<GatewayResponse<Released>>;
   /** Delivers journalled usage. Needs a management key. */
   record(events: readonly JournalEvent[], signal: AbortSignal): Promise<readonly DeliveryOutcome[]>;
   close(): Promise<void>;

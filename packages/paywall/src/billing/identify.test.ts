@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { hashToken } from "../credential/token.ts";
+import { hashToken } from "../credential/find-credential.ts";
 import { createEmitter } from "../events.ts";
 import { createTestLedger } from "../testing/test-ledger.ts";
-import { createIdentify, withRecent } from "./identify.ts";
-import { createVerificationCache } from "./verification-cache.ts";
+import { createIdentify } from "./identify.ts";
+import { createVerificationCache, withRecent } from "./verification-cache.ts";
 
 test("whom an outage lets through is asked for again, and not taken for verified", async () => {
   const clock = { now: 1_000_000 };

@@ -12,17 +12,17 @@ import {
   type RequestOptions,
   ResponseValidationError,
 } from "@licentric/sdk";
-import { hashToken } from "../credential/token.ts";
+import { hashToken } from "../credential/find-credential.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
-import { type Refusal, refuse } from "../refusal.ts";
-import { BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
-import { createFairQueue, QueueError } from "./fair-queue.ts";
-import type { Answer, Gateway, GatewayOptions, MeterRequest, RefusedAnswer } from "./gateway.ts";
+import { type Refusal, refuse } from "../refusal/refusal.ts";
+import { type Breaker, BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
+import { createFairQueue, type FairQueue, QueueError } from "./fair-queue.ts";
+import type { Gateway, GatewayOptions, GatewayResponse, MeterRequest, RefusedResponse } from "./gateway.ts";
 
 /** Tries after the first one. The time limit usually ends them sooner. */
 const RETRIES = 3;
 
-/** Bytes of an answer that are read at most: there is one agent in it, with 50 scopes of 100 characters at most. */
+/** Bytes of a response that are read at most: there is one agent in it, with 50 scopes of 100 characters at most. */
 const MAX_RESPONSE_BYTES = 1_048_576;
 
 /**
@@ -47,7 +47,7 @@ const STRANGERS = { share: 50, total: IN_FLIGHT - PER_TOKEN, waiting: 4_096 };
 /** Tokens that the API has vouched for that are remembered, by their hashes. */
 const KNOWN_TOKENS = 10_000;
 
-/** How many times as many may wait, and as long, where the handler has run: its work would be lost. */
+/** The factor by which more requests may wait, and longer, once the handler has run: its work would be lost. */
 const SETTLING = 4;
 
 /** The API, reached by the official client. */
@@ -62,63 +62,29 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
     random,
   });
   const breaker = createBreaker({ kindOf });
-
-  async function ask<Value>(
-    token: string,
-    options: GatewayOptions,
-    send: (options: RequestOptions) => Promise<Value>,
-  ): Promise<Answer<Value>> {
-    const caller = hashToken(token);
-    const answersBefore = breaker.answers();
-    const { deadline, settles = false } = options;
-    const waiting = { patience: settles ? SETTLING * deadline : deadline, first: settles };
-    // Whose handler has run was let in, however long ago.
-    if (settles) queue.trust(caller);
-    try {
-      const answer = await queue.run(caller, waiting, () =>
-        tryTwice(options, (tries) => breaker.run(() => send(tries), caller)),
-      );
-      if ("value" in answer) queue.trust(caller);
-      else if (answer.refusal.code === "invalid_token") queue.distrust(caller);
-      return answer;
-    } catch (error) {
-      if (!(error instanceof QueueError)) throw error;
-      // Where nothing was answered in all that time, it is no matter of how many there are.
-      const isAway = error.reason === "late" && breaker.answers() === answersBefore;
-      const refusal = isAway
-        ? refuse("billing_unavailable")
-        : refuse("rate_limited", {}, { retryAfter: Math.ceil(deadline / 1_000) });
-      return { refusal, unknown: false, cause: error };
-    }
-  }
-
+  const ask: Ask = (token, options, send) => askInTurn({ queue, breaker }, token, options, send);
   return {
     verify: (token, request, options) =>
       ask(token, options, (send) => client.mcp.verify(token, toBody(request), send)),
-    reserve: (token, { meterName, expiresIn, ...request }, options) =>
-      ask(token, options, (send) =>
-        client.mcp.reserve(
-          token,
-          { ...toBody(request), meterName, ...(expiresIn !== undefined && { expiresIn }) },
-          send,
-        ),
-      ),
+    reserve: (token, { meterName, expiresIn, ...request }, options) => {
+      const body = { ...toBody(request), meterName, ...(expiresIn !== undefined && { expiresIn }) };
+      return ask(token, options, (send) => client.mcp.reserve(token, body, send));
+    },
     async commit(token, reservationId, quantity, options) {
-      const answer = await ask(token, { ...options, settles: true }, (send) =>
+      const response = await ask(token, { ...options, settles: true }, (send) =>
         client.mcp.commit(token, reservationId, { quantity }, send),
       );
-      if ("value" in answer)
-        return { value: { lapsed: false, event: answer.value.event }, retried: answer.retried };
-      return isGone(answer) ? { value: { lapsed: true }, retried: false } : answer;
+      if ("value" in response)
+        return { value: { lapsed: false, event: response.value.event }, retried: response.retried };
+      return isGone(response) ? { value: { lapsed: true }, retried: false } : response;
     },
     async release(token, reservationId, options) {
-      const answer = await ask(token, { ...options, settles: true }, (send) =>
+      const response = await ask(token, { ...options, settles: true }, (send) =>
         client.mcp.release(token, reservationId, send),
       );
-      if ("value" in answer) return { value: { committed: false }, retried: answer.retried };
-      return isGone(answer)
-        ? { value: { committed: answer.cause instanceof ConflictError }, retried: false }
-        : answer;
+      if ("value" in response) return { value: { committed: false }, retried: response.retried };
+      if (!isGone(response)) return response;
+      return { value: { committed: response.cause instanceof ConflictError }, retried: false };
     },
     // The journal has a breaker of its own: it backs off, and nobody waits for it.
     record: (events, signal) => client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
@@ -126,8 +92,45 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
   };
 }
 
-/** Whether a reservation was settled already, or is unknown to the API. */
-function isGone({ cause }: RefusedAnswer): boolean {
+type Ask = <Value>(
+  token: string,
+  options: GatewayOptions,
+  send: (options: RequestOptions) => Promise<Value>,
+) => Promise<GatewayResponse<Value>>;
+
+/** Sends a request when its caller's turn has come, unless the API is taken for dead. */
+async function askInTurn<Value>(
+  { queue, breaker }: { readonly queue: FairQueue; readonly breaker: Breaker },
+  token: string,
+  options: GatewayOptions,
+  send: (options: RequestOptions) => Promise<Value>,
+): Promise<GatewayResponse<Value>> {
+  const caller = hashToken(token);
+  const responsesBefore = breaker.responses();
+  const { deadline, settles = false } = options;
+  const waiting = { patience: settles ? SETTLING * deadline : deadline, first: settles };
+  // A call whose handler has run was authorized, however long ago.
+  if (settles) queue.trust(caller);
+  try {
+    const response = await queue.run(caller, waiting, () =>
+      tryTwice(options, (tries) => breaker.run(() => send(tries), caller)),
+    );
+    if ("value" in response) queue.trust(caller);
+    else if (response.refusal.code === "invalid_token") queue.distrust(caller);
+    return response;
+  } catch (error) {
+    if (!(error instanceof QueueError)) throw error;
+    // Where nothing was answered in all that time, it is no matter of how many there are.
+    const isAway = error.reason === "late" && breaker.responses() === responsesBefore;
+    const refusal = isAway
+      ? refuse("billing_unavailable")
+      : refuse("rate_limited", {}, { retryAfter: Math.ceil(deadline / 1_000) });
+    return { refusal, unknown: false, cause: error };
+  }
+}
+
+/** Returns whether a reservation was settled already, or is unknown to the API. */
+function isGone({ cause }: RefusedResponse): boolean {
   return (cause instanceof ConflictError || cause instanceof NotFoundError) && cause.answeredByApi;
 }
 
@@ -146,7 +149,7 @@ function toBody({ requiredScopes, ...request }: MeterRequest) {
 async function tryTwice<Value>(
   { idempotencyKey, deadline }: GatewayOptions,
   send: (options: RequestOptions) => Promise<Value>,
-): Promise<Answer<Value>> {
+): Promise<GatewayResponse<Value>> {
   const end = performance.now() + deadline;
   const options = () => {
     const left = Math.max(1, end - performance.now());
@@ -171,7 +174,7 @@ function kindOf(error: unknown): FailureKind {
   return isOutage(error) ? "unavailable" : "unknown";
 }
 
-/** Whether the API, or what stands before it, did not do what it was asked and may do it the next time. */
+/** Returns whether the API, or what stands before it, did not do what it was asked and may do it the next time. */
 function isOutage(error: unknown): boolean {
   return (
     error instanceof ConnectionError ||
@@ -182,13 +185,13 @@ function isOutage(error: unknown): boolean {
   );
 }
 
-/** Whether something else answered in the API's place, a proxy or a firewall: that is nothing of the agent's. */
+/** Returns whether something else answered in the API's place, a proxy or a firewall: that is nothing of the agent's. */
 function isForeign(error: unknown): error is LicentricError {
   return error instanceof LicentricError && error.status !== undefined && !error.answeredByApi;
 }
 
-function refusedBy(error: unknown, retried: boolean): RefusedAnswer {
-  // Without its answer the API may have done what it was asked, and so it may before an earlier try failed.
+function refusedBy(error: unknown, retried: boolean): RefusedResponse {
+  // Without its response the API may have done what it was asked, and so it may before an earlier try failed.
   const unknown = retried || isOutage(error) || isForeign(error);
   return { refusal: refusalOf(error), unknown, cause: error };
 }

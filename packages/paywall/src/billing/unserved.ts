@@ -1,30 +1,30 @@
-import type { TokenHash } from "../credential/token.ts";
+import type { TokenHash } from "../credential/find-credential.ts";
 import { createExpiringMap } from "../util/expiring-map.ts";
 
 /** A key under which usage was sent to be recorded. */
 export interface Sent {
   readonly key: string;
-  /** What it was sent with: one of these is recorded at most. */
+  /** Quantities that it was sent with: one of these is recorded at most. */
   readonly quantities: readonly number[];
   /**
    * "committing": it is a reservation's id, and was sent as its commit, which a release rules out. "recording": it was
    * sent as an event's. "recorded": it is known to be billed, and its quantity is what is left of that.
    */
   readonly state: "committing" | "recording" | "recorded";
-  /** When it was sent first. */
+  /** The time at which it was sent first. */
   readonly at: number;
-  /** When the last try was given up. */
+  /** The time at which the last try was given up. */
   readonly until: number;
 }
 
-/** What was taken, to be sent once more. */
+/** A key that was taken, to be sent once more. */
 export interface Taken {
   readonly sent: Sent;
   /** The API says that the key was recorded for this agent before: no other can have sent it. */
   confirm(): void;
 }
 
-/** Whom usage was sent for. The agent is known only where the API has said who the token belongs to. */
+/** The agent that usage was sent for, by its token. The agent is known only where the API has said who the token belongs to. */
 export interface Sender {
   readonly tokenHash: TokenHash;
   readonly agent: string | undefined;
@@ -33,7 +33,7 @@ export interface Sender {
 /** Keys whose usage the API may have recorded although nothing was served: the next such call uses them up. */
 export interface Unserved {
   put(name: string, sent: Sent, sender: Sender): void;
-  /** Whether the sender's agent has to be known to say which of these keys is its own. */
+  /** Returns whether the sender's agent has to be known to say which of these keys is its own. */
   needsAgent(name: string, tokenHash: TokenHash): boolean;
   /**
    * Takes a key of the same agent. Where the agent of a key was never known, any agent may try it, once: the API

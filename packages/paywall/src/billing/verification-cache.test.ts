@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { hashToken } from "../credential/token.ts";
+import { hashToken } from "../credential/find-credential.ts";
 import {
   createVerificationCache,
   type VerificationCacheOptions,

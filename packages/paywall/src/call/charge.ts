@@ -1,24 +1,26 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Call } from "../call.ts";
+import type { Receipt } from "../billing/charge-context.ts";
 import type { Emitter } from "../events.ts";
 import { isQuantity, MAX_QUANTITY } from "../pricing/charge-options.ts";
-import { type Links, type Refusal, refuse } from "../refusal.ts";
+import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
-import type { Admission, Outcome, Settlement } from "./admission.ts";
-import { type Authorize, isRefusal } from "./authorize.ts";
-import type { Gate, Passage } from "./gate.ts";
-import type { UnderWay } from "./in-flight.ts";
-import { isRepeatable } from "./repeatable.ts";
-import { createRepetitions, endSlot } from "./repetitions.ts";
-import type { Ending, Replays, Slot } from "./replays.ts";
+import { property } from "../util/record.ts";
+import type { AuthorizedCall } from "./authorized-call.ts";
+import { type Authorizer, isRefusal } from "./authorizer.ts";
+import type { Call } from "./call.ts";
+import type { ChargedTarget, ChargeResult } from "./charged-target.ts";
+import type { IdempotencyCache, IdempotencyEntry } from "./idempotency-cache.ts";
+import type { InFlight } from "./in-flight.ts";
+import type { Completion, FinishedRun, KeptOutcome, Settlement } from "./outcome.ts";
+import { createRepetitions, endEntry } from "./repetitions.ts";
 
 /** A call that runs. */
 export interface RunningCall {
-  /** Who called, as the API said when it verified the credential. */
+  /** The agent that called, as the API said when it verified the credential. */
   readonly caller: Caller;
-  /** Whether it is billed, now or once it has run: what costs nothing pays for nothing that it calls. */
+  /** True if it is billed, now or once it has run: a call that costs nothing pays for no others. */
   readonly isBilled: boolean;
-  /** Whether what it calls is in its price: it is billed, unless it fails. */
+  /** True if its own calls are in its price: it is billed, unless it fails. */
   readonly coversCalls: boolean;
   /**
    * Reports units that were used. Reports add up, and are billed however the call ends, in place of its `quantity`.
@@ -28,17 +30,11 @@ export interface RunningCall {
   reportUsage(quantity: number): void;
 }
 
-/** What a run came to: what its caller, or a repetition, is given, and what that means. */
-export interface Ran {
-  readonly ending: Extract<Ending, { readonly status: "returned" | "threw" }>;
-  readonly outcome: Outcome;
-}
-
-/** What charging for a call came to. */
+/** The result of charging for a call. */
 export type Charged =
   /** It did not run: it was refused, or is a repetition of an earlier one. */
-  | { readonly status: "given"; readonly passage: Passage }
-  | { readonly status: "ran"; readonly ending: Ran["ending"]; readonly settlement: Settlement };
+  | { readonly status: "given"; readonly chargeResult: ChargeResult }
+  | { readonly status: "ran"; readonly completion: Completion; readonly settlement: Settlement };
 
 /**
  * Charges for one call: authorizes it, runs it and settles it, each once. Nothing else settles a call.
@@ -48,79 +44,105 @@ export type Charged =
  */
 export type ChargeCall = (
   call: Call,
-  gate: Gate,
-  run: (running: RunningCall) => Promise<Ran>,
+  target: ChargedTarget,
+  run: (running: RunningCall) => Promise<FinishedRun>,
 ) => Promise<Charged>;
 
-/** Makes the function that charges for the calls of one paywall. */
-export function createCharge(parts: {
-  readonly authorize: Authorize;
-  readonly replays: Replays;
+/** The parts that a charge is made of. */
+export interface ChargeParts {
+  readonly authorizer: Authorizer;
+  readonly cache: IdempotencyCache;
   readonly emitter: Emitter;
   readonly links: Links;
   readonly trace: Trace;
-  readonly underWay: UnderWay;
-}): ChargeCall {
-  const { authorize, links, trace, underWay } = parts;
-  const repetitions = createRepetitions(authorize, parts.replays, parts.emitter, links);
+  readonly inFlight: InFlight;
+}
 
-  const admit = (call: Call, { kind, name, policy }: Gate) =>
-    trace(
-      "licentric.admit",
-      { "mcp.kind": kind, "mcp.name": name, "licentric.charge": policy.charge },
-      () => authorize.admit(call, policy),
-      describeAdmission,
-    );
-
-  async function settle(
-    { kind, name }: Gate,
-    admission: Admission,
-    { ending, outcome }: Ran,
-    reported: number | undefined,
-    slot: Slot | undefined,
-  ): Promise<Settlement> {
-    const settleFor = async (by?: Call): Promise<Settlement> => {
-      const settlement = await trace(
-        "licentric.settle",
-        { "mcp.kind": kind, "mcp.name": name, "licentric.outcome": outcome.status },
-        () => admission.settle({ outcome, reported }, by),
-        (settled): Record<string, string> =>
-          settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
-      );
-      if (slot !== undefined) endSlot(slot, keptOf(ending, links), settlement, settleFor);
-      return settlement;
-    };
-    return settleFor();
-  }
-
-  return (call, gate, run) =>
-    underWay.run(async () => {
-      const admitted = await repetitions.admit(call, gate, () => admit(call, gate));
-      if (!("admission" in admitted)) return { status: "given", passage: admitted };
-      const { admission, slot } = admitted;
-      const usage = createUsage(admission);
-      const { caller, isBilled, coversCalls } = admission;
-      const ran = await run({ caller, isBilled, coversCalls, reportUsage: usage.report });
-      const settlement = await settle(gate, admission, ran, usage.end(), slot);
-      return { status: "ran", ending: ran.ending, settlement };
+/** Makes the function that charges for the calls of one paywall. */
+export function createCharge(parts: ChargeParts): ChargeCall {
+  const { authorizer, trace, inFlight } = parts;
+  const repetitions = createRepetitions(parts);
+  return (call, target, run) =>
+    inFlight.run(async () => {
+      const { kind, name, policy } = target;
+      const authorize = () =>
+        trace(
+          "licentric.authorize",
+          { "mcp.kind": kind, "mcp.name": name, "licentric.charge": policy.charge },
+          () => authorizer.authorizeCall(call, policy),
+          describeAuthorized,
+        );
+      const entered = await repetitions.enter({ call, target, authorize });
+      if (!("authorized" in entered)) return { status: "given", chargeResult: entered };
+      const { authorized, entry } = entered;
+      const { caller, isBilled, coversCalls } = authorized;
+      const reports = createReports(authorized);
+      const finished = await run({ caller, isBilled, coversCalls, reportUsage: reports.add });
+      const settlement = await settle(parts, target, {
+        authorized,
+        finished,
+        reported: reports.end(),
+        entry,
+      });
+      return { status: "ran", completion: finished.completion, settlement };
     });
 }
 
+/** A call that has run. */
+interface RunCall {
+  readonly authorized: AuthorizedCall;
+  readonly finished: FinishedRun;
+  readonly reported: number | undefined;
+  readonly entry: IdempotencyEntry | undefined;
+}
+
+async function settle(
+  { trace, links }: ChargeParts,
+  { kind, name }: ChargedTarget,
+  { authorized, finished, reported, entry }: RunCall,
+): Promise<Settlement> {
+  const { completion, outcome } = finished;
+  const settleBy = async (by?: Call): Promise<Settlement> => {
+    const settlement = await trace(
+      "licentric.settle",
+      { "mcp.kind": kind, "mcp.name": name, "licentric.outcome": outcome.status },
+      () => authorized.settle({ outcome, reported }, by),
+      (settled): Record<string, string> =>
+        settled.status === "refused" ? { "licentric.refusal": settled.refusal.code } : {},
+    );
+    if (entry !== undefined) endEntry(entry, keptOf(completion, links), settlement, settleBy);
+    return settlement;
+  };
+  return settleBy();
+}
+
 /**
- * What whoever called is given.
+ * Returns what the caller is given.
  *
  * @throws what the run threw, unchanged; the signal's reason where the call was cancelled and not billed
  */
-export function passageOf(charged: Charged): Passage {
-  if (charged.status === "given") return charged.passage;
-  const { ending, settlement } = charged;
-  if (ending.status === "threw") throw ending.error;
+export function chargeResultOf(charged: Charged): ChargeResult {
+  if (charged.status === "given") return charged.chargeResult;
+  const { completion, settlement } = charged;
+  if (completion.status === "threw") throw completion.error;
   if (settlement.status === "cancelled") throw settlement.reason;
-  return settlement.status === "refused" ? { refusal: settlement.refusal } : { result: ending.result };
+  if (settlement.status === "refused") return { refusal: settlement.refusal };
+  return { result: completion.result, receipt: receiptOf(settlement) };
 }
 
-/** How a function ended. */
-export async function endingOf(run: () => unknown): Promise<Ran["ending"]> {
+/** Returns the receipt of a settled call that was billed; undefined where it was not. */
+export function receiptOf(settlement: Settlement | undefined): Receipt | undefined {
+  return settlement?.status === "settled" ? settlement.receipt : undefined;
+}
+
+/** Returns the receipt of a call that was charged for, or of the first call of a repetition; undefined where it was not billed. */
+export function receiptOfCharged(charged: Charged): Receipt | undefined {
+  if (charged.status === "ran") return receiptOf(charged.settlement);
+  return "result" in charged.chargeResult ? charged.chargeResult.receipt : undefined;
+}
+
+/** Runs a function and returns how it ended. */
+export async function completionOf(run: () => unknown): Promise<Completion> {
   try {
     return { status: "returned", result: await run() };
   } catch (error) {
@@ -128,20 +150,30 @@ export async function endingOf(run: () => unknown): Promise<Ran["ending"]> {
   }
 }
 
-/** What repetitions are given of an ending: not what whoever got it first has used up. */
-function keptOf(ending: Ran["ending"], links: Links): Ending {
-  if (ending.status === "threw" || isRepeatable(ending.result)) return ending;
+/** Returns what repetitions are given: not a value that the first caller has used up. */
+function keptOf(completion: Completion, links: Links): KeptOutcome {
+  if (completion.status === "threw" || isRepeatable(completion.result)) return completion;
   const message =
     "This idempotency key has paid for a call whose result cannot be given twice. To run the call again, send a new key or none. Nothing was run or charged.";
   return { status: "refused", refusal: refuse("idempotency_replay", links, { message }) };
 }
 
+/** Returns whether a value can be given twice: a stream, an iterator or a `Response` is used up by whoever gets it first. */
+function isRepeatable(value: unknown): boolean {
+  return (
+    !(value instanceof Response) &&
+    !(value instanceof ReadableStream) &&
+    !["pipe", "next"].some((name) => typeof property(value, name) === "function") &&
+    typeof property(value, Symbol.asyncIterator) !== "function"
+  );
+}
+
 /** Adds up what a run reports, until it is settled. */
-function createUsage({ mayReport }: Admission) {
+function createReports({ mayReport }: AuthorizedCall) {
   let reported: number | undefined;
   let isOver = false;
   return {
-    report(quantity: number): void {
+    add(quantity: number): void {
       if (!mayReport)
         throw new TypeError(
           'reportUsage: this call is not billed by its use; give it a meterName and charge: "success" or "reserve"',
@@ -161,8 +193,8 @@ function createUsage({ mayReport }: Admission) {
   };
 }
 
-function describeAdmission(admission: Admission | Refusal): SpanAttributes {
-  if (isRefusal(admission)) return { "licentric.refusal": admission.code };
-  const { accountId, agentId } = admission.caller;
+function describeAuthorized(authorized: AuthorizedCall | Refusal): SpanAttributes {
+  if (isRefusal(authorized)) return { "licentric.refusal": authorized.code };
+  const { accountId, agentId } = authorized.caller;
   return { "licentric.account_id": accountId, "licentric.agent_id": agentId };
 }

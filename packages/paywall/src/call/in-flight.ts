@@ -1,15 +1,15 @@
 import { timerDelay } from "../util/timer-delay.ts";
 
-/** What has begun and not ended yet. */
-export interface UnderWay {
-  /** Runs something that {@link UnderWay.end} waits for. */
+/** Work that has begun and not ended yet. */
+export interface InFlight {
+  /** Runs something that {@link InFlight.end} waits for. */
   run<Value>(work: () => Promise<Value>): Promise<Value>;
   /** Waits until all has ended, for so many milliseconds at most. */
   end(timeout: number): Promise<void>;
 }
 
-/** Counts what is under way, so that what it still needs is not closed before it ends. */
-export function createUnderWay(): UnderWay {
+/** Counts work in flight, so that what it still needs is not closed before it ends. */
+export function createInFlight(): InFlight {
   let count = 0;
   const waiting = new Set<() => void>();
   return {

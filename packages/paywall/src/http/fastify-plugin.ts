@@ -1,29 +1,34 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type Charged, passageOf, type Ran } from "../call/charge.ts";
+import type { Call } from "../call/call.ts";
+import type { Charged, RunningCall } from "../call/charge.ts";
+import type { ChargedTarget } from "../call/charged-target.ts";
+import type { FinishedRun } from "../call/outcome.ts";
 import { type Paywall, partsOf } from "../create-paywall.ts";
-import type { Refusal } from "../refusal.ts";
-import { RefusedError } from "../refused-error.ts";
+import type { PaywallCore } from "../paywall-core.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
+import { withResolvers } from "../util/with-resolvers.ts";
+import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
 import { fieldsOf, followResponse } from "./node-response.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { WholeResponse } from "./whole-response.ts";
 
-/** What requests of one Fastify route cost and who may make them. */
+/** The price of requests to one Fastify route, and who may make them. */
 export type FastifyChargeOptions = HttpOptions<FastifyRequest>;
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** What a request to this route costs; read by the plugin of `@licentric/paywall/fastify`. */
+    /** The price of a request to this route; read by the plugin of `@licentric/paywall/fastify`. */
     charge?: FastifyChargeOptions;
   }
 }
 
 /** A request on its way through its handler. */
-interface Passing {
+interface OpenRequest {
   /** Tells what it came to, and resolves when that is settled. */
-  settle(ran: Ran): Promise<Charged>;
+  settle(finished: FinishedRun): Promise<Charged>;
   /** The headers that its handler found. */
   readonly before: Fields;
 }
@@ -32,7 +37,7 @@ type Fields = ReturnType<FastifyReply["getHeaders"]>;
 
 /**
  * Charges for the routes of a Fastify app that say in their `config` what they cost. It stands behind the parsing and
- * validation of a request, and settles the request before its answer is sent; a stream is settled when it ends or its
+ * validation of a request, and settles the request before its response is sent; a stream is settled when it ends or its
  * client goes.
  *
  * @param app - the app, or a part of it: routes that are registered with it later are charged for
@@ -58,7 +63,7 @@ export async function paywallPlugin(
 ): Promise<void> {
   const { core, defaults, starts } = partsOf(paywall);
   const routes = new WeakMap<object, ChargedRoute>();
-  const passing = new WeakMap<FastifyRequest, Passing>();
+  const openRequests: OpenRequests = new WeakMap();
 
   const add = (charge: FastifyChargeOptions, where: string) => {
     const route = toChargedRoute(charge, defaults, where);
@@ -79,64 +84,83 @@ export async function paywallPlugin(
     const target = targetOf(route, request.method, request.url);
     const call = await toHttpCall(core, target, toHttpRequest(request, followResponse(reply.raw)));
     if ("code" in call) return send(reply, refusalResponse(call));
-    let hasBegun = false;
-    let begin: () => void = () => undefined;
-    const begun = new Promise<void>((resolve) => {
-      begin = resolve;
-    });
-    const charged = core.charge(call, target, async (running) => {
-      starts(request, running);
-      reply.raw.once("close", () => {
-        const passed = passing.get(request);
-        if (passed !== undefined && endGone(reply, passed)) passing.delete(request);
-      });
-      return new Promise<Ran>((resolve) => {
-        passing.set(request, {
-          settle(ran) {
-            resolve(ran);
-            return charged;
-          },
-          before: { ...reply.getHeaders() },
-        });
-        begin();
-      });
-    });
-    charged.catch((error: unknown) => {
-      if (hasBegun) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
-    });
-    const given = await Promise.race([begun, charged]);
-    hasBegun = given === undefined;
+    const begin = (running: RunningCall) => starts(request, running);
+    const given = await chargeUntilBegun(core, { call, target, begin }, openRequests, request, reply);
     if (given === undefined) return;
-    const passage = passageOf(given);
-    if ("refusal" in passage) return send(reply, refusalResponse(passage.refusal));
-    if (passage.result instanceof WholeResponse) return send(reply, passage.result);
-    throw new TypeError("paywallPlugin: a repetition was given what is no response");
+    const sent = clientResponseOf(core, given, "paywallPlugin");
+    return sent.status === "replaced" ? send(reply, sent.response) : undefined;
   });
 
   app.addHook("onSend", async (request, reply, payload) => {
-    const passed = passing.get(request);
-    if (passed === undefined) return payload;
-    passing.delete(request);
-    if (isResponse(payload) && payload.bodyUsed) {
-      // Fastify says what is wrong with it.
-      await passed.settle({ ...ranOf(reply, payload), outcome: { status: "failed" } });
-      return payload;
-    }
-    const sent = isResponse(payload) ? unpack(payload, reply) : payload;
-    const stream = streamOf(sent);
-    if (stream !== undefined) return settlesAfter(stream, passed, reply);
-    const charged = await passed.settle(ranOf(reply, sent));
-    if (charged.status === "ran" && charged.settlement.status === "cancelled") return sent;
-    const passage = passageOf(charged);
-    if (!("refusal" in passage)) return sent;
-    return withhold(reply, passed.before, passage.refusal);
+    const open = openRequests.get(request);
+    if (open === undefined) return payload;
+    openRequests.delete(request);
+    return settlePayload(core, open, reply, payload);
   });
 
   // What is answered past Fastify (`reply.hijack`, `reply.raw`) is settled when it has been sent.
   app.addHook("onResponse", async (request, reply) => {
-    await passing.get(request)?.settle(ranOf(reply, reply.raw));
-    passing.delete(request);
+    await openRequests.get(request)?.settle(finishedRunOf(reply, reply.raw));
+    openRequests.delete(request);
   });
+}
+
+type OpenRequests = WeakMap<FastifyRequest, OpenRequest>;
+
+/** Begins to charge for a request. Returns undefined once its handler may run; what it came to where that does not run. */
+async function chargeUntilBegun(
+  core: PaywallCore,
+  { call, target, begin }: { call: Call; target: ChargedTarget; begin: (running: RunningCall) => void },
+  openRequests: OpenRequests,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Charged | undefined> {
+  let hasBegun = false;
+  const begun = withResolvers<undefined>();
+  const charged = core.charge(call, target, async (running) => {
+    begin(running);
+    reply.raw.once("close", () => {
+      const open = openRequests.get(request);
+      if (open !== undefined && endGone(reply, open)) openRequests.delete(request);
+    });
+    const finished = withResolvers<FinishedRun>();
+    openRequests.set(request, {
+      settle(run) {
+        finished.resolve(run);
+        return charged;
+      },
+      before: { ...reply.getHeaders() },
+    });
+    begun.resolve(undefined);
+    return finished.promise;
+  });
+  charged.catch((error: unknown) => {
+    if (hasBegun) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
+  });
+  const given = await Promise.race([begun.promise, charged]);
+  hasBegun = given === undefined;
+  return given;
+}
+
+/** Settles a request by what its reply is to send. Returns what is sent. */
+async function settlePayload(
+  core: PaywallCore,
+  open: OpenRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
+  if (isResponse(payload) && payload.bodyUsed) {
+    // Fastify says what is wrong with it.
+    await open.settle({ ...finishedRunOf(reply, payload), outcome: { status: "failed" } });
+    return payload;
+  }
+  const sent = isResponse(payload) ? unpack(payload, reply) : payload;
+  const stream = streamOf(sent);
+  if (stream !== undefined) return settlesAfter(stream, open, reply);
+  const own = clientResponseOf(core, await open.settle(finishedRunOf(reply, sent)), "paywallPlugin");
+  if (own.status === "replaced") return withhold(reply, open.before, own.response);
+  if (own.status === "own") reply.headers(Object.fromEntries(own.headers));
+  return sent;
 }
 
 // Without a scope of its own, so that routes beside the plugin are charged for, too.
@@ -155,8 +179,7 @@ function send(reply: FastifyReply, { status, statusText, headers, body }: WholeR
 }
 
 /** Puts a refusal in place of a reply; returns its body. */
-function withhold(reply: FastifyReply, before: Fields, refusal: Refusal): Buffer {
-  const { status, headers, body } = refusalResponse(refusal);
+function withhold(reply: FastifyReply, before: Fields, { status, headers, body }: WholeResponse): Buffer {
   // The handler's headers may be what has to be paid for; those that it found are the server's own.
   for (const name of Object.keys(reply.getHeaders())) {
     reply.removeHeader(name);
@@ -167,12 +190,12 @@ function withhold(reply: FastifyReply, before: Fields, refusal: Refusal): Buffer
   return Buffer.from(body ?? []);
 }
 
-/** What a reply comes to, by what is sent. */
-function ranOf(reply: FastifyReply, payload: unknown): Ran {
+/** Reads the finished run from a reply, by what is sent. */
+function finishedRunOf(reply: FastifyReply, payload: unknown): FinishedRun {
   const status = reply.statusCode;
   const outcome =
     status < 400 ? ({ status: "done", result: reply } as const) : ({ status: "failed" } as const);
-  return { ending: { status: "returned", result: wholeOf(reply, payload) ?? reply.raw }, outcome };
+  return { completion: { status: "returned", result: wholeOf(reply, payload) ?? reply.raw }, outcome };
 }
 
 function wholeOf(reply: FastifyReply, payload: unknown): WholeResponse | undefined {
@@ -206,8 +229,8 @@ function unpack(response: Response, reply: FastifyReply): ReadableStream<Uint8Ar
 }
 
 /** A stream that ends once it is settled. Whoever goes before its end has had what it is charged for. */
-function settlesAfter(stream: AsyncIterable<Uint8Array>, passed: Passing, reply: FastifyReply): Readable {
-  let ran: Ran = ranOf(reply, stream);
+function settlesAfter(stream: AsyncIterable<Uint8Array>, open: OpenRequest, reply: FastifyReply): Readable {
+  let finished: FinishedRun = finishedRunOf(reply, stream);
   let hasBegun = false;
   async function* parts(): AsyncGenerator<Uint8Array> {
     hasBegun = true;
@@ -215,10 +238,10 @@ function settlesAfter(stream: AsyncIterable<Uint8Array>, passed: Passing, reply:
     try {
       yield* stream;
     } catch (error) {
-      ran = { ...ran, outcome: { status: "failed" } };
+      finished = { ...finished, outcome: { status: "failed" } };
       throw error;
     } finally {
-      charged = await passed.settle(ran);
+      charged = await open.settle(finished);
     }
     if (charged.status === "ran" && charged.settlement.status === "refused")
       throw new RefusedError(charged.settlement.refusal);
@@ -227,7 +250,7 @@ function settlesAfter(stream: AsyncIterable<Uint8Array>, passed: Passing, reply:
   // Where nothing was read of it, nothing in `parts` runs.
   settled.once("close", () => {
     if (hasBegun) return;
-    void passed.settle(ran);
+    void open.settle(finished);
     if (stream instanceof Readable) stream.destroy();
     else void stream[Symbol.asyncIterator]().return?.();
   });
@@ -238,11 +261,11 @@ function settlesAfter(stream: AsyncIterable<Uint8Array>, passed: Passing, reply:
  * Settles a reply past Fastify (`reply.hijack`, `reply.raw`) whose client has gone: Fastify tells nobody of it. False
  * where the handler is still to answer by Fastify.
  */
-function endGone(reply: FastifyReply, passed: Passing): boolean {
+function endGone(reply: FastifyReply, open: OpenRequest): boolean {
   const { headersSent } = reply.raw;
   if (!reply.sent && !headersSent) return false;
-  const ran = ranOf(reply, reply.raw);
-  void passed.settle(headersSent ? ran : { ...ran, outcome: { status: "failed" } });
+  const finished = finishedRunOf(reply, reply.raw);
+  void open.settle(headersSent ? finished : { ...finished, outcome: { status: "failed" } });
   return true;
 }
 

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import type { Gate } from "../call/gate.ts";
-import type { Call } from "../call.ts";
-import type { PaywallCore } from "../core.ts";
-import { readAgentKey } from "../credential/agent-key.ts";
-import { hashToken } from "../credential/token.ts";
-import { type Refusal, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
+import type { Call } from "../call/call.ts";
+import type { ChargedTarget } from "../call/charged-target.ts";
+import { hashToken, readAgentKey } from "../credential/find-credential.ts";
+import type { PaywallCore } from "../paywall-core.ts";
+import { type Refusal, refuse } from "../refusal/refusal.ts";
+import { Refused } from "../refusal/refused.ts";
 import { digest, fingerprint } from "../util/digest.ts";
 
 /** An HTTP request that is to be charged for, whatever serves it. */
@@ -30,7 +29,7 @@ export interface HttpRequest {
 
 /** Thrown where the body of a request with an `Idempotency-Key` cannot be compared with another one. */
 export class UnreadableBody extends Error {
-  /** What the owner of the server has to do, where it is the owner's affair. */
+  /** A sentence for the owner of the server, where it is the owner's affair. */
   readonly advice: string | undefined;
 
   /**
@@ -52,7 +51,7 @@ export const KEYED_BODY_SIZE = 1_048_576;
 /** Makes the call that a request is; a refusal where it cannot be one. */
 export async function toHttpCall(
   { findToken, emitter, links }: PaywallCore,
-  { kind, name, id }: Gate,
+  { kind, name, id }: ChargedTarget,
   request: HttpRequest,
 ): Promise<Call | Refusal> {
   try {
@@ -62,7 +61,9 @@ export async function toHttpCall(
         meta: undefined,
         authToken: undefined,
         authorization: request.header("authorization"),
+        context: request.args,
         isLocal: () => false,
+        isRecognized: true,
       },
       { kind, name },
     );
@@ -101,7 +102,7 @@ function toDigested(body: unknown): unknown {
 function refusalOf(
   error: unknown,
   emitter: PaywallCore["emitter"],
-  subject: Pick<Gate, "kind" | "name">,
+  subject: Pick<ChargedTarget, "kind" | "name">,
   links: PaywallCore["links"],
 ): Refusal {
   if (error instanceof Refused) return error.refusal;

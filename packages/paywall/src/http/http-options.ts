@@ -1,7 +1,7 @@
-import type { Gate } from "../call/gate.ts";
+import type { ChargedTarget } from "../call/charged-target.ts";
 import { type ChargeOptions, type Policy, toPolicy } from "../pricing/charge-options.ts";
 
-/** What requests of one route cost and who may make them. */
+/** The price of requests to one route, and who may make them. */
 export interface HttpOptions<Request, Result = unknown> extends ChargeOptions<Request, Result> {
   /** The name in events; the method and path of each request by default. */
   readonly name?: string;
@@ -30,8 +30,8 @@ export function toChargedRoute(
   return { name, policy: toPolicy({ ...defaults, ...options }, where) };
 }
 
-/** What a request to a route is charged as. */
-export function targetOf({ name, policy }: ChargedRoute, method: string, url: string): Gate {
+/** Returns what a request to a route is charged as. */
+export function targetOf({ name, policy }: ChargedRoute, method: string, url: string): ChargedTarget {
   const called = name ?? `${method} ${url.split("?", 1)[0]}`;
   return { kind: "call", name: called, id: `call ${called}`, policy };
 }

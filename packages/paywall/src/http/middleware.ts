@@ -1,14 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { passageOf, type Ran, type RunningCall } from "../call/charge.ts";
-import type { PaywallCore } from "../core.ts";
+import type { RunningCall } from "../call/charge.ts";
+import type { FinishedRun } from "../call/outcome.ts";
+import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
-import { member } from "../util/record.ts";
+import { property } from "../util/record.ts";
 import { timerDelay } from "../util/timer-delay.ts";
+import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
-import { followResponse, type HeldResponse, holdEnd, type ResponseEnd, sendWhole } from "./node-response.ts";
+import {
+  type DeferredResponse,
+  deferEnd,
+  followResponse,
+  type ResponseEnd,
+  sendWhole,
+} from "./node-response.ts";
 import { refusalResponse } from "./refusal-response.ts";
-import { WholeResponse } from "./whole-response.ts";
 
 /** Middleware of Express, Connect and others that serve Node's own requests. */
 export type Middleware<Incoming extends IncomingMessage = IncomingMessage> = (
@@ -25,7 +32,7 @@ export function createMiddleware(
 ) {
   return <Incoming extends IncomingMessage>(options: HttpOptions<Incoming>): Middleware<Incoming> => {
     const route = toChargedRoute(options, defaults, "paywall.middleware");
-    const lifetime = (route.policy.holdFor ?? DEFAULT_HOLD) * 1_000;
+    const lifetime = (route.policy.reserveFor ?? DEFAULT_RESERVATION) * 1_000;
 
     async function serve(request: Incoming, response: ServerResponse, next: () => void): Promise<void> {
       const url = urlOf(request);
@@ -33,38 +40,34 @@ export function createMiddleware(
       const client = followResponse(response);
       const call = await toHttpCall(core, target, toHttpRequest(request, url, client));
       if ("code" in call) return sendWhole(response, refusalResponse(call));
-      let held: HeldResponse | undefined;
+      let deferred: DeferredResponse | undefined;
       let thrown: { readonly error: unknown } | undefined;
-      const run = async (running: RunningCall): Promise<Ran> => {
+      const run = async (running: RunningCall): Promise<FinishedRun> => {
         starts(request, running);
-        held = holdEnd(response);
+        deferred = deferEnd(response);
         try {
           next();
         } catch (error) {
           thrown = { error };
-          if (!held.isEnded()) {
-            held.release();
-            return { ending: { status: "threw", error }, outcome: { status: "failed" } };
+          if (!deferred.isEnded()) {
+            deferred.release();
+            return { completion: { status: "threw", error }, outcome: { status: "failed" } };
           }
         }
-        const end = await endOf(held, client, route.policy.charge === "reserve", lifetime);
-        held.restoreHead();
-        return ranOf(response, held, end);
+        const end = await endOf(deferred, client, route.policy.charge === "reserve", lifetime);
+        deferred.restoreHead();
+        return finishedRunOf(response, deferred, end);
       };
       const charged = await core.charge(call, target, run).catch((error: unknown) => {
         if (client.aborted && error === client.reason) return undefined;
         throw error;
       });
       if (charged === undefined) return;
-      if (charged.status === "ran" && charged.settlement.status === "cancelled") return;
-      const passage = passageOf(charged);
-      if ("refusal" in passage) {
-        const refused = refusalResponse(passage.refusal);
-        if (held === undefined) sendWhole(response, refused);
-        else held.replace(refused);
-      } else if (held !== undefined) held.release();
-      else if (passage.result instanceof WholeResponse) sendWhole(response, passage.result);
-      else throw new TypeError("paywall.middleware: a repetition was given what is no response");
+      const sent = clientResponseOf(core, charged, "paywall.middleware");
+      if (sent.status === "cancelled") return;
+      if (sent.status === "own") deferred?.release(sent.headers);
+      else if (deferred === undefined) sendWhole(response, sent.response);
+      else deferred.replace(sent.response);
       if (thrown !== undefined) throw thrown.error;
     }
 
@@ -74,20 +77,20 @@ export function createMiddleware(
   };
 }
 
-/** Seconds that a call is held, and waited for once its client has gone, where its options do not say. */
-const DEFAULT_HOLD = 300;
+/** Seconds that units are reserved, and that a call is waited for once its client has gone, where its options do not say. */
+const DEFAULT_RESERVATION = 300;
 
 /**
  * Waits until a response has ended. Where its client goes before it was answered, its handler may go on, and what it does
  * is charged for all the same; for a limited time, as many handlers stop then, and end nothing.
  */
 async function endOf(
-  held: HeldResponse,
+  deferred: DeferredResponse,
   client: AbortSignal,
   isReleased: boolean,
   lifetime: number,
 ): Promise<ResponseEnd> {
-  const end = await held.ended;
+  const end = await deferred.ended;
   if (end !== "client gone unanswered" || isReleased || !client.aborted) return end;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const given = new Promise<ResponseEnd>((resolve) => {
@@ -95,26 +98,26 @@ async function endOf(
     timer.unref?.();
   });
   try {
-    return await Promise.race([held.handlerEnded.then(() => "ended" as const), given]);
+    return await Promise.race([deferred.handlerEnded.then(() => "ended" as const), given]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** What a response comes to. */
-function ranOf(response: ServerResponse, held: HeldResponse, end: ResponseEnd): Ran {
+/** Reads the finished run from a response. */
+function finishedRunOf(response: ServerResponse, deferred: DeferredResponse, end: ResponseEnd): FinishedRun {
   // What is not whole cannot be given twice.
-  const result = held.whole() ?? response;
+  const result = deferred.whole() ?? response;
   const isDone = (end === "ended" || end === "client gone") && response.statusCode < 400;
   return {
-    ending: { status: "returned", result },
+    completion: { status: "returned", result },
     outcome: isDone ? { status: "done", result: response } : { status: "failed" },
   };
 }
 
 /** The path and query that were asked for, wherever a router is mounted. */
 function urlOf(request: IncomingMessage): string {
-  const original = member(request, "originalUrl");
+  const original = property(request, "originalUrl");
   return (typeof original === "string" ? original : request.url) ?? "/";
 }
 
@@ -129,11 +132,11 @@ function toHttpRequest(request: IncomingMessage, url: string, signal: AbortSigna
   };
 }
 
-/** What a body parser has read. */
+/** Returns the body that a parser has read. */
 function bodyOf(request: IncomingMessage): unknown {
   const { "content-length": length, "transfer-encoding": encoding } = request.headers;
   if (encoding === undefined && (length === undefined || length === "0")) return undefined;
-  const body = member(request, "body");
+  const body = property(request, "body");
   if (request.readableDidRead && body !== undefined) return body;
   throw new UnreadableBody(
     "paywall.middleware: a request with an Idempotency-Key was refused, as nothing had read its body, which tells a repetition from another request; put a body parser such as express.json() before the paywall",

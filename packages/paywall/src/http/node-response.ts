@@ -1,41 +1,42 @@
 import type { ClientRequest, ServerResponse } from "node:http";
+import { withResolvers } from "../util/with-resolvers.ts";
 import { WHOLE_BODY_SIZE, WholeResponse } from "./whole-response.ts";
 
-/** How a response ended: by its handler, which may have broken it off, or by its client, before or after its head was sent. */
+/** The end of a response: by its handler, which may have broken it off, or by its client, before or after its head was sent. */
 export type ResponseEnd = "ended" | "failed" | "client gone" | "client gone unanswered";
 
 /** A response whose end waits until the request is settled. */
-export interface HeldResponse {
+export interface DeferredResponse {
   /** Resolves when the handler ends the response, or the client goes. */
   readonly ended: Promise<ResponseEnd>;
   /** Resolves when the handler ends the response, whatever the client does. */
   readonly handlerEnded: Promise<void>;
-  /** Whether the handler has ended the response. */
+  /** Returns whether the handler has ended the response. */
   isEnded(): boolean;
   /** Sets the head again that the response had when its handler ended it: error handlers may have come after. */
   restoreHead(): void;
-  /** The whole of what the handler answered, where nothing of it was sent before. */
+  /** The whole of what the handler sent, where nothing of it was sent before. */
   whole(): WholeResponse | undefined;
-  /** Sends what is held back, and holds nothing any more. */
-  release(): void;
-  /** Sends another response in place of what is held back; closes the connection where the head is sent already. */
+  /** Sends the deferred end, with these headers where the head was not sent, and defers nothing any more. */
+  release(headers?: WholeResponse["headers"]): void;
+  /** Sends another response in place of the deferred one; closes the connection where the head is sent already. */
   replace(response: WholeResponse): void;
 }
 
 type End = ServerResponse["end"];
 
 /**
- * Holds the end of a response back, and its head until its body begins: what its handler passes to `end` is sent by
- * {@link HeldResponse.release}.
+ * Defers the end of a response, and its head until its body begins: what its handler passes to `end` is sent by
+ * {@link DeferredResponse.release}.
  */
-export function holdEnd(response: ServerResponse): HeldResponse {
+export function deferEnd(response: ServerResponse): DeferredResponse {
   const before = headOf(response);
   const { end, write } = response;
   let held: { readonly args: Parameters<End>; readonly head: Head } | undefined;
-  const { promise: ended, resolve: tell } = settable<ResponseEnd>();
-  const { promise: handlerEnded, resolve: tellHandlerEnded } = settable<void>();
+  const { promise: ended, resolve: tell } = withResolvers<ResponseEnd>();
+  const { promise: handlerEnded, resolve: tellHandlerEnded } = withResolvers<void>();
   response.once("close", () => tell(response.headersSent ? "client gone" : "client gone unanswered"));
-  const sendHead = holdHead(response);
+  const sendHead = deferHead(response);
   watchDestroy(response, () => tell("failed"));
   // As in a response that has ended: whatever comes after the first end is ignored.
   response.end = ((...args: Parameters<End>) => {
@@ -64,8 +65,9 @@ export function holdEnd(response: ServerResponse): HeldResponse {
     isEnded: () => held !== undefined,
     restoreHead,
     whole: () => (held === undefined || response.headersSent ? undefined : wholeOf(response, held.args)),
-    release() {
+    release(headers = []) {
       restoreHead();
+      if (!response.headersSent) for (const [name, value] of headers) response.setHeader(name, value);
       letGo();
       if (held !== undefined) response.end(...held.args);
     },
@@ -82,17 +84,8 @@ export function holdEnd(response: ServerResponse): HeldResponse {
   };
 }
 
-/** A promise, and what resolves it. */
-function settable<Value>() {
-  let resolve: (value: Value) => void = () => undefined;
-  const promise = new Promise<Value>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
-}
-
 /** Makes `writeHead` set the head, and send it only once the function that is returned was called. */
-function holdHead(response: ServerResponse): () => void {
+function deferHead(response: ServerResponse): () => void {
   const { writeHead, flushHeaders } = response;
   let isHeld = true;
   response.writeHead = ((...args: Parameters<ServerResponse["writeHead"]>) => {
@@ -138,7 +131,7 @@ function watchDestroy(response: ServerResponse, failed: () => void): void {
   };
 }
 
-/** What a response says before its body. */
+/** The head of a response. */
 interface Head {
   readonly statusCode: number;
   readonly statusMessage: string;

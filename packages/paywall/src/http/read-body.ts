@@ -55,7 +55,7 @@ function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBu
   return whole;
 }
 
-/** How a body that is read as it comes ended. */
+/** The end of a body that is read as it comes. */
 export type StreamEnd = "sent" | "failed" | "client gone";
 
 /**

@@ -1,5 +1,5 @@
-import type { Refusal } from "../refusal.ts";
-import { oauthErrorOf, refusalHeaders } from "./challenge.ts";
+import type { Refusal } from "../refusal/refusal.ts";
+import { oauthErrorOf, refusalHeaders } from "../refusal/refusal-headers.ts";
 import { WholeResponse } from "./whole-response.ts";
 
 /** The JSON that a refused request is answered with. */

@@ -1,10 +1,10 @@
 import type { Identify } from "../billing/identify.ts";
-import { bearerToken } from "../credential/token.ts";
-import { type Links, type Refusal, refuse } from "../refusal.ts";
-import { Refused } from "../refused.ts";
-import { refusalHeaders } from "./challenge.ts";
+import { bearerToken } from "../credential/find-credential.ts";
+import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
+import { refusalHeaders } from "../refusal/refusal-headers.ts";
+import { Refused } from "../refusal/refused.ts";
 import { refusalBody } from "./refusal-response.ts";
-import { toAuth, type VerifiedAuth } from "./verifier.ts";
+import { toAuth, type VerifiedAuth } from "./token-verifier.ts";
 
 /** Options of `requireBearerAuth`. */
 export interface BearerAuthOptions {
@@ -14,7 +14,7 @@ export interface BearerAuthOptions {
   readonly authorizationServers?: readonly string[];
   /** Scopes that every request needs. */
   readonly requiredScopes?: readonly string[];
-  /** What the server is called. */
+  /** Name of the server, for people. */
   readonly resourceName?: string;
   /** A page for people. */
   readonly documentation?: string;
@@ -38,7 +38,7 @@ export interface ProtectedResourceMetadata {
   readonly resource_documentation?: string;
 }
 
-/** Where a server's metadata is found: the well-known path before the path of the endpoint. */
+/** Returns the URL of a server's metadata: the well-known path before the path of the endpoint. */
 export function protectedResourceMetadataUrl(resource: URL | string): string {
   const url = new URL(resource);
   const path = url.pathname.replace(/\/$/, "");

@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
-import { type Charged, endingOf, passageOf, type RunningCall } from "../call/charge.ts";
-import type { PaywallCore } from "../core.ts";
+import { type Charged, completionOf, type RunningCall } from "../call/charge.ts";
+import type { FinishedRun } from "../call/outcome.ts";
+import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
-import { RefusedError } from "../refused-error.ts";
-import { member } from "../util/record.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
+import { property } from "../util/record.ts";
+import { type Resolvable, withResolvers } from "../util/with-resolvers.ts";
+import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, KEYED_BODY_SIZE, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
-import { passOn, type ReadBody, readAtOnce } from "./read-body.ts";
+import { passOn, type ReadBody, readAtOnce, type StreamEnd } from "./read-body.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { toResponse, WholeResponse } from "./whole-response.ts";
 
@@ -38,20 +41,26 @@ export function createRoute(
       const sent = toHttpRequest(request, pathname + search, client.signal);
       const call = await toHttpCall(core, target, sent);
       if ("code" in call) return toResponse(refusalResponse(call));
-      const answer = createAnswer(request);
+      const routeResponse: RouteResponse = {
+        request,
+        streamed: withResolvers(),
+        own: undefined,
+        isStreamed: false,
+      };
       const charged = core.charge(call, target, async (running) => {
         starts(request, running);
-        const ending = await endingOf(() => handler(request, running, ...rest));
-        // From now on the client has its answer, whether it reads that or not.
+        const completion = await completionOf(() => handler(request, running, ...rest));
+        // From now on the client has its response, whether it reads that or not.
         client.leave();
-        if (ending.status === "threw") return { ending, outcome: { status: "failed" } };
-        return answer.take(ending.result, () => charged);
+        if (completion.status === "threw") return { completion, outcome: { status: "failed" } };
+        return take(routeResponse, completion.result, () => charged);
       });
       charged.catch((error: unknown) => {
-        if (answer.isStreamed()) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
+        if (routeResponse.isStreamed) core.emitter.emit("failed", { reason: UNSETTLED, error, ...target });
       });
       try {
-        return (await Promise.race([answer.streamed, charged.then(answer.of)])) ?? GONE();
+        const settled = charged.then((given) => responseTo(core, routeResponse, given));
+        return (await Promise.race([routeResponse.streamed.promise, settled])) ?? GONE();
       } catch (error) {
         if (client.signal.aborted && error === client.signal.reason) return GONE();
         throw error;
@@ -62,91 +71,96 @@ export function createRoute(
   };
 }
 
-const UNSETTLED = "a call could not be settled after its answer had begun";
+const UNSETTLED = "a call could not be settled after its response had begun";
 
 /** Nobody sees it: the client has gone. The status is the one that proxies log. */
 const GONE = () => new Response(null, { status: 499 });
 
-/** Takes a handler's response, and gives the client one. */
-function createAnswer({ method, signal }: Request) {
-  let own: Response | undefined;
-  let isStreamed = false;
-  let stream: (response: Response) => void = () => undefined;
-  const streamed = new Promise<Response>((resolve) => {
-    stream = resolve;
+/** The response of a route: its handler's, on its way to the client. */
+interface RouteResponse {
+  readonly request: Request;
+  readonly streamed: Resolvable<Response>;
+  own: Response | undefined;
+  isStreamed: boolean;
+}
+
+/** Takes a handler's response, and returns the run that it means; of a stream, once that has ended. */
+async function take(
+  routeResponse: RouteResponse,
+  response: unknown,
+  charged: () => Promise<Charged>,
+): Promise<FinishedRun> {
+  if (!isResponse(response))
+    return threw(new TypeError("paywall.route: the handler has to return a Response"));
+  routeResponse.own = response;
+  // A network error has status 0.
+  const isDone = response.status > 0 && response.status < 400;
+  const outcome = isDone ? ({ status: "done", result: response } as const) : ({ status: "failed" } as const);
+  const returned = (result: unknown) => ({ completion: { status: "returned", result }, outcome }) as const;
+  // A switch of protocols, and what is no response at all, are passed on as they are.
+  if (response.status < 200) return returned(response);
+  let body: ReadBody | null;
+  try {
+    body = await bodyOf(response, routeResponse.request.method);
+  } catch (error) {
+    return threw(error);
+  }
+  if (body === null || "whole" in body) {
+    const whole = body?.whole ?? null;
+    if (response.body !== null) routeResponse.own = new Response(whole, response);
+    return returned(new WholeResponse(headOf(response), whole));
+  }
+  routeResponse.isStreamed = true;
+  const end = await sendAsRead(routeResponse, body, response, charged);
+  return end === "failed"
+    ? { ...returned(response), outcome: { status: "failed" } as const }
+    : returned(response);
+}
+
+async function bodyOf(response: Response, method: string): Promise<ReadBody | null> {
+  if (method === "HEAD") return withoutBody(response);
+  return response.body && readAtOnce(response.body);
+}
+
+function sendAsRead(
+  { request: { signal }, streamed }: RouteResponse,
+  body: Exclude<ReadBody, { readonly whole: unknown }>,
+  response: Response,
+  charged: () => Promise<Charged>,
+): Promise<StreamEnd> {
+  return new Promise((ended) => {
+    const passed = passOn(body, ended, async () => refusedError(await charged()));
+    const leave = () => {
+      ended("client gone");
+      void body.reader.cancel(signal.reason).catch(() => undefined);
+    };
+    // Some servers do not cancel a body that nobody reads any more.
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
+    streamed.resolve(new Response(passed, response));
   });
+}
 
-  async function take(response: unknown, charged: () => Promise<Charged>) {
-    if (!isResponse(response))
-      return threw(new TypeError("paywall.route: the handler has to answer a Response"));
-    own = response;
-    // A network error has status 0.
-    const isDone = response.status > 0 && response.status < 400;
-    const outcome = isDone
-      ? ({ status: "done", result: response } as const)
-      : ({ status: "failed" } as const);
-    const returned = (result: unknown) => ({ ending: { status: "returned", result }, outcome }) as const;
-    // A switch of protocols, and what is no answer at all, are passed on as they are.
-    if (response.status < 200) return returned(response);
-    let body: ReadBody | null;
-    try {
-      body = method === "HEAD" ? withoutBody(response) : response.body && (await readAtOnce(response.body));
-    } catch (error) {
-      return threw(error);
-    }
-    if (body === null) {
-      if (response.body !== null) own = new Response(null, response);
-      return returned(new WholeResponse(headOf(response), null));
-    }
-    if ("whole" in body) {
-      own = new Response(body.whole, response);
-      return returned(new WholeResponse(headOf(response), body.whole));
-    }
-    isStreamed = true;
-    const end = await sendAsRead(body, response, charged);
-    return end === "failed"
-      ? { ...returned(response), outcome: { status: "failed" } as const }
-      : returned(response);
-  }
-
-  function sendAsRead(
-    body: Exclude<ReadBody, { readonly whole: unknown }>,
-    response: Response,
-    charged: () => Promise<Charged>,
-  ) {
-    return new Promise((ended) => {
-      const passed = passOn(body, ended, async () => refusedError(await charged()));
-      const leave = () => {
-        ended("client gone");
-        void body.reader.cancel(signal.reason).catch(() => undefined);
-      };
-      // Some servers do not cancel a body that nobody reads any more.
-      if (signal.aborted) leave();
-      else signal.addEventListener("abort", leave, { once: true });
-      stream(new Response(passed, response));
-    });
-  }
-
-  return {
-    streamed,
-    take,
-    isStreamed: () => isStreamed,
-    /** The response of a call that was charged for; undefined where it was cancelled. */
-    of(charged: Charged): Response | undefined {
-      if (charged.status === "ran" && charged.settlement.status === "cancelled") return undefined;
-      const passage = passageOf(charged);
-      if ("refusal" in passage) return toResponse(refusalResponse(passage.refusal));
-      if (charged.status === "ran" && own !== undefined) return own;
-      if (passage.result instanceof WholeResponse) return toResponse(passage.result);
-      throw new TypeError("paywall.route: a repetition was given what is no response");
-    },
-  };
+/** Returns the response to a request that was charged for; undefined where it was cancelled. */
+function responseTo(core: PaywallCore, { own }: RouteResponse, charged: Charged): Response | undefined {
+  const sent = clientResponseOf(core, charged, "paywall.route");
+  if (sent.status === "replaced") return toResponse(sent.response);
+  return sent.status === "own" && own !== undefined ? withHeaders(own, sent.headers) : undefined;
 }
 
 const threw = (error: unknown) =>
-  ({ ending: { status: "threw", error }, outcome: { status: "failed" } }) as const;
+  ({ completion: { status: "threw", error }, outcome: { status: "failed" } }) as const;
 
-/** Nobody reads the body of an answer to `HEAD`. */
+/** Adds headers to a response whose own may be immutable. */
+function withHeaders(response: Response, headers: WholeResponse["headers"]): Response {
+  // A switch of protocols, and what is no response at all, cannot be made anew.
+  if (headers.length === 0 || response.status < 200) return response;
+  const made = new Response(response.body, response);
+  for (const [name, value] of headers) made.headers.set(name, value);
+  return made;
+}
+
+/** Nobody reads the body of a response to `HEAD`. */
 function withoutBody({ body }: Response): null {
   // What it is told is that nobody waits for it: how it takes that is nobody's affair either.
   body?.cancel().catch(() => undefined);
@@ -160,12 +174,14 @@ function refusedError(charged: Charged): Error | undefined {
 
 /** A response of any copy of the fetch API. */
 function isResponse(value: unknown): value is Response {
-  return typeof member(value, "status") === "number" && typeof member(value, "arrayBuffer") === "function";
+  return (
+    typeof property(value, "status") === "number" && typeof property(value, "arrayBuffer") === "function"
+  );
 }
 
 const headOf = ({ status, statusText, headers }: Response) => ({ status, statusText, headers: [...headers] });
 
-/** A signal that aborts with the client's, until it has its answer. */
+/** A signal that aborts with the client's, until it has its response. */
 function follow(client: AbortSignal) {
   const controller = new AbortController();
   const abort = () => controller.abort(client.reason);

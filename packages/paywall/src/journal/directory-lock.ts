@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { join } from "node:path";
+import { loadTryLock, type TryLock } from "./file-locks.ts";
 import { failedWith, JournalError } from "./journal-error.ts";
 
 /** An exclusive lock on a directory; the operating system ends it with the process, however that dies. */
@@ -15,7 +16,7 @@ export interface DirectoryLock {
  * or a file system without locks.
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock | undefined> {
-  const tryLock = await loadTryLock();
+  const tryLock = loadTryLock();
   const path = join(directory, "lock");
   const file = openLock(path);
   if (file === undefined) return undefined;
@@ -31,20 +32,6 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock | 
   return undefined;
 }
 
-async function loadTryLock() {
-  try {
-    // Loaded on use: a paywall without a journal needs no native code.
-    return (await import("fs-native-extensions")).tryLock;
-  } catch (error) {
-    throw new JournalError(
-      "JOURNAL_UNSUPPORTED",
-      "the usage journal needs file locks, and fs-native-extensions could not be loaded: leave it out of your " +
-        "bundle (external), or, where it has no binary for this platform, meter in the foreground",
-      { cause: error },
-    );
-  }
-}
-
 function openLock(path: string): number | undefined {
   try {
     return fs.openSync(path, "a+", 0o600);
@@ -54,7 +41,7 @@ function openLock(path: string): number | undefined {
   }
 }
 
-function isLocked(tryLock: (file: number) => boolean, file: number, directory: string): boolean {
+function isLocked(tryLock: TryLock, file: number, directory: string): boolean {
   try {
     return tryLock(file);
   } catch (error) {

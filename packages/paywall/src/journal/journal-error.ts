@@ -39,6 +39,15 @@ export class JournalError extends Error {
   }
 }
 
+/** The refusal of a runtime that a journal in files cannot be kept on. */
+export function unsupportedRuntime(name: string): JournalError {
+  return new JournalError(
+    "JOURNAL_UNSUPPORTED",
+    `fileJournal keeps usage on a disk, under locks of the system that Node alone can take, and this runtime is ${name}. ` +
+      'Leave metering at "request" and onUnavailable at "deny" here; if this is Node, bundle with the condition "node"',
+  );
+}
+
 /** The text of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

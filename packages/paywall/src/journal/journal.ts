@@ -59,6 +59,8 @@ export interface JournalState {
 
 /** A durable queue of usage events. */
 export interface Journal {
+  /** Where its files are. */
+  readonly directory: string;
   /**
    * Resolves when the event is durable (see `durability`). It is then delivered, by this process or a later one.
    *

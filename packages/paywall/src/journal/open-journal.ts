@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { tell } from "../util/tell.ts";
+import { tell } from "../events.ts";
 import { timerDelay } from "../util/timer-delay.ts";
 import { DiskError, deliverAll } from "./delivery.ts";
 import type { Journal, JournalOptions, JournalState } from "./journal.ts";
@@ -243,7 +243,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     return left;
   }
 
-  return { append, flush, close, state };
+  return { directory, append, flush, close, state };
 }
 
 /** A listener that can neither stop delivery nor end the process. */

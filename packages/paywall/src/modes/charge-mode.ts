@@ -1,24 +1,24 @@
-import type { Order } from "../billing/order.ts";
-import type { Teller } from "../billing/teller.ts";
-import type { Admission, Admissions } from "../call/admission.ts";
-import type { Bill } from "../pricing/price-call.ts";
+import type { BillingClient } from "../billing/billing-client.ts";
+import type { ChargeContext } from "../billing/charge-context.ts";
+import type { AuthorizedCall, AuthorizedCalls } from "../call/authorized-call.ts";
+import type { Line } from "../pricing/price-call.ts";
 import type { Offline } from "./offline.ts";
 
 /** One way of charging for calls that cost something. */
 export interface ChargeMode {
   /**
-   * Lets a call in, and bills it now or once it has run.
+   * Authorizes a call, and bills it now or once it has run.
    *
    * @throws Refused where it may not run; the signal's reason where it was cancelled before anything was billed
    */
-  authorize(order: Order, price: Bill): Promise<Admission>;
+  authorize(context: ChargeContext, price: Line): Promise<AuthorizedCall>;
 }
 
-/** What the modes need. */
+/** The parts that all modes are made of. */
 export interface ModeParts {
-  readonly teller: Teller;
-  readonly admissions: Admissions;
+  readonly billing: BillingClient;
+  readonly authorizedCalls: AuthorizedCalls;
   readonly offline: Offline;
-  /** Bill by the journal what needs no answer. */
+  /** Bill by the journal where no response is needed. */
   readonly background: boolean;
 }

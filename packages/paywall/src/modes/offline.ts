@@ -1,47 +1,47 @@
+import type { BillingClient } from "../billing/billing-client.ts";
 import type { Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
-import type { Teller } from "../billing/teller.ts";
-import type { Admission, Admissions } from "../call/admission.ts";
+import type { ChargeContext } from "../billing/charge-context.ts";
+import type { AuthorizedCall, AuthorizedCalls } from "../call/authorized-call.ts";
 import type { Emitter } from "../events.ts";
-import { Refused } from "../refused.ts";
+import { Refused } from "../refusal/refused.ts";
 import { dueFor } from "./due.ts";
 
-/** Lets known agents through while the API cannot be reached, where the owner wants that. */
+/** Authorizes known agents while the API cannot be reached, where the owner wants that. */
 export interface Offline {
-  /** Whether a call may pass without the API: no budget can be kept without it, and no key be looked up. */
-  mayPass(order: Order, error: unknown): boolean;
+  /** Returns whether a call may pass without the API: no budget can be kept without it, and no key be looked up. */
+  mayPass(context: ChargeContext, error: unknown): boolean;
   /**
    * The agent of a call that may pass.
    *
    * @throws the error that the API's absence was told by, where it may not
    */
-  caller(order: Order, error: unknown): Caller;
+  caller(context: ChargeContext, error: unknown): Caller;
   /**
-   * Lets a call in that may pass. Its usage waits in the journal.
+   * Authorizes a call that may pass. Its usage waits in the journal.
    *
    * @throws the error that the API's absence was told by, where it may not
    */
-  authorize(order: Order, error: unknown): Admission;
+  authorize(context: ChargeContext, error: unknown): AuthorizedCall;
 }
 
 /** Makes the rules of one paywall. */
 export function createOffline(options: {
-  readonly teller: Teller;
-  readonly admissions: Admissions;
+  readonly billing: BillingClient;
+  readonly authorizedCalls: AuthorizedCalls;
   readonly emitter: Emitter;
   readonly allowOffline: boolean;
 }): Offline {
-  const { teller, admissions, emitter, allowOffline } = options;
+  const { billing, authorizedCalls, emitter, allowOffline } = options;
 
-  function mayPass({ call, policy }: Order, error: unknown): boolean {
+  function mayPass({ call, policy }: ChargeContext, error: unknown): boolean {
     const isOutage = error instanceof Refused && error.refusal.code === "billing_unavailable";
     return allowOffline && isOutage && !policy.enforceBudget && call.agentKey === undefined;
   }
 
-  function caller(order: Order, error: unknown): Caller {
-    const known = teller.lastKnown(order);
-    const { call, policy } = order;
-    if (known === undefined || !mayPass(order, error)) throw error;
+  function caller(context: ChargeContext, error: unknown): Caller {
+    const known = billing.lastKnown(context);
+    const { call, policy } = context;
+    if (known === undefined || !mayPass(context, error)) throw error;
     if (!policy.scopes.every((scope) => known.scopes.includes(scope))) throw error;
     const { kind, name } = call;
     const { accountId, agentId } = known;
@@ -52,16 +52,16 @@ export function createOffline(options: {
   return {
     mayPass,
     caller,
-    authorize(order, error) {
-      const known = caller(order, error);
-      const { policy, price } = order;
-      if (price === undefined) return admissions.freeOfCharge(order, known);
+    authorize(context, error) {
+      const known = caller(context, error);
+      const { policy, price } = context;
+      if (price === undefined) return authorizedCalls.freeOfCharge(context, known);
       if (policy.charge === "call")
-        return admissions.paidBy(order, price, known, (later) => teller.note(later, known, price));
-      return admissions.paidByUse(order, known, async (later, ended) => {
-        const quantity = dueFor(teller, order, price, known, ended);
+        return authorizedCalls.paidBy(context, price, known, (later) => billing.enqueue(later, known, price));
+      return authorizedCalls.paidByUse(context, known, async (later, ended) => {
+        const quantity = dueFor(billing, context, price, known, ended);
         if (quantity === undefined) return { status: "void" };
-        if (quantity > 0) await teller.note(later, known, { ...price, quantity });
+        if (quantity > 0) await billing.enqueue(later, known, { ...price, quantity });
         return { status: "settled" };
       });
     },

@@ -1,6 +1,6 @@
-import type { Order } from "../billing/order.ts";
-import { roundsOf } from "../call/admission.ts";
-import type { Bill } from "../pricing/price-call.ts";
+import type { ChargeContext, RecordedUsage } from "../billing/charge-context.ts";
+import { roundsOf } from "../call/authorized-call.ts";
+import type { Line } from "../pricing/price-call.ts";
 import type { Pool } from "../util/pool.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";
 
@@ -10,40 +10,44 @@ import type { ChargeMode, ModeParts } from "./charge-mode.ts";
  * @param rounds - calls that were paid for and asked for input: each pays for one more round
  */
 export function createPerCall(
-  { teller, admissions, offline, background }: ModeParts,
-  rounds: Pool<true>,
+  { billing, authorizedCalls, offline, background }: ModeParts,
+  rounds: Pool<readonly RecordedUsage[]>,
 ): ChargeMode {
-  /** Lets another round of a call in that was paid for. */
-  async function goOn(order: Order, price: Bill, name: string) {
+  /** Authorizes another round of a call that was paid for. */
+  async function goOn(context: ChargeContext, price: Line, name: string) {
     try {
-      const caller = await teller.verify(order).catch((error: unknown) => offline.caller(order, error));
-      return admissions.paidBy(order, price, caller);
+      const caller = await billing.verify(context).catch((error: unknown) => offline.caller(context, error));
+      return authorizedCalls.paidBy(context, price, caller);
     } catch (error) {
       // Refused now, and paid for all the same.
-      rounds.put(name, true);
+      rounds.put(name, context.recorded);
       throw error;
     }
   }
 
   return {
-    async authorize(order, price) {
-      const { call, policy } = order;
+    async authorize(context, price) {
+      const { call, policy } = context;
       if (call.continues) {
-        const name = roundsOf(call, price, await teller.identify(order));
-        if (rounds.take(name) !== undefined) return goOn(order, price, name);
+        const name = roundsOf(call, price, await billing.identify(context));
+        const paid = rounds.take(name);
+        if (paid !== undefined) {
+          context.recorded.push(...paid);
+          return goOn(context, price, name);
+        }
       }
-      // Names the call's further rounds. Nothing that could fail stands between its bill and its handler.
+      // Names the call's further rounds. Nothing that could fail stands between its billing and its handler.
       call.binding();
-      // A key has to be looked up before the handler runs, and so has a budget: both need the API's answer.
+      // A key has to be looked up before the handler runs, and so has a budget: both need the API's response.
       const canWait = background && !policy.enforceBudget && call.agentKey === undefined;
       // Once this is billed the handler starts, whatever the call's signal says by then.
       if (!canWait) {
-        const { caller, isRepeated } = await teller.meter(order, price);
-        return { ...admissions.paidBy(order, price, caller), isRepeated };
+        const { caller, isRepeated } = await billing.meter(context, price);
+        return { ...authorizedCalls.paidBy(context, price, caller), isRepeated };
       }
-      const caller = await teller.verify(order);
+      const caller = await billing.verify(context);
       call.signal?.throwIfAborted();
-      return admissions.paidBy(order, price, caller, (later) => teller.note(later, caller, price));
+      return authorizedCalls.paidBy(context, price, caller, (later) => billing.enqueue(later, caller, price));
     },
   };
 }

@@ -1,18 +1,18 @@
 import type { Caller } from "../billing/caller.ts";
-import type { Order } from "../billing/order.ts";
-import type { Settlement } from "../call/admission.ts";
-import type { Bill } from "../pricing/price-call.ts";
+import type { ChargeContext } from "../billing/charge-context.ts";
+import type { Settlement } from "../call/outcome.ts";
+import type { Line } from "../pricing/price-call.ts";
 import { digest } from "../util/digest.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";
 import { dueFor } from "./due.ts";
 
-/** Makes the mode `"reserve"`: what a call may cost is held before it runs; what it used is billed, and the rest given back. */
-export function createReserve({ teller, admissions }: ModeParts): ChargeMode {
-  /** Bills what was used beyond what was held, by itself: the work is done, whatever is left of a budget. */
-  async function billBeyond(later: Order, beyond: Bill, caller: Caller): Promise<void> {
-    teller.report(
+/** Makes the mode `"reserve"`: the most that a call may cost is reserved before it runs; what it used is billed, and the rest released. */
+export function createReserve({ billing, authorizedCalls }: ModeParts): ChargeMode {
+  /** Bills units beyond those that were reserved, by themselves: the work is done, whatever is left of a budget. */
+  async function billBeyond(later: ChargeContext, beyond: Line, caller: Caller): Promise<void> {
+    billing.report(
       later,
-      `${beyond.quantity} units more were reported than held: they are billed too`,
+      `${beyond.quantity} units more were reported than reserved: they are billed too`,
       undefined,
       beyond,
     );
@@ -21,36 +21,40 @@ export function createReserve({ teller, admissions }: ModeParts): ChargeMode {
       ...later.call,
       agentKey: typeof agentKey === "string" ? digest(agentKey, "beyond") : agentKey,
     };
-    await teller.meter({ ...later, call, policy: { ...later.policy, enforceBudget: false } }, beyond, caller);
+    await billing.meter(
+      { ...later, call, policy: { ...later.policy, enforceBudget: false } },
+      beyond,
+      caller,
+    );
   }
 
   return {
-    async authorize(order, price) {
-      const held = await teller.hold(order, price);
-      const { caller } = held;
-      const { signal } = order.call;
+    async authorize(context, price) {
+      const reservation = await billing.reserve(context, price);
+      const { caller } = reservation;
+      const { signal } = context.call;
       if (signal?.aborted) {
-        await held.release(order);
+        await reservation.release(context);
         throw signal.reason;
       }
-      /** Decided once: a call that is cancelled while its bill is on its way is billed. */
+      /** Decided once: a call that is cancelled while its usage is on its way is billed. */
       let isCancelled: boolean | undefined;
       /** A settlement that is tried again goes on where it failed. */
-      let isHoldSettled = false;
-      // An `input_required` outcome gives the hold back: another round makes a new one.
-      return admissions.paidByUse(order, caller, async (later, ended): Promise<Settlement> => {
-        isCancelled ??= order.policy.charge === "reserve" && signal?.aborted === true;
+      let isReservationSettled = false;
+      // An `input_required` outcome releases the reservation: another round makes a new one.
+      return authorizedCalls.paidByUse(context, caller, async (later, ended): Promise<Settlement> => {
+        isCancelled ??= context.policy.charge === "reserve" && signal?.aborted === true;
         const given = isCancelled ? { ...ended, outcome: { status: "failed" } as const } : ended;
-        const quantity = dueFor(teller, order, price, caller, given);
-        if (!isHoldSettled) {
-          if (!quantity) await held.release(later);
-          else await held.commit(later, Math.min(quantity, price.quantity));
-          isHoldSettled = true;
+        const quantity = dueFor(billing, context, price, caller, given);
+        if (!isReservationSettled) {
+          if (!quantity) await reservation.release(later);
+          else await reservation.commit(later, Math.min(quantity, price.quantity));
+          isReservationSettled = true;
         }
         if (quantity !== undefined && quantity > price.quantity) {
           const beyond = { ...price, quantity: quantity - price.quantity };
           await billBeyond(later, beyond, caller).catch((error: unknown) => {
-            held.keep(price.quantity);
+            reservation.keep(price.quantity);
             throw error;
           });
         }

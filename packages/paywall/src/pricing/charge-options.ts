@@ -1,9 +1,9 @@
 import type { Caller } from "../billing/caller.ts";
 
-/** When a call is billed; see {@link ChargeOptions.charge}. */
+/** The time at which a call is billed; see {@link ChargeOptions.charge}. */
 export type ChargeMode = "call" | "success" | "reserve";
 
-/** What one call costs and who may make it. */
+/** The price of one call, and who may make it. */
 export interface ChargeOptions<Args = unknown, Result = unknown> {
   /**
    * The meter that counts the call, or a function of the arguments and the caller. Without one, callers are
@@ -11,38 +11,38 @@ export interface ChargeOptions<Args = unknown, Result = unknown> {
    */
   readonly meterName?: string | ((args: Args, caller: Caller) => string);
   /**
-   * How many units a call bills: a whole number from 0 to 1 000 000 000, or a function of the arguments and the
+   * Units that a call bills: a whole number from 0 to 1 000 000 000, or a function of the arguments and the
    * caller; 1 by default, and 0 bills nothing. With `charge: "reserve"` it is the most that the call can cost.
-   * A function that answers anything else, a promise too, refuses the call before its handler runs.
+   * A function that returns anything else, a promise too, refuses the call before its handler runs.
    */
   readonly quantity?: number | ((args: Args, caller: Caller) => number);
   /**
-   * How many units were really used, read from the handler's result. Needs `charge: "success"` (the default where
-   * this is given) or `"reserve"`. A function that throws or answers no whole number bills `quantity`, and a
+   * Units that were really used, read from the handler's result. Needs `charge: "success"` (the default where
+   * this is given) or `"reserve"`. A function that throws or returns no whole number bills `quantity`, and a
    * `failed` event says so; an async function refuses the call before its handler runs. In reserve mode no more is
-   * ever billed than was held.
+   * ever billed than was reserved.
    */
   readonly resultQuantity?: (result: Result, args: Args, caller: Caller) => number;
   /**
    * - `"call"` (default): verified and billed in one request before the handler runs.
    * - `"success"`: verified before, billed when the handler returned a result that is no error.
-   * - `"reserve"`: `quantity` is held before, what was used is billed after, and released on failure or cancellation.
+   * - `"reserve"`: `quantity` is reserved before, what was used is billed after, and the rest released, all of it on failure or cancellation.
    */
   readonly charge?: ChargeMode;
   /** Scopes that the caller's credential must have, for example `["mcp:invoke"]`. */
   readonly scopes?: readonly string[];
   /**
    * Refuse the call when it would exceed the agent's budget, checked and recorded in one atomic step; false by
-   * default. With `charge: "success"` the quantity is held first, as in reserve mode: otherwise concurrent calls
+   * default. With `charge: "success"` the quantity is reserved first, as in reserve mode: otherwise concurrent calls
    * could exceed the budget together.
    */
   readonly enforceBudget?: boolean;
   /** Tell the agent, in the result's `_meta`, when its budget is nearly used up; false by default. */
   readonly warnAgent?: boolean;
-  /** What a unit costs, in the owner's words, for `tools/list` (for example `"0.01 USD per call"`). Only shown. */
+  /** The price of a unit, in the owner's words, for `tools/list` (for example `"0.01 USD per call"`). Only shown. */
   readonly price?: string;
-  /** Seconds for which `charge: "reserve"` holds, 1 to 86400; 300 by default. Longer than the handler ever runs. */
-  readonly holdFor?: number;
+  /** Seconds for which `charge: "reserve"` reserves units, 1 to 86400; 300 by default. Longer than the handler ever runs. */
+  readonly reserveFor?: number;
 }
 
 /** Checked options. */
@@ -62,18 +62,18 @@ const OPTION_NAMES = new Set<string>([
   "enforceBudget",
   "warnAgent",
   "price",
-  "holdFor",
+  "reserveFor",
 ] satisfies (keyof ChargeOptions)[]);
 
 /** Largest quantity that one usage event may carry. */
 export const MAX_QUANTITY = 1_000_000_000;
 
-/** Whether a number can be billed, zero included. */
+/** Returns whether a number can be billed, zero included. */
 export function isQuantity(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_QUANTITY;
 }
 
-/** Whether a text can be a meter's name. */
+/** Returns whether a string can be a meter's name. */
 export function isMeterName(value: unknown): value is string {
   return typeof value === "string" && /^[a-z][a-z0-9_.-]{0,63}$/.test(value);
 }
@@ -93,17 +93,17 @@ export function toPolicy(options: ChargeOptions<any, any>, where: string): Polic
     if (!OPTION_NAMES.has(name))
       fail(`there is no option "${name}"; the options are ${[...OPTION_NAMES].join(", ")}`);
   }
-  const { meterName, quantity, resultQuantity, holdFor } = options;
+  const { meterName, quantity, resultQuantity, reserveFor } = options;
   const charge = options.charge ?? (resultQuantity === undefined ? "call" : "success");
   const { scopes = [], enforceBudget = false, warnAgent = false } = options;
   if (!["call", "success", "reserve"].includes(charge)) fail('charge is "call", "success" or "reserve"');
   if (meterName === undefined) {
     if (quantity !== undefined || resultQuantity !== undefined)
       fail("a quantity needs a meterName to be counted on");
-    if (options.charge === "reserve") fail('charge "reserve" needs a meterName to hold usage on');
+    if (options.charge === "reserve") fail('charge "reserve" needs a meterName to reserve units of');
   } else if (typeof meterName !== "function" && !isMeterName(meterName)) {
     fail(
-      `"${meterName}" is no meter name: 1 to 64 lower-case letters, digits, "_", ".", "-", beginning with a letter`,
+      `"${meterName}" is not a valid meter name: 1 to 64 lower-case letters, digits, "_", ".", "-", beginning with a letter`,
     );
   }
   if (quantity !== undefined && typeof quantity !== "function" && !isQuantity(quantity)) {
@@ -115,10 +115,13 @@ export function toPolicy(options: ChargeOptions<any, any>, where: string): Polic
     fail('resultQuantity is known only after the handler: set charge to "success" or "reserve"');
   }
   if (!Array.isArray(scopes) || scopes.some((scope) => typeof scope !== "string" || scope === "")) {
-    fail('scopes is a list of texts such as ["mcp:invoke"]');
+    fail('scopes is a list of strings such as ["mcp:invoke"]');
   }
-  if (holdFor !== undefined && !(Number.isInteger(holdFor) && holdFor >= 1 && holdFor <= 86_400)) {
-    fail("holdFor is a whole number of seconds from 1 to 86400");
+  if (
+    reserveFor !== undefined &&
+    !(Number.isInteger(reserveFor) && reserveFor >= 1 && reserveFor <= 86_400)
+  ) {
+    fail("reserveFor is a whole number of seconds from 1 to 86400");
   }
   return { ...options, charge, scopes, enforceBudget, warnAgent };
 }

@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import type { BudgetState } from "@licentric/sdk";
 import type {
-  Answer,
   Committed,
   Gateway,
+  GatewayResponse,
   MeterRequest,
   Recorded,
   Released,
   Reserved,
   Verified,
 } from "../billing/gateway.ts";
-import { type RefusalCode, type RefusalDetails, refuse } from "../refusal.ts";
+import { type RefusalCode, type RefusalDetails, refuse } from "../refusal/refusal.ts";
 
 /** Usage that a test ledger recorded. */
 export interface RecordedUsage {
@@ -22,11 +22,11 @@ export interface RecordedUsage {
 
 /** An agent of a test ledger. */
 export interface TestAgentOptions {
-  /** What its credential allows; `["mcp:invoke"]` by default. */
+  /** Scopes of its credential; `["mcp:invoke"]` by default. */
   readonly scopes?: readonly string[];
-  /** How much it may use, by meter; unlimited by default. */
+  /** Units that it may use, by meter; unlimited by default. */
   readonly budgets?: Readonly<Record<string, number>>;
-  /** When its credential expires; in an hour by default. */
+  /** Expiry of its credential; in an hour by default. */
   readonly expiresAt?: Date;
   readonly accountId?: string;
 }
@@ -39,7 +39,7 @@ interface TestAgent {
   readonly expiresAt: Date;
 }
 
-interface TestHold {
+interface TestReservation {
   readonly token: string;
   readonly agentId: string;
   readonly meterName: string;
@@ -48,16 +48,16 @@ interface TestHold {
   committedQuantity?: number;
 }
 
-/** The API in memory: it verifies, counts and holds as the real one does. */
+/** The API in memory: it verifies, counts and reserves as the real one does. */
 export interface TestLedger {
   readonly gateway: Gateway;
   /** Everything recorded, oldest first. */
   readonly usage: readonly RecordedUsage[];
   /** Requests that reached it. */
   readonly requests: readonly string[];
-  /** What is held at present, in units. */
-  held(): number;
-  /** Has the time of every hold run out. */
+  /** Units that are reserved at present. */
+  reserved(): number;
+  /** Lets every reservation lapse. */
   lapse(): void;
   authorize(agentId: string, options?: TestAgentOptions): string;
   revoke(token: string): void;
@@ -68,8 +68,8 @@ export interface TestLedger {
 /** Makes an empty ledger. */
 export function createTestLedger(): TestLedger {
   const agents = new Map<string, TestAgent>();
-  const holds = new Map<string, TestHold>();
-  const reservations = new Map<string, string>();
+  const reservations = new Map<string, TestReservation>();
+  const reservationIds = new Map<string, string>();
   const usage: RecordedUsage[] = [];
   const recordedAt = new WeakMap<RecordedUsage, number>();
   const requests: string[] = [];
@@ -88,7 +88,9 @@ export function createTestLedger(): TestLedger {
       entry.agentId === agent.agentId && entry.meterName === meterName;
     const used = [
       ...usage.filter(mine),
-      ...[...holds.values()].filter((hold) => mine(hold) && hold.status === "held"),
+      ...[...reservations.values()].filter(
+        (reservation) => mine(reservation) && reservation.status === "held",
+      ),
     ].reduce((sum, { quantity }) => sum + quantity, 0);
     const status = used >= limit ? "exceeded" : used >= limit * 0.8 ? "warning" : "ok";
     return { meterName, limit, used, remaining: Math.max(0, limit - used), status, resetsAt: null };
@@ -124,7 +126,7 @@ export function createTestLedger(): TestLedger {
     return { duplicate: false };
   }
 
-  const answered = <Value>(value: Value): Answer<Value> => ({ value, retried: false });
+  const responseOf = <Value>(value: Value): GatewayResponse<Value> => ({ value, retried: false });
 
   const verified = (agent: TestAgent, meterName?: string): Verified => {
     const { accountId, agentId, scopes, expiresAt } = agent;
@@ -144,59 +146,59 @@ export function createTestLedger(): TestLedger {
       const agent = check(token, request, idempotencyKey);
       if ("refusal" in agent) return agent;
       const { meterName, quantity = 1 } = request;
-      if (meterName === undefined) return answered(verified(agent));
+      if (meterName === undefined) return responseOf(verified(agent));
       const usage = { agentId: agent.agentId, meterName, quantity, idempotencyKey };
       const first = recordedUnder(agent.agentId, idempotencyKey);
       if (first !== undefined && (first.meterName !== meterName || first.quantity !== quantity))
         return refused("idempotency_conflict");
       const event = record(usage);
       // As of the API: the budget has this usage in it.
-      return answered({ ...verified(agent, meterName), event });
+      return responseOf({ ...verified(agent, meterName), event });
     },
-    async reserve(token, request, { idempotencyKey }): Promise<Answer<Reserved>> {
+    async reserve(token, request, { idempotencyKey }): Promise<GatewayResponse<Reserved>> {
       requests.push("reserve");
       const agent = check(token, request);
       if ("refusal" in agent) return agent;
       const { meterName, quantity = 1 } = request;
-      const repeated = reservations.get(`${agent.agentId} ${idempotencyKey}`);
-      const known = repeated === undefined ? undefined : holds.get(repeated);
+      const repeated = reservationIds.get(`${agent.agentId} ${idempotencyKey}`);
+      const known = repeated === undefined ? undefined : reservations.get(repeated);
       if (repeated !== undefined && known !== undefined) {
         const reservation = { id: repeated, status: known.status };
-        return answered({ ...verified(agent, meterName), reservation });
+        return responseOf({ ...verified(agent, meterName), reservation });
       }
       const id = randomUUID();
-      reservations.set(`${agent.agentId} ${idempotencyKey}`, id);
-      holds.set(id, { token, agentId: agent.agentId, meterName, quantity, status: "held" });
-      return answered({ ...verified(agent, meterName), reservation: { id, status: "held" } });
+      reservationIds.set(`${agent.agentId} ${idempotencyKey}`, id);
+      reservations.set(id, { token, agentId: agent.agentId, meterName, quantity, status: "held" });
+      return responseOf({ ...verified(agent, meterName), reservation: { id, status: "held" } });
     },
-    async commit(token, id, quantity): Promise<Answer<Committed>> {
+    async commit(token, id, quantity): Promise<GatewayResponse<Committed>> {
       requests.push("commit");
       if (refusing !== undefined) return refused(refusing.code, refusing.details);
-      const hold = holds.get(id);
+      const reservation = reservations.get(id);
       if (
-        hold?.token !== token ||
-        hold.status === "released" ||
-        hold.status === "lapsed" ||
-        (hold.committedQuantity ?? quantity) !== quantity
+        reservation?.token !== token ||
+        reservation.status === "released" ||
+        reservation.status === "lapsed" ||
+        (reservation.committedQuantity ?? quantity) !== quantity
       )
-        return answered({ lapsed: true });
-      hold.status = "committed";
-      hold.committedQuantity = quantity;
-      const { agentId, meterName } = hold;
-      return answered({
+        return responseOf({ lapsed: true });
+      reservation.status = "committed";
+      reservation.committedQuantity = quantity;
+      const { agentId, meterName } = reservation;
+      return responseOf({
         lapsed: false,
         event: record({ agentId, meterName, quantity, idempotencyKey: id }),
       });
     },
-    async release(token, id): Promise<Answer<Released>> {
+    async release(token, id): Promise<GatewayResponse<Released>> {
       requests.push("release");
       if (refusing !== undefined) return refused(refusing.code, refusing.details);
-      const hold = holds.get(id);
-      // Any good credential of the agent settles its holds, and so does the one that made it.
-      const isOwn = hold?.token === token || agents.get(token)?.agentId === hold?.agentId;
-      if (hold === undefined || !isOwn) return answered({ committed: false });
-      if (hold.status !== "committed") hold.status = "released";
-      return answered({ committed: hold.status === "committed" });
+      const reservation = reservations.get(id);
+      // Any good credential of the agent settles its reservations, and so does the one that made it.
+      const isOwn = reservation?.token === token || agents.get(token)?.agentId === reservation?.agentId;
+      if (reservation === undefined || !isOwn) return responseOf({ committed: false });
+      if (reservation.status !== "committed") reservation.status = "released";
+      return responseOf({ committed: reservation.status === "committed" });
     },
     async record(events) {
       requests.push("record");
@@ -210,12 +212,13 @@ export function createTestLedger(): TestLedger {
     gateway,
     usage,
     requests,
-    held: () =>
-      [...holds.values()]
+    reserved: () =>
+      [...reservations.values()]
         .filter(({ status }) => status === "held")
         .reduce((sum, { quantity }) => sum + quantity, 0),
     lapse() {
-      for (const hold of holds.values()) if (hold.status === "held") hold.status = "lapsed";
+      for (const reservation of reservations.values())
+        if (reservation.status === "held") reservation.status = "lapsed";
     },
     authorize(agentId, { scopes = ["mcp:invoke"], budgets = {}, expiresAt, accountId = "acc_test" } = {}) {
       const token = `AGT-${randomUUID()}`;

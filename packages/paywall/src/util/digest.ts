@@ -13,7 +13,7 @@ export interface Fingerprint {
   readonly opaque?: string;
 }
 
-/** Text, a value to be written, or the end of an object, which is inside of itself no more. */
+/** A string, a value to be written, or the end of an object, which is inside of itself no more. */
 type Piece = { readonly text: string } | { readonly value: unknown } | { readonly end: object };
 
 /**
@@ -104,7 +104,7 @@ function wordFor(value: unknown): string | undefined {
   }
 }
 
-/** Returns the text of an object, with what is in it still to be written; undefined where it is opaque. */
+/** Returns the string of an object, with what is in it still to be written; undefined where it is opaque. */
 function piecesOf(value: object): Piece[] | undefined {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null) return [{ text: "!null" }, ...propertiesOf(value, Reflect.ownKeys(value))];
@@ -120,7 +120,7 @@ function piecesOf(value: object): Piece[] | undefined {
   ];
 }
 
-/** Whether a prototype is that of plain objects, in this realm or another one. */
+/** Returns whether a prototype is that of plain objects, in this realm or another one. */
 function isOfObjects(prototype: unknown): boolean {
   return (
     prototype === Object.prototype ||

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 
-/** What tells an object of a known type from others of it. */
+/** An object of a known type, by what tells it from others of it. */
 export interface KnownObject {
   readonly name: string;
   readonly content: unknown;
@@ -17,7 +17,7 @@ interface KnownType {
 const allKeys = (value: object) => Reflect.ownKeys(value);
 /** Runtimes keep the state of their own objects under symbols. */
 const stringKeys = (value: object) => Reflect.ownKeys(value).filter((key) => typeof key === "string");
-/** Where an error was made says nothing of what it is. */
+/** The stack says where an error was made, and nothing of what it is. */
 const keysOfError = (value: object) => stringKeys(value).filter((key) => key !== "stack");
 /** The elements are properties, too. */
 const noKeys = () => [];

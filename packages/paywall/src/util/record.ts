@@ -1,15 +1,15 @@
-/** Whether a value is an object with members that can be asked for. */
+/** Returns whether a value is an object whose properties can be read. */
 export function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** A member of a value that may not have it. */
-export function member(value: unknown, key: PropertyKey): unknown {
+/** Returns a property of a value that may not have it. */
+export function property(value: unknown, key: PropertyKey): unknown {
   return isRecord(value) ? value[key] : undefined;
 }
 
-/** A member that is a text, or undefined. */
-export function textMember(value: unknown, key: PropertyKey): string | undefined {
-  const found = member(value, key);
+/** Returns a property that is a string, or undefined. */
+export function stringProperty(value: unknown, key: PropertyKey): string | undefined {
+  const found = property(value, key);
   return typeof found === "string" ? found : undefined;
 }

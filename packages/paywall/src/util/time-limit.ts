@@ -1,6 +1,6 @@
 import { timerDelay } from "./timer-delay.ts";
 
-/** Milliseconds passed before something of the owner's answered. */
+/** Milliseconds passed before something of the owner's returned. */
 export class TimeLimitError extends Error {
   static {
     TimeLimitError.prototype.name = "TimeLimitError";
@@ -8,23 +8,23 @@ export class TimeLimitError extends Error {
 }
 
 /**
- * Waits for an answer, but no longer than `milliseconds`. What comes later, an error too, is heard by nobody.
+ * Waits for a response, but no longer than `milliseconds`. What comes later, an error too, is heard by nobody.
  *
- * @throws TimeLimitError where it does not come in time; else what the answer is rejected with
+ * @throws TimeLimitError where it does not come in time; else what the response is rejected with
  */
 export async function withTimeLimit<Value>(
-  answer: Value | PromiseLike<Value>,
+  work: Value | PromiseLike<Value>,
   milliseconds: number,
 ): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new TimeLimitError(`no answer within ${milliseconds} ms`)),
+      () => reject(new TimeLimitError(`no response within ${milliseconds} ms`)),
       timerDelay(milliseconds),
     );
   });
   try {
-    return await Promise.race([answer, tooLate]);
+    return await Promise.race([work, tooLate]);
   } finally {
     clearTimeout(timer);
   }

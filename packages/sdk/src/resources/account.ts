@@ -7,7 +7,7 @@ import type { RequestOptions } from "../options.ts";
 /** The account in the key's mode: whose tools are used, and who pays for agents that belong to no customer. */
 export type Account = ResponseOf<typeof routes.account.get>;
 
-/** What {@link AccountResource.update} takes: what is left out stays as it is. */
+/** Parameters of {@link AccountResource.update}; a property left out stays as it is. */
 export type AccountUpdateParams = BodyOf<typeof routes.account.update>;
 
 /** The account itself. */

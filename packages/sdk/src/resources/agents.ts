@@ -8,13 +8,13 @@ import type { PagePromise } from "../page.ts";
 /** One caller of your tools. */
 export type Agent = ResponseOf<typeof routes.agents.get>;
 
-/** What {@link Agents.create} takes. */
+/** Parameters of {@link Agents.create}. */
 export type AgentCreateParams = BodyOf<typeof routes.agents.create>;
 
-/** What {@link Agents.update} takes: what is left out stays as it is. */
+/** Parameters of {@link Agents.update}; a property left out stays as it is. */
 export type AgentUpdateParams = BodyOf<typeof routes.agents.update>;
 
-/** How {@link Agents.list} can be narrowed. */
+/** Filters, page size and cursor of {@link Agents.list}. */
 export type AgentListParams = QueryOf<typeof routes.agents.list>;
 
 /** The callers of your tools. */

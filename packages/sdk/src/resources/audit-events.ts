@@ -7,10 +7,10 @@ import type { PagePromise } from "../page.ts";
 /** A change to the account's resources, and who made it. */
 export type AuditEvent = ResponseOf<typeof routes.auditEvents.list>;
 
-/** How {@link AuditEvents.list} can be narrowed. */
+/** Filters, page size and cursor of {@link AuditEvents.list}. */
 export type AuditEventListParams = QueryOf<typeof routes.auditEvents.list>;
 
-/** Who changed what. */
+/** The audit log: who changed what. */
 export class AuditEvents {
   readonly #api: Api;
 

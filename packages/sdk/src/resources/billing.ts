@@ -11,15 +11,16 @@ import type { Usage } from "./usage.ts";
 export type BillingPeriod = ResponseOf<typeof routes.billing.getPeriod>;
 
 /**
- * What a period costs. `stripeConfigured` tells the two forms apart: with Stripe an invoice with a
- * `hostedInvoiceUrl`, without it the computed totals. Members that are optional here come from our server only.
+ * An invoice: the cost of a period. `stripeConfigured` tells the two forms apart: with Stripe an invoice with
+ * a `hostedInvoiceUrl`, without it the computed totals. Properties that are optional here come from our
+ * server only.
  */
 export type Invoice = ResponseOf<typeof routes.billing.getInvoice>;
 
-/** How {@link Billing.listPeriods} can be narrowed. */
+/** Filters, page size and cursor of {@link Billing.listPeriods}. */
 export type PeriodListParams = QueryOf<typeof routes.billing.listPeriods>;
 
-/** What {@link Billing.closePeriod} takes besides the period. */
+/** Parameters of {@link Billing.closePeriod} besides the period. */
 export interface PeriodCloseParams {
   /**
    * Before closing, waits until all usage has arrived. The hosted service flushes about once a minute, and a
@@ -29,10 +30,10 @@ export interface PeriodCloseParams {
   readonly waitForFlush?: boolean | WaitForFlush | undefined;
 }
 
-/** What {@link Billing.createInvoice} takes besides the period. */
+/** Parameters of {@link Billing.createInvoice} besides the period. */
 export type InvoiceCreateParams = BodyOf<typeof routes.billing.createInvoice>;
 
-/** What {@link Billing.createInvoices} takes besides the period: what is kept with each invoice. */
+/** Parameters of {@link Billing.createInvoices} besides the period: the terms of each invoice. */
 export type InvoicesCreateParams = Omit<BodyOf<typeof routes.billing.createInvoices>, "cursor">;
 
 type Outcome = ResponseOf<typeof routes.billing.createInvoices>["outcomes"][number];
@@ -43,7 +44,7 @@ export type InvoiceFailure = Extract<Outcome, { status: "failed" }>;
 /** A payer whose invoice is made. */
 export type InvoicedPayer = Extract<Outcome, { status: "invoiced" }>;
 
-/** What {@link Billing.createInvoices} answers. */
+/** The result of {@link Billing.createInvoices}. */
 export interface InvoicesCreated {
   readonly periodId: string;
   /** Customers first, the account itself last. */
@@ -55,18 +56,18 @@ export interface InvoicesCreated {
 /** Usage of one payer, in a period that is over, that no invoice holds yet. */
 export type UninvoicedUsage = ResponseOf<typeof routes.billing.listUninvoiced>;
 
-/** How {@link Billing.listUninvoiced} can be narrowed. */
+/** Filters, page size and cursor of {@link Billing.listUninvoiced}. */
 export type UninvoicedListParams = QueryOf<typeof routes.billing.listUninvoiced>;
 
 /** Something in a period's books that is not as it must be. */
 export type PeriodDifference = ResponseOf<typeof routes.billing.checkPeriod>["differences"][number];
 
-/** What {@link Billing.checkPeriod} answers. */
+/** The result of {@link Billing.checkPeriod}. */
 export interface PeriodChecked {
   readonly periodId: string;
-  /** How many invoices were checked. */
+  /** Number of invoices that were checked. */
   readonly invoices: number;
-  /** How many of its events are archived: of these the sums that were kept are compared. */
+  /** Number of its events that are archived: of these the sums that were kept are compared. */
   readonly archivedEvents: number;
   /** Empty where all is well. */
   readonly differences: readonly PeriodDifference[];
@@ -75,13 +76,13 @@ export interface PeriodChecked {
 /** An amount taken back from an invoice. */
 export type CreditNote = ResponseOf<typeof routes.billing.createCreditNote>;
 
-/** What {@link Billing.createCreditNote} takes besides the invoice. */
+/** Parameters of {@link Billing.createCreditNote} besides the invoice. */
 export type CreditNoteCreateParams = BodyOf<typeof routes.billing.createCreditNote>;
 
-/** How {@link Billing.listCreditNotes} can be narrowed. */
+/** Page size and cursor of {@link Billing.listCreditNotes}. */
 export type CreditNoteListParams = QueryOf<typeof routes.billing.listCreditNotes>;
 
-/** How {@link Billing.listInvoices} can be narrowed. */
+/** Filters, page size and cursor of {@link Billing.listInvoices}. */
 export type InvoiceListParams = QueryOf<typeof routes.billing.listInvoices>;
 
 /** Months of usage, and the invoices made of them. */

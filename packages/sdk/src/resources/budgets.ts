@@ -5,16 +5,16 @@ import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
 import type { PagePromise } from "../page.ts";
 
-/** How much one agent may use of one meter, and how much it has used. */
+/** A limit on one agent's use of one meter, and how much of it is used. */
 export type Budget = ResponseOf<typeof routes.budgets.get>;
 
-/** What {@link Budgets.create} takes. */
+/** Parameters of {@link Budgets.create}. */
 export type BudgetCreateParams = BodyOf<typeof routes.budgets.create>;
 
-/** What {@link Budgets.update} takes: what is left out stays as it is. */
+/** Parameters of {@link Budgets.update}; a property left out stays as it is. */
 export type BudgetUpdateParams = BodyOf<typeof routes.budgets.update>;
 
-/** How {@link Budgets.list} can be narrowed. */
+/** Filters, page size and cursor of {@link Budgets.list}. */
 export type BudgetListParams = QueryOf<typeof routes.budgets.list>;
 
 /**

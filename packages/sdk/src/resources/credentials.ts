@@ -9,13 +9,13 @@ import { type AgentToken, withAgentToken } from "../secret.ts";
 /** An agent's credential, without its secret. */
 export type Credential = ResponseOf<typeof routes.credentials.revoke>;
 
-/** How {@link Credentials.list} can be narrowed. */
+/** Page size and cursor of {@link Credentials.list}. */
 export type CredentialListParams = QueryOf<typeof routes.credentials.list>;
 
-/** What {@link Credentials.rotate} takes. */
+/** Parameters of {@link Credentials.rotate}. */
 export type CredentialRotateParams = BodyOf<typeof routes.credentials.rotate>;
 
-/** What {@link Credentials.rotate} answers. */
+/** The result of {@link Credentials.rotate}. */
 export type RotatedCredential = Omit<ResponseOf<typeof routes.credentials.rotate>, "token"> & {
   /** The new token, shown this one time. */
   readonly token: AgentToken;

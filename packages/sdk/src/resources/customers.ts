@@ -5,19 +5,19 @@ import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
 import type { PagePromise } from "../page.ts";
 
-/** Who pays for one or more agents. */
+/** A customer, who pays for one or more agents. */
 export type Customer = ResponseOf<typeof routes.customers.get>;
 
-/** What {@link Customers.create} takes. */
+/** Parameters of {@link Customers.create}. */
 export type CustomerCreateParams = BodyOf<typeof routes.customers.create>;
 
-/** What {@link Customers.update} takes: what is left out stays as it is. */
+/** Parameters of {@link Customers.update}; a property left out stays as it is. */
 export type CustomerUpdateParams = BodyOf<typeof routes.customers.update>;
 
-/** How {@link Customers.list} can be narrowed. */
+/** Page size and cursor of {@link Customers.list}. */
 export type CustomerListParams = QueryOf<typeof routes.customers.list>;
 
-/** Who pays for the agents. */
+/** The customers, who pay for the agents. */
 export class Customers {
   readonly #api: Api;
 

@@ -9,16 +9,16 @@ import { Secret } from "../secret.ts";
 /** A management key, without its secret. */
 export type ManagementKey = ResponseOf<typeof routes.keys.revoke>;
 
-/** What {@link Keys.create} answers. */
+/** The result of {@link Keys.create}. */
 export type CreatedManagementKey = Omit<ResponseOf<typeof routes.keys.create>, "key"> & {
   /** The key itself, shown this one time. */
   readonly key: Secret;
 };
 
-/** What {@link Keys.create} takes. */
+/** Parameters of {@link Keys.create}. */
 export type KeyCreateParams = BodyOf<typeof routes.keys.create>;
 
-/** How {@link Keys.list} can be narrowed. */
+/** Page size and cursor of {@link Keys.list}. */
 export type KeyListParams = QueryOf<typeof routes.keys.list>;
 
 /** Management keys. */

@@ -5,31 +5,31 @@ import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
 import { type AgentToken, withAgentToken } from "../secret.ts";
 
-/** What {@link Mcp.authorize} takes besides the agent's id. */
+/** Parameters of {@link Mcp.authorize} besides the agent's id. */
 export type AuthorizeParams = Omit<BodyOf<typeof routes.mcp.authorize>, "agentId">;
 
-/** What {@link Mcp.authorize} answers. The hosted service promises `token` alone. */
+/** The result of {@link Mcp.authorize}. The hosted service promises `token` alone. */
 export type Authorization = Omit<ResponseOf<typeof routes.mcp.authorize>, "token"> & {
   /** The agent's token, shown this one time. */
   readonly token: AgentToken;
 };
 
-/** What {@link Mcp.verify} takes besides the token. */
+/** Parameters of {@link Mcp.verify} besides the token. */
 export type VerifyParams = BodyOf<typeof routes.mcp.verify>;
 
-/** What {@link Mcp.verify} answers; `expiresAt`, `event` and `budget` come from our server only. */
+/** The result of {@link Mcp.verify}; `expiresAt`, `event` and `budget` come from our server only. */
 export type Verification = ResponseOf<typeof routes.mcp.verify>;
 
-/** What {@link Mcp.reserve} takes besides the token. */
+/** Parameters of {@link Mcp.reserve} besides the token. */
 export type ReserveParams = BodyOf<typeof routes.mcp.reserve>;
 
-/** What {@link Mcp.reserve} answers. */
+/** The result of {@link Mcp.reserve}. */
 export type ReservationGrant = ResponseOf<typeof routes.mcp.reserve>;
 
-/** What {@link Mcp.commit} takes besides the reservation. */
+/** Parameters of {@link Mcp.commit} besides the reservation. */
 export type CommitParams = BodyOf<typeof routes.mcp.commit>;
 
-/** What {@link Mcp.commit} and {@link Mcp.release} answer. */
+/** The result of {@link Mcp.commit} and {@link Mcp.release}. */
 export type ReservationOutcome = ResponseOf<typeof routes.mcp.commit>;
 
 /** Agents' tokens: issue them, verify them, meter what they are used for. */

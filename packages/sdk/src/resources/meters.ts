@@ -11,22 +11,22 @@ export type Meter = ResponseOf<typeof routes.meters.get>;
 /** A price of a meter with the moment from which it applies. */
 export type MeterPrice = ResponseOf<typeof routes.meters.setPrice>;
 
-/** What {@link Meters.create} takes. */
+/** Parameters of {@link Meters.create}. */
 export type MeterCreateParams = BodyOf<typeof routes.meters.create>;
 
-/** What {@link Meters.update} takes: what is left out stays as it is. */
+/** Parameters of {@link Meters.update}; a property left out stays as it is. */
 export type MeterUpdateParams = BodyOf<typeof routes.meters.update>;
 
-/** What {@link Meters.setPrice} takes. */
+/** Parameters of {@link Meters.setPrice}. */
 export type MeterSetPriceParams = BodyOf<typeof routes.meters.setPrice>;
 
-/** How {@link Meters.list} can be narrowed. */
+/** Filters, page size and cursor of {@link Meters.list}. */
 export type MeterListParams = QueryOf<typeof routes.meters.list>;
 
-/** How {@link Meters.listPrices} can be narrowed. */
+/** Page size and cursor of {@link Meters.listPrices}. */
 export type MeterListPricesParams = QueryOf<typeof routes.meters.listPrices>;
 
-/** What is counted, and what it costs. */
+/** The meters: what is counted, and what it costs. */
 export class Meters {
   readonly #api: Api;
 

@@ -15,16 +15,19 @@ export type UsageRecordParams = z.input<typeof NewUsageEvent>;
 /** Usage that was recorded. */
 export type UsageEvent = ResponseOf<typeof routes.usage.listEvents>;
 
-/** What became of one event of a batch. */
+/** The outcome of one event of a batch. */
 export type RecordOutcome = ResponseOf<typeof routes.usage.recordBatch>["results"][number];
 
-/** What became of an event that was not rejected: `duplicate` where its idempotency key had recorded it before. */
+/**
+ * The outcome of an event that was not rejected: `duplicate` where its idempotency key had recorded it
+ * before.
+ */
 export type RecordedUsage = Exclude<RecordOutcome, { status: "rejected" }>;
 
-/** How {@link Usage.listEvents} can be narrowed. */
+/** Filters, page size and cursor of {@link Usage.listEvents}. */
 export type UsageListEventsParams = QueryOf<typeof routes.usage.listEvents>;
 
-/** How {@link Usage.totals} can be narrowed and divided. */
+/** Filters and dimensions of {@link Usage.totals}. */
 export type UsageTotalsParams = QueryOf<typeof routes.usage.totals>;
 
 /** The usage of one meter, by what was asked for. */

@@ -7,25 +7,25 @@ import type { RequestOptions } from "../options.ts";
 import type { PagePromise } from "../page.ts";
 import { Secret } from "../secret.ts";
 
-/** Where events are sent. */
+/** An endpoint that events are sent to. */
 export type Webhook = ResponseOf<typeof routes.webhooks.get>;
 
-/** What {@link Webhooks.create} answers. */
+/** The result of {@link Webhooks.create}. */
 export type CreatedWebhook = Omit<ResponseOf<typeof routes.webhooks.create>, "secret"> & {
   /** Signs what is sent, shown this one time. */
   readonly secret: Secret;
 };
 
-/** What {@link Webhooks.create} takes. */
+/** Parameters of {@link Webhooks.create}. */
 export type WebhookCreateParams = BodyOf<typeof routes.webhooks.create>;
 
-/** What {@link Webhooks.update} takes: what is left out stays as it is. */
+/** Parameters of {@link Webhooks.update}; a property left out stays as it is. */
 export type WebhookUpdateParams = BodyOf<typeof routes.webhooks.update>;
 
-/** How {@link Webhooks.list} can be narrowed. */
+/** Page size and cursor of {@link Webhooks.list}. */
 export type WebhookListParams = QueryOf<typeof routes.webhooks.list>;
 
-/** Where events are sent, and the check of what arrives there. */
+/** The endpoints that events are sent to, and the check of what arrives there. */
 export class Webhooks {
   readonly #api: Api;
 

@@ -2,7 +2,7 @@ import { DEFAULT_METER_NAME, type Mode } from "@licentric/contract";
 import type { Queryable } from "../store/database.ts";
 import { onlyRow } from "../store/database.ts";
 
-/** Whose agents, usage and invoices these are. */
+/** Account that owns agents, usage and invoices. */
 export interface Account {
   readonly id: string;
   readonly name: string;
@@ -12,14 +12,17 @@ export interface Account {
   readonly timeZone: string;
 }
 
-/** What a new account is made of. */
+/** Properties of a new account. */
 export interface NewAccount {
   readonly name: string;
   /** `usd` by default. */
   readonly currency?: string;
   /** `UTC` by default. */
   readonly timeZone?: string;
-  /** Where the account's own invoices are sent, for agents that belong to no customer. None by default. */
+  /**
+   * E-mail address to which the account's own invoices are sent, for agents that belong to no customer. None
+   * by default.
+   */
   readonly email?: string;
 }
 
@@ -107,11 +110,11 @@ export async function getEnvironmentId(db: Queryable, accountId: string, mode: M
   return onlyRow(rows).id;
 }
 
-/** What a time zone has to be, for an error's sentence. */
+/** Description of a valid time zone, for an error's sentence. */
 export const A_TIME_ZONE =
   'an IANA time zone that this server and its database read alike: name a place, such as "Europe/Berlin".';
 
-/** Whether it is an ISO 4217 currency in lower case. */
+/** Checks whether a code is an ISO 4217 currency in lower case. */
 export function isCurrency(code: string): boolean {
   return /^[a-z]{3}$/.test(code) && Intl.supportedValuesOf("currency").includes(code.toUpperCase());
 }
@@ -120,8 +123,8 @@ export function isCurrency(code: string): boolean {
 const PROBES = ["2020-01-15T12:00:00.000Z", "2020-07-15T12:00:00.000Z"];
 
 /**
- * Whether it is an IANA time zone, to this process and to the database: both compute with it. PostgreSQL takes some names,
- * such as CET, for abbreviations, which have no summer time: those are none.
+ * Checks whether a name is an IANA time zone, to this process and to the database: both compute with it.
+ * PostgreSQL takes some names, such as CET, for abbreviations, which have no summer time: those do not count.
  */
 export async function isTimeZone(db: Queryable, name: string): Promise<boolean> {
   let hours: string[];

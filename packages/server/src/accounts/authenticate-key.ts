@@ -1,5 +1,5 @@
 import type { KeyScope, Mode } from "@licentric/contract";
-import { ApiError } from "../http/api-error.ts";
+import { unauthorized } from "../http/api-error.ts";
 import type { PresentedCredential } from "../http/bearer.ts";
 import type { Queryable } from "../store/database.ts";
 import type { KeyCaller } from "./caller.ts";
@@ -40,21 +40,21 @@ export function createKeyAuthenticator(db: Queryable): KeyAuthenticator {
 
   const authenticate = async ({ secret, hash }: PresentedCredential): Promise<KeyCaller> => {
     if (secret.startsWith("AGT-")) {
-      throw new ApiError(
-        "UNAUTHORIZED",
+      throw unauthorized(
+        "wrong-kind",
         "This call needs a management key (lk_test_… or lk_live_…), not an agent's token.",
       );
     }
     if (hash === null) {
-      throw new ApiError(
-        "UNAUTHORIZED",
+      throw unauthorized(
+        "malformed",
         "This is not a management key. It begins with lk_test_ or lk_live_; check that it was copied whole.",
       );
     }
     const row = await find(hash);
-    if (row === null) throw new ApiError("UNAUTHORIZED", "This management key does not exist here.");
+    if (row === null) throw unauthorized("unknown", "This management key does not exist here.");
     if (row.revoked_at !== null)
-      throw new ApiError("UNAUTHORIZED", "This management key was revoked. Create another one.");
+      throw unauthorized("revoked", "This management key was revoked. Create another one.");
     return {
       kind: "key",
       keyId: row.key_id,

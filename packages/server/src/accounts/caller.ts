@@ -1,7 +1,7 @@
 import type { KeyScope, Mode } from "@licentric/contract";
 import { ApiError } from "../http/api-error.ts";
 
-/** Who calls with a management key. */
+/** Caller with a management key. */
 export interface KeyCaller {
   readonly kind: "key";
   readonly keyId: string;
@@ -12,7 +12,7 @@ export interface KeyCaller {
   readonly scopes: readonly KeyScope[] | null;
 }
 
-/** Who calls with an agent's token. */
+/** Caller with an agent's token. */
 export interface AgentCaller {
   readonly kind: "agent";
   readonly credentialId: string;
@@ -21,9 +21,12 @@ export interface AgentCaller {
   readonly environmentId: string;
   readonly scopes: readonly string[];
   readonly expiresAt: Date;
-  /** Whether the credential is good no more: then it settles what it began itself, and nothing else of the agent's. */
+  /**
+   * True where the credential is no longer valid: then it settles what it began itself, and nothing else of
+   * the agent's.
+   */
   readonly ended: boolean;
-  /** Whether the agent has any budget: those without pay nothing for budgets. */
+  /** True where the agent has any budget: the calls of agents without one skip the work for budgets. */
   readonly hasBudgets: boolean;
 }
 

@@ -31,7 +31,7 @@ function toManagementKey(row: KeyRow): ManagementKey {
   };
 }
 
-/** What a new management key is made of. */
+/** Properties of a new management key. */
 export interface NewKey {
   readonly environmentId: string;
   readonly mode: Mode;

@@ -14,11 +14,14 @@ export interface SecretLookUp<Row> {
   forget(): void;
 }
 
-/** How credentials are looked up. */
+/** Options for looking up credentials. */
 export interface SecretLookUpOptions<Row> {
   /** Takes an array of hashes as `$1` and answers a row, with its `secret_hash`, for each that it knows. */
   readonly statement: string;
-  /** Whether a row lets its holder in. One that does not is looked up each time: it may have been let in since. */
+  /**
+   * Returns true where a row lets its holder in. One that does not is looked up each time: it may have been
+   * let in since.
+   */
   readonly isGood: (row: Row) => boolean;
   /** Milliseconds of a clock that never goes back. */
   readonly clock?: () => number;

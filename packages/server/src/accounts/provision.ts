@@ -5,12 +5,12 @@ import { type Account, createAccount, getEnvironmentId, type NewAccount } from "
 import { createKey, type NewKey } from "./keys.ts";
 import type { RandomBytes } from "./secrets.ts";
 
-/** What making something in the database itself needs from outside. */
+/** Context for creating something in the database itself. */
 export interface Provisioning {
   /** A new id: a UUID of version 7. */
   readonly newId: () => string;
   readonly now: Date;
-  /** Who makes it, as the audit log says: `cli` is the command line; `program` by default. */
+  /** Author of the change, as the audit log says: `cli` is the command line; `program` by default. */
   readonly actor?: "cli" | "program";
 }
 

@@ -13,22 +13,23 @@ export function mintSecret(prefix: string, randomBytes: RandomBytes): string {
 }
 
 /**
- * Whether a text can be one of our secrets: its checksum fits. A typo or a made-up text is refused by this alone,
- * with no look-up in the database. The checksum is no secret: whoever has the rest of the text can compute it.
+ * Checks whether a string can be one of our secrets: its checksum fits. A typo or an invented string is
+ * refused by this alone, with no look-up in the database. The checksum is not secret: whoever has the rest of
+ * the string can compute it.
  */
 export function hasValidChecksum(secret: string): boolean {
   return checksum(secret.slice(0, -CHECKSUM_LENGTH)) === secret.slice(-CHECKSUM_LENGTH);
 }
 
 /**
- * What is stored of a secret. A plain SHA-256 is enough where the secret itself is 256 random bits: there is no
- * dictionary to try.
+ * Returns the hash that is stored of a secret. A plain SHA-256 is enough where the secret itself is 256
+ * random bits: there is no dictionary to try.
  */
 export function hashSecret(secret: string): string {
   return hash("sha256", secret);
 }
 
-/** What is shown of a secret later on: its last four characters. */
+/** Returns the part of a secret that is shown later on: its last four characters. */
 export function secretHint(secret: string): string {
   return secret.slice(-4);
 }

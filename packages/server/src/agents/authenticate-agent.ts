@@ -1,6 +1,6 @@
 import type { AgentCaller } from "../accounts/caller.ts";
 import { createSecretLookUp } from "../accounts/look-up-secrets.ts";
-import { ApiError } from "../http/api-error.ts";
+import { type ApiError, unauthorized } from "../http/api-error.ts";
 import type { PresentedCredential } from "../http/bearer.ts";
 import type { Queryable } from "../store/database.ts";
 
@@ -27,7 +27,7 @@ JOIN agents a ON a.id = c.agent_id
 JOIN environments e ON e.id = c.environment_id
 WHERE c.secret_hash = ANY ($1::text[])`;
 
-/** How strictly a token is checked. */
+/** Options for checking a token. */
 export interface AgentCheck {
   /** Let a token pass that was valid once: work that began under it must still be billed. */
   readonly allowEnded?: boolean;
@@ -56,17 +56,17 @@ export function createAgentAuthenticator(db: Queryable, now: () => Date): AgentA
     { allowEnded = false }: AgentCheck = {},
   ): Promise<AgentCaller> => {
     if (secret.startsWith("lk_")) {
-      throw new ApiError("UNAUTHORIZED", "This call needs an agent's token (AGT-…), not a management key.");
+      throw unauthorized("wrong-kind", "This call needs an agent's token (AGT-…), not a management key.");
     }
     if (hash === null) {
-      throw new ApiError(
-        "UNAUTHORIZED",
+      throw unauthorized(
+        "malformed",
         "This is not an agent's token. It begins with AGT-; check that it was copied whole.",
       );
     }
     const row = await find(hash);
     if (row === null)
-      throw new ApiError("UNAUTHORIZED", "This token does not exist here. Authorize the agent again.");
+      throw unauthorized("unknown", "This token does not exist here. Authorize the agent again.");
     const end = endOf(row, now());
     if (end !== null && !allowEnded) throw end;
     return {
@@ -84,18 +84,18 @@ export function createAgentAuthenticator(db: Queryable, now: () => Date): AgentA
   return { authenticate, forget };
 }
 
-/** Why a credential is good no more; null where it is. */
+/** Returns the error for a credential that is no longer valid; null for one that is valid. */
 function endOf(row: CredentialRow, now: Date): ApiError | null {
-  if (row.deleted_at !== null) return new ApiError("UNAUTHORIZED", "The agent of this token was deleted.");
+  if (row.deleted_at !== null) return unauthorized("deleted", "The agent of this token was deleted.");
   // Whatever the time: the clock of the process that revoked it may be ahead of this one's.
   if (row.revoked_at !== null) {
-    return new ApiError("UNAUTHORIZED", "This token was revoked. Authorize the agent again.");
+    return unauthorized("revoked", "This token was revoked. Authorize the agent again.");
   }
   if (row.expires_at <= now) {
     const expiredAt = row.expires_at.toISOString();
     const message = `This token expired at ${expiredAt}. Authorize the agent again.`;
-    return new ApiError("UNAUTHORIZED", message, { expiredAt });
+    return unauthorized("expired", message, { expiredAt });
   }
   if (row.status !== "suspended") return null;
-  return new ApiError("UNAUTHORIZED", "The agent of this token is suspended.");
+  return unauthorized("suspended", "The agent of this token is suspended.");
 }

@@ -1,9 +1,9 @@
 import type { Database } from "../store/database.ts";
 import { type ArchivedMonth, ArchiveError, archiveMonth, monthsUntil } from "./archive-month.ts";
 
-/** How events are archived by themselves. */
+/** Options for archiving events automatically. */
 export interface AutoArchive {
-  /** Where the files are written; made if it is missing. */
+  /** Directory to which the files are written; made if it is missing. */
   readonly directory: string;
   /** Days after a month's end. 400 by default, and never before the idempotency keys of the month are gone. */
   readonly after?: number;

@@ -12,11 +12,11 @@ export class ArchiveError extends Error {
   override readonly name = "ArchiveError";
 }
 
-/** How a month is archived. */
+/** Options for archiving a month. */
 export interface ArchiveOptions {
   /** In UTC, `YYYY-MM`: the month in which the events were recorded. */
   readonly month: string;
-  /** Where the file is written; made if it is missing. */
+  /** Directory to which the file is written; made if it is missing. */
   readonly directory: string;
   /** Days for which idempotency keys are kept, as the server is told; 90 by default. */
   readonly keysKept?: number;
@@ -24,9 +24,9 @@ export interface ArchiveOptions {
   readonly exportOnly?: boolean;
 }
 
-/** What became of a month. */
+/** Outcome of archiving a month. */
 export interface ArchivedMonth extends ExportedMonth {
-  /** Whether its events are removed from the database. */
+  /** True where its events are removed from the database. */
   readonly removed: boolean;
 }
 
@@ -154,7 +154,7 @@ async function remember(
   return others;
 }
 
-/** What is removed is what was exported: a clock that is far behind may have recorded more since. */
+/** Requires that all that is removed was exported: a clock that is far behind may have recorded more. */
 async function requireAll(tx: Queryable, month: Month, exported: ExportedMonth): Promise<void> {
   const { count } = onlyRow(
     await tx.query<{ count: number }>(

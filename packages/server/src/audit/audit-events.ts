@@ -48,7 +48,7 @@ export async function recordChange(
 /** A change that no management key made, on its way into the log. */
 export interface SystemChange {
   readonly environmentId: string;
-  /** Who made it: see the contract's `AuditEvent`. */
+  /** Author of the change: see the contract's `AuditEvent`. */
   readonly actor: "cli" | "program" | "stripe" | "system";
   readonly operation: string;
   readonly resourceIds: readonly string[];

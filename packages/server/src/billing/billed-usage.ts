@@ -11,9 +11,7 @@ interface UsageRow {
   price: Price | null;
 }
 
-/**
- * What payers of a period used, with its prices (null: the account itself).
- */
+/** Returns the usage of each of these payers in a period, with its prices (null: the account itself). */
 export async function selectBilledUsage(
   tx: Queryable,
   periodId: string,

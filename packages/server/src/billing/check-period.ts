@@ -9,8 +9,8 @@ import { shownQuantity } from "./invoice-lines.ts";
 import { termDifferences } from "./invoice-terms.ts";
 import { type InvoiceRow, invoicesOfPeriod, requireClosedPeriod } from "./invoices.ts";
 import { sumAmounts } from "./pricing.ts";
-import { stripeAmount } from "./send-to-stripe.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
+import { stripeAmount } from "./stripe-invoice.ts";
 
 /** Payers of one request: each is two requests to Stripe. */
 const PAYERS_AT_ONCE = 25;

@@ -8,9 +8,12 @@ export interface TimeZoneDifference {
   readonly timeZone: string;
   /** The month, `YYYY-MM`. */
   readonly month: string;
-  /** When it begins by the database's time zone data, by which periods are opened. */
+  /** Beginning of the month by the database's time zone data, by which periods are opened. */
   readonly startsAt: Date;
-  /** Whether an account may have it. false: PostgreSQL takes it for an abbreviation; true: the data of one side is old. */
+  /**
+   * True where an account may have the time zone, and the data of one side is old. False: PostgreSQL takes it
+   * for an abbreviation.
+   */
   readonly isAllowed: boolean;
 }
 

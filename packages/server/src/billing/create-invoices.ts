@@ -21,7 +21,7 @@ import type { StripeConnection } from "./stripe.ts";
 const PAYERS_AT_ONCE = 25;
 /** Milliseconds after which a request goes on with no other payer. */
 const TIME_AT_ONCE = 10_000;
-/** So many payers in a row whom Stripe does not answer are no payer's fault. */
+/** So many payers in a row whom Stripe does not answer are not a payer's fault. */
 const OUTAGE = 3;
 
 interface PayerRow {
@@ -33,7 +33,8 @@ interface PayerRow {
  * Computes and stores the invoices of a closed period's next payers, customers first and the account's own last. One
  * payer's fault is among the outcomes, and holds up no other.
  *
- * @throws {ApiError} `NOT_FOUND`, `CONFLICT` while the period is open, or `VALIDATION_ERROR` where the cursor is none.
+ * @throws {ApiError} `NOT_FOUND`, `CONFLICT` while the period is open, or `VALIDATION_ERROR` where the cursor
+ * is not valid.
  */
 export async function ensureInvoices(
   tx: Queryable,
@@ -144,7 +145,7 @@ async function presentInvoice(
   );
 }
 
-/** What became of one payer: only what is no payer's fault is thrown. */
+/** Returns the outcome for one payer; throws only errors that are not a payer's fault. */
 async function outcomeOf(
   payer: Pick<InvoicingOutcome, "customerId" | "name">,
   invoice: () => Promise<Parameters<typeof toInvoice>[0]>,

@@ -1,4 +1,4 @@
-/** How a currency's amounts are rounded and written. */
+/** Rules for rounding and writing a currency's amounts. */
 export interface CurrencyRule {
   /** Decimals of the minor unit: 2 for cents, 0 for yen. */
   readonly digits: number;

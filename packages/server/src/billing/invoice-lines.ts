@@ -2,7 +2,7 @@ import type { InvoiceLine, Price } from "@licentric/contract";
 import { summedQuantity } from "../exact-integer.ts";
 import { exactCost, roundToCurrency } from "./pricing.ts";
 
-/** What one meter counted for the payer in the period, with its price. */
+/** Usage that one meter counted for the payer in the period, with its price. */
 export interface BilledUsage {
   readonly meterName: string;
   readonly displayName: string;

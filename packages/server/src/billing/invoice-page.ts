@@ -3,15 +3,15 @@ import type { CreditNote, Invoice } from "@licentric/contract";
 import Big from "big.js";
 import { shownQuantity } from "./invoice-lines.ts";
 
-/** What is on the page. */
+/** Content of the page. */
 export interface InvoicePage {
   readonly invoice: Invoice;
   /** The period's first and last day, `YYYY-MM-DD`. */
   readonly days: { readonly first: string; readonly last: string };
   readonly creditNotes: readonly CreditNote[];
-  /** Whose tools were used. */
+  /** Name of the account whose tools were used. */
   readonly from: string;
-  /** Who pays. */
+  /** Name and e-mail address of the payer. */
   readonly to: { readonly name: string; readonly email: string | null };
   /** IANA name; the days of the period are days in it. */
   readonly timeZone: string;

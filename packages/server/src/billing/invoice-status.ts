@@ -1,7 +1,7 @@
 import type { Invoice } from "@licentric/contract";
 import type { Queryable } from "../store/database.ts";
 
-/** Where an invoice stands. */
+/** Status of an invoice. */
 export type InvoiceStatus = Invoice["status"];
 
 /**

@@ -10,7 +10,10 @@ export interface TermDifference {
 
 const DAY_IN_SECONDS = 86_400;
 
-/** What a draft is made with in Stripe. */
+/** Some members of a draft; the compiler checks none of a literal that is spread, unless it is said what they are of. */
+type DraftMembers = Partial<Stripe.InvoiceCreateParams>;
+
+/** Returns the parameters with which the draft is created in Stripe. */
 export function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
   const { automatic_tax, memo } = invoice;
   return {
@@ -18,14 +21,17 @@ export function draftOf(invoice: InvoiceRow): Stripe.InvoiceCreateParams {
     currency: invoice.currency,
     auto_advance: false,
     ...collectionOf(invoice),
-    ...(automatic_tax && { automatic_tax: { enabled: true } }),
-    ...(memo !== null && { description: memo }),
+    ...(automatic_tax && ({ automatic_tax: { enabled: true } } satisfies DraftMembers)),
+    ...(memo !== null && ({ description: memo } satisfies DraftMembers)),
     pending_invoice_items_behavior: "exclude",
     metadata: metadataOf(invoice),
   };
 }
 
-/** What brings a draft to the invoice's terms: also what the invoice has not, as an empty text takes it away. */
+/**
+ * Returns the update that brings a draft to the invoice's terms. It names those that the invoice lacks, too,
+ * as an empty string removes them.
+ */
 export function termsUpdate(invoice: InvoiceRow, draft: Stripe.Invoice): Stripe.InvoiceUpdateParams {
   const removed = Object.keys(draft.metadata ?? {}).map((key) => [key, ""]);
   return {
@@ -45,11 +51,14 @@ export function termDifferences(invoice: InvoiceRow, found: Stripe.Invoice): Ter
     ["days until due", days, found.collection_method === collection ? daysUntilDue(found, days) : days],
     ["automatic tax", String(automatic_tax), String(found.automatic_tax.enabled)],
     ["memo", memo, found.description],
-    ...Object.entries(metadata).map(([key, value]): [string, string, string | null] => [
-      `metadata ${key}`,
-      value,
-      found.metadata?.[key] ?? null,
-    ]),
+    ...Object.entries(metadata)
+      .filter(([key]) => !OUR_KEYS.has(key))
+      // Of an entry whose value is empty, Stripe keeps nothing.
+      .map(([key, value]): [string, string | null, string | null] => [
+        `metadata ${key}`,
+        value || null,
+        found.metadata?.[key] ?? null,
+      ]),
   ];
   return compared.flatMap(([what, expected, is]) =>
     expected === is ? [] : [{ what, expected: shown(expected), found: shown(is) }],
@@ -63,7 +72,7 @@ function shown(term: string | null): string {
   return term === NONE ? `"${NONE}"` : (term ?? NONE);
 }
 
-/** Whether a draft has the invoice's terms and no other metadata. */
+/** Checks whether a draft has the invoice's terms and no other metadata. */
 export function hasTerms(invoice: InvoiceRow, draft: Stripe.Invoice): boolean {
   const own = metadataOf(invoice);
   const isOther = (key: string) => !Object.hasOwn(own, key);
@@ -71,15 +80,17 @@ export function hasTerms(invoice: InvoiceRow, draft: Stripe.Invoice): boolean {
 }
 
 function collectionOf({ collection, days_until_due }: InvoiceRow) {
-  return {
-    collection_method: collection,
-    ...(collection === "send_invoice" && { days_until_due }),
-  } as const;
+  return collection === "send_invoice"
+    ? ({ collection_method: collection, days_until_due } satisfies DraftMembers)
+    : ({ collection_method: collection } satisfies DraftMembers);
 }
 
 function metadataOf({ id, period_id, metadata }: InvoiceRow): Record<string, string> {
   return { ...metadata, licentric_invoice_id: id, licentric_period_id: period_id };
 }
+
+/** Keys in Stripe's metadata whose values are ours, whatever the owner's own metadata have under them. */
+const OUR_KEYS: ReadonlySet<string> = new Set(["licentric_invoice_id", "licentric_period_id"]);
 
 /**
  * Days until it is due. Stripe keeps a date alone: counted from when it was made, or finalized, to that moment or the end

@@ -165,10 +165,7 @@ export async function requireClosedPeriod(
 ): Promise<BillingPeriod> {
   const period = await getPeriod(db, environmentId, periodId);
   if (period.status === "closed") return period;
-  throw new ApiError(
-    "CONFLICT",
-    "The period is still open. Close it (billing.closePeriod) before you invoice it.",
-  );
+  throw new ApiError("CONFLICT", "The period is still open. Close it before you invoice it.");
 }
 
 /** Tells webhooks of an invoice once, when it is complete: computed or, with Stripe, finalized. */
@@ -186,10 +183,27 @@ export async function announceInvoice(
 }
 
 /**
- * Moves an invoice to the status that Stripe says it has, and tells the audit log and, when it becomes paid, webhooks.
- * What cannot follow from where it stands is old news, and changes nothing.
+ * Moves an invoice that is finalized to the status that Stripe says it has, and tells the audit log and webhooks. What
+ * cannot follow from where it stands is old news, and changes nothing. Whoever hears of it first tells that it is made,
+ * before all else: an answer of Stripe's may be lost, and its news come instead.
  */
 export async function followStripe(
+  tx: Queryable,
+  environmentId: string,
+  invoiceId: string,
+  { status, url }: { status: InvoiceStatus; url: string | null },
+  making: { newId: () => string; now: Date; requestId?: string },
+): Promise<void> {
+  await tx.query(
+    "UPDATE invoices SET stripe_configured = true, hosted_invoice_url = coalesce($2, hosted_invoice_url) WHERE id = $1",
+    [invoiceId, url],
+  );
+  await moveAndRecord(tx, environmentId, invoiceId, "open", making);
+  await announceInvoice(tx, await getInvoice(tx, environmentId, invoiceId), making);
+  await moveAndRecord(tx, environmentId, invoiceId, status, making);
+}
+
+async function moveAndRecord(
   tx: Queryable,
   environmentId: string,
   invoiceId: string,

@@ -1,11 +1,12 @@
 import Stripe from "stripe";
 import { onlyRow, type Queryable } from "../store/database.ts";
+import { CLOCK_DIFFERENCE } from "./stripe.ts";
 
 /** Something to be made in Stripe once. */
 export interface StripeStep<Made> {
   /** The row of ours that it is made for. */
   readonly subjectId: string;
-  /** What it is to that row, for example `invoice`. */
+  /** Role that it has for that row, for example `invoice`. */
   readonly step: string;
   /** Finds it by its metadata, made at or after `since`. */
   readonly find: (since: Date) => Promise<Made | null>;
@@ -21,8 +22,6 @@ interface StepRow {
 
 // Stripe keeps an idempotency key for at least 24 hours, and the last use may have been retried for a minute.
 const KEY_LIFETIME = 23 * 60 * 60 * 1_000;
-// Clocks differ; what is found is checked by its metadata anyway.
-const CLOCK_DIFFERENCE = 60 * 60 * 1_000;
 const TRIES = 2;
 
 /**
@@ -81,9 +80,10 @@ async function readStep(db: Queryable, subjectId: string, step: string, at: Date
 }
 
 /**
- * Whether Stripe would give this failure again for the same key. A refused request (4xx) is not repeated as it is.
- * Of a 5xx only one that was replayed is known to be over: a fresh one may come from a proxy in front of work that
- * is still going on. Refusals before any work (no permission, too many requests, key in use) keep nothing.
+ * Checks whether Stripe would give this failure again for the same key. A refused request (4xx) is not
+ * repeated as it is. Of a 5xx only one that was replayed is known to be over: a fresh one may come from a
+ * proxy in front of work that is still going on. Refusals before any work (no permission, too many requests,
+ * key in use) keep nothing.
  */
 function isKeptFailure(error: unknown): error is InstanceType<typeof Stripe.errors.StripeError> {
   if (!(error instanceof Stripe.errors.StripeError) || error.statusCode === undefined) return false;

@@ -11,7 +11,9 @@ import { seconds } from "./stripe.ts";
 import { requireSendable } from "./stripe-limits.ts";
 import { syncPayer, tableOf, toStripeAddress } from "./sync-payer.ts";
 
-/** What the steps of one invoice work with. */
+type CustomerMembers = Stripe.CustomerCreateParams;
+
+/** Context for the steps that send one invoice. */
 export interface Sending {
   readonly services: Pick<Services, "db" | "now" | "newId">;
   readonly api: Stripe;
@@ -77,9 +79,10 @@ function makeCustomer({ services, api, environment }: Sending, payer: Payer): Pr
       api.customers.create(
         {
           name: payer.name,
-          ...(payer.email === null ? {} : { email: payer.email }),
-          ...(payer.address === null ? {} : { address: toStripeAddress(payer.address) }),
-          ...(payer.taxId === null ? {} : { tax_id_data: [payer.taxId] }),
+          ...(payer.email !== null && ({ email: payer.email } satisfies CustomerMembers)),
+          ...(payer.address !== null &&
+            ({ address: toStripeAddress(payer.address) } satisfies CustomerMembers)),
+          ...(payer.taxId !== null && ({ tax_id_data: [payer.taxId] } satisfies CustomerMembers)),
           metadata: stripeOwnerMetadata(environment.account.id, payer),
         },
         { idempotencyKey },
@@ -87,7 +90,7 @@ function makeCustomer({ services, api, environment }: Sending, payer: Payer): Pr
   });
 }
 
-/** Whom an error is about, and how he is changed. */
+/** Returns the words by which an error names the payer (`who`), and what to change and how (`how`). */
 function namesOf({ customerId, name }: Payer) {
   return customerId === null
     ? { who: `The account "${name}"`, how: "the account (`licentric account update`, PATCH /api/v1/account)" }

@@ -169,7 +169,7 @@ async function closeOnce(
 
 const CLOSED_AT_ONCE = 100;
 
-/** How periods are closed by themselves. */
+/** Options for closing periods automatically. */
 export interface AutoClose {
   /** Milliseconds after its end at which a period is closed: until then usage with a timestamp in it lands in it. */
   readonly grace: number;

@@ -11,7 +11,7 @@ export function exactCost(price: Price, quantity: bigint): Big {
   return cost.lt(minimum) ? minimum : cost;
 }
 
-/** What more than nothing costs. */
+/** Returns the cost of a quantity that is more than zero. */
 function costOf(price: Price, quantity: bigint): Big {
   switch (price.model) {
     case "per_unit":

@@ -1,12 +1,13 @@
 import type { CreditNote } from "@licentric/contract";
+import type Stripe from "stripe";
 import { recordSystemChange } from "../audit/audit-events.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import { getCreditNote } from "./credit-notes.ts";
 import { getInvoice } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
-import { stripeAmount } from "./send-to-stripe.ts";
 import { type StripeConnection, stripeFailure } from "./stripe.ts";
+import { stripeAmount } from "./stripe-invoice.ts";
 
 /**
  * Brings a pending credit note to Stripe, once. One that Stripe refuses is kept as refused, and takes nothing back.
@@ -41,8 +42,8 @@ export async function sendCreditNote(
             invoice: stripeInvoiceId,
             amount,
             ...settlementOf(note, amount),
-            ...(isReason(note.reason) ? { reason: note.reason } : {}),
-            ...(note.memo === null ? {} : { memo: note.memo }),
+            ...(isReason(note.reason) && ({ reason: note.reason } satisfies NoteMembers)),
+            ...(note.memo !== null && ({ memo: note.memo } satisfies NoteMembers)),
             metadata: { licentric_credit_note_id: note.id },
           },
           { idempotencyKey },
@@ -58,6 +59,8 @@ export async function sendCreditNote(
     throw new ApiError("UNPROCESSABLE", `Stripe refused the credit note: ${error.message}`, failure.details);
   }
 }
+
+type NoteMembers = Partial<Stripe.CreditNoteCreateParams>;
 
 /** Keeps what Stripe said of a credit note. One that is issued stays so. */
 function settle(
@@ -83,7 +86,7 @@ function settle(
   });
 }
 
-function settlementOf({ settlement }: CreditNote, amount: number) {
+function settlementOf({ settlement }: CreditNote, amount: number): NoteMembers {
   if (settlement === "refund") return { refund_amount: amount };
   if (settlement === "out_of_band") return { out_of_band_amount: amount };
   return settlement === "customer_balance" ? { credit_amount: amount } : {};

@@ -36,7 +36,7 @@ export async function sendPayerLink(
   await trySync(services, caller, customerId);
 }
 
-/** Whose payers they are, and in which mode. */
+/** Account that the payers belong to, in one mode. */
 type PayersOwner = Pick<KeyCaller, "environmentId" | "accountId" | "mode">;
 
 /** Brings a payer in step; answers the error of Stripe's where that fails. */

@@ -4,14 +4,20 @@ import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import type { Database } from "../store/database.ts";
-import { currencyRule } from "./currency.ts";
 import { shownQuantity } from "./invoice-lines.ts";
 import { draftOf, hasTerms, termsUpdate } from "./invoice-terms.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer, type Sending } from "./paying-customer.ts";
 import { getPeriod } from "./periods.ts";
-import { isMissing, type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
+import { type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
+import {
+  deleteDraft,
+  findStripeInvoice,
+  readStripeInvoice,
+  requireWhole,
+  stripeAmount,
+} from "./stripe-invoice.ts";
 
 const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
 
@@ -44,7 +50,14 @@ export async function sendToStripe(
 
   const sending: Sending = { services, api, environment };
   try {
-    const withCustomer = await ensureCustomer(sending, await withoutLostDraft(sending, invoice));
+    const known = await readStripeInvoice(api, invoice);
+    if (known !== null && known.status !== "draft") {
+      requireWhole(invoice, known);
+      return await finish(services, invoice, known);
+    }
+    // A draft that was deleted in Stripe, alone or with all test data, is made anew.
+    const isLost = invoice.stripe_invoice_id !== null && known === null;
+    const withCustomer = await ensureCustomer(sending, isLost ? await startOver(sending, invoice) : invoice);
     const { draft, stripeInvoiceId } = await ensureDraft(sending, withCustomer);
     const complete = await ensureItems(sending, draft, stripeInvoiceId);
     return await finish(services, complete, await finalize(sending, complete, stripeInvoiceId));
@@ -53,37 +66,48 @@ export async function sendToStripe(
   }
 }
 
-/** Records a step; an invoice that was voided meanwhile takes none. */
+/** Ids in Stripe that the invoice must have once a step is recorded; one that is left out is not compared. */
+type Note = Partial<Pick<InvoiceRow, "stripe_customer_id" | "stripe_invoice_id">>;
+
+/**
+ * Records a step. An invoice that was voided meanwhile takes none, and one that another request sends to another Stripe
+ * customer meanwhile takes none of this one's.
+ */
 async function record(
   db: Database,
   invoice: InvoiceRow,
-  change: string,
-  values: readonly string[],
+  { change, value, note = invoice }: { change: string; value: string; note?: Note },
 ): Promise<InvoiceRow> {
   await db.query(
-    `UPDATE invoices SET ${change}, stripe_configured = true WHERE id = $1 AND status IN ('computed', 'draft')`,
-    [invoice.id, ...values],
+    `UPDATE invoices SET ${change}, stripe_configured = true
+     WHERE id = $1 AND status IN ('computed', 'draft') AND stripe_customer_id IS NOT DISTINCT FROM $3
+       AND stripe_invoice_id IS NOT DISTINCT FROM $4`,
+    [invoice.id, value, invoice.stripe_customer_id, invoice.stripe_invoice_id],
   );
   const row = await getInvoice(db, invoice.environment_id, invoice.id);
-  if (row.status !== "void") return row;
-  throw new ApiError("CONFLICT", "The invoice was voided while it was being sent. Create it again.");
+  if (row.status === "void")
+    throw new ApiError("CONFLICT", "The invoice was voided while it was being sent. Create it again.");
+  const {
+    stripe_customer_id: customer = row.stripe_customer_id,
+    stripe_invoice_id: draft = row.stripe_invoice_id,
+  } = note;
+  if (row.stripe_customer_id === customer && row.stripe_invoice_id === draft) return row;
+  throw new ApiError(
+    "CONFLICT",
+    "Another request sends the invoice, to another Stripe customer of its payer. Repeat the request.",
+    { invoiceId: invoice.id },
+  );
 }
 
 async function ensureCustomer(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
   const customer = await payingCustomer(sending, invoice);
   if (invoice.stripe_customer_id === customer) return invoice;
   const fresh = invoice.stripe_customer_id === null ? invoice : await startOver(sending, invoice);
-  return record(sending.services.db, fresh, "stripe_customer_id = $2", [customer]);
-}
-
-/** A draft that was deleted in Stripe, alone or with all test data, is made anew. */
-async function withoutLostDraft(sending: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
-  if (invoice.stripe_invoice_id === null) return invoice;
-  const found = await sending.api.invoices.retrieve(invoice.stripe_invoice_id).catch((error: unknown) => {
-    if (isMissing(error)) return null;
-    throw error;
+  return record(sending.services.db, fresh, {
+    change: "stripe_customer_id = $2",
+    value: customer,
+    note: { stripe_customer_id: customer },
   });
-  return found === null || found.deleted ? startOver(sending, invoice) : invoice;
 }
 
 /**
@@ -92,7 +116,7 @@ async function withoutLostDraft(sending: Sending, invoice: InvoiceRow): Promise<
  */
 async function startOver({ services, api }: Sending, invoice: InvoiceRow): Promise<InvoiceRow> {
   const { db, now } = services;
-  const draft = invoice.stripe_invoice_id ?? (await findStripeInvoice(api, invoice, invoice.created_at))?.id;
+  const draft = invoice.stripe_invoice_id ?? (await findStripeInvoice(api, invoice))?.id;
   if (draft !== undefined) await deleteDraft(api, draft);
   await db.transaction(async (tx) => {
     const forgotten = await tx.query(
@@ -124,11 +148,15 @@ async function ensureDraft(sending: Sending, invoice: InvoiceRow) {
   const made = await makeInStripe(services, {
     subjectId: invoice.id,
     step: "invoice",
-    find: (since) => findStripeInvoice(api, invoice, since),
+    find: () => findStripeInvoice(api, invoice),
     make: (idempotencyKey) => api.invoices.create(draftOf(invoice), { idempotencyKey }),
   });
   try {
-    const draft = await record(services.db, invoice, "stripe_invoice_id = $2, status = 'draft'", [made.id]);
+    const draft = await record(services.db, invoice, {
+      change: "stripe_invoice_id = $2, status = 'draft'",
+      value: made.id,
+      note: { stripe_customer_id: invoice.stripe_customer_id, stripe_invoice_id: made.id },
+    });
     await alignTerms(sending, draft, made);
     return { draft, stripeInvoiceId: made.id };
   } catch (error) {
@@ -141,27 +169,6 @@ async function ensureDraft(sending: Sending, invoice: InvoiceRow) {
 async function alignTerms({ api }: Sending, invoice: InvoiceRow, draft: Stripe.Invoice): Promise<void> {
   if (draft.status !== "draft" || hasTerms(invoice, draft)) return;
   await api.invoices.update(draft.id, termsUpdate(invoice, draft));
-}
-
-/** The invoice in Stripe that was made for ours, if there is one. Lists, unlike searches, are never behind. */
-export async function findStripeInvoice(
-  api: Stripe,
-  { id, stripe_customer_id: customer }: InvoiceRow,
-  since: Date,
-): Promise<Stripe.Invoice | null> {
-  if (customer === null) return null;
-  const list = api.invoices.list({ customer, created: { gte: seconds(since) }, limit: 100 });
-  for await (const one of list) if (one.metadata?.["licentric_invoice_id"] === id) return one;
-  return null;
-}
-
-/** Removes a draft; one that is gone already is as good. */
-export async function deleteDraft(api: Stripe, stripeInvoiceId: string): Promise<void> {
-  try {
-    await api.invoices.del(stripeInvoiceId);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
 }
 
 async function ensureItems(
@@ -180,12 +187,10 @@ async function ensureItems(
       make: (idempotencyKey) =>
         api.invoiceItems.create(itemOf(invoice, stripeInvoiceId, line, period), { idempotencyKey }),
     });
-    current = await record(
-      services.db,
-      current,
-      "stripe_items = array_append(array_remove(stripe_items, $2), $2)",
-      [line.meterName],
-    );
+    current = await record(services.db, current, {
+      change: "stripe_items = array_append(array_remove(stripe_items, $2), $2)",
+      value: line.meterName,
+    });
   }
   return current;
 }
@@ -206,7 +211,8 @@ function itemOf(
     // Stripe shows the day of each: the last second of the period is in its last day.
     period: { start, end: Math.max(start, seconds(new Date(period.endsAt)) - 1) },
     discountable: true,
-    ...(invoice.automatic_tax && { tax_behavior: "exclusive" }),
+    ...(invoice.automatic_tax &&
+      ({ tax_behavior: "exclusive" } satisfies Partial<Stripe.InvoiceItemCreateParams>)),
     metadata: { licentric_meter: line.meterName, licentric_quantity: shownQuantity(line) },
   };
 }
@@ -225,16 +231,8 @@ async function finalize(
   stripeInvoiceId: string,
 ): Promise<Stripe.Invoice> {
   const draft = await api.invoices.retrieve(stripeInvoiceId);
+  requireWhole(invoice, draft);
   if (draft.status !== "draft") return draft;
-  const expected = invoice.lines.reduce((sum, line) => sum + line.amountMinor, 0);
-  if (draft.subtotal !== stripeAmount(expected, invoice.currency)) {
-    throw new ApiError(
-      "CONFLICT",
-      "The draft in Stripe does not add up to this invoice: somebody changed it there. Nothing was finalized. " +
-        "Put the draft right, or void this invoice and create it again.",
-      { invoiceId: invoice.id, stripeInvoiceId, total: invoice.total },
-    );
-  }
   return makeInStripe(services, {
     subjectId: invoice.id,
     step: "finalize",
@@ -259,21 +257,15 @@ function finish(
   finalized: Stripe.Invoice | null,
 ): Promise<InvoiceRow> {
   const making = { newId, now: now() };
+  const status = FINALIZED.find((one) => one === finalized?.status);
   return db.transaction(async (tx) => {
-    await tx.query(
-      "UPDATE invoices SET stripe_configured = true, hosted_invoice_url = coalesce($2, hosted_invoice_url) WHERE id = $1",
-      [id, finalized?.hosted_invoice_url ?? null],
-    );
-    const status = FINALIZED.find((one) => one === finalized?.status);
-    // First open even where nothing is due, so that `invoice.created` comes before `invoice.paid`.
-    if (status !== undefined) await followStripe(tx, environmentId, id, "open", making);
-    await announceInvoice(tx, await getInvoice(tx, environmentId, id), making);
-    if (status !== undefined) await followStripe(tx, environmentId, id, status, making);
+    if (status !== undefined) {
+      const url = finalized?.hosted_invoice_url ?? null;
+      await followStripe(tx, environmentId, id, { status, url }, making);
+    } else {
+      await tx.query("UPDATE invoices SET stripe_configured = true WHERE id = $1", [id]);
+      await announceInvoice(tx, await getInvoice(tx, environmentId, id), making);
+    }
     return getInvoice(tx, environmentId, id);
   });
-}
-
-/** An amount in the smallest unit that Stripe counts the currency in. */
-export function stripeAmount(amountMinor: number, currency: string): number {
-  return amountMinor * currencyRule(currency).stripeFactor;
 }

@@ -40,7 +40,7 @@ const LEAST_CHARGE: Readonly<Record<string, number>> = {
   thb: 1_000,
 };
 
-/** What of a stored invoice Stripe's limits are about. */
+/** Properties of a stored invoice that Stripe's limits apply to. */
 interface LimitedInvoice {
   readonly id: string;
   readonly currency: string;
@@ -51,7 +51,7 @@ interface LimitedInvoice {
 }
 
 /**
- * What is known to be refused by Stripe is refused here, before anything goes there.
+ * Refuses an invoice that Stripe is known to refuse, before anything is sent there.
  *
  * @throws {ApiError} `UNPROCESSABLE`, which names the payer, the rule and what to do.
  */
@@ -102,7 +102,7 @@ export function requireSendable(invoice: LimitedInvoice, { name, customerId }: P
   }
 }
 
-/** What a person should know of an invoice that Stripe treats in a way of its own. */
+/** Returns a notice about an invoice that Stripe treats in a way of its own; undefined for any other. */
 export function noticeOf({ stripe_configured, currency, total }: LimitedInvoice): string | undefined {
   const least = LEAST_CHARGE[currency];
   const { amountMinor } = roundToCurrency(new Big(total), currency);

@@ -9,7 +9,7 @@ import { followStripe } from "./invoices.ts";
 import { type StripeConnection, stripeFailure } from "./stripe.ts";
 import { syncPayer } from "./sync-payer.ts";
 
-/** Where Stripe sends its events. */
+/** Path to which Stripe sends its events. */
 export const STRIPE_WEBHOOK_PATH = "/webhooks/stripe";
 
 const TOLERANCE_SECONDS = 300;
@@ -17,7 +17,7 @@ const TOLERANCE_SECONDS = 300;
 /** A time, and a signature of each scheme; `v1` is an HMAC-SHA256 in hex (https://docs.stripe.com/webhooks/signature). */
 const SIGNATURE = /^t=\d{1,12}(?=(?:,\w+=\w+)*,v1=)(?:,(?:v1=[0-9a-f]{64}|(?!v1=)\w+=\w+))+$/;
 
-/** What Stripe's events say of an invoice. Other events are none of ours. */
+/** Statuses of an invoice by the Stripe events that report them. Its other events are ignored. */
 const STATUS_OF: Readonly<Record<string, InvoiceStatus>> = {
   "invoice.finalized": "open",
   "invoice.payment_failed": "payment_failed",
@@ -27,8 +27,9 @@ const STATUS_OF: Readonly<Record<string, InvoiceStatus>> = {
 };
 
 /**
- * What Stripe's events say of a customer is old already when it comes, so it is read from Stripe then: what is in step
- * needs nothing, whichever side it was changed on, however late and often the news comes.
+ * Events about a customer. They are out of date already when they arrive, so the customer is read from Stripe
+ * then: one that is in sync needs nothing, whichever side changed it, however late and often the events
+ * arrive.
  */
 const OF_CUSTOMERS: ReadonlySet<string> = new Set([
   "customer.updated",
@@ -81,7 +82,7 @@ function verifiedEvent(
     const receivedAt = now.getTime();
     return api.webhooks.constructEvent(body, signature, secret, TOLERANCE_SECONDS, undefined, receivedAt);
   } catch (error) {
-    // A signed body that is no event of Stripe's is as little of Stripe's as one that is not signed.
+    // A signed body that is not an event of Stripe's is as little of Stripe's as one that is not signed.
     if (error instanceof Stripe.errors.StripeError || error instanceof SyntaxError) throw notFromStripe();
     throw error;
   }
@@ -128,7 +129,8 @@ async function takeEvent(
       [invoice.id, mode],
     );
     const making = { newId, now: at, requestId };
-    for (const row of rows) await followStripe(tx, row.environment_id, row.id, status, making);
+    const url = typeof invoice.hosted_invoice_url === "string" ? invoice.hosted_invoice_url : null;
+    for (const row of rows) await followStripe(tx, row.environment_id, row.id, { status, url }, making);
   });
 }
 
@@ -149,10 +151,17 @@ async function followCustomer(
 }
 
 /** Of a tax id, the customer is a member. */
-function customerIdOf(object: { readonly id: string; readonly customer?: unknown }): string {
+function customerIdOf(object: EventObject): string {
   return typeof object.customer === "string" ? object.customer : object.id;
 }
 
-function isObject(object: unknown): object is { readonly id: string; readonly customer?: unknown } {
+/** As much of an event's object as is looked at. */
+interface EventObject {
+  readonly id: string;
+  readonly customer?: unknown;
+  readonly hosted_invoice_url?: unknown;
+}
+
+function isObject(object: unknown): object is EventObject {
   return typeof object === "object" && object !== null && "id" in object && typeof object.id === "string";
 }

@@ -2,7 +2,7 @@ import type { Mode } from "@licentric/contract";
 import Stripe from "stripe";
 import { ApiError } from "../http/api-error.ts";
 
-/** How Stripe is reached. */
+/** Options for the connection to Stripe. */
 export interface StripeOptions {
   /** `sk_test_…` or `rk_test_…` invoices test data, `sk_live_…` or `rk_live_…` live data; never the other. */
   readonly apiKey: string;
@@ -23,8 +23,11 @@ export interface StripeConnection {
 
 const TIMEOUT = 20_000;
 
-/** @throws {RangeError} when the key is no secret or restricted key of Stripe's. */
-export function connectStripe({ apiKey, baseUrl, webhookSecret, timeout }: StripeOptions): StripeConnection {
+/** @throws {RangeError} when the key is not a secret or restricted key of Stripe's. */
+export function connectStripe(
+  { apiKey, baseUrl, webhookSecret, timeout }: StripeOptions,
+  onRequest: OnStripeRequest = () => undefined,
+): StripeConnection {
   const mode = /^[sr]k_(test|live)_\w+$/.exec(apiKey)?.[1];
   if (mode !== "test" && mode !== "live") {
     throw new RangeError(
@@ -36,6 +39,7 @@ export function connectStripe({ apiKey, baseUrl, webhookSecret, timeout }: Strip
     maxNetworkRetries: 2,
     timeout: timeout ?? TIMEOUT,
     telemetry: false,
+    httpClient: measuredHttp(onRequest),
     appInfo: { name: "licentric" },
     ...(origin && {
       host: origin.hostname,
@@ -44,6 +48,33 @@ export function connectStripe({ apiKey, baseUrl, webhookSecret, timeout }: Strip
     }),
   });
   return { mode, api, webhookSecret: webhookSecret ?? null };
+}
+
+/** Told of each request to Stripe when it has ended: `ok`, `refused`, `rate-limited`, `failed` or `unreachable`. */
+export type OnStripeRequest = (outcome: string, milliseconds: number) => void;
+
+/** Node's HTTP client as Stripe's library has it, with each attempt told of. */
+function measuredHttp(onRequest: OnStripeRequest): ReturnType<typeof Stripe.createNodeHttpClient> {
+  const http = Stripe.createNodeHttpClient();
+  const makeRequest = http.makeRequest.bind(http);
+  http.makeRequest = async (...request) => {
+    const started = performance.now();
+    let outcome = "unreachable";
+    try {
+      const response = await makeRequest(...request);
+      outcome = outcomeOf(response.getStatusCode());
+      return response;
+    } finally {
+      onRequest(outcome, performance.now() - started);
+    }
+  };
+  return http;
+}
+
+function outcomeOf(status: number): string {
+  if (status >= 500) return "failed";
+  if (status === 429) return "rate-limited";
+  return status >= 400 ? "refused" : "ok";
 }
 
 /** The wall between test and live: a key of Stripe's serves the mode that it is for. */
@@ -55,8 +86,9 @@ export function stripeFor(
 }
 
 /**
- * What a caller is told of an error of Stripe's; any other error stays as it is. A request that Stripe finds wrong is
- * refused again however often it is repeated, so it is not an outage of Stripe's.
+ * Converts an error of Stripe's to the one that the caller is told; returns any other error as it is. A
+ * request that Stripe finds wrong is refused again however often it is repeated, so it is not an outage of
+ * Stripe's.
  */
 export function stripeFailure(error: unknown, what: string, details: Record<string, unknown>): unknown {
   if (!(error instanceof Stripe.errors.StripeError)) return error;
@@ -88,16 +120,23 @@ function redact(message: string): string {
   return message.replace(/\b([sr]k|whsec)_[\w*]+/g, "$1_…");
 }
 
-/** Whether Stripe refused the request for good: it is wrong, or names what is not there. */
+/** Checks whether Stripe refused the request for good: it is wrong, or names what is not there. */
 export function isRefusal(error: unknown): boolean {
   if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return false;
   return error.statusCode === 400 || error.statusCode === 404;
 }
 
-/** Whether Stripe answered that there is no such object. */
+/**
+ * Checks whether Stripe answered that an object does not exist: 404 for one in the path, 400 for one that is
+ * referred to.
+ */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Stripe.errors.StripeError && error.statusCode === 404;
+  if (!(error instanceof Stripe.errors.StripeError)) return false;
+  return error.statusCode === 404 || error.code === "resource_missing";
 }
+
+/** Milliseconds by which our clock may be ahead of Stripe's. What is found by its time is checked by its metadata anyway. */
+export const CLOCK_DIFFERENCE = 60 * 60 * 1_000;
 
 /** A time as Stripe counts it. */
 export function seconds(date: Date): number {

@@ -8,20 +8,22 @@ import type { Services } from "../services.ts";
 import type { Queryable } from "../store/database.ts";
 import { isMissing } from "./stripe.ts";
 
-/** What keeping a payer in step works with. */
+/** Context for keeping a payer in sync with Stripe. */
 export interface Syncing {
   readonly services: Pick<Services, "db" | "now" | "newId">;
   readonly api: Stripe;
-  /** Whose payer it is: a Stripe customer of another account's is not his. */
+  /** Account that the payer belongs to: a Stripe customer of another account's is not the payer's. */
   readonly accountId: string;
 }
 
-/** What both sides hold of a payer. The name is ours alone to say. */
+/** Data of a payer that both sides hold. The name is set by us alone. */
 interface Held {
   readonly email: string | null;
   readonly address: Address | null;
   readonly taxId: TaxId | null;
 }
+
+type CustomerMembers = Stripe.CustomerUpdateParams;
 
 const HELD = ["email", "address", "taxId"] as const;
 
@@ -74,7 +76,7 @@ function heldBy(customer: Stripe.Customer, ownTaxId: TaxId | null): Held {
   };
 }
 
-/** What is to be on both sides. */
+/** Returns the data that both sides are to hold. */
 function ours(payer: Payer, theirs: Held): Held {
   const justLinked = payer.unsent.includes("link");
   const pick = <Field extends keyof Held>(field: Field): Held[Field] => {
@@ -95,12 +97,17 @@ async function push(
   // Whoever links it says so in Stripe, where another server sees it, too.
   const isToClaim = owner.accountId === undefined || payer.unsent.includes("link");
   const change: Stripe.CustomerUpdateParams = {
-    ...(isToClaim && owner.payerId !== payer.id && { metadata: stripeOwnerMetadata(accountId, payer) }),
-    ...(payer.unsent.includes("name") && payer.name !== customer.name && { name: payer.name }),
-    ...(wanted.email !== theirs.email && { email: wanted.email ?? "" }),
-    ...(!isEqual(wanted.address, theirs.address) && {
-      address: wanted.address === null ? "" : toStripeAddress(wanted.address),
-    }),
+    ...(isToClaim &&
+      owner.payerId !== payer.id &&
+      ({ metadata: stripeOwnerMetadata(accountId, payer) } satisfies CustomerMembers)),
+    ...(payer.unsent.includes("name") &&
+      payer.name !== customer.name &&
+      ({ name: payer.name } satisfies CustomerMembers)),
+    ...(wanted.email !== theirs.email && ({ email: wanted.email ?? "" } satisfies CustomerMembers)),
+    ...(!isEqual(wanted.address, theirs.address) &&
+      ({
+        address: wanted.address === null ? "" : toStripeAddress(wanted.address),
+      } satisfies CustomerMembers)),
   };
   if (Object.keys(change).length > 0) await api.customers.update(customer.id, change);
   if (isEqual(wanted.taxId, theirs.taxId)) return;
@@ -167,7 +174,7 @@ function record(
   return recordSystemChange(tx, { environmentId, actor: "stripe", operation, resourceIds }, making);
 }
 
-/** Where the payer's row is. */
+/** Returns the table that has the payer's row. */
 export function tableOf({ customerId }: Payer): "environments" | "customers" {
   return customerId === null ? "environments" : "customers";
 }
@@ -188,7 +195,13 @@ export function toStripeAddress({ line1, line2, city, state, postalCode, country
 const LONGEST_LINE = 200;
 
 function fromStripeAddress(address: Stripe.Address | null | undefined): Address | null {
-  const line = (text: string | null | undefined) => text?.trim().slice(0, LONGEST_LINE) || undefined;
+  // A pair of surrogates is not cut in two: half of one is not valid Unicode, and cannot be stored.
+  const cut = (text: string) =>
+    text
+      .slice(0, LONGEST_LINE)
+      .replace(/[\uD800-\uDBFF]$/, "")
+      .trim();
+  const line = (text: string | null | undefined) => (text && cut(text.trim())) || undefined;
   const country = line(address?.country);
   const known = Object.entries({
     line1: line(address?.line1),
@@ -203,7 +216,7 @@ function fromStripeAddress(address: Stripe.Address | null | undefined): Address 
 
 const json = (value: Address | TaxId | null) => (value === null ? null : JSON.stringify(value));
 
-/** Whether both say the same; members in another order do. */
+/** Checks whether both are equal; the order of their properties does not matter. */
 function isEqual(left: Held[keyof Held], right: Held[keyof Held]): boolean {
   return isDeepStrictEqual(left, right);
 }

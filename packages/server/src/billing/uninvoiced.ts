@@ -57,7 +57,7 @@ interface Making {
 
 /**
  * Lists payers of periods that are over, or closed, whose usage stands on no invoice yet, oldest period first, each
- * period's own account last. A void invoice is none, and with Stripe one that is not sent is none either.
+ * period's own account last. A void invoice does not count, nor does, with Stripe, one that is not sent.
  *
  * @throws {ApiError} `VALIDATION_ERROR` where the cursor names no period of the environment.
  */
@@ -136,7 +136,7 @@ function toUninvoiced(row: UninvoicedRow, own: readonly BilledUsage[]): Uninvoic
   };
 }
 
-/** What of a period other payers' invoices do not hold yet; undefined where nothing is left. */
+/** Returns the usage of a period's other payers that no invoice holds yet; undefined where there is none. */
 export async function restOf(
   db: Queryable,
   environmentId: string,

@@ -3,8 +3,8 @@ import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import { moveInvoice } from "./invoice-status.ts";
 import { followStripe, getInvoice, type InvoiceRow, lockInvoice } from "./invoices.ts";
-import { deleteDraft, findStripeInvoice } from "./send-to-stripe.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
+import { deleteDraft, findStripeInvoice } from "./stripe-invoice.ts";
 
 /**
  * Voids an invoice, in Stripe first: it bills nothing from then on, and its usage can be invoiced again. A draft is
@@ -33,7 +33,14 @@ export async function voidInvoice(
     const current = await lockInvoice(tx, environment.id, invoice.id);
     // It was sent after it had been read: what is in Stripe now has to be voided there first.
     if (current.stripe_invoice_id !== invoice.stripe_invoice_id) return current;
-    if (paid) await followStripe(tx, environment.id, invoice.id, "paid", { newId, now: now() });
+    if (paid)
+      await followStripe(
+        tx,
+        environment.id,
+        invoice.id,
+        { status: "paid", url: null },
+        { newId, now: now() },
+      );
     else await moveInvoice(tx, invoice.id, "void", now());
     return getInvoice(tx, environment.id, invoice.id);
   });
@@ -48,7 +55,7 @@ async function voidInStripe({ api }: StripeConnection, invoice: InvoiceRow): Pro
     // A crash may have come between the draft and the note of its id.
     const found =
       invoice.stripe_invoice_id === null
-        ? await findStripeInvoice(api, invoice, invoice.created_at)
+        ? await findStripeInvoice(api, invoice)
         : await api.invoices.retrieve(invoice.stripe_invoice_id);
     if (found === null || found.status === "void") return false;
     if (found.status === "paid") return true;

@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import { routes } from "@licentric/contract";
+import { MAX_BODY_SIZE, routes } from "@licentric/contract";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -21,25 +21,27 @@ import { DatabaseUnavailableError, type Unavailability } from "../store/database
 import { webhookRoutes } from "../webhooks/routes.ts";
 import { ApiError } from "./api-error.ts";
 import { readCredentials } from "./bearer.ts";
+import { createFailedSignIns } from "./failed-sign-ins.ts";
 import { measureRequests } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { type OperatingOptions, operatingRoutes } from "./operating.ts";
 import { limitRates, type RateLimiter, type RateLimits } from "./rate-limits.ts";
+import { type AnsweredCall, reportCalls } from "./report-calls.ts";
 import { answerUnreadable, answerUnroutable } from "./unreadable.ts";
 
-// An id is no secret: the system is not asked for randomness for each letter of it.
+// An id is not secret: the system is not asked for randomness for each letter of it.
 const nextRequestId = monotonicFactory(Math.random);
 
-const BODY_LIMIT = 1_048_576;
 const HEADERS_TIMEOUT = 10_000;
 
-/** How the app is served. */
+/** Options for serving the app. */
 export interface AppOptions extends OperatingOptions {
   readonly limiter: RateLimiter;
   readonly rateLimits: RateLimits;
   readonly trustedProxies: number;
   /** Milliseconds in which a request must have arrived whole. */
   readonly requestTimeout: number;
+  readonly onCall: ((call: AnsweredCall) => void) | undefined;
 }
 
 /** The HTTP app: every route, the error envelope, request ids. It does not listen yet. */
@@ -57,7 +59,7 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
       connectionsCheckingInterval: Math.min(5_000, requestTimeout),
     },
     trustProxy: trustedProxies === 0 ? false : (_, hop) => hop < trustedProxies,
-    bodyLimit: BODY_LIMIT,
+    bodyLimit: MAX_BODY_SIZE,
     forceCloseConnections: "idle",
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: false },
@@ -69,10 +71,13 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     reply.header("x-request-id", request.id);
     // Tells a client that what is answered is on the disk: there is no buffer to wait for before a close.
     reply.header("licentric-durable", "true");
+    // Some answers have a secret in them, and all are about one account: no cache between may keep any.
+    reply.header("cache-control", "no-store");
     done();
   });
   measureRequests(app, options.metrics);
   readCredentials(app);
+  if (options.onCall !== undefined) reportCalls(app, options.onCall, services.now);
   limitRates(app, options.limiter, options.rateLimits, services.now);
 
   const parseJson = app.getDefaultJsonParser("error", "error");
@@ -83,12 +88,17 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     else parseJson(request, String(text), done);
   });
 
+  const noteFailedSignIn = createFailedSignIns(options.metrics);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toApiError(error);
+    options.metrics.refused(known.code);
     if (known.status >= 500)
       request.log.error({ err: error, route: request.routeOptions.url }, known.message);
     if (known.code === "UNAVAILABLE") reply.header("retry-after", "1");
-    if (known.code === "UNAUTHORIZED") reply.header("www-authenticate", "Bearer");
+    if (known.code === "UNAUTHORIZED") {
+      reply.header("www-authenticate", "Bearer");
+      noteFailedSignIn(request, known);
+    }
     return reply.status(known.status).send({
       error: known.message,
       code: known.code,
@@ -127,7 +137,7 @@ const UNAVAILABLE: Readonly<Record<Unavailability, string>> = {
   busy: "The database is too busy right now.",
 };
 
-/** What the caller is told of an error. Nothing of an unexpected one leaves the log. */
+/** Converts an error to the one that the caller is told; an unexpected one's details stay in the log. */
 function toApiError(error: FastifyError): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof DatabaseUnavailableError) {
@@ -149,7 +159,7 @@ function toApiError(error: FastifyError): ApiError {
     case 413:
       return new ApiError(
         "PAYLOAD_TOO_LARGE",
-        `The body is larger than ${BODY_LIMIT} bytes. Send it in smaller batches.`,
+        `The body is larger than ${MAX_BODY_SIZE} bytes. Send it in smaller batches.`,
       );
     case 415:
       return new ApiError(

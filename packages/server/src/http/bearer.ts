@@ -1,7 +1,7 @@
 import { isAgentToken, isManagementKey } from "@licentric/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { hashSecret, hasValidChecksum } from "../accounts/secrets.ts";
-import { ApiError } from "./api-error.ts";
+import { unauthorized } from "./api-error.ts";
 
 /** The credential of a request. */
 export interface PresentedCredential {
@@ -12,7 +12,7 @@ export interface PresentedCredential {
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** What the `Authorization` header has; null where it has none. */
+    /** Credential in the `Authorization` header; null where it has none. */
     credential: PresentedCredential | null;
   }
 }
@@ -40,9 +40,10 @@ function present(header: string | undefined): PresentedCredential | null {
  */
 export function bearer(request: FastifyRequest): PresentedCredential {
   if (request.credential !== null) return request.credential;
-  throw new ApiError(
-    "UNAUTHORIZED",
-    request.headers.authorization === undefined
+  const isMissing = request.headers.authorization === undefined;
+  throw unauthorized(
+    isMissing ? "missing" : "malformed",
+    isMissing
       ? 'The request has no credential. Send "Authorization: Bearer <key or token>".'
       : 'The Authorization header is not of the form "Bearer <key or token>".',
   );

@@ -9,21 +9,21 @@ export interface OnceRequest {
   readonly principalId: string;
   /** The agent whose credential it is, whose other credentials have the same keys; null for a management key. */
   readonly agentId: string | null;
-  /** Whether the credential is good no more: then it is told nothing that another one was answered. */
+  /** True where the credential is no longer valid: then it is told nothing that another one was answered. */
   readonly ended: boolean;
   /** The caller's bearer secret: the result of a management key's request can be read with it alone. */
   readonly secret: string;
   readonly key: string;
-  /** What makes two requests the same. */
+  /** Values that are equal in two requests that are the same. */
   readonly request: readonly unknown[];
   readonly now: Date;
   readonly randomBytes: RandomBytes;
 }
 
 /**
- * Runs `work` in the transaction, or gives its first result again where the key was used before. Requests with one
- * key that are under way at once wait for each other, in all processes. One that fails leaves no trace, so that it
- * can be sent again.
+ * Runs `work` in the transaction, or gives its first result again where the key was used before. Requests
+ * with one key that are in flight at once wait for each other, in all processes. One that fails leaves no
+ * trace, so that it can be sent again.
  *
  * @throws {ApiError} `IDEMPOTENCY_CONFLICT` when the key was used for another request.
  */
@@ -68,7 +68,7 @@ interface FirstRequest {
   readonly fingerprint: string;
   readonly sealed_result: Uint8Array;
   readonly result: string | null;
-  /** Whether it came with the same credential. */
+  /** True where the first request came with the same credential. */
   readonly own: boolean;
 }
 

@@ -12,7 +12,7 @@ import { once } from "./idempotency.ts";
 import type { Page } from "./page.ts";
 import { parse } from "./parse.ts";
 
-/** Who calls a route, by what the route table says about it. */
+/** Caller of a route, by the `auth` of its row in the route table. */
 type CallerOf<R extends Route> = R["auth"] extends "key" ? KeyCaller : AgentCaller;
 
 /** A request that was authenticated and checked against the route's schemas. */
@@ -26,7 +26,7 @@ export interface RouteRequest<R extends Route> {
   readonly now: Date;
 }
 
-/** What a route answers: of a list, a page; else what goes into `data`. */
+/** Result of a route's handler: a page for a list, otherwise the value of `data`. */
 type RouteAnswer<R extends Route> = R extends { list: true }
   ? Page<z.output<R["response"]>>
   : z.output<R["response"]>;
@@ -114,7 +114,7 @@ export function onPreparedChange<R extends Route, Facts>(
   });
 }
 
-/** What a route's answer is made with, beside the checked request. */
+/** Context in which a route's response is made, besides the checked request. */
 interface Answering {
   readonly secret: string;
   readonly url: string;

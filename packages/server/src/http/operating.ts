@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { ApiError } from "./api-error.ts";
+import { unauthorized } from "./api-error.ts";
 import { type Metrics, metricsText } from "./metrics.ts";
 import type { RouteRegistration } from "./on-route.ts";
 import { createReadinessCheck } from "./readiness.ts";
 
-/** How the routes for those who run the server are served. */
+/** Options for the routes that operators of the server use. */
 export interface OperatingOptions {
   readonly metrics: Metrics;
   /** `GET /metrics` asks for it as a bearer token; without one it is open. */
@@ -19,7 +19,7 @@ export function operatingRoutes({ metrics, metricsToken }: OperatingOptions): Ro
       const check = createReadinessCheck(services);
       app.get("/readyz", async (request, reply) => {
         try {
-          return { status: "ok", ...(await check()) };
+          return { status: "ok", stripe: services.stripe?.mode ?? null, ...(await check()) };
         } catch (error) {
           request.log.warn({ err: error }, "not ready: the database does not do what a verify needs");
           return reply.status(503).header("retry-after", "1").send({ status: "unavailable" });
@@ -29,7 +29,8 @@ export function operatingRoutes({ metrics, metricsToken }: OperatingOptions): Ro
     (app) =>
       app.get("/metrics", async (request, reply) => {
         if (metricsToken !== null && !isBearer(request.headers.authorization, metricsToken)) {
-          throw new ApiError("UNAUTHORIZED", "The metrics need the token of LICENTRIC_METRICS_TOKEN.");
+          const fault = request.headers.authorization === undefined ? "missing" : "unknown";
+          throw unauthorized(fault, "The metrics need the token of LICENTRIC_METRICS_TOKEN.");
         }
         const { type, text } = await metricsText(metrics);
         return reply.type(type).send(text);

@@ -3,7 +3,7 @@ import { DEFAULT_PAGE_SIZE, type Pagination } from "@licentric/contract";
 /** Which page of a list is asked for. */
 export interface PageRequest {
   readonly limit: number;
-  /** What the page before named as the next one's; null for the first page. */
+  /** Cursor that the previous page named for the next one; null for the first page. */
   readonly cursor: string | null;
 }
 

@@ -3,7 +3,7 @@ import ipaddr from "ipaddr.js";
 import type { Database } from "../store/database.ts";
 import { ApiError } from "./api-error.ts";
 
-/** How many requests are answered in a minute. */
+/** Limits on the requests that are answered in a minute. */
 export interface RateLimits {
   /** With one key or token. 600000 by default. */
   readonly perCredential?: number | undefined;
@@ -21,7 +21,7 @@ const MOST_CALLERS = 100_000;
 /** By what a caller is counted. */
 export type RateKind = "address" | "credential";
 
-/** Where one caller stands in the running minute. */
+/** State of one caller's limit in the current minute. */
 export interface Standing {
   readonly limit: number;
   readonly remaining: number;
@@ -131,7 +131,7 @@ export function createRateLimiter(
   };
 }
 
-/** Where orchestrators ask: counted as everything else, and never refused. */
+/** Paths that orchestrators poll: counted like all others, and never refused. */
 const NEVER_REFUSED = new Set(["/healthz", "/readyz", "/metrics"]);
 
 /**

@@ -6,7 +6,7 @@ import { writeDurably } from "../store/write-durably.ts";
 import { within } from "../within.ts";
 import { ApiError } from "./api-error.ts";
 
-/** What a server that is ready says of itself. */
+/** State that a server reports about itself when it is ready. */
 export interface Readiness {
   /** Milliseconds by which this server's clock is ahead of its database's. */
   readonly clockSkew: number;

@@ -4,8 +4,8 @@ import { ulid } from "ulid";
 import { ApiError } from "./api-error.ts";
 
 /**
- * Answers bytes that are no HTTP request, or none that arrives in time or in bounds. Node gives up on them before
- * there is a request, so nothing else of the app sees them.
+ * Answers bytes that are not an HTTP request, or none that arrives in time or in bounds. Node gives up on
+ * them before there is a request, so nothing else of the app sees them.
  */
 export function answerUnreadable(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code === "ECONNRESET" || socket.destroyed) return;

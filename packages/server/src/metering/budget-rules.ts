@@ -9,16 +9,16 @@ export interface BudgetUse {
   readonly window: Budget["window"];
   readonly limit: number;
   readonly warnAtPercent: number;
-  /** Whether it holds whatever the caller says. */
+  /** True where the budget applies whatever the caller says. */
   readonly enforced: boolean;
   /** The meter's limit for one call: more never gets as far as the budget. */
   readonly maxQuantityPerCall: number;
   /** Names the window that runs now: a day, a period's id, or `total`; null: the period has yet to begin. */
   readonly windowKey: string | null;
   readonly resetsAt: Date | null;
-  /** What was recorded in the window. */
+  /** Quantity recorded in the window. */
   readonly recorded: number;
-  /** What is held by reservations that have not lapsed. It will be recorded in whatever window runs then. */
+  /** Quantity held by reservations that have not lapsed. It will be recorded in whatever window runs then. */
   readonly held: number;
   /** The windows in which the thresholds were passed last. */
   readonly warnedWindow: string | null;

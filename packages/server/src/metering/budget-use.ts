@@ -89,7 +89,7 @@ function toQuantity(sum: string): number {
   return BigInt(sum) > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : exactInteger(sum);
 }
 
-/** What a call uses: whose budgets on which meter apply. */
+/** Target of a call's usage, which determines the budgets that apply. */
 export interface BudgetTarget {
   readonly environmentId: string;
   readonly agentId: string;
@@ -143,7 +143,7 @@ export async function lockBudgetsFor(
   return rows.map(toUse);
 }
 
-/** What is the same for targets to which the same budgets apply. */
+/** Returns a key that is the same for targets to which the same budgets apply. */
 export function budgetKey({ environmentId, agentId, meterName }: BudgetTarget): string {
   return `${environmentId} ${agentId} ${meterName}`;
 }

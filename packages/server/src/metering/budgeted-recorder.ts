@@ -30,10 +30,10 @@ export interface BudgetedEvent extends PendingEvent {
   readonly mustFit: "all" | "enforced" | "none";
 }
 
-/** What became of it, with the budget that is nearest to its end. */
+/** Outcome of recording such an event, with the budget that is nearest to its end. */
 export interface BudgetedOutcome extends Recorded {
   readonly budget: BudgetState | undefined;
-  /** Whether it was recorded over a budget that is marked as enforced. */
+  /** True where it was recorded over a budget that is marked as enforced. */
   readonly overBudget: boolean;
 }
 

@@ -9,9 +9,9 @@ export interface TotalsDifference {
   readonly meterName: string | null;
   /** In the account's time zone, `YYYY-MM-DD`. */
   readonly day: string;
-  /** What is kept, and what is billed. */
+  /** Total that is stored, and billed. */
   readonly kept: { readonly quantity: string; readonly eventCount: string };
-  /** What the events sum up to. */
+  /** Total that the events add up to. */
   readonly computed: { readonly quantity: string; readonly eventCount: string };
 }
 
@@ -63,7 +63,7 @@ FROM compared c LEFT JOIN meters m ON m.id = c.meter_id
 WHERE c.kept_quantity <> c.quantity OR c.kept_count <> c.event_count
 ORDER BY 1, 2, 3, 4, 5, 6`;
 
-/** How many of a period's events are archived: a file has them, and the database their sums alone. */
+/** Counts a period's archived events: a file has them, and the database only their sums. */
 export async function countArchived(
   db: Queryable,
   { environmentId, periodId }: { readonly environmentId: string; readonly periodId: string },

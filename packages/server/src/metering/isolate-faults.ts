@@ -3,9 +3,10 @@ import { ApiError } from "../http/api-error.ts";
 import { isFaultOfValues } from "../store/machine-faults.ts";
 
 /**
- * Runs items that share one commit. Where the database refuses them because of one, that one does not take the
- * others with it: halving the batch finds it, and each half has a commit of its own. A fault that is no item's own,
- * such as a lock that does not come or a disk that is full, ends all that is not done yet, at once.
+ * Runs items that share one commit. Where the database refuses them because of one, that one does not take
+ * the others with it: halving the batch finds it, and each half has a commit of its own. A fault that is not
+ * an item's own, such as a lock that does not come or a disk that is full, ends all that is not done yet, at
+ * once.
  *
  * @param explain makes the outcome of the one that is refused.
  */
@@ -35,7 +36,7 @@ export async function isolateFaults<Item, Result>(
   return outcomes;
 }
 
-/** Whether a batch without one of its items would not have failed so. */
+/** Checks whether an error is one item's fault: without that item, the batch would not have failed so. */
 function isItemsOwn(error: unknown): boolean {
   return isFaultOfValues(error) || error instanceof ApiError || error instanceof InexactNumberError;
 }

@@ -89,7 +89,10 @@ function toPendingEvent(value: unknown, path: string, now: Date): Omit<PendingEv
   };
 }
 
-/** When usage happened; null: now. A clock may be a little ahead, and usage of the future cannot be billed. */
+/**
+ * Parses the moment at which usage happened; null means now. A clock may be a little ahead, and usage in the
+ * future cannot be billed.
+ */
 function toMoment(timestamp: string, path: string, now: Date): Date | null {
   const at = new Date(timestamp);
   if (at <= now && at.getTime() >= EARLIEST) return at;

@@ -8,25 +8,28 @@ export interface PendingEvent {
   readonly agentId: string;
   readonly meterName: string;
   readonly quantity: number;
-  /** Whether the agent records it with its own token: then the meter's limit for one call and enforced budgets bind it. */
+  /**
+   * True where the agent records it with its own token: then the meter's limit for one call and enforced
+   * budgets apply.
+   */
   readonly byAgent: boolean;
   readonly idempotencyKey: string | null;
-  /** When the usage happened; null: at the moment of recording. */
+  /** Moment at which the usage happened; null: the moment of recording. */
   readonly occurredAt: Date | null;
   readonly metadata: Readonly<Record<string, string>> | null;
 }
 
-/** What the statement found out about one pending event. */
+/** Result of the statement for one pending event. */
 export interface RecordRow {
   readonly knowsAgent: boolean;
   readonly knowsMeter: boolean;
   /** null where no open period takes the event. */
   readonly periodId: string | null;
-  /** When the usage happened, as a day in the account's time zone; null where there is no such environment. */
+  /** Day of the usage in the account's time zone; null where there is no such environment. */
   readonly day: string | null;
   /** The meter's limit for one call; null where there is no such meter. */
   readonly maxQuantityPerCall: number | null;
-  /** Whether it was left out because a budget is enforced that nobody has checked. */
+  /** True where it was left out because a budget is enforced that nobody has checked. */
   readonly budgetUnchecked: boolean;
   /** False where the idempotency key had been used before, or something above speaks against it. */
   readonly recorded: boolean;
@@ -37,7 +40,7 @@ export interface RecordRow {
  *
  * An event belongs to the first open period that ends after the moment when its usage happened: the period of
  * that moment or, where that one is closed, the next one that is open. The row lock on the period is what makes
- * that decision safe: closing takes the same lock exclusively, so it waits for statements under way, and a
+ * that decision safe: closing takes the same lock exclusively, so it waits for statements in flight, and a
  * statement that had to wait for a close sees the period closed and leaves the event to the caller to try again.
  *
  * The meter's limit for one call is part of the statement, so it holds in every process as soon as it is changed. So is

@@ -6,7 +6,7 @@ import { isolateFaults } from "./isolate-faults.ts";
 import { type PendingEvent, type RecordRow, recordEvents } from "./record-events.ts";
 import { type StoredEvent, selectByIdempotencyKey } from "./usage-events.ts";
 
-/** What became of an event: recorded now, or recorded before under the same idempotency key. */
+/** Outcome of an event: recorded now, or recorded before under the same idempotency key. */
 export interface Recorded {
   readonly event: StoredEvent;
   readonly duplicate: boolean;
@@ -14,7 +14,7 @@ export interface Recorded {
   readonly day: string | null;
 }
 
-/** What the recorder needs. */
+/** Options for the recorder. */
 export interface RecorderOptions {
   readonly db: Database;
   readonly now: () => Date;
@@ -61,7 +61,7 @@ export function createRecorder({
   );
 }
 
-/** Where events are recorded: in statements of their own, or in a transaction. */
+/** Store that events are recorded in: by statements of their own, or in a transaction. */
 export interface EventStore {
   readonly db: Queryable;
   readonly insert: (events: readonly PendingEvent[], at: Date) => Promise<RecordRow[]>;
@@ -104,8 +104,8 @@ export async function recordWith(
 }
 
 /**
- * What was recorded when these idempotency keys were used first; it stands, also where the meter's limit was lowered
- * since. What was never recorded is over that limit.
+ * Returns the outcomes that these idempotency keys recorded first; each stands even where the meter's limit
+ * was lowered since. An event that was never recorded is over that limit.
  */
 async function firstOutcomes(
   db: Queryable,
@@ -126,7 +126,7 @@ async function firstOutcomes(
   return outcomes;
 }
 
-/** Whether an event is an agent's own and more than one call may use of the meter. */
+/** Checks whether an event is an agent's own and has more than one call may use of the meter. */
 export function isOverCallLimit(
   { byAgent, quantity }: Pick<PendingEvent, "byAgent" | "quantity">,
   maxQuantityPerCall: number | null,
@@ -134,7 +134,7 @@ export function isOverCallLimit(
   return byAgent && maxQuantityPerCall !== null && quantity > maxQuantityPerCall;
 }
 
-/** What an event gets whose idempotency key had recorded `first`. */
+/** Returns the outcome of an event whose idempotency key had recorded `first`. */
 function repeated(event: PendingEvent, first: StoredEvent): Recorded | Error {
   const same = first.meterName === event.meterName && first.quantity === event.quantity;
   return same ? { event: first, duplicate: true, day: null } : keyUsedOtherwise();
@@ -191,7 +191,7 @@ function keyUsedOtherwise(): ApiError {
 const TOTAL_TOO_LARGE = "23514";
 const NUMBER_TOO_LARGE = "22003";
 
-/** What is told of usage that the database refuses. */
+/** Returns the error for usage that the database refuses. */
 export function explainRefusal(error: unknown, { meterName }: Pick<PendingEvent, "meterName">): Error {
   const state = sqlState(error);
   if (state === TOTAL_TOO_LARGE || state === NUMBER_TOO_LARGE) {

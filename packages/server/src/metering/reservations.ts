@@ -52,7 +52,7 @@ interface Making {
 
 /**
  * Holds usage for a call in progress. The hold counts against budgets until it is committed, released, or past its
- * time; so what is enforced stays exact while calls are under way.
+ * time; so what is enforced stays exact while calls are in flight.
  *
  * @param newReservationId makes ids that cannot be guessed: who knows the id and has a token of the agent can release
  * the hold, and an agent must not do that to a call that it lets others make.
@@ -94,8 +94,8 @@ export async function reserve(
 }
 
 /**
- * What a repeated request is told: what has become of the hold since, and who asks. The first may have come with another
- * credential of the agent.
+ * Returns the response to a repeated request: the reservation as it stands now, for the caller who asks. The
+ * first request may have come with another credential of the agent.
  *
  * @throws {ApiError} `INSUFFICIENT_SCOPE`.
  */
@@ -200,7 +200,7 @@ export async function commit(
   };
 }
 
-/** What a repeated commit is told: the same as the first. */
+/** Returns the response to a repeated commit: the first one's event, as a duplicate. */
 function repeatCommit(row: ReservationRow, eventId: string, quantity: number, now: Date) {
   const age = Math.max(0, now.getTime() - timeOfId(eventId).getTime());
   const event = { id: eventId, meterName: row.meter_name, quantity, duplicate: true, age };

@@ -79,14 +79,17 @@ async function recordFor(
   return recordBudgeted({ ...pending, mustFit: enforceBudget ? "all" : "enforced" });
 }
 
-/** What a verification or a commit answers of the event that it recorded, or that its key had recorded before. */
+/**
+ * Converts the event that a verification or a commit recorded, or that its key had recorded before, to its
+ * response.
+ */
 export function recordedEvent(event: UsageEvent, duplicate: boolean, now: Date): RecordedEvent {
   const { id, meterName, quantity, createdAt } = event;
   const age = Math.max(0, now.getTime() - Date.parse(createdAt));
   return { id, meterName, quantity, duplicate, ...(duplicate && { age }) };
 }
 
-/** What every verification answers of its caller. */
+/** Returns the part of a verification's response that describes its caller. */
 export function verificationOf(caller: AgentCaller): Verification {
   return {
     accountId: caller.accountId,

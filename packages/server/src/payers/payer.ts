@@ -2,7 +2,7 @@ import type { Address, StripeStatus, TaxId } from "@licentric/contract";
 import { notFound } from "../http/api-error.ts";
 import { type Queryable, type SqlValue, uuidParam } from "../store/database.ts";
 
-/** Who pays an invoice: a customer, or the account itself in one mode. */
+/** Payer of an invoice: a customer, or the account itself in one mode. */
 export interface Payer {
   /** The row's id: of the account itself, its environment's. */
   readonly id: string;
@@ -14,9 +14,9 @@ export interface Payer {
   readonly address: Address | null;
   readonly taxId: TaxId | null;
   readonly stripeCustomerId: string | null;
-  /** How often it was taken off a Stripe customer. */
+  /** Number of times that a change of the payer set another Stripe customer, or none. */
   readonly generation: number;
-  /** What was changed here and is not in Stripe yet; `link`: the Stripe customer was not read yet. */
+  /** Fields changed here that are not in Stripe yet; `link`: the Stripe customer was not read yet. */
   readonly unsent: readonly string[];
   /** Stripe has no such customer for this account. */
   readonly missing: boolean;
@@ -72,7 +72,7 @@ export async function payersOfStripeCustomer(
   return [...own, ...customers];
 }
 
-/** How a payer stands with Stripe, as it is answered. */
+/** Returns a payer's status in Stripe, as the API reports it. */
 export function stripeStatusOf({
   stripeCustomerId,
   missing,
@@ -83,7 +83,7 @@ export function stripeStatusOf({
   return unsent.length > 0 ? "pending" : "linked";
 }
 
-/** What can be changed of a payer. What is left out stays; null takes it away. */
+/** Changes to a payer. A property that is left out stays as it is; null removes the value. */
 export interface PayerChange {
   readonly name?: string | undefined;
   readonly email?: string | null | undefined;

@@ -3,7 +3,7 @@ import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
 import { type Payer, payersOfStripeCustomer } from "./payer.ts";
 
-/** Whose a Stripe customer is, by the metadata that we write when it is made or linked. */
+/** Owner of a Stripe customer, as named by the metadata that we write when it is made or linked. */
 export interface StripeOwner {
   readonly accountId: string | undefined;
   readonly payerId: string | undefined;
@@ -11,7 +11,7 @@ export interface StripeOwner {
   readonly generation: string;
 }
 
-/** What Stripe says of a customer's owner; null where there is nobody to ask, or no such customer. */
+/** Stripe's answer about a customer's owner; null where there is nobody to ask, or no such customer. */
 export type StripeSays = StripeOwner | "unanswered" | null;
 
 /** Reads whose a Stripe customer is. */
@@ -77,7 +77,10 @@ export async function claimStripeCustomer(
   );
 }
 
-/** Whether the metadata name another account, or another payer of this one who was not taken off it since. */
+/**
+ * Checks whether the metadata name another account, or another payer of this one who was not taken off the
+ * Stripe customer since.
+ */
 async function namesAnother(
   db: Queryable,
   { accountId, payerId, generation }: StripeOwner,
@@ -95,8 +98,9 @@ async function namesAnother(
 }
 
 /**
- * Whether the Stripe customer that a payer names is his to read and change. One that was linked by a server of before
- * has no metadata of ours: where payers of several accounts hold it, it is nobody's until its metadata say whose it is.
+ * Checks whether the Stripe customer that a payer names is the payer's own to read and change. One that was
+ * linked by a server of an earlier version has no metadata of ours: where payers of several accounts hold it,
+ * it belongs to nobody until its metadata name its owner.
  */
 export async function isOwnStripeCustomer(
   db: Queryable,

@@ -7,9 +7,9 @@ import { DatabaseSetupError } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { writeWhole } from "./durable-files.ts";
 import { exists } from "./exists.ts";
-import { hasDatabase, makeDatabase, startDatabase } from "./pgdata.ts";
+import { hasDatabase, restoreFiles, startDatabase } from "./pgdata.ts";
 
-/** What a restore leaves as it is, and what one that was broken off has left. */
+/** Entries that a restore leaves as they are, or that an interrupted one has left. */
 const MAY_BE_THERE = new Set(["lock", "secret-key", "pgdata.restoring"]);
 
 /**
@@ -55,8 +55,8 @@ export async function backupDatabase(directory: string, file: string): Promise<v
  * version.
  *
  * @param directory is made; if it exists, it must be empty, but for a `secret-key`.
- * @throws {DatabaseSetupError} when the directory has something in it, or the file is no backup; then nothing is
- * left of what was begun.
+ * @throws {DatabaseSetupError} when the directory has something in it, or the file is not a backup; then
+ * nothing is left of what was begun.
  *
  * @example
  * ```ts
@@ -83,14 +83,11 @@ async function unpack(file: string, directory: string): Promise<void> {
   try {
     const tar = await promisify(gunzip)(await readFile(file));
     const backup = new File([tar], "backup.tar", { type: "application/x-tar" });
-    await makeDatabase(directory, "pgdata.restoring", {
-      backup,
-      check: (postgres) => postgres.query("SELECT version FROM schema_version"),
-    });
+    await restoreFiles(directory, backup, (postgres) => postgres.query("SELECT version FROM schema_version"));
   } catch (error) {
     if (error instanceof DatabaseSetupError) throw error;
     throw new DatabaseSetupError(
-      `${file} is no backup of a Licentric database, or is damaged. Nothing was restored.`,
+      `${file} is not a backup of a Licentric database, or is damaged. Nothing was restored.`,
       { cause: error },
     );
   }

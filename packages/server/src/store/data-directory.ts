@@ -4,8 +4,9 @@ import { DatabaseSetupError } from "./database.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { syncDirectory } from "./durable-files.ts";
 
-/** All that the server keeps in a data directory. */
+/** All that the server keeps in a data directory, and the variables that `licentric dev` writes. */
 const OWN = new Set([
+  "env",
   "lock",
   "secret-key",
   "secret-key.partial",

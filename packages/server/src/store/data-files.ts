@@ -13,13 +13,13 @@ interface OpenFile {
   readonly nfd?: number;
 }
 
-/** What of a file is changed beside its content. */
+/** Attributes of a file that are changed besides its content. */
 interface Attributes {
   readonly mode?: number;
   readonly size?: number;
 }
 
-/** What emscripten's file system over Node's is made of, as far as it is changed here. */
+/** Parts of emscripten's file system over Node's that are used or changed here. */
 interface NodeFiles {
   realPath(node: unknown): string;
   readonly node_ops: {
@@ -49,9 +49,9 @@ const WAL_SEGMENT = /^[0-9A-F]{24}$/;
  * syncs is on the disk when the call returns. PGlite's own {@link NodeFS} syncs nothing.
  */
 export class DataFiles extends NodeFS {
-  /** Whether the disk had no room when it was last written to. */
+  /** True once the disk had no room, until it is reset. */
   isFull = false;
-  /** How many files of the write-ahead log were begun since the last checkpoint. */
+  /** Number of files of the write-ahead log that were begun since the last checkpoint. */
   segments = 0;
 
   #segment = "";

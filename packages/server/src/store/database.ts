@@ -16,7 +16,7 @@ export interface Queryable {
 /** One database, embedded or PostgreSQL. */
 export interface Database extends Queryable {
   readonly kind: "embedded" | "postgres";
-  /** Where the embedded database is; null for PostgreSQL. */
+  /** Directory of the embedded database; null for PostgreSQL. */
   readonly directory: string | null;
   /**
    * Runs `work` in one transaction: all of it is durable when the promise resolves, or none of it is. Where the
@@ -24,6 +24,8 @@ export interface Database extends Queryable {
    * query.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** Counts the connections to PostgreSQL; the embedded database has none. */
+  readonly connections?: () => ConnectionCounts;
   /** Runs a script of several statements, without values. */
   script(text: string): Promise<void>;
   /**
@@ -35,7 +37,17 @@ export interface Database extends Queryable {
   close(): Promise<void>;
 }
 
-/** How a transaction is run. */
+/** Counts of the connections to PostgreSQL, and of what waits for one. */
+export interface ConnectionCounts {
+  /** The most that are kept. */
+  readonly max: number;
+  readonly open: number;
+  readonly idle: number;
+  /** Statements and transactions that wait for a free connection. */
+  readonly waiting: number;
+}
+
+/** Options for a transaction. */
 export interface TransactionOptions {
   /**
    * Milliseconds that each of its statements may take on PostgreSQL, 0 for as many as it needs; by default, those of
@@ -78,6 +90,11 @@ export function sqlState(error: unknown): string | undefined {
 /** Five characters, too, but no SQLSTATE: codes of the system's such as EPIPE and EBUSY. */
 const SQLSTATE = /^(\d[0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 
+/** The name of a statement that has one: those that run often begin with it in a comment. */
+export function statementName(text: string): string | undefined {
+  return /^\s*\/\* ([\w-]+) \*\//.exec(text)?.[1];
+}
+
 /** The row of a statement that always returns exactly one. */
 export function onlyRow<Row>(rows: readonly Row[]): Row {
   const [row] = rows;
@@ -88,12 +105,12 @@ export function onlyRow<Row>(rows: readonly Row[]): Row {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const NO_ROW_HAS_THIS_ID = "00000000-0000-0000-0000-000000000000";
 
-/** Whether a text can be the id of a row at all. */
+/** Checks whether a string is a UUID: no other can be the id of a row. */
 export function isUuid(id: string): boolean {
   return UUID.test(id);
 }
 
-/** An id from outside as a query's value: one that is no UUID finds nothing, and is no error of the database's. */
+/** An id from outside as a query's value: one that is not a UUID finds nothing, and causes no error. */
 export function uuidParam(id: string): string {
   return isUuid(id) ? id : NO_ROW_HAS_THIS_ID;
 }

@@ -1,7 +1,7 @@
 import { open, readdir, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
-/** How many files are flushed at once: a disk takes several in hardly more time than one. */
+/** Number of files flushed at once: a disk takes several in hardly more time than one. */
 const FLUSHES = 8;
 
 /** Makes a directory's entries survive a power cut. Windows has no such call, and needs none. */

@@ -9,7 +9,7 @@ import { exists } from "./exists.ts";
 /** The embedded PostgreSQL could not be started, or ended by itself. Its files are as after a crash. */
 export class PostgresEndedError extends Error {
   override readonly name = "PostgresEndedError";
-  /** Whether the disk had no room when it ended. */
+  /** True where the disk had no room when PostgreSQL ended. */
   readonly isOutOfRoom: boolean;
 
   constructor(message: string, { cause, isOutOfRoom }: { cause: unknown; isOutOfRoom: boolean }) {
@@ -53,7 +53,7 @@ export class EmbeddedPostgres extends PGlite {
     this.#lastWords = () => lastWords;
   }
 
-  /** Why PostgreSQL is no more, or null while it runs. */
+  /** Error that says why PostgreSQL ended, or null while it runs. */
   get ended(): PostgresEndedError | null {
     return this.#ended;
   }

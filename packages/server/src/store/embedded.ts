@@ -17,7 +17,7 @@ import { SupervisedPostgres } from "./supervised-postgres.ts";
 export async function openEmbeddedDatabase(directory: string): Promise<Database> {
   const unlock = await takeDataDirectory(directory);
   try {
-    if (!(await hasDatabase(directory))) await makeDatabase(directory, "pgdata.new");
+    if (!(await hasDatabase(directory))) await makeDatabase(directory);
     else await secureOlder(join(directory, PGDATA));
     return database(directory, new SupervisedPostgres(directory, await startDatabase(directory)), unlock);
   } catch (error) {

@@ -161,7 +161,10 @@ async function isThere(db: Queryable, partition: string): Promise<boolean> {
   return found.length > 0;
 }
 
-/** What came before its partition was made lies in the one for all others, and moves in the same transaction. */
+/**
+ * Makes a month's partition. Events that came before it was made are in the one for all others, and move in
+ * the same transaction.
+ */
 async function makePartition(db: Database, month: Month): Promise<void> {
   const [name, least, most] = [partitionOf(month), leastId(month.start), leastId(month.end)];
   await db.transaction(async (tx) => {

@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 
-/** Whether there is a file or directory at a path. */
+/** Checks whether there is a file or directory at a path. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await access(path);

@@ -7,9 +7,10 @@ import { hasDatabase } from "./pgdata.ts";
 import { openPostgres } from "./postgres.ts";
 
 /**
- * What is at a {@link DatabaseLocation}: nothing of Licentric's yet (`empty`), a schema that a start brings to this
- * version (`older`), one that this version uses (`current`), or one that only a newer server can (`newer`); `in-use` is an
- * embedded database that another process has open, most likely the server.
+ * State of the database at a {@link DatabaseLocation}: nothing of Licentric's yet (`empty`), a schema that a
+ * start brings to this version (`older`), one that this version uses (`current`), or one that only a newer
+ * server can (`newer`); `in-use` is an embedded database that another process has open, most likely the
+ * server.
  */
 export type DatabaseState = "empty" | "older" | "current" | "newer" | "in-use";
 

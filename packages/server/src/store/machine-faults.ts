@@ -22,20 +22,20 @@ export function asUnavailable(error: unknown): unknown {
   });
 }
 
-/** Whether the database refused a statement because of a value in it or of a row that it meets. */
+/** Checks whether the database refused a statement because of a value in it or in a row that it meets. */
 export function isFaultOfValues(error: unknown): boolean {
   return /^2[23]/.test(sqlState(error) ?? "");
 }
 
 /**
- * Whether the connection no longer has what the statement was prepared for: its tables have changed under it, or a
- * pooler has put another connection in its place.
+ * Checks whether the connection no longer has what the statement was prepared for: its tables have changed,
+ * or a pooler has put another connection in its place.
  */
 export function isStaleStatement(error: unknown): boolean {
   return isStalePlan(error) || isUnknownStatement(error);
 }
 
-/** Whether a statement that was prepared by name is not there, or is there already: only a pooler does that. */
+/** Checks whether a statement prepared by name is missing, or exists already: only a pooler causes that. */
 export function isUnknownStatement(error: unknown): boolean {
   return /^(26000|42P05)$/.test(sqlState(error) ?? "");
 }
@@ -45,7 +45,7 @@ function isStalePlan(error: unknown): boolean {
   return sqlState(error) === "0A000" && error instanceof Error && /cached plan/.test(error.message);
 }
 
-/** Whether nothing was done, for certain, and the same may succeed at once. */
+/** Checks whether it is certain that nothing was done, and the same may succeed at once. */
 export function isRolledBack(error: unknown): boolean {
   return (
     /^(40001|40P01|55P03|57014)$/.test(sqlState(error) ?? "") ||
@@ -54,7 +54,10 @@ export function isRolledBack(error: unknown): boolean {
   );
 }
 
-/** Whether a server of the version before recorded an event with the same idempotency key at the same moment. */
+/**
+ * Checks whether a server of the previous version recorded an event with the same idempotency key at the same
+ * moment.
+ */
 function isKeyOfVersionBefore(error: unknown): boolean {
   if (sqlState(error) !== "23505" || !(error instanceof Error) || !("constraint" in error)) return false;
   return error.constraint === "usage_events_idempotency";

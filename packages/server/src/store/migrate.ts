@@ -64,7 +64,7 @@ export async function migrate(db: Database, upTo = migrations.length): Promise<v
   await db.transaction(bringTo, { queryTimeout: 0 });
 }
 
-/** What a database says of its schema. */
+/** Versions that a database records of its schema. */
 export interface Schema {
   readonly version: number;
   /** The oldest version whose servers can use it. */
@@ -79,7 +79,7 @@ export async function readSchema(db: Queryable): Promise<Schema | undefined> {
   return schema;
 }
 
-/** Whether only a newer server can use the schema. */
+/** Checks whether only a newer server can use the schema. */
 export function isTooNew({ version, usableFrom }: Schema): boolean {
   return version > migrations.length && usableFrom > migrations.length;
 }

@@ -5,7 +5,7 @@ import { guardDatabase } from "./guard-database.ts";
 import { migrate } from "./migrate.ts";
 import { openPostgres, type PostgresOptions } from "./postgres.ts";
 
-/** Where the data is: a PostgreSQL, with how it is used, or a directory for the embedded database. */
+/** Location of the data: a PostgreSQL, with its options, or a directory for the embedded database. */
 export type DatabaseLocation =
   | ({ readonly databaseUrl: string } & PostgresOptions)
   | { readonly dataDirectory: string };

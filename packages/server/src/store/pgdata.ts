@@ -1,20 +1,29 @@
-import { readdir, rename, rm } from "node:fs/promises";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { codeOf, unusableDirectory } from "./data-directory.ts";
 import { DatabaseSetupError } from "./database.ts";
+import { unpackDirectory } from "./directory-image.ts";
 import { secureTree, syncDirectory } from "./durable-files.ts";
 import { type EmbeddedPostgres, PostgresEndedError, startPostgres } from "./embedded-postgres.ts";
+import { exists } from "./exists.ts";
 
-/** Where PostgreSQL's files are in a data directory. */
+/** Directory of PostgreSQL's files in a data directory. */
 export const PGDATA = "pgdata";
 
-/** Where they are while a new database, or one out of a backup, is being made. */
-export type Aside = "pgdata.new" | "pgdata.restoring";
+/** Written beside the code when the package is built. */
+const EMPTY_DATABASE = fileURLToPath(new URL("./empty-database.br", import.meta.url));
+
+/** The codes of a disk that has no room. */
+const OUT_OF_ROOM: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+
+/** Directories of those files while a new database, or one from a backup, is being made. */
+type Aside = "pgdata.new" | "pgdata.restoring";
 
 /**
- * Whether there is a database in a data directory.
+ * Checks whether there is a database in a data directory.
  *
- * @throws {DatabaseSetupError} when there was one: what is left of it is no place for a new one.
+ * @throws {DatabaseSetupError} when there was one: a new one is not made over what is left of it.
  */
 export async function hasDatabase(directory: string): Promise<boolean> {
   const found = await list(directory, "");
@@ -31,31 +40,58 @@ export async function hasDatabase(directory: string): Promise<boolean> {
 }
 
 /**
- * Makes a database in a data directory, aside first: in its place there is a whole one, which is on the disk, or none.
+ * Makes an empty database in a data directory: of the image that the package brings, which has this version's tables,
+ * or, where that is not beside the code, as when it runs from its sources, by PostgreSQL itself.
+ *
+ * @throws {DatabaseSetupError} when the disk has no room for it; nothing is left of what was begun.
+ */
+export async function makeDatabase(directory: string): Promise<void> {
+  await putInPlace(directory, "pgdata.new", async (made) => {
+    if (await exists(EMPTY_DATABASE)) return unpackDirectory(await readFile(EMPTY_DATABASE), made);
+    await (await startPostgres(made)).close();
+    await secureTree(made);
+  });
+}
+
+/**
+ * Makes a database in a data directory of a backup.
  *
  * @param check looks at it before it is moved to its place.
  * @throws {DatabaseSetupError} when the disk has no room for it; nothing is left of what was begun.
  */
-export async function makeDatabase(
+export async function restoreFiles(
   directory: string,
-  aside: Aside,
-  { backup, check }: { backup?: Blob; check?: (postgres: EmbeddedPostgres) => Promise<unknown> } = {},
+  backup: Blob,
+  check: (postgres: EmbeddedPostgres) => Promise<unknown>,
 ): Promise<void> {
-  const made = join(directory, aside);
-  await rm(made, { recursive: true, force: true });
-  try {
+  await putInPlace(directory, "pgdata.restoring", async (made) => {
     const postgres = await startPostgres(made, backup);
     try {
-      await check?.(postgres);
+      await check(postgres);
     } finally {
       await postgres.close();
     }
     await secureTree(made);
+  });
+}
+
+/** In its place there is a whole database, which is on the disk, or none: it is made aside, and moved there. */
+async function putInPlace(
+  directory: string,
+  aside: Aside,
+  make: (made: string) => Promise<void>,
+): Promise<void> {
+  const made = join(directory, aside);
+  await rm(made, { recursive: true, force: true });
+  try {
+    await make(made);
     await rename(made, join(directory, PGDATA));
     await syncDirectory(directory);
   } catch (error) {
     await rm(made, { recursive: true, force: true });
-    if (error instanceof PostgresEndedError && error.isOutOfRoom)
+    const isOutOfRoom =
+      error instanceof PostgresEndedError ? error.isOutOfRoom : OUT_OF_ROOM.has(String(codeOf(error)));
+    if (error instanceof Error && isOutOfRoom)
       throw new DatabaseSetupError(fullDisk(directory, error.message), { cause: error });
     throw error;
   }

@@ -2,16 +2,16 @@ import { Socket } from "node:net";
 import pg from "pg";
 import { exactInteger } from "../exact-integer.ts";
 import { within } from "../within.ts";
-import { DatabaseUnavailableError } from "./database.ts";
+import { type ConnectionCounts, DatabaseUnavailableError } from "./database.ts";
 
-/** How connections to PostgreSQL are kept. */
+/** Options for the connections to PostgreSQL. */
 export interface ConnectionOptions {
   readonly maxConnections: number;
   /** Milliseconds in which a connection must be made. */
   readonly connectTimeout: number;
   /** Milliseconds for one statement, and for the wait for a free connection. */
   readonly queryTimeout: number;
-  /** Whether a pooler is in between, which takes no settings with a connection. */
+  /** True where a pooler is in between, which takes no settings with a connection. */
   readonly pooled: boolean;
   /** Told of faults on idle connections, which no query reports. */
   readonly onConnectionError?: (error: Error) => void;
@@ -26,6 +26,7 @@ export interface Connections {
   isDiscarded(client: pg.PoolClient): boolean;
   /** Lends none again of those that there are now: they lead where one of them has failed. */
   retireAll(): void;
+  count(): ConnectionCounts;
   close(): Promise<void>;
 }
 
@@ -77,6 +78,12 @@ export function createConnections(url: string, options: ConnectionOptions): Conn
       retiredAt = performance.now();
       generation += 1;
     },
+    count: () => ({
+      max: options.maxConnections,
+      open: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
     close,
   };
 }

@@ -1,16 +1,16 @@
 import type pg from "pg";
 import { InexactNumberError } from "../exact-integer.ts";
-import { type Database, type Queryable, type SqlValue, sqlState } from "./database.ts";
+import { type Database, type Queryable, type SqlValue, sqlState, statementName } from "./database.ts";
 import { isStaleStatement, isUnknownStatement } from "./machine-faults.ts";
 import { type Connections, unreachable } from "./postgres-connections.ts";
 
-/** How statements are run. */
+/** Options for running statements. */
 export interface StatementOptions {
   /** Milliseconds for one statement. */
   readonly queryTimeout: number;
-  /** Whether statements that have a name are prepared by it. */
+  /** True where statements that have a name are prepared by it. */
   readonly preparedStatements: boolean;
-  /** Whether a pooler is in between, whose connections keep no settings. */
+  /** True where a pooler is in between, whose connections keep no settings. */
   readonly pooled: boolean;
 }
 
@@ -57,7 +57,10 @@ export function createStatements(
   };
 }
 
-/** What gives a transaction another limit: for each statement, and for what its process does between two of them. */
+/**
+ * Returns the settings that give a transaction another limit: for each statement, and for what its process
+ * does between two of them.
+ */
 function limitsOf(limit: number): string[] {
   const settings = ["statement_timeout", "idle_in_transaction_session_timeout"];
   return settings.map((setting) => `SET LOCAL ${setting} = ${Math.trunc(limit)}`);
@@ -103,10 +106,8 @@ function createRunner(connections: Connections, preparedStatements: boolean): Ru
 /** SQLSTATEs with which the server ends the connection. */
 const ENDED = /^(08|57P)/;
 
-/**
- * Statements that begin with a comment of one word, their name, run often enough to be prepared once per connection.
- */
+/** Statements with a name run often enough to be prepared once per connection. */
 function named(text: string): { name?: string } {
-  const name = /^\s*\/\* ([\w-]+) \*\//.exec(text)?.[1];
+  const name = statementName(text);
   return name === undefined ? {} : { name };
 }

@@ -4,7 +4,7 @@ import { type Database, DatabaseSetupError } from "./database.ts";
 import { type ConnectionOptions, createConnections, reasonOf } from "./postgres-connections.ts";
 import { createStatements } from "./postgres-statements.ts";
 
-/** How a PostgreSQL database is opened. */
+/** Options for opening a PostgreSQL database. */
 export interface PostgresOptions {
   /** Connections kept in the pool. 10 by default. */
   readonly maxConnections?: number;
@@ -16,8 +16,8 @@ export interface PostgresOptions {
    */
   readonly queryTimeout?: number;
   /**
-   * Whether statements that run often are prepared once on each connection, by name. By default they are, unless a
-   * pooler such as PgBouncer is in between: it may give every statement another connection.
+   * Prepares statements that run often once on each connection, by name. True by default, unless a pooler
+   * such as PgBouncer is in between: it may give every statement another connection.
    */
   readonly preparedStatements?: boolean;
   /** Told of faults on idle connections, which no query reports. */
@@ -56,6 +56,7 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
   return {
     kind: "postgres",
     directory: null,
+    connections: () => connections.count(),
     ...createStatements(connections, { ...limits, preparedStatements, pooled }),
     close: () => connections.close(),
   };

@@ -11,8 +11,9 @@ const RETRY_INTERVAL = 1_000;
 const WAL_SEGMENT = 16 * 1_024 * 1_024;
 
 /**
- * How much log is written, in files of 16 MiB, before data files are synced and the log is used anew. PostgreSQL does
- * this by itself only where it has processes for it; without, its log would grow until the server is stopped.
+ * Number of log files, of 16 MiB each, that are written before data files are synced and the log is used
+ * anew. PostgreSQL does this by itself only where it has processes for it; without, its log would grow until
+ * the server is stopped.
  */
 const CHECKPOINT_AFTER = 8;
 

@@ -7,7 +7,7 @@ import { version } from "../version.ts";
 import { createWebhookAgent, requirePublicLiteral } from "./public-address.ts";
 import type { WebhookSigner } from "./signing.ts";
 
-/** How the outbox is emptied. */
+/** Options for sending what is in the outbox. */
 export interface DeliveryOptions {
   readonly db: Database;
   readonly now: () => Date;
@@ -20,11 +20,11 @@ export interface DeliveryOptions {
   readonly timeout?: number;
 }
 
-/** What takes from the outbox and sends. */
+/** Sender of the deliveries in the outbox. */
 export interface Delivery {
   /** Starts what is due and can be started now; resolves when it is started, not when it is sent. */
   poll(): Promise<void>;
-  /** Waits for the attempts that are under way. */
+  /** Waits for the attempts that are in flight. */
   close(): Promise<void>;
 }
 
@@ -120,8 +120,12 @@ export function createDelivery({
   };
 
   const send = async (delivery: Due): Promise<Failure | null> => {
-    if (delivery.secret_key_id !== signer.keyId) {
-      return { reason: "the server's secret key has changed: create the webhook again", gone: false };
+    if (!signer.signsFor(delivery.secret_key_id)) {
+      return {
+        reason:
+          "the server's secret key has changed: set LICENTRIC_PREVIOUS_SECRET_KEY, or rotate the webhook's secret",
+        gone: false,
+      };
     }
     try {
       if (!allowPrivate) requirePublicLiteral(new URL(delivery.url));

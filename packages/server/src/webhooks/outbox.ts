@@ -1,7 +1,7 @@
 import type { WEBHOOK_EVENTS } from "@licentric/contract";
 import type { Queryable } from "../store/database.ts";
 
-/** What can be told. */
+/** Type of an event that webhooks can be told of. */
 export type WebhookEventName = (typeof WEBHOOK_EVENTS)[number];
 
 /**

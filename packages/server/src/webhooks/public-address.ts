@@ -8,7 +8,10 @@ export class PrivateAddressError extends Error {
   override readonly name = "PrivateAddressError";
 }
 
-/** Whether an IP address belongs to the public internet: not loopback, private, link-local, mapped or reserved. */
+/**
+ * Checks whether an IP address belongs to the public internet: not loopback, private, link-local, mapped or
+ * reserved.
+ */
 export function isPublicAddress(text: string): boolean {
   if (isIP(text) === 0) return false;
   const address = ipaddr.process(text.replace(/%.*$/, ""));

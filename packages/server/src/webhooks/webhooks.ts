@@ -1,4 +1,10 @@
-import { type CreateWebhook, type UpdateWebhook, WEBHOOK_EVENTS, type Webhook } from "@licentric/contract";
+import {
+  type CreateWebhook,
+  MAX_WEBHOOKS,
+  type UpdateWebhook,
+  WEBHOOK_EVENTS,
+  type Webhook,
+} from "@licentric/contract";
 import type { z } from "zod";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, type PageRequest, readPage } from "../http/page.ts";
@@ -19,7 +25,6 @@ interface WebhookRow {
 }
 
 const COLUMNS = "id, url, events, enabled, disabled_reason, failing_since, metadata, created_at, updated_at";
-const MOST = 20;
 
 function toWebhook(row: WebhookRow): Webhook {
   return {
@@ -35,7 +40,7 @@ function toWebhook(row: WebhookRow): Webhook {
   };
 }
 
-/** What making and changing webhooks takes. */
+/** Context for creating and changing webhooks. */
 export interface WebhookMaking {
   readonly newId: () => string;
   readonly now: Date;
@@ -69,8 +74,11 @@ export async function createWebhook(
       environmentId,
     ]),
   );
-  if (count >= MOST) {
-    throw new ApiError("UNPROCESSABLE", `There are ${MOST} webhooks already. Remove one that is not needed.`);
+  if (count >= MAX_WEBHOOKS) {
+    throw new ApiError(
+      "UNPROCESSABLE",
+      `There are ${MAX_WEBHOOKS} webhooks already. Remove one that is not needed.`,
+    );
   }
   const id = newId();
   const rows = await tx.query<WebhookRow>(

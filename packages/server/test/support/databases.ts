@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { describe } from "vitest";
+import type { Schema } from "../../../../scripts/packages/empty-database.ts";
 import type { DatabaseLocation } from "../../src/store/open-database.ts";
-import { prepareDatabase, type Schema } from "./prepared-database.ts";
+import { prepareDatabase } from "./prepared-database.ts";
 
 /** One kind of database that the suite runs on. */
 export interface TestDatabase {

@@ -23,11 +23,29 @@ export function deliverStripeEvent(
 ): Promise<Answer> {
   const payload = JSON.stringify(event);
   const timestamp = Math.floor(now / 1_000) - age;
-  const signature = createHmac("sha256", secret).update(`${timestamp}.${payload}`).digest("hex");
-  return api.call("POST", "/webhooks/stripe", {
-    body: payload,
-    headers: { "stripe-signature": `t=${timestamp},v1=${signature}` },
-  });
+  return sendSigned(api, payload, timestamp, [secret]);
+}
+
+/** Delivers an event as Stripe does while its endpoint's secret is being rolled: signed with both. */
+export function deliverWhileRolled(
+  api: Pick<TestApi, "call">,
+  event: object,
+  secrets: readonly [before: string, after: string],
+): Promise<Answer> {
+  return sendSigned(api, JSON.stringify(event), Math.floor(Date.now() / 1_000), secrets);
+}
+
+function sendSigned(
+  api: Pick<TestApi, "call">,
+  payload: string,
+  timestamp: number,
+  secrets: readonly string[],
+): Promise<Answer> {
+  const signatures = secrets.map((secret) =>
+    createHmac("sha256", secret).update(`${timestamp}.${payload}`).digest("hex"),
+  );
+  const header = [`t=${timestamp}`, ...signatures.map((signature) => `v1=${signature}`)].join(",");
+  return api.call("POST", "/webhooks/stripe", { body: payload, headers: { "stripe-signature": header } });
 }
 
 /** News of a customer, as Stripe words them. */

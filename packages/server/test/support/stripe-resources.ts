@@ -69,20 +69,19 @@ function nested(params: Params, name: string): Params {
 /** The metadata of an object that a form changes: entries are merged, and an empty text takes one away. */
 function mergedMetadata({ metadata }: StripeObject, params: Params): { metadata: Params } {
   const entries = Object.entries({ ...metadata, ...nested(params, "metadata") });
-  return { metadata: metadataOf(toForm(entries.filter(([, value]) => value !== ""))) };
+  return { metadata: metadataOf(toForm(entries)) };
 }
 
 const toForm = (entries: readonly (readonly [string, string])[]): Params =>
   Object.fromEntries(entries.map(([key, value]) => [`metadata[${key}]`, value]));
 
 function metadataOf(params: Params): Params {
-  const metadata = nested(params, "metadata");
-  const entries = Object.entries(metadata);
+  const entries = Object.entries(nested(params, "metadata")).filter(([, value]) => value !== "");
   if (entries.some(([key]) => /[[\]]/.test(key))) throw refusalOf(RULES.metadataKey);
   if (entries.length > 50 || entries.some(([key, value]) => key.length > 40 || value.length > 500)) {
     throw refusalOf(RULES.metadata);
   }
-  return metadata;
+  return Object.fromEntries(entries);
 }
 
 /** The members of a customer that a form sets: an empty text takes one away. */
@@ -248,11 +247,15 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
     return { id, object: "tax_id", deleted: true };
   },
   "POST /v1/invoices": (_, params, store) => createInvoice(store, params),
-  "GET /v1/invoices": (_, params, store) =>
-    list(
-      allOf(store, "invoice").filter((one) => one["customer"] === params["customer"]),
+  "GET /v1/invoices": (_, params, store) => {
+    // Unverified: that a list refuses a customer that there is not, as whatever else refers to one does.
+    const { customer = "" } = params;
+    if (store.objects.get(customer)?.object !== "customer") throw noSuch("customer", customer, 400);
+    return list(
+      allOf(store, "invoice").filter((one) => one["customer"] === customer),
       params,
-    ),
+    );
+  },
   "GET /v1/invoices/:id": ([id], _, store) => withTotal(store, find(store, id, "invoice")),
   "POST /v1/invoices/:id": ([id], params, store) => updateInvoice(store, find(store, id, "invoice"), params),
   "DELETE /v1/invoices/:id": ([id], _, store) => {

@@ -6,7 +6,7 @@ import { StripeFailure } from "./stripe-rules.ts";
 
 /** What goes wrong with the next request that matches. */
 export interface Fault {
-  /** For example `POST /v1/invoices`; ids in the path are written `:id`. */
+  /** For example `POST /v1/invoices`; ids in the path are written `:id`. `*` is every request. */
   readonly on: string;
   /**
    * `400`, `402` and `500`: answered, kept under the key, no work done; `500-after`: the same after the work;
@@ -15,6 +15,8 @@ export interface Fault {
   readonly kind: "400" | "500" | "500-after" | "402" | "429" | "hang-after" | "close-after" | "close-before";
   /** How many requests it hits. 1 by default. */
   readonly times?: number;
+  /** How many requests it lets pass before. None by default. */
+  readonly after?: number;
 }
 
 /** Stripe on loopback: as much of it as an invoice needs, with its rules (stripe-rules.ts) and those for idempotency keys. */
@@ -49,7 +51,7 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
   const keys = new Map<string, { fingerprint: string; at: number; status: number; body: object }>();
   const underWay = new Set<string>();
   const requests: { call: string; key: string | null; secret: string }[] = [];
-  let faults: { on: string; kind: Fault["kind"]; left: number }[] = [];
+  let faults: { on: string; kind: Fault["kind"]; left: number; passing: number }[] = [];
   let frozen: number | null = null;
   const now = () => frozen ?? Date.now();
 
@@ -65,6 +67,14 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
     },
   });
 
+  function nextFault(call: string): Fault["kind"] | undefined {
+    const ready = faults.filter((one) => (one.on === call || one.on === "*") && one.left > 0);
+    const fault = ready.find((one) => one.passing === 0);
+    for (const one of ready) one.passing = Math.max(0, one.passing - 1);
+    if (fault) fault.left -= 1;
+    return fault?.kind;
+  }
+
   function answer(
     call: string,
     ids: readonly [string, string],
@@ -72,9 +82,7 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
     secret: string,
     key: string | null,
   ) {
-    const fault = faults.find((one) => one.on === call && one.left > 0);
-    if (fault) fault.left -= 1;
-    const kind = fault?.kind;
+    const kind = nextFault(call);
     const scope = `${secret}:${key}`;
     if (kind === "429") return { status: 429, body: failure("rate_limit_error", "Too many requests") };
     if (kind === "close-before") return "close" as const;
@@ -138,7 +146,7 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
     objects,
     requests,
     all: (object) => allOf({ objects }, object),
-    addFault: ({ on, kind, times = 1 }) => faults.push({ on, kind, left: times }),
+    addFault: ({ on, kind, times = 1, after = 0 }) => faults.push({ on, kind, left: times, passing: after }),
     clearFaults: () => {
       faults = [];
     },

@@ -1,6 +1,6 @@
 /**
- * What one call may use of a meter, and budgets that hold whatever the caller says. Both have a default, so that the
- * version before goes on over this schema.
+ * Adds a meter's limit for one call, and budgets that apply whatever the caller says. Both have a default, so
+ * that the previous version keeps working on this schema.
  */
 export const callLimitsAndEnforcedBudgets = `
 ALTER TABLE meters ADD COLUMN max_quantity_per_call int NOT NULL DEFAULT 1000000

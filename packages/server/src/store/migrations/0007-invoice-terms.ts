@@ -1,4 +1,4 @@
-/** How an invoice is paid and what stands on it besides its lines; null is what it was before there was a choice. */
+/** Adds how an invoice is paid, and its memo; null is what it was before there was a choice. */
 export const invoiceTerms = `
 ALTER TABLE invoices
   ADD COLUMN collection text,

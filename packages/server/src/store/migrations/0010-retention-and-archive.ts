@@ -1,7 +1,7 @@
 /**
- * What removes by age needs: indexes of ranges, for rows that come in the order of their time; which event a hold was
- * committed as, which is known also when its key is gone; and of events that were exported and removed, their file and
- * their sums, so that books can still be proved.
+ * Adds what removal by age needs: range indexes, for rows that arrive in the order of their time; the event
+ * that a reservation was committed as, which is known even when its key is gone; and, for events that were
+ * exported and removed, their file and their sums, so that the books can still be proved.
  */
 export const retentionAndArchive = `
 ALTER TABLE reservations ADD COLUMN event_id uuid;

@@ -1,0 +1,6 @@
+// Of `@cloudflare/workers-types`, whose globals would take the place of Node's in the other folders.
+interface ExecutionContext {
+  waitUntil(promise: Promise<unknown>): void;
+  passThroughOnException(): void;
+  readonly props: unknown;
+}

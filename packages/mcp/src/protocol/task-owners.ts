@@ -1,0 +1,52 @@
+import { agentNameOf, type Caller, property, stringProperty } from "@licentric/paywall/adapter";
+
+/** An agent that a task can belong to. */
+export type Agent = Pick<Caller, "accountId" | "agentId">;
+
+/** The owners of tasks. A task that is not known is nobody's: it may have been paid for. */
+export interface TaskOwners {
+  /** Remembers the task that a result starts, if it does, as this caller's; as everybody's where its tool is free. */
+  remember(result: unknown, owner: Agent | "everybody"): void;
+  isEverybodys(taskId: unknown): boolean;
+  isOf(taskId: unknown, agent: Agent): boolean;
+}
+
+/** The number of tasks that are remembered, in all and of one owner: the oldest are forgotten. */
+const TOTAL = 100_000;
+const PER_OWNER = 10_000;
+
+const EVERYBODY = "";
+
+/** Makes an empty memory. No agent can have another one's tasks forgotten but by filling it up alone. */
+export function createTaskOwners(): TaskOwners {
+  const owners = new Map<string, string>();
+  const tasks = new Map<string, Set<string>>();
+  function forget(taskId: string | undefined): void {
+    const owner = taskId === undefined ? undefined : owners.get(taskId);
+    if (taskId === undefined || owner === undefined) return;
+    owners.delete(taskId);
+    const left = tasks.get(owner);
+    left?.delete(taskId);
+    if (left?.size === 0) tasks.delete(owner);
+  }
+  return {
+    remember(result, owner) {
+      const taskId = stringProperty(property(result, "task"), "taskId");
+      // The first owner stays: a result that is given once more has started nothing.
+      if (taskId === undefined || owners.has(taskId)) return;
+      const name = owner === "everybody" ? EVERYBODY : agentNameOf(owner);
+      const own = tasks.get(name) ?? new Set();
+      tasks.set(name, own.add(taskId));
+      owners.set(taskId, name);
+      if (own.size > PER_OWNER) forget(first(own));
+      if (owners.size > TOTAL) forget(first(owners.keys()));
+    },
+    isEverybodys: (taskId) => typeof taskId === "string" && owners.get(taskId) === EVERYBODY,
+    isOf: (taskId, agent) => typeof taskId === "string" && owners.get(taskId) === agentNameOf(agent),
+  };
+}
+
+function first(values: Iterable<string>): string | undefined {
+  for (const value of values) return value;
+  return undefined;
+}

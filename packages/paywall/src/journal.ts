@@ -1,0 +1,2 @@
+export { type FileJournalOptions, fileJournal } from "./journal/file-journal.ts";
+export type { UsageJournal } from "./journal/usage-journal.ts";

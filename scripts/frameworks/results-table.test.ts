@@ -1,0 +1,15 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { frameworks } from "../../packages/mcp/compat/frameworks.ts";
+import { resultsTable } from "./results-table.ts";
+
+const page = readFileSync(join(import.meta.dirname, "../../docs/frameworks/index.md"), "utf8");
+
+it("says in the documentation what was found of each framework, and nothing else", () => {
+  expect(page).toContain(`\n\n${resultsTable()}\n\n`);
+});
+
+it("has a row for every framework that is run", () => {
+  for (const { name } of frameworks) expect(page).toContain(`| [${name}](`);
+});
