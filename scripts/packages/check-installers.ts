@@ -86,6 +86,11 @@ export async function problemsOfInstallers(packed: PackedPackages): Promise<stri
   return problems;
 }
 
+/** Returns this process's environment without what the package manager that runs this has put into it. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm|pnpm)_/i.test(name)));
+}
+
 async function installWith(
   { command, env, warning }: Installer,
   names: readonly string[],
@@ -106,7 +111,7 @@ async function installWith(
     writeFileSync(join(scratch, "yarn.lock"), "");
     const { stdout, stderr } = await run(file, args, {
       cwd: scratch,
-      env: { ...process.env, ...env(registry, scratch) },
+      env: { ...ownEnvironment(), ...env(registry, scratch) },
       maxBuffer: 100_000_000,
     });
     return (`${stdout}\n${stderr}`.match(warning) ?? []).filter((line) => !OF_OTHERS.test(line));
