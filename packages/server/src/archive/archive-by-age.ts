@@ -10,7 +10,7 @@ export interface AutoArchive {
 }
 
 /** Days after a month's end at which its events are archived, where nothing is said. */
-export const ARCHIVED_AFTER = 400;
+const ARCHIVED_AFTER = 400;
 
 const DAY = 86_400_000;
 
