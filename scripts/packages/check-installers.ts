@@ -52,10 +52,18 @@ const INSTALLERS: readonly Installer[] = [
       YARN_ENABLE_GLOBAL_CACHE: "false",
       YARN_CACHE_FOLDER: join(scratch, "cache"),
       YARN_NODE_LINKER: "node-modules",
+      // What was packed just now is not held back for its youth.
+      YARN_NPM_MINIMAL_AGE_GATE: "0",
     }),
     warning: /^.*"type":"(warning|error)".*/gm,
   },
 ];
+
+/**
+ * Yarn 1 knows no other engines than Node and its package managers, and says so of a dependency of
+ * `fs-native-extensions`, which it installs all the same.
+ */
+const OF_OTHERS = /require-addon@\S+ The engine .* appears to be invalid/;
 
 /**
  * Installs all packed packages with each package manager, which refuses what does not fit this Node.
@@ -78,6 +86,11 @@ export async function problemsOfInstallers(packed: PackedPackages): Promise<stri
   return problems;
 }
 
+/** Returns this process's environment without what the package manager that runs this has put into it. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm|pnpm)_/i.test(name)));
+}
+
 async function installWith(
   { command, env, warning }: Installer,
   names: readonly string[],
@@ -98,10 +111,10 @@ async function installWith(
     writeFileSync(join(scratch, "yarn.lock"), "");
     const { stdout, stderr } = await run(file, args, {
       cwd: scratch,
-      env: { ...process.env, ...env(registry, scratch) },
+      env: { ...ownEnvironment(), ...env(registry, scratch) },
       maxBuffer: 100_000_000,
     });
-    return `${stdout}\n${stderr}`.match(warning) ?? [];
+    return (`${stdout}\n${stderr}`.match(warning) ?? []).filter((line) => !OF_OTHERS.test(line));
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
     return [`${stdout}\n${stderr}`.match(warning)?.join("\n") ?? String(error)];

@@ -36,8 +36,8 @@ export function problemsOf(directory: string): string[] {
   const problems: string[] = [];
   const files = filesIn(directory);
 
-  const { main, types, exports, bin } = manifest;
-  const needed = reachable(read, pathsIn([main, types, exports, bin]), new Set(files));
+  const { main, types, exports, imports, bin } = manifest;
+  const needed = reachable(read, pathsIn([main, types, exports, imports, bin]), new Set(files));
   for (const path of BESIDE_IMPORTS[String(manifest["name"])] ?? []) needed.add(path);
   for (const path of ["README.md", "LICENSE", ...needed]) {
     if (!files.includes(path)) problems.push(`lacks ${path}`);
@@ -86,7 +86,8 @@ function reachable(read: (path: string) => string, entries: string[], there: Set
     if (found.has(path)) return;
     found.add(path);
     if (!there.has(path) || !/\.(js|cjs|d\.ts|d\.cts)$/.test(path)) return;
-    for (const [, target = ""] of read(path).matchAll(/["'](\.\.?\/[^"'\n]+\.c?js)["']/g)) {
+    // Where a parenthesis follows, it is the name that a bundler gives a module that it has taken in.
+    for (const [, target = ""] of read(path).matchAll(/["'](\.\.?\/[^"'\n]+\.c?js)["'](?!\()/g)) {
       const imported = posix.join(posix.dirname(path), target);
       // Declarations name the code that they belong to.
       visit(/\.d\.c?ts$/.test(path) ? imported.replace(/\.(c?)js$/, ".d.$1ts") : imported);

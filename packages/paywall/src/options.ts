@@ -49,7 +49,7 @@ export interface PaywallOptions {
    */
   readonly onUnavailable?: "deny" | "allow";
   /**
-   * Where usage waits for its delivery, which `metering: "background"` and `onUnavailable: "allow"` need: `fileJournal()`
+   * The place where usage waits for its delivery, which `metering: "background"` and `onUnavailable: "allow"` need: `fileJournal()`
    * of `@licentric/paywall/journal`, on Node.
    */
   readonly journal?: UsageJournal;

@@ -1,6 +1,6 @@
 import { isRecord, property, stringProperty } from "@licentric/paywall/adapter";
 
-/** What a framework's own context says of its request. */
+/** The parts of a request that a framework's own context tells. */
 export interface FrameworkContext {
   /** The context of the official SDK in it; undefined where it has none. */
   readonly sdkContext: unknown;
@@ -70,7 +70,7 @@ function madeOf(sdkContext: unknown): FrameworkContext {
   return { sdkContext, authToken: undefined, headers: undefined };
 }
 
-/** Whether a value has all of these functions. */
+/** Returns whether a value has all of these functions. */
 export function hasFunctions(value: unknown, ...names: readonly string[]): boolean {
   return names.every((name) => typeof property(value, name) === "function");
 }

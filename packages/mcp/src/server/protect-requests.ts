@@ -74,7 +74,7 @@ function guardMap(
     configurable: false,
     get: () => current,
     set(next: unknown) {
-      if (typeof next !== "function") throw notGuardable("the set of its request handlers is no function");
+      if (typeof next !== "function") throw notGuardable("the set of its request handlers is not a function");
       current = (method, handler) => {
         Reflect.apply(next, handlers, [method, handler]);
         const stored = handlers.get(method);

@@ -13,7 +13,7 @@ export interface TokenRequest {
   /** The request's `_meta`. */
   readonly meta: unknown;
   /**
-   * What the framework handed to the handler: its last argument of an MCP handler, undefined where the framework hands
+   * The value that the framework handed to the handler: its last argument of an MCP handler, undefined where the framework hands
    * over the arguments alone; the framework's own request over HTTP.
    */
   readonly context: unknown;
@@ -27,7 +27,7 @@ export interface CredentialRequest extends TokenRequest {
   readonly authorization: string | undefined;
   /** Returns whether the call is known to come over the process's own stdin or from memory, through an official SDK. */
   isLocal(): boolean;
-  /** Whether a credential would have been seen, had the agent sent one: where it would be in this request is known. */
+  /** True where it is known where a credential would be in this request, so that one that was sent is seen. */
   readonly isRecognized: boolean;
 }
 

@@ -11,7 +11,7 @@ import {
   type SubJournal,
 } from "./sub-journal.ts";
 
-/** What the API did with one event. The contract's `RecordOutcome` fits as it is. */
+/** The API's outcome of one event. The contract's `RecordOutcome` fits as it is. */
 export type DeliveryOutcome =
   | { readonly status: "recorded" | "duplicate" }
   | { readonly status: "rejected"; readonly error: string; readonly code: string };
@@ -47,7 +47,7 @@ export type JournalFailure =
   /** A file of the journal could not be read, written or removed; it is tried again. */
   | { readonly reason: "disk"; readonly error: unknown };
 
-/** What delivery needs; `JournalOptions` documents the options that come from outside. */
+/** The parts that delivery needs; `JournalOptions` documents the options that come from outside. */
 export interface DeliverySettings {
   readonly directory: string;
   readonly deliver: (
@@ -104,7 +104,7 @@ async function deliverLane(lane: SubJournal, settings: DeliverySettings, stop: A
   if (pendingBytes(lane) === 0) lane.events = 0;
 }
 
-/** Whether everything before a place in a sub-journal is delivered; what was appended behind it may wait for others. */
+/** Returns whether everything before a place in a sub-journal is delivered; what was appended behind it may wait for others. */
 function hasReached(lane: SubJournal, { sequence, offset }: { sequence: number; offset: number }): boolean {
   const [first] = lane.segments;
   if (first === undefined || first.sequence > sequence) return true;

@@ -5,7 +5,7 @@ import { loadTryLock } from "./file-locks.ts";
 import { openJournal } from "./open-journal.ts";
 import type { UsageJournal } from "./usage-journal.ts";
 
-/** Where and how usage waits for its delivery. */
+/** The directory in which usage waits for its delivery, and how safely it waits. */
 export interface FileJournalOptions {
   /**
    * A directory on a local disk that survives restarts; `LICENTRIC_JOURNAL_DIR`, else a folder in `.licentric/usage`
@@ -14,7 +14,7 @@ export interface FileJournalOptions {
    * It holds agents' ids, meters and quantities, and no token.
    */
   readonly directory?: string;
-  /** What an event survives when it counts as recorded: kill -9 (`"process"`, default), or a power cut (`"disk"`). */
+  /** The fault that an event survives once it counts as recorded: kill -9 (`"process"`, default), or a power cut (`"disk"`). */
   readonly durability?: "process" | "disk";
   /** Bytes that may wait; over it, usage is recorded by a request each. 256 MiB by default, some 1.2 million events. */
   readonly maxBytes?: number;
@@ -51,7 +51,7 @@ export function fileJournal(options: FileJournalOptions = {}): UsageJournal {
 }
 
 /**
- * Where the journal is if nobody says it. Another API or another key may be another account, whose usage must not be
+ * The journal's directory if nobody says it. Another API or another key may be another account, whose usage must not be
  * delivered with this key.
  */
 export function defaultJournalDirectory(baseUrl: string, apiKey: string | null): string {

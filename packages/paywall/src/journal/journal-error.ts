@@ -1,5 +1,5 @@
 /**
- * What went wrong in a journal:
+ * The kind of fault in a journal:
  *
  * - `JOURNAL_FULL`: the backlog has reached `maxBytes`; the event was not taken.
  * - `JOURNAL_WRITE_FAILED`: the file could not be written (disk full, read-only, gone); the event was not taken.
@@ -53,7 +53,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether a system call failed with one of these codes, for example `ENOENT`. */
+/** Returns whether a system call failed with one of these codes, for example `ENOENT`. */
 export function failedWith(error: unknown, ...codes: string[]): boolean {
   return (
     error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code)

@@ -4,7 +4,7 @@ import { JournalError } from "./journal-error.ts";
 export interface JournalEvent {
   /** Names this event alone, 1 to 255 characters. It is sent on every attempt, so that repeating counts once. */
   readonly idempotencyKey: string;
-  /** When the usage happened, ISO 8601 UTC. */
+  /** The moment of the usage, ISO 8601 UTC. */
   readonly timestamp: string;
   readonly agentId: string;
   readonly meterName: string;
@@ -35,7 +35,7 @@ export function billedMembers(event: JournalEvent): JournalEvent {
   };
 }
 
-/** Whether a value read from disk is an event. */
+/** Returns whether a value read from disk is an event. */
 export function isJournalEvent(value: unknown): value is JournalEvent {
   return problemOf(value) === undefined;
 }

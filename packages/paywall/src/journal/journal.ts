@@ -5,7 +5,7 @@ import type { Durability } from "./segment-writer.ts";
 /** Options of `openJournal`. Times are in milliseconds. */
 export interface JournalOptions {
   /**
-   * Where the journal lives: on a local disk that survives a restart, readable by its owner alone. Several
+   * The journal's directory: on a local disk that survives a restart, readable by its owner alone. Several
    * processes may share it. It is made (0700) when missing; files in it are 0600.
    */
   readonly directory: string;
@@ -18,17 +18,17 @@ export interface JournalOptions {
     events: readonly JournalEvent[],
     call: { signal: AbortSignal },
   ) => Promise<readonly DeliveryOutcome[]>;
-  /** What an acknowledged event survives; `"process"` (kill -9, not a power cut) by default. */
+  /** The fault that an acknowledged event survives; `"process"` (kill -9, not a power cut) by default. */
   readonly durability?: Durability;
   /** Most events in one request, 1 to 1000; 1000 by default. */
   readonly batchSize?: number;
-  /** How long an event waits for others to share its request; 1000 by default. A full batch does not wait. */
+  /** Milliseconds for which an event waits for others to share its request; 1000 by default. A full batch does not wait. */
   readonly flushInterval?: number;
   /** Bytes that may wait for delivery; over it `append` refuses. 256 MiB by default, some 1.2 million events. */
   readonly maxBytes?: number;
   /** Bytes after which a new file is begun; 4 MiB by default. A file is deleted when it is delivered. */
   readonly segmentBytes?: number;
-  /** How long one request may take; 30 000 by default. */
+  /** Milliseconds that one request may take; 30 000 by default. */
   readonly deliveryTimeout?: number;
   /** The first and the longest pause after a failed request: they double from one to the other. 250 and 30 000. */
   readonly retryDelay?: { readonly first?: number; readonly longest?: number };
@@ -37,7 +37,7 @@ export interface JournalOptions {
    * minutes at most are waited, whatever is asked: `flush()` tries at once.
    */
   readonly retryAfter?: (error: unknown) => number | undefined;
-  /** How often to look for what dead processes left; 15 000 by default. */
+  /** Milliseconds between looks for what dead processes left; 15 000 by default. */
   readonly adoptInterval?: number;
   /** Called after the API answered a batch and that was noted on disk. */
   readonly onDelivered?: (delivered: Delivered) => void;
@@ -49,7 +49,7 @@ export interface JournalOptions {
   readonly random?: () => number;
 }
 
-/** How much waits for delivery. */
+/** The amount of usage that waits for delivery. */
 export interface JournalState {
   readonly pendingEvents: number;
   readonly pendingBytes: number;
@@ -59,7 +59,7 @@ export interface JournalState {
 
 /** A durable queue of usage events. */
 export interface Journal {
-  /** Where its files are. */
+  /** The directory of its files. */
   readonly directory: string;
   /**
    * Resolves when the event is durable (see `durability`). It is then delivered, by this process or a later one.
@@ -80,6 +80,6 @@ export interface Journal {
    * says what is left.
    */
   close(options?: { timeout?: number }): Promise<JournalState>;
-  /** How much waits for delivery, in this process's care. */
+  /** Returns the amount that waits for delivery, in this process's care. */
   state(): JournalState;
 }

@@ -6,21 +6,21 @@ import { decodeLine } from "./line.ts";
 export interface Damage {
   readonly offset: number;
   readonly length: number;
-  /** What is left of them: less than `length` where somebody cut the file short. */
+  /** The bytes that are left: less than `length` where somebody cut the file short. */
   readonly bytes: Buffer;
 }
 
 /** The next events of a segment. */
 export interface Batch {
   readonly events: readonly JournalEvent[];
-  /** How many lines were consumed, damaged ones included. */
+  /** The number of lines consumed, damaged ones included. */
   readonly lines: number;
-  /** Where the next batch begins. */
+  /** The offset at which the next batch begins. */
   readonly next: number;
   readonly damage: readonly Damage[];
 }
 
-/** What a batch may hold, and where the segment ends. */
+/** The limits of a batch, and the segment's end. */
 export interface BatchLimits {
   /** The segment's length in bytes; nothing behind it is read. */
   readonly end: number;
@@ -74,7 +74,7 @@ export async function readBatch(path: string, offset: number, limits: BatchLimit
   }
 }
 
-/** How many lines a segment holds from `offset` on. */
+/** Counts the lines of a segment from `offset` on. */
 export async function countLines(path: string, offset: number, end: number): Promise<number> {
   let count = 0;
   for (let at = offset; at < end; ) {

@@ -4,7 +4,7 @@ import { JournalError, messageOf } from "./journal-error.ts";
 import { dropDelivered, type Segment, type SubJournal, segmentPath } from "./sub-journal.ts";
 
 /**
- * What an acknowledged event survives:
+ * The fault that an acknowledged event survives:
  *
  * - `"process"`: the death of the process at any moment, kill -9 included. The bytes are with the operating system
  *   when `append` resolves; a power cut or a kernel crash can lose the last seconds.

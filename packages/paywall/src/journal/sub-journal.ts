@@ -26,7 +26,7 @@ export interface SubJournal {
   readonly lock: DirectoryLock;
   /** Oldest first. The last one is being written where the sub-journal is our own. */
   readonly segments: Segment[];
-  /** Where delivery goes on: an offset in the first segment. */
+  /** The place where delivery goes on: an offset in the first segment. */
   offset: number;
   /** Events that are not delivered. */
   events: number;
@@ -163,7 +163,7 @@ async function listSegments(directory: string): Promise<Segment[]> {
   });
 }
 
-/** How far the first segment was delivered. Zero where nothing readable says so: sending again is harmless. */
+/** Reads how far the first segment was delivered: zero where nothing readable says so: sending again is harmless. */
 async function readDelivered(directory: string, segments: readonly Segment[]): Promise<number> {
   const [first] = segments;
   const path = join(directory, "delivered");

@@ -2,7 +2,7 @@ import type { Delivered, DeliveryOutcome, JournalFailure } from "./delivery.ts";
 import type { Journal } from "./journal.ts";
 import type { JournalEvent } from "./journal-event.ts";
 
-/** What a paywall gives the journal that it opens. */
+/** The paywall's own part in the journal that it opens. */
 export interface JournalOwner {
   /** The API that usage is delivered to. */
   readonly baseUrl: string;
@@ -22,7 +22,7 @@ export interface JournalOwner {
 }
 
 /**
- * Where usage waits for its delivery, for the option `journal` of `createPaywall`. Made by `fileJournal` of
+ * A place where usage waits for its delivery, for the option `journal` of `createPaywall`. Made by `fileJournal` of
  * `@licentric/paywall/journal`.
  */
 export interface UsageJournal {

@@ -83,8 +83,8 @@ export async function recordWithBudgets(
   if (events.length === 0) return [];
   const budgets = await lockBudgets(tx, events, { newId, now });
   const known = await recordedBefore(tx, events, budgets);
-  const admissions = admit(events, budgets, known);
-  const admitted = events.filter((_, index) => admissions[index] === null);
+  const decisions = admit(events, budgets, known);
+  const admitted = events.filter((_, index) => decisions[index] === null);
   const store = {
     db: tx,
     insert: (part: readonly PendingEvent[], at: Date) => recordEvents(tx, part, at, { budgetsChecked: true }),
@@ -94,7 +94,7 @@ export async function recordWithBudgets(
   const byEvent = new Map(admitted.map((event, index) => [event, recorded[index]]));
 
   const outcomes = events.map((event, index): BudgetedOutcome | Error => {
-    const refusal = admissions[index];
+    const refusal = decisions[index];
     if (refusal) return refusal;
     const outcome = byEvent.get(event);
     if (outcome === undefined) return new Error("the event has no outcome");

@@ -187,13 +187,13 @@ async function makePartition(db: Database, month: Month): Promise<void> {
  * killed process left half-made is made anew; one that another process is making is left to it.
  */
 export async function indexPastByAgent(db: Database): Promise<void> {
-  const [index] = await db.query<{ valid: boolean; attached: boolean; underWay: boolean }>(
+  const [index] = await db.query<{ valid: boolean; attached: boolean; inProgress: boolean }>(
     `SELECT i.indisvalid AS valid, c.relispartition AS attached, EXISTS (
        SELECT FROM pg_stat_progress_create_index p WHERE p.relid = i.indrelid
-     ) AS "underWay"
+     ) AS "inProgress"
      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indexrelid = to_regclass('usage_events_agent')`,
   );
-  if (index?.attached || index?.underWay) return;
+  if (index?.attached || index?.inProgress) return;
   if (!index?.valid) {
     const online = db.kind === "postgres" ? "CONCURRENTLY" : "";
     if (index !== undefined) await db.maintain(`DROP INDEX ${online} usage_events_agent`);

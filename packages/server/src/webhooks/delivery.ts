@@ -94,13 +94,13 @@ export function createDelivery({
   timeout = TIMEOUT,
 }: DeliveryOptions): Delivery {
   const agent = createWebhookAgent({ allowPrivate });
-  const underWay = new Map<Promise<void>, string>();
+  const inFlight = new Map<Promise<void>, string>();
 
   const poll = async () => {
-    const free = AT_ONCE - underWay.size;
+    const free = AT_ONCE - inFlight.size;
     if (free <= 0) return;
     const at = now();
-    const busy = [...underWay.values()];
+    const busy = [...inFlight.values()];
     const full = [...new Set(busy)].filter(
       (id) => busy.filter((one) => one === id).length >= AT_ONCE_PER_WEBHOOK,
     );
@@ -108,8 +108,8 @@ export function createDelivery({
     for (const delivery of due) {
       const attempt = run(delivery)
         .catch((error: unknown) => log.error({ err: error }, "a webhook's outcome could not be written"))
-        .finally(() => underWay.delete(attempt));
-      underWay.set(attempt, delivery.webhook_id);
+        .finally(() => inFlight.delete(attempt));
+      inFlight.set(attempt, delivery.webhook_id);
     }
   };
 
@@ -199,7 +199,7 @@ export function createDelivery({
   return {
     poll,
     close: async () => {
-      await Promise.all(underWay.keys());
+      await Promise.all(inFlight.keys());
       await agent.close();
     },
   };

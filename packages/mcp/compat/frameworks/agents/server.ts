@@ -30,8 +30,7 @@ const { outputFiles } = await build({
 });
 
 const worker = new Miniflare({
-  modules: true,
-  script: outputFiles[0]?.text ?? "",
+  modules: [{ type: "ESModule", path: "worker.mjs", contents: outputFiles[0]?.text ?? "" }],
   host: "127.0.0.1",
   port: Number(process.env["PORT"]),
   compatibilityDate: "2026-07-01",
