@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFailed } from "vitest";
 import { type Api, startApi } from "../test/api.ts";
 import { type Answer, clients } from "./clients.ts";
@@ -127,6 +129,16 @@ describe.each(frameworks)("$name", (framework) => {
     const failure = (says: RegExp): Answer => ({ isError: true, text: expect.stringMatching(says) });
   });
 });
+
+it("has programs that compile", async () => {
+  const tsc = join(import.meta.dirname, "../../../node_modules/typescript/lib/tsc.js");
+  const compiled = promisify(execFile)(process.execPath, [tsc, "--project", import.meta.dirname, "--noEmit"]);
+  const said = await compiled.then(
+    () => "",
+    (error: { stdout: string }) => error.stdout,
+  );
+  expect(said).toBe("");
+}, 240_000);
 
 // `pnpm compat -u` records what was found; the documentation has to say the same.
 it("found what is recorded", async () => {

@@ -4,3 +4,9 @@ interface ExecutionContext {
   passThroughOnException(): void;
   readonly props: unknown;
 }
+
+declare module "cloudflare:workers" {
+  export abstract class DurableObject<Env = unknown> {
+    protected readonly env: Env;
+  }
+}
