@@ -11,10 +11,14 @@ export interface Answer {
   readonly text: string;
 }
 
-/** A call of a tool over HTTP by an official client, which connects for it and closes. */
+/**
+ * A call of a tool over HTTP by an official client, which connects for it and closes.
+ *
+ * @param tokens - the token that it connects with, and the one that it calls with
+ */
 export type CallTool = (
   url: URL,
-  token: string | undefined,
+  tokens: { readonly connect: string | undefined; readonly call: string | undefined },
   name: string,
   args: Record<string, unknown>,
 ) => Promise<Answer>;
@@ -23,22 +27,26 @@ const info = { name: "compat", version: "1.0.0" };
 
 /** The official clients: of SDK v1, and of SDK v2, which speaks the newest protocol that the server does. */
 export const clients: Readonly<Record<"v1" | "v2", CallTool>> = {
-  v1: (url, token, name, args) =>
+  v1: (url, tokens, name, args) =>
     answerOf(async () => {
+      const requestInit = sendToken({ headers: {} }, tokens.connect);
       const client = new ClientV1(info);
       try {
         // The transport's own type is not as exact as the interface that it implements.
-        await client.connect(new TransportV1(url, withToken(token)) as Parameters<ClientV1["connect"]>[0]);
+        await client.connect(new TransportV1(url, { requestInit }) as Parameters<ClientV1["connect"]>[0]);
+        sendToken(requestInit, tokens.call);
         return await client.callTool({ name, arguments: args });
       } finally {
         await client.close();
       }
     }),
-  v2: (url, token, name, args) =>
+  v2: (url, tokens, name, args) =>
     answerOf(async () => {
+      const requestInit = sendToken({ headers: {} }, tokens.connect);
       const client = new ClientV2(info, { versionNegotiation: { mode: "auto" } });
       try {
-        await client.connect(new TransportV2(url, withToken(token)));
+        await client.connect(new TransportV2(url, { requestInit }));
+        sendToken(requestInit, tokens.call);
         return await client.callTool({ name, arguments: args });
       } finally {
         await client.close();
@@ -46,8 +54,10 @@ export const clients: Readonly<Record<"v1" | "v2", CallTool>> = {
     }),
 };
 
-function withToken(token: string | undefined) {
-  return token === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${token}` } } };
+/** Has a transport send a token from here on: it reads its headers anew for every request. */
+function sendToken(requestInit: { headers: Record<string, string> }, token: string | undefined) {
+  requestInit.headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return requestInit;
 }
 
 async function answerOf(call: () => Promise<object>): Promise<Answer> {

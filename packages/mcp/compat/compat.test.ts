@@ -37,6 +37,8 @@ interface Case {
   /** Makes the caller; without one, nobody can be billed. */
   readonly caller?: () => Promise<{ agentId: string; token: string }>;
   readonly token?: string;
+  /** Who has connected; the caller by default. */
+  readonly connectedBy?: string;
   readonly tool?: string;
   readonly args?: Record<string, unknown>;
   /** What the client is told. A framework may refuse at its own door, or wrap the sentence. */
@@ -99,7 +101,9 @@ describe.each(frameworks)("$name", (framework) => {
       city = `${framework.name} ${version} ${++calls}`;
       const caller = await one.caller?.();
       const args = one.args ?? { city };
-      const told = await call(server.url, caller?.token ?? one.token, one.tool ?? "forecast", args);
+      const token = caller?.token ?? one.token;
+      const tokens = { connect: one.connectedBy ?? token, call: token };
+      const told = await call(server.url, tokens, one.tool ?? "forecast", args);
       return {
         told,
         ran: weather.asked(city) + weather.asked("7"),
@@ -111,6 +115,18 @@ describe.each(frameworks)("$name", (framework) => {
     it("bills a good call once", async () => {
       const outcome = await outcomeOf({ name: "", caller: () => api.authorize(SCOPES) });
       expect(outcome).toEqual({ told: success(), ran: 1, billed: 1, baitBilled: 0 });
+      count();
+    });
+
+    it("bills a call to the agent that makes it, whoever has connected", async () => {
+      const other = await api.authorize(SCOPES);
+      const outcome = await outcomeOf({
+        name: "",
+        caller: () => api.authorize(SCOPES),
+        connectedBy: other.token,
+      });
+      expect(outcome).toEqual({ told: success(), ran: 1, billed: 1, baitBilled: 0 });
+      expect(await api.billed(other.agentId)).toBe(0);
       count();
     });
 
@@ -149,7 +165,7 @@ it("found what is recorded", async () => {
     charged: framework.charged,
     runtime: framework.runtime ?? `Node ${framework.node}`,
     passed: passed.get(framework.name),
-    cases: REFUSED.length + 1,
+    cases: REFUSED.length + 2,
   }));
   await expect(`${JSON.stringify(results, undefined, 2)}\n`).toMatchFileSnapshot("results.json");
 });
