@@ -26,7 +26,7 @@ const OTHERS = new Set([
   "psql",
   "source",
 ]);
-const NPM = new Set(["init", "install", "start"]);
+const NPM = new Set(["init", "install", "run", "start", "test"]);
 /** Codes of commander's errors where something is missing. */
 const INCOMPLETE = ["commander.missingArgument", "commander.missingMandatoryOptionValue", "commander.help"];
 

@@ -4,7 +4,7 @@ import { leastId } from "./store/month.ts";
 /** For how many days what has served is kept. What is left out is kept for ever, but for idempotency keys. */
 export interface Retention {
   /**
-   * Idempotency keys, of requests and of events. 90 by default, {@link LEAST_DAYS} at least. A request or an event that
+   * Idempotency keys, of requests and of events. 90 by default, 31 at least. A request or an event that
    * is sent again after that counts as a new one, so it must be longer than any client or journal goes on trying.
    */
   readonly idempotencyKeys?: number;

@@ -13,7 +13,7 @@ const ROUNDS = Number(process.env["LICENTRIC_TEST_KILLS"] ?? 10);
 describe.concurrent("SIGKILL under load", () => {
   describeOnEachDatabase("on $name", ({ create }) => {
     it(`loses nothing and doubles nothing in ${ROUNDS} rounds`, { timeout: 600_000 }, async () => {
-      const { location, remove } = await create();
+      const { location, remove } = await create("current");
       let server: ServerProcess | undefined;
       let load: Load | undefined;
       try {

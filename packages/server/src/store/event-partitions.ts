@@ -5,7 +5,9 @@ import { leastId, type Month, monthOf, timeOfId } from "./month.ts";
 /** Months for which partitions are made ahead, the running one not counted. */
 const MONTHS_AHEAD = 3;
 /** A table of so many bytes is indexed while the database is opened; a larger one while the server is at work. */
-const INDEXED_AT_ONCE = 64 * 1024 * 1024;
+const INDEXED_AT_ONCE = 16 * 1024 * 1024;
+/** Held by the process that makes the index of a large table. */
+const INDEX_LOCK = MIGRATION_LOCK + 1;
 const MOVED_AT_ONCE = 5_000;
 /** Milliseconds for which a lock is waited for: everything that comes after waits behind it. */
 const LOCK_TIMEOUT = 1_000;
@@ -17,8 +19,14 @@ const TIME_FOR_LOCK = 60_000;
  * that run beside go on with it under its name until it ends. That is the beginning of a month four weeks ahead or
  * more, so that they have been replaced by then. Each step finds out what is done already, so a process that was
  * killed at any of them is followed by one that goes on.
+ *
+ * @param indexedAtOnce bytes of the table up to which its index is made here and now.
  */
-export async function prepareEvents(db: Database, now = new Date()): Promise<void> {
+export async function prepareEvents(
+  db: Database,
+  now = new Date(),
+  indexedAtOnce = INDEXED_AT_ONCE,
+): Promise<void> {
   if (!(await isAttached(db))) {
     const until = await withLock(() => limitPast(db, now));
     await moveWhatIsBeyond(db, until);
@@ -29,7 +37,7 @@ export async function prepareEvents(db: Database, now = new Date()): Promise<voi
   }
   await makePartitions(db, now);
   const size = await db.query<{ bytes: number }>("SELECT pg_relation_size('usage_events') AS bytes");
-  if (db.kind === "embedded" || onlyRow(size).bytes <= INDEXED_AT_ONCE) await indexPastByAgent(db);
+  if (db.kind === "embedded" || onlyRow(size).bytes <= indexedAtOnce) await withLock(() => indexAtOnce(db));
 }
 
 async function isAttached(db: Queryable): Promise<boolean> {
@@ -182,27 +190,66 @@ async function makePartition(db: Database, month: Month): Promise<void> {
   });
 }
 
+interface IndexState {
+  readonly valid: boolean;
+  readonly attached: boolean;
+}
+
+async function readIndex(db: Queryable): Promise<IndexState | undefined> {
+  const [index] = await db.query<IndexState>(
+    `SELECT i.indisvalid AS valid, c.relispartition AS attached
+     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+     WHERE i.indrelid = 'usage_events'::regclass AND c.relname = 'usage_events_agent'`,
+  );
+  return index;
+}
+
+const INDEX = "usage_events_agent ON usage_events (agent_id, id)";
+
+/** A small table's index is made in a moment, by the first of those that start at once. */
+async function indexAtOnce(db: Database): Promise<void> {
+  if ((await readIndex(db))?.attached) return;
+  await db.transaction(
+    async (tx) => {
+      await tx.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
+      if ((await readIndex(tx))?.attached) return;
+      await tx.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
+      await tx.query("DROP INDEX IF EXISTS usage_events_agent");
+      await tx.query(`CREATE UNIQUE INDEX ${INDEX}`);
+      await attachIndex(tx);
+    },
+    { queryTimeout: 0 },
+  );
+}
+
 /**
- * Gives the past the index by agent that the other partitions are made with, while usage is being recorded. One that a
- * killed process left half-made is made anew; one that another process is making is left to it.
+ * Gives the past the index by agent that the other partitions are made with, on PostgreSQL and while usage is being
+ * recorded. One that a killed process left half-made is made anew. Two that made it at the same time would wait for
+ * each other, so one process does it, and another one leaves it alone.
  */
 export async function indexPastByAgent(db: Database): Promise<void> {
-  const [index] = await db.query<{ valid: boolean; attached: boolean; inProgress: boolean }>(
-    `SELECT i.indisvalid AS valid, c.relispartition AS attached, EXISTS (
-       SELECT FROM pg_stat_progress_create_index p WHERE p.relid = i.indrelid
-     ) AS "inProgress"
-     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indexrelid = to_regclass('usage_events_agent')`,
+  if (db.kind === "embedded" || (await readIndex(db))?.attached) return;
+  await db.transaction(
+    async (tx) => {
+      // Between its statements this transaction looks at nothing, so the index does not wait for its end.
+      const lock = await tx.query<{ mine: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS mine", [
+        INDEX_LOCK,
+      ]);
+      const index = await readIndex(tx);
+      if (!onlyRow(lock).mine || index?.attached) return;
+      if (!index?.valid) {
+        if (index !== undefined) await db.maintain("DROP INDEX CONCURRENTLY usage_events_agent");
+        await db.maintain(`CREATE UNIQUE INDEX CONCURRENTLY ${INDEX}`);
+      }
+      await tx.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
+      await attachIndex(tx);
+    },
+    { queryTimeout: 0 },
   );
-  if (index?.attached || index?.inProgress) return;
-  if (!index?.valid) {
-    const online = db.kind === "postgres" ? "CONCURRENTLY" : "";
-    if (index !== undefined) await db.maintain(`DROP INDEX ${online} usage_events_agent`);
-    await db.maintain(`CREATE UNIQUE INDEX ${online} usage_events_agent ON usage_events (agent_id, id)`);
-  }
-  await db.transaction(async (tx) => {
-    await tx.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
-    await tx.query("ALTER INDEX metered_events_agent ATTACH PARTITION usage_events_agent");
-    // Found by agent and id from now on; a key without the agent in it would keep the table on one machine.
-    await tx.query("ALTER TABLE usage_events DROP CONSTRAINT IF EXISTS usage_events_pkey");
-  });
+}
+
+async function attachIndex(tx: Queryable): Promise<void> {
+  await tx.query("ALTER INDEX metered_events_agent ATTACH PARTITION usage_events_agent");
+  // Found by agent and id from now on; a key without the agent in it would keep the table on one machine.
+  await tx.query("ALTER TABLE usage_events DROP CONSTRAINT IF EXISTS usage_events_pkey");
 }
