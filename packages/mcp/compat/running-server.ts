@@ -35,6 +35,8 @@ export async function startServer(
   const child = spawn(node, ["--import", import.meta.resolve("tsx"), program], {
     cwd,
     env,
+    // In a group of its own, so that what it starts is stopped with it (workerd).
+    detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const written: string[] = [];
@@ -72,8 +74,8 @@ async function findPort(): Promise<number> {
 }
 
 async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
-  child.kill("SIGKILL");
+  process.kill(-child.pid, "SIGKILL");
   await ended;
 }
