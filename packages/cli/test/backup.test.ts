@@ -56,7 +56,7 @@ describe("licentric backup and restore", { timeout: 180_000 }, () => {
     const args = ["restore", file, "--data-dir", join(directory, "third")];
     expect(await licentric(args).ended()).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("no backup"),
+      stderr: expect.stringContaining("is not a backup"),
     });
     const env = { DATABASE_URL: "postgres://127.0.0.1/x" };
     expect(await licentric(["backup"], env).ended()).toMatchObject({

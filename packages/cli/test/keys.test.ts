@@ -26,10 +26,11 @@ describe("licentric keys", { timeout: 120_000 }, () => {
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^lk_test_[\w-]+\n$/) });
 
     const dev = licentric(["dev", "--json", "--port", "0", ...data]);
-    const { url, ...rest } = JSON.parse(await dev.firstLine());
-    expect(rest).toEqual({ accountId: expect.any(String) });
+    const { url, apiKey } = JSON.parse(await dev.firstLine());
     const client = new Licentric({ apiKey: made.stdout.trim(), baseUrl: url });
-    expect((await client.agents.list()).data).toEqual([]);
+    const { data: keys } = await client.keys.list();
+    expect(keys.map(({ name }) => name)).toEqual(["licentric dev", null]);
+    expect(apiKey).not.toBe(made.stdout.trim());
     await client.close();
   });
 
@@ -38,7 +39,7 @@ describe("licentric keys", { timeout: 120_000 }, () => {
     expect(created).toMatchObject({ name: "reader", scopes: ["agents:read"] });
     const { id, key, hint } = created as Record<string, string>;
     const client = new Licentric({ apiKey: key ?? "", baseUrl: api.url });
-    expect((await client.agents.list()).data).toEqual([]);
+    expect((await client.agents.list()).data).toHaveLength(1);
     await expect(client.agents.create({ name: "x" })).rejects.toMatchObject({ status: 403 });
 
     const listed = await api.run("keys", "list");

@@ -49,7 +49,8 @@ it("exports everything that the account has, for its owner alone, and overwrites
     expect(await linesOf(name), name).toHaveLength(Number(count));
   expect(await linesOf("customers")).toEqual([customer]);
   expect(await linesOf("invoices")).toMatchObject([{ id: invoice.id, total: invoice.total }]);
-  expect(await linesOf("credentials")).toMatchObject([{ agentId: agent.id }]);
+  // Besides those of the agent that `licentric dev` made.
+  expect(await linesOf("credentials")).toMatchObject([{ agentId: agent.id }, { name: "licentric dev" }]);
   expect(await linesOf("usage-totals")).toMatchObject([{ periodId: period.id, quantity: 460 }]);
   expect((await stat(into)).mode & 0o077).toBe(0);
   expect((await stat(join(into, "customers.ndjson"))).mode & 0o077).toBe(0);
