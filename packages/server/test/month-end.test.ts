@@ -110,7 +110,13 @@ describeOnEachDatabase("the end of a month on $name", (database) => {
     ]);
     expect(await uninvoiced()).toEqual([]);
     expect(stripe.all("invoice").map(({ total }) => total)).toEqual([30_000, 260, 2_240]);
-    expect(await check()).toEqual({ periodId, invoices: 3, differences: [], nextCursor: null });
+    expect(await check()).toEqual({
+      periodId,
+      invoices: 3,
+      archivedEvents: 0,
+      differences: [],
+      nextCursor: null,
+    });
     const audit = await get("audit-events?operation=billing.createInvoices");
     const ids = second.body.data.outcomes.map(({ invoice }: { invoice: { id: string } }) => invoice.id);
     expect(audit.body.data[0].resourceIds).toEqual([periodId, ...ids]);

@@ -98,7 +98,12 @@ export function describeBilling(api: ContractContext): void {
       ]);
       expect(await client.billing.createInvoices(periodId)).toEqual({ periodId, invoiced, failed });
       expect((await client.billing.listUninvoiced({ periodId })).data).toEqual([]);
-      expect(await client.billing.checkPeriod(periodId)).toEqual({ periodId, invoices: 2, differences: [] });
+      expect(await client.billing.checkPeriod(periodId)).toEqual({
+        periodId,
+        invoices: 2,
+        archivedEvents: 0,
+        differences: [],
+      });
     });
   });
 }

@@ -203,7 +203,7 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
       checkPeriod: ({ params }) => {
         const { id } = find("period", params["periodId"]);
         const invoices = where("invoice", { periodId: id }).filter(({ status }) => status !== "void").length;
-        return { periodId: id, invoices, differences: [], nextCursor: null };
+        return { periodId: id, invoices, archivedEvents: 0, differences: [], nextCursor: null };
       },
       getInvoice: ({ params }) => find("invoice", params["invoiceId"]),
       listInvoices: ({ query }) => where("invoice", { periodId: query.get("periodId") ?? undefined }),
