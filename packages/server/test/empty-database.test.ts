@@ -29,7 +29,8 @@ const DUMP = [
   `SELECT extname, extversion FROM pg_extension ORDER BY 1`,
   `SELECT rolname, rolsuper, rolcanlogin FROM pg_roles ORDER BY 1`,
   `SELECT datname, pg_encoding_to_char(encoding) AS encoding, datcollate, datctype FROM pg_database ORDER BY 1`,
-  `SELECT name, setting FROM pg_settings ORDER BY 1`,
+  // PL/pgSQL's own settings are there once a connection has used it, as a migration does.
+  `SELECT name, setting FROM pg_settings WHERE name NOT LIKE 'plpgsql.%' ORDER BY 1`,
 ];
 
 async function dump(db: Database): Promise<unknown[]> {
