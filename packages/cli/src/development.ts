@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
+import { isLoopback } from "./is-loopback.ts";
 
 /** The variables that `licentric dev` writes for programs that are developed beside it. */
 export interface DevelopmentVariables {
@@ -56,10 +57,6 @@ export async function loadDevelopmentVariables(env: NodeJS.ProcessEnv): Promise<
   const { LICENTRIC_BASE_URL, LICENTRIC_API_KEY } = await readVariables(
     variablesFile(env["LICENTRIC_DATA_DIR"]),
   );
-  if (!LICENTRIC_API_KEY?.startsWith("lk_test_") || !isLoopback(LICENTRIC_BASE_URL)) return;
+  if (!LICENTRIC_API_KEY?.startsWith("lk_test_") || !isLoopback(LICENTRIC_BASE_URL ?? "")) return;
   Object.assign(env, { LICENTRIC_BASE_URL, LICENTRIC_API_KEY });
-}
-
-function isLoopback(url: string | undefined): url is string {
-  return url !== undefined && /^http:\/\/(127\.|localhost[:/]|\[::1\])/.test(url);
 }

@@ -67,6 +67,6 @@ export { Refused } from "./refusal/refused.ts";
 export { RefusedError } from "./refusal/refused-error.ts";
 export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";
-export { isRecord, property, stringProperty } from "./util/record.ts";
+export { hasFunctions, isRecord, property, stringProperty } from "./util/record.ts";
 export { withTimeLimit } from "./util/time-limit.ts";
 export { withResolvers } from "./util/with-resolvers.ts";

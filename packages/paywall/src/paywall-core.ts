@@ -107,26 +107,15 @@ export function buildCore(
   );
   const inFlight = createInFlight();
   const trace = createTelemetry(emitter);
+  const kept = createIdempotencyCache(now);
+  const environment = globalThis.process?.env ?? {};
   return {
-    charge: createCharge({
-      authorizer,
-      cache: createIdempotencyCache(now),
-      emitter,
-      links,
-      trace,
-      inFlight,
-    }),
+    charge: createCharge({ authorizer, cache: kept, emitter, links, trace, inFlight }),
     inFlight,
     emitter,
     links,
     receipts: options.receipts ?? false,
-    findToken: createFindCallToken({
-      tokenSource,
-      environment: globalThis.process?.env ?? {},
-      timeout,
-      emitter,
-      links,
-    }),
+    findToken: createFindCallToken({ tokenSource, environment, timeout, emitter, links }),
     identify: createIdentify({ gateway, emitter, callers, links, timeout, allowOffline }),
     flush: async () => journal?.flush(),
     async close(closeTimeout) {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { MAX_CLOCK_SKEW } from "@licentric/contract";
 import type { FastifyInstance } from "fastify";
-import { type DestinationStream, pino } from "pino";
+import { type DestinationStream, type Logger, pino } from "pino";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
@@ -13,7 +13,7 @@ import { sendPendingCreditNotes } from "./billing/send-credit-note.ts";
 import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics } from "./http/metrics.ts";
-import { createRateLimiter, type RateLimits } from "./http/rate-limits.ts";
+import { createRateLimiter, type RateLimiter, type RateLimits } from "./http/rate-limits.ts";
 import type { AnsweredCall } from "./http/report-calls.ts";
 import { createLog } from "./log.ts";
 import { removeExpired } from "./maintenance.ts";
@@ -27,7 +27,7 @@ import { indexPastByAgent, makePartitions } from "./store/event-partitions.ts";
 import { measureDatabase } from "./store/measure-database.ts";
 import { keepSecretKey } from "./store/secret-key.ts";
 import { version } from "./version.ts";
-import { createDelivery } from "./webhooks/delivery.ts";
+import { createDelivery, type Delivery } from "./webhooks/delivery.ts";
 import { createWebhookSigner } from "./webhooks/signing.ts";
 import { within } from "./within.ts";
 
@@ -188,54 +188,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   try {
     const url = await app.listen({ host, port });
-    const interval = options.backgroundInterval ?? BACKGROUND_INTERVAL;
-    const { autoClose } = options;
-    if (delivery !== null) every(interval, "sending webhooks", delivery.poll);
-    every(interval, "sharing request counts", limiter.sync);
-    every(MAINTENANCE_INTERVAL, "removing what has expired", () => removeExpired(db, now()));
-    every(MAINTENANCE_INTERVAL, "making partitions ahead", () => makePartitions(db, new Date()));
-    // At once in a database of the version before; it finds nothing to do ever after.
-    every(interval * LOOKS_PER_INDEX, "making the index of events by agent", () => indexPastByAgent(db));
-    every(MAINTENANCE_INTERVAL, "removing what is no longer kept", async () => {
-      const removed = await removeByAge(db, options.retention ?? {}, now());
-      if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
-      if (db.kind === "embedded") await db.maintain("ANALYZE");
-    });
-    const { archive, retention } = options;
-    if (archive !== undefined) {
-      const keysKept = retention?.idempotencyKeys ?? KEYS_KEPT;
-      const told = {
-        archived: (month: ArchivedMonth) => log.info(month, "archived the events of a month"),
-        left: (error: ArchiveError) => log.warn(error.message),
-      };
-      every(ARCHIVE_INTERVAL, "archiving events", () =>
-        archiveByAge(db, { ...archive, keysKept }, { now: now(), newId }, told),
-      );
-    }
-    if (stripeConnection !== null) {
-      every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
-        sendPendingCreditNotes(services, stripeConnection, (error) =>
-          log.warn({ err: error }, "a credit note could not be sent"),
-        ),
-      );
-    }
-    if (autoClose !== undefined) {
-      every(interval, "closing ended periods", () =>
-        closeEndedPeriods(db, {
-          grace: autoClose.after * 1_000,
-          maxClockSkew: (autoClose.maxClockSkew ?? MAX_CLOCK_SKEW) * 1_000,
-          newId,
-          now,
-        }),
-      );
-    }
+    scheduleTasks(every, options, { services, limiter, delivery, log });
     log.info(
       {
         version,
         node: process.version,
         database: db.kind,
         stripe: stripeConnection?.mode ?? null,
-        autoClose: autoClose !== undefined,
+        autoClose: options.autoClose !== undefined,
         webhooks: signer !== null,
         url,
       },
@@ -257,6 +217,61 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await app.close();
     await stopBackground();
     throw startError(error, host, port);
+  }
+}
+
+/** Has everything done that no request does: what is sent, removed, archived and closed as time goes on. */
+function scheduleTasks(
+  every: (interval: number, what: string, task: () => Promise<void>) => void,
+  options: ServerOptions,
+  parts: {
+    readonly services: Services;
+    readonly limiter: RateLimiter;
+    readonly delivery: Delivery | null;
+    readonly log: Logger;
+  },
+): void {
+  const { services, limiter, delivery, log } = parts;
+  const { db, now, newId, stripe } = services;
+  const { autoClose, archive, retention } = options;
+  const interval = options.backgroundInterval ?? BACKGROUND_INTERVAL;
+  if (delivery !== null) every(interval, "sending webhooks", delivery.poll);
+  every(interval, "sharing request counts", limiter.sync);
+  every(MAINTENANCE_INTERVAL, "removing what has expired", () => removeExpired(db, now()));
+  every(MAINTENANCE_INTERVAL, "making partitions ahead", () => makePartitions(db, new Date()));
+  // At once in a database of the version before; it finds nothing to do ever after.
+  every(interval * LOOKS_PER_INDEX, "making the index of events by agent", () => indexPastByAgent(db));
+  every(MAINTENANCE_INTERVAL, "removing what is no longer kept", async () => {
+    const removed = await removeByAge(db, retention ?? {}, now());
+    if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
+    if (db.kind === "embedded") await db.maintain("ANALYZE");
+  });
+  if (archive !== undefined) {
+    const keysKept = retention?.idempotencyKeys ?? KEYS_KEPT;
+    const told = {
+      archived: (month: ArchivedMonth) => log.info(month, "archived the events of a month"),
+      left: (error: ArchiveError) => log.warn(error.message),
+    };
+    every(ARCHIVE_INTERVAL, "archiving events", () =>
+      archiveByAge(db, { ...archive, keysKept }, { now: now(), newId }, told),
+    );
+  }
+  if (stripe !== null) {
+    every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
+      sendPendingCreditNotes(services, stripe, (error) =>
+        log.warn({ err: error }, "a credit note could not be sent"),
+      ),
+    );
+  }
+  if (autoClose !== undefined) {
+    every(interval, "closing ended periods", () =>
+      closeEndedPeriods(db, {
+        grace: autoClose.after * 1_000,
+        maxClockSkew: (autoClose.maxClockSkew ?? MAX_CLOCK_SKEW) * 1_000,
+        newId,
+        now,
+      }),
+    );
   }
 }
 

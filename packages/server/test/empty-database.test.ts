@@ -29,12 +29,13 @@ const DUMP = [
   `SELECT extname, extversion FROM pg_extension ORDER BY 1`,
   `SELECT rolname, rolsuper, rolcanlogin FROM pg_roles ORDER BY 1`,
   `SELECT datname, pg_encoding_to_char(encoding) AS encoding, datcollate, datctype FROM pg_database ORDER BY 1`,
-  // PL/pgSQL's own settings are there once a connection has used it, as a migration does.
-  `SELECT name, setting FROM pg_settings WHERE name NOT LIKE 'plpgsql.%' ORDER BY 1`,
+  `SELECT name, setting FROM pg_settings ORDER BY 1`,
 ];
 
 async function dump(db: Database): Promise<unknown[]> {
   const parts: unknown[] = [];
+  // Its settings are there once a connection has used it, as migrations do.
+  await db.query("LOAD 'plpgsql'");
   for (const query of DUMP) parts.push(await db.query(query));
   const tables = await db.query<{ name: string }>(
     "SELECT relname AS name FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace ORDER BY 1",

@@ -5,6 +5,7 @@ import {
   LicentricError,
   PermissionDeniedError,
 } from "@licentric/sdk";
+import { isLoopback } from "../is-loopback.ts";
 import type { Check } from "./check.ts";
 import { askReadiness } from "./readiness.ts";
 
@@ -108,8 +109,7 @@ async function checkReachability(baseUrl: string, asked: Asked): Promise<Check> 
       advice: "Look at the server's log, and check that LICENTRIC_BASE_URL is the origin of a Licentric API.",
     };
   }
-  const loopback = /^http:\/\/(127\.|localhost|\[::1\])/.test(baseUrl);
-  if (baseUrl.startsWith("http:") && !loopback) {
+  if (baseUrl.startsWith("http:") && !isLoopback(baseUrl)) {
     return {
       name,
       status: "warning",

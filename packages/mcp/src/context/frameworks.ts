@@ -1,4 +1,4 @@
-import { isRecord, property, stringProperty } from "@licentric/paywall/adapter";
+import { hasFunctions, isRecord, property, stringProperty } from "@licentric/paywall/adapter";
 
 /** The parts of a request that a framework's own context tells. */
 export interface FrameworkContext {
@@ -15,7 +15,7 @@ export interface FrameworkContext {
  * recognised by several functions, so that it cannot have come off the wire and another framework is not taken for it.
  */
 export function readFramework(context: unknown): FrameworkContext | undefined {
-  if (!isRecord(context) || "mcpReq" in context || "sendNotification" in context) return undefined;
+  if (!isRecord(context)) return undefined;
   return readMastra(context) ?? readMcpNest(context) ?? readFastMcp(context) ?? readMcpLite(context);
 }
 
@@ -68,9 +68,4 @@ function readMcpLite(context: Context): FrameworkContext | undefined {
 
 function madeOf(sdkContext: unknown): FrameworkContext {
   return { sdkContext, authToken: undefined, headers: undefined };
-}
-
-/** Returns whether a value has all of these functions. */
-export function hasFunctions(value: unknown, ...names: readonly string[]): boolean {
-  return names.every((name) => typeof property(value, name) === "function");
 }

@@ -1,6 +1,6 @@
 import type { CredentialRequest } from "@licentric/paywall/adapter";
-import { isRecord, property, stringProperty } from "@licentric/paywall/adapter";
-import { hasFunctions, readFramework } from "./frameworks.ts";
+import { hasFunctions, isRecord, property, stringProperty } from "@licentric/paywall/adapter";
+import { type FrameworkContext, readFramework } from "./frameworks.ts";
 import { isKnownLocal } from "./local-calls.ts";
 
 /** The parts of a handler's context that the paywall reads: v1's `extra` or v2's `ctx`. */
@@ -19,7 +19,7 @@ export interface RequestContext extends CredentialRequest {
  */
 export function contextOf(params: readonly unknown[]): unknown {
   const last = params.at(-1);
-  return cannotBeSent(last) || readFramework(last) !== undefined ? last : undefined;
+  return cannotBeSent(last) || frameworkOf(last) !== undefined ? last : undefined;
 }
 
 /** The arguments among a handler's parameters: the first one, where it is not the context. */
@@ -37,9 +37,15 @@ function cannotBeSent(value: unknown): boolean {
   );
 }
 
+/** Reads the context of a known framework, where it is not one of the official SDKs' own. */
+function frameworkOf(context: unknown): FrameworkContext | undefined {
+  if (isRecord(context) && ("mcpReq" in context || "sendNotification" in context)) return undefined;
+  return readFramework(context);
+}
+
 /** The signal that names a context's request. */
 export function signalIn(context: unknown): AbortSignal | undefined {
-  const known = readFramework(context)?.sdkContext ?? context;
+  const known = frameworkOf(context)?.sdkContext ?? context;
   return signalOf(property(known, "mcpReq")) ?? signalOf(known);
 }
 
@@ -48,7 +54,7 @@ export function signalIn(context: unknown): AbortSignal | undefined {
  * nothing of itself.
  */
 export function readRequestContext(context: unknown): RequestContext {
-  const framework = readFramework(context);
+  const framework = frameworkOf(context);
   const read = readSdkContext(framework?.sdkContext ?? context);
   if (framework === undefined) return { ...read, context };
   const header = framework.headers === undefined ? read.header : headerIn(framework.headers);

@@ -13,3 +13,8 @@ export function stringProperty(value: unknown, key: PropertyKey): string | undef
   const found = property(value, key);
   return typeof found === "string" ? found : undefined;
 }
+
+/** Returns whether a value has all of these functions. */
+export function hasFunctions(value: unknown, ...names: readonly string[]): boolean {
+  return names.every((name) => typeof property(value, name) === "function");
+}
