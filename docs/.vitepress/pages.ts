@@ -29,6 +29,11 @@ export const sections: readonly Section[] = [
         title: "Let agents in",
         about: "tokens, scopes, and HTTP status codes",
       },
+      {
+        path: "guides/connect.md",
+        title: "Connect an agent",
+        about: "configuration to copy: Claude Code, Cursor, VS Code, AI SDK",
+      },
       { path: "guides/meter.md", title: "Meter calls", about: "what a call counts, and when it is counted" },
       {
         path: "guides/runtimes.md",

@@ -22,7 +22,7 @@ export function toExamples(file: string, { language, line, text }: Block): Examp
 
 /**
  * What is wrong with a block besides what compiling it finds. One that is labelled `ts PATH` shows a program of
- * `packages/mcp/compat/frameworks`, whose packages are not installed here: `pnpm compat` compiles and runs it.
+ * `packages/mcp/compat`, whose packages are not installed here: `pnpm compat` compiles and runs it.
  */
 export function problemsOfBlock({ language, text }: Block): string[] {
   const program = /^ts (\S+\.ts)$/.exec(language)?.[1];

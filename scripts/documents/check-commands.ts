@@ -13,6 +13,8 @@ const commands = await loadAllCommands();
 const OTHERS = new Set([
   "cat",
   "cd",
+  "claude",
+  "codex",
   "cp",
   "createdb",
   "docker",
@@ -62,6 +64,7 @@ function problemOfCommand([program = "", ...args]: string[], allowed: readonly s
   switch (program) {
     case "npx":
       if (first === "-y" || first === "--yes") return problemOfCommand([program, ...args.slice(1)], allowed);
+      if (first === "@modelcontextprotocol/inspector") return undefined;
       if (first !== "licentric" && first !== "pnpm@10")
         return `npx runs licentric or pnpm@10, and not ${first}`;
       return problemOfCommand(args, allowed);
