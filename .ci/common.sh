@@ -7,7 +7,15 @@ export CI=true
 postgres="${LICENTRIC_TEST_DATABASE_URL:-postgres://root@127.0.0.1:5432/test}"
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# Nothing that still runs in the background goes on without it.
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 
 pnpm() { npx -y pnpm@10 "$@"; }
+# Waits for what runs in the background, prints what it has printed, and fails where it failed.
+finished() {
+  local status=0
+  wait "$1" || status=$?
+  cat "$2"
+  return "$status"
+}
 step() { printf '\n==> %s\n' "$*"; "$@"; }

@@ -40,7 +40,8 @@ describeOnEachDatabase("a server on $name that closes periods by itself", (datab
     await until("told", () => lines.some((line) => line.includes("ahead of its database's")));
     const { body } = await api.call("GET", "/readyz");
     expect(body.clockSkew).toBeGreaterThan((days - 1) * DAY);
-    // A fault that stays is told of once, not with every look.
+    // A fault that stays is told of once, not with every look, though each finds the clock somewhere else.
+    api.setTime(new Date(Date.now() + days * DAY + 5_000));
     await sleep(300);
     expect(lines.filter((line) => line.includes("ahead of its database's"))).toHaveLength(1);
 

@@ -79,8 +79,16 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
     `-c listen_addresses=127.0.0.1 -p ${onPort} -k ${home} -c max_connections=60`;
   const options = optionsOn(port);
   const urlOn = (onPort: number) => `postgres://licentric@127.0.0.1:${onPort}/postgres`;
-  const controlIn = (directory: string, args: readonly string[], env?: Record<string, string>) =>
-    run("pg_ctl", ["-D", directory, "-w", "-t", "120", "-l", join(home, "log"), ...args], env);
+  const controlIn = async (directory: string, args: readonly string[], env?: Record<string, string>) => {
+    try {
+      return await run("pg_ctl", ["-D", directory, "-w", "-t", "120", "-l", join(home, "log"), ...args], env);
+    } catch (cause) {
+      // `pg_ctl` names the reason in the server's log alone, which is removed with the rest.
+      if (!args.includes("start")) throw cause;
+      const log = await readFile(join(home, "log"), "utf8").catch(() => "");
+      throw new Error(`PostgreSQL did not start. The end of its log:\n${log.slice(-2_000)}`, { cause });
+    }
+  };
   const control = (...args: string[]) => controlIn(data, args);
   const own = async (directory: string) => {
     if (user !== null) await promisify(execFile)("chown", ["-R", `${user.uid}:${user.gid}`, directory]);
@@ -136,10 +144,12 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
       await killAll(postmaster);
     },
     start: async (env) => {
+      await forgetProcesses(data);
       await own(data);
       await controlIn(data, ["-o", options, "start"], env);
     },
     look: async (copy, see) => {
+      await forgetProcesses(copy);
       await own(copy);
       const onPort = await freePort();
       await controlIn(copy, ["-o", optionsOn(onPort), "start"]);
@@ -154,6 +164,14 @@ export async function startPrivatePostgres(directory: string): Promise<PrivatePo
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Removes what says which process serves the directory, whose power was cut. On a machine that starts again, no process
+ * of before is there; here, another one may have got its number meanwhile, and PostgreSQL would not start beside it.
+ */
+async function forgetProcesses(directory: string): Promise<void> {
+  await rm(join(directory, "postmaster.pid"), { force: true });
 }
 
 /** Kills a process and its children, as they are known to Linux, and waits until nothing of them runs. */

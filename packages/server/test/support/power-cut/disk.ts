@@ -125,7 +125,7 @@ export class Disk {
     for (const naming of this.#namings) if (synced.has(naming)) naming.apply(this.#synced);
     this.#namings = this.#namings.filter((naming) => !synced.has(naming));
     if (file === "directory") return;
-    file.synced = written(content(file), file.pending.splice(0, began.changes), () => true);
+    file.synced = written(content(file), file.pending.splice(0, began.changes), "all");
   }
 
   /** Writes what a power cut at this moment leaves into a directory, which is made out of the copy at the beginning. */
@@ -164,28 +164,43 @@ function content(file: File): Buffer {
 }
 
 /** Whether something that was not synced survives; of one file, nothing, all or about half. */
-function luck(survival: Survival): () => boolean {
+function luck(survival: Survival): Survives {
   const chance = survival === "nothing" ? 0 : randomInt(3);
-  return () => randomInt(2) < chance;
+  return chance === 2 ? "all" : () => randomInt(2) < chance;
 }
 
-function written(before: Buffer, changes: readonly Change[], survives: () => boolean): Buffer {
-  let bytes = before;
+/** All of what was done to a file, or each sector, and each truncation, by itself. */
+type Survives = "all" | (() => boolean);
+
+/** What a file has after changes. It may be the bytes of before, written over. */
+function written(before: Buffer, changes: readonly Change[], survives: Survives): Buffer {
+  const room = changes.reduce((most, change) => Math.max(most, endOf(change)), before.length);
+  // A file of the log grows by two thousand pages: room for all of them is made once.
+  const bytes = room === before.length ? before : Buffer.concat([before], room);
+  let size = before.length;
   for (const change of changes) {
     if (change.kind === "truncate") {
-      if (survives()) bytes = resized(bytes, change.size);
+      if (survives !== "all" && !survives()) continue;
+      if (change.size < size) bytes.fill(0, change.size, size);
+      size = change.size;
       continue;
     }
     const { offset, data } = change;
-    const end = offset + (typeof data === "number" ? data : data.length);
-    const sectors = [...sectorsOf(offset, end)].filter(survives);
-    bytes = resized(bytes, Math.max(bytes.length, sectors.at(-1)?.[1] ?? 0));
-    for (const [from, to] of sectors) {
+    const all = [[offset, endOf(change)] as const];
+    for (const [from, to] of survives === "all" ? all : sectorsOf(offset, endOf(change))) {
+      if (survives !== "all" && !survives()) continue;
       if (typeof data === "number") bytes.fill(0, from, to);
       else data.copy(bytes, from, from - offset, to - offset);
+      size = Math.max(size, to);
     }
   }
-  return bytes;
+  return bytes.subarray(0, size);
+}
+
+/** The size that a file has after a change, at least. */
+function endOf(change: Change): number {
+  if (change.kind === "truncate") return change.size;
+  return change.offset + (typeof change.data === "number" ? change.data : change.data.length);
 }
 
 function* sectorsOf(offset: number, end: number): Generator<readonly [number, number]> {
@@ -194,9 +209,4 @@ function* sectorsOf(offset: number, end: number): Generator<readonly [number, nu
     yield [at, next];
     at = next;
   }
-}
-
-function resized(bytes: Buffer, size: number): Buffer {
-  if (size === bytes.length) return bytes;
-  return size < bytes.length ? bytes.subarray(0, size) : Buffer.concat([bytes], size);
 }
