@@ -3,6 +3,7 @@ import {
   type BearerAuthOptions,
   type ChargeOptions,
   type CorePaywall,
+  checkWrapped,
   createCorePaywall,
   createRequireBearerAuth,
   createVerifier,
@@ -226,6 +227,7 @@ function wrapHandlers(
   refusals: "result" | "throw",
 ): WrapHandler {
   const guard = (options: HandlerOptions, handler: AnyHandler): AnyHandler => {
+    checkWrapped(`paywall.${kind}`, options, handler);
     const { name, ...charges } = options;
     const policy = toPolicy({ ...defaults, ...charges }, `paywall.${kind}`);
     const { meterName, quantity, resultQuantity } = policy;

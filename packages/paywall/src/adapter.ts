@@ -54,7 +54,15 @@ export {
 export type { UsageJournal } from "./journal/usage-journal.ts";
 export { checkPaywallOptions, type PaywallOptions } from "./options.ts";
 export { buildCore, createCore, type PaywallCore } from "./paywall-core.ts";
-export { type ChargeMode, type ChargeOptions, type Policy, toPolicy } from "./pricing/charge-options.ts";
+export {
+  type ChargeMode,
+  type ChargeOptions,
+  checkWrapped,
+  isOptions,
+  OPTIONS_ADVICE,
+  type Policy,
+  toPolicy,
+} from "./pricing/charge-options.ts";
 export {
   type Links,
   type Refusal,

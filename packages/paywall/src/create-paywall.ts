@@ -12,7 +12,7 @@ import { createMiddleware, type Middleware } from "./http/middleware.ts";
 import { createRoute, type WrapRoute } from "./http/route.ts";
 import { checkPaywallOptions, type PaywallOptions } from "./options.ts";
 import { createCore, type PaywallCore } from "./paywall-core.ts";
-import { type ChargeOptions, toPolicy } from "./pricing/charge-options.ts";
+import { type ChargeOptions, isOptions, OPTIONS_ADVICE, toPolicy } from "./pricing/charge-options.ts";
 import { RefusedError } from "./refusal/refused-error.ts";
 import { type Fingerprint, fingerprint } from "./util/digest.ts";
 
@@ -201,9 +201,14 @@ export function buildPaywall({ defaults = {}, timeout = 5_000 }: PaywallOptions,
       options: ChargeOptions<Args, Result>,
       run: (call: RunningCall) => Result | Promise<Result>,
     ): Promise<Result> {
-      const { name } = called;
+      const name = called?.name;
       if (typeof name !== "string" || name === "")
         throw new TypeError("paywall.charge: a call needs a name, which tells it from others");
+      if (!isOptions(options)) throw new TypeError(`paywall.charge: ${name}: ${OPTIONS_ADVICE}`);
+      if (typeof run !== "function")
+        throw new TypeError(
+          `paywall.charge: ${name}: it takes the function that runs for those who may, last`,
+        );
       const policy = toPolicy({ ...defaults, ...options }, `paywall.charge: ${name}`);
       const target: ChargedTarget = { kind: "call", name, id: `call ${name}`, policy };
       const charged = await core.charge(toCall(called), target, async ({ caller, reportUsage }) => {

@@ -13,6 +13,7 @@ const guardedServers = new WeakSet<object>();
  *   is protected already
  */
 export function guardServer(server: object, plan: ServerPlan): void {
+  if (!isRecord(server)) throw notGuardable("it is no object");
   const isHighLevel = "_registeredTools" in server;
   const low = isHighLevel && "server" in server ? server.server : server;
   if (!isRecord(low) || !(low["_requestHandlers"] instanceof Map)) {

@@ -1,5 +1,11 @@
 import type { VerifiedCaller } from "@licentric/paywall/adapter";
-import { type ChargeOptions, type Policy, toPolicy } from "@licentric/paywall/adapter";
+import {
+  type ChargeOptions,
+  isOptions,
+  OPTIONS_ADVICE,
+  type Policy,
+  toPolicy,
+} from "@licentric/paywall/adapter";
 import type { HandlerCharges } from "../handler/handler-charges.ts";
 import type { ServedKind } from "../handler/request-scope.ts";
 import type { TaskOwners } from "../protocol/task-owners.ts";
@@ -78,30 +84,36 @@ export function toServerPlan(
   defaults: ChargeOptions,
   rest: Omit<ServerPlan, "policyFor" | "isNamed">,
 ): ServerPlan {
+  if (!isOptions(options))
+    throw new TypeError(
+      'paywall.protect: options are an object such as { tools: { forecast: { meterName: "api_calls" } } }',
+    );
   const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
   if (unknown !== undefined)
     throw new TypeError(
       `paywall.protect: there is no option "${unknown}"; the options are ${OPTION_NAMES.join(", ")}`,
     );
-  const toMap = (charges: Charges | undefined, property: string) =>
-    new Map(
-      Object.entries(charges ?? {}).map(([name, charge]) => [
-        name,
-        charge === false
-          ? charge
-          : toPolicy({ ...defaults, ...charge }, `paywall.protect: ${property}.${name}`),
-      ]),
+  const toPrice = (charge: ChargeOptions | false, where: string) => {
+    if (charge === false) return charge;
+    // `true` would else verify, and bill nothing.
+    if (!isOptions(charge))
+      throw new TypeError(`paywall.protect: ${where}: ${OPTIONS_ADVICE}, or false for what is free`);
+    return toPolicy({ ...defaults, ...charge }, `paywall.protect: ${where}`);
+  };
+  const toMap = (charges: Charges = {}, property: string) => {
+    if (!isOptions(charges))
+      throw new TypeError(`paywall.protect: ${property} is an object of names with their options`);
+    return new Map(
+      Object.entries(charges).map(([name, charge]) => [name, toPrice(charge, `${property}.${name}`)]),
     );
+  };
   const policies: Readonly<Record<ServedKind, ReadonlyMap<string, Policy | false>>> = {
     tool: toMap(options.tools, "tools"),
     prompt: toMap(options.prompts, "prompts"),
     resource: toMap(options.resources, "resources"),
   };
   const resources = createResourceCharges(policies.resource);
-  const otherwise =
-    options.default === false
-      ? false
-      : toPolicy({ ...defaults, ...options.default }, "paywall.protect: default");
+  const otherwise = toPrice(options.default === undefined ? {} : options.default, "default");
   const unnamed: Readonly<Record<ServedKind, Policy | false>> = {
     tool: otherwise,
     prompt: options.prompts === undefined ? false : otherwise,

@@ -1,5 +1,11 @@
 import type { ChargedTarget } from "../call/charged-target.ts";
-import { type ChargeOptions, type Policy, toPolicy } from "../pricing/charge-options.ts";
+import {
+  type ChargeOptions,
+  isOptions,
+  OPTIONS_ADVICE,
+  type Policy,
+  toPolicy,
+} from "../pricing/charge-options.ts";
 
 /** The price of requests to one route, and who may make them. */
 export interface HttpOptions<Request, Result = unknown> extends ChargeOptions<Request, Result> {
@@ -21,10 +27,12 @@ export interface ChargedRoute {
  */
 export function toChargedRoute(
   // biome-ignore lint/suspicious/noExplicitAny: options of any framework's request; a policy is applied to the route it was made with
-  { name, ...options }: HttpOptions<any, any>,
+  given: HttpOptions<any, any>,
   defaults: Partial<ChargeOptions>,
   where: string,
 ): ChargedRoute {
+  if (!isOptions(given)) throw new TypeError(`${where}: ${OPTIONS_ADVICE}`);
+  const { name, ...options } = given;
   if (name !== undefined && (typeof name !== "string" || name === ""))
     throw new TypeError(`${where}: name is a string that is not empty`);
   return { name, policy: toPolicy({ ...defaults, ...options }, where) };

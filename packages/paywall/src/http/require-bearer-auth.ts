@@ -1,5 +1,6 @@
 import type { Identify } from "../billing/identify.ts";
 import { bearerToken } from "../credential/find-credential.ts";
+import { isScopes, SCOPES_ADVICE } from "../pricing/scopes.ts";
 import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
 import { refusalHeaders } from "../refusal/refusal-headers.ts";
 import { Refused } from "../refusal/refused.ts";
@@ -58,7 +59,11 @@ export function protectedResourceMetadata(options: BearerAuthOptions): Protected
   };
 }
 
-/** Makes `paywall.requireBearerAuth` for one resource. */
+/**
+ * Makes `paywall.requireBearerAuth` for one resource.
+ *
+ * @throws TypeError where the resource is no URL, or a scope is none that a header can have
+ */
 export function createRequireBearerAuth(
   identify: Identify,
   links: Links,
@@ -67,6 +72,8 @@ export function createRequireBearerAuth(
   const resource = new URL(options.resource);
   const metadataUrl = protectedResourceMetadataUrl(resource);
   const { requiredScopes = [] } = options;
+  if (!isScopes(requiredScopes))
+    throw new TypeError(`paywall.requireBearerAuth: requiredScopes: ${SCOPES_ADVICE}`);
   return async (request) => {
     if (request.method === "GET" && new URL(request.url).pathname === new URL(metadataUrl).pathname) {
       return Response.json(protectedResourceMetadata(options), {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Charged, completionOf, type RunningCall } from "../call/charge.ts";
 import type { FinishedRun } from "../call/outcome.ts";
 import type { PaywallCore } from "../paywall-core.ts";
-import type { ChargeOptions } from "../pricing/charge-options.ts";
+import { type ChargeOptions, checkWrapped } from "../pricing/charge-options.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
 import { property } from "../util/record.ts";
 import { type Resolvable, withResolvers } from "../util/with-resolvers.ts";
@@ -33,6 +33,7 @@ export function createRoute(
   starts: (request: object, call: RunningCall) => void,
 ): WrapRoute {
   return (options, handler) => {
+    checkWrapped("paywall.route", options, handler);
     const route = toChargedRoute(options, defaults, "paywall.route");
     return async (request, ...rest) => {
       const { pathname, search } = new URL(request.url);

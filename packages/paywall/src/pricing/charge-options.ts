@@ -1,4 +1,6 @@
 import type { Caller } from "../billing/caller.ts";
+import { isRecord } from "../util/record.ts";
+import { isScopes, SCOPES_ADVICE } from "./scopes.ts";
 
 /** The time at which a call is billed; see {@link ChargeOptions.charge}. */
 export type ChargeMode = "call" | "success" | "reserve";
@@ -78,6 +80,27 @@ export function isMeterName(value: unknown): value is string {
   return typeof value === "string" && /^[a-z][a-z0-9_.-]{0,63}$/.test(value);
 }
 
+/** Returns whether a value can be options at all: what a program in JavaScript hands over may be anything. */
+export function isOptions(value: unknown): value is object {
+  return isRecord(value) && !Array.isArray(value);
+}
+
+/** The sentence about options that are none. */
+export const OPTIONS_ADVICE = 'options are an object such as { meterName: "api_calls" }';
+
+/**
+ * Checks that options and a handler come in their order.
+ *
+ * @param where - the function that takes them, for the error's sentence
+ * @throws TypeError where one of them is missing or stands in the other's place
+ */
+export function checkWrapped(where: string, options: unknown, handler: unknown): void {
+  if (isOptions(options) && typeof handler === "function") return;
+  throw new TypeError(
+    `${where} takes its options first and then the handler: ${where}({ meterName: "api_calls" }, handler)`,
+  );
+}
+
 /**
  * Checks options and fills in what is left out.
  *
@@ -114,9 +137,7 @@ export function toPolicy(options: ChargeOptions<any, any>, where: string): Polic
   if (resultQuantity !== undefined && charge === "call") {
     fail('resultQuantity is known only after the handler: set charge to "success" or "reserve"');
   }
-  if (!Array.isArray(scopes) || scopes.some((scope) => typeof scope !== "string" || scope === "")) {
-    fail('scopes is a list of strings such as ["mcp:invoke"]');
-  }
+  if (!isScopes(scopes)) fail(SCOPES_ADVICE);
   if (
     reserveFor !== undefined &&
     !(Number.isInteger(reserveFor) && reserveFor >= 1 && reserveFor <= 86_400)
