@@ -194,6 +194,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
     hideUncallable: options.hideUncallable ?? false,
     scopeStepUp: options.scopeStepUp ?? false,
     tasks: createTaskOwners(),
+    warn: core.emitter.warn,
     identify: identifyCaller,
     scopesOf: (context: unknown) => scopesOf(identifyCaller(context)),
   };

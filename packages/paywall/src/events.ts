@@ -1,4 +1,4 @@
-import type { BudgetState } from "@licentric/sdk";
+import { type BudgetState, LicentricError } from "@licentric/sdk";
 import type { Refusal } from "./refusal/refusal.ts";
 
 /** The subject of an event. */
@@ -53,7 +53,12 @@ export type PaywallListener<Type extends keyof PaywallEvents> = (event: PaywallE
 export interface Emitter {
   on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
   emit<Type extends keyof PaywallEvents>(type: Type, event: PaywallEvents[Type]): void;
+  /** Tells the owner's terminal and every `failed` listener of a mistake in the set-up, once for each reason. */
+  warn(reason: string): void;
 }
+
+/** Most reasons that the terminal is told: what is wrong in more ways has its reasons in events. */
+const MAX_REASONS = 100;
 
 /** Makes an emitter. */
 export function createEmitter(): Emitter {
@@ -64,18 +69,40 @@ export function createEmitter(): Emitter {
     delivered: new Set(),
     failed: new Set(),
   };
-  return {
+  const told = new Set<string>();
+  const isNew = (reason: string) => !told.has(reason) && told.size < MAX_REASONS && Boolean(told.add(reason));
+  const emitter: Emitter = {
     on(type, listener) {
       listeners[type].add(listener);
       return () => listeners[type].delete(listener);
     },
     emit(type, event) {
+      // Nobody else would hear of it. An error that is not the API's may have anything of the owner's in it.
+      if (type === "failed" && listeners.failed.size === 0 && "reason" in event && isNew(event.reason))
+        warnTerminal(
+          `${event.reason}${saidByApi(event.error)}. Told once: paywall.on("failed", …) hears each.`,
+        );
       // Those that there are now: a listener may add others.
       for (const listener of [...listeners[type]]) {
         tell(listener, event, `a "${type}" listener of the paywall`);
       }
     },
+    warn(reason) {
+      if (!isNew(reason)) return;
+      warnTerminal(reason);
+      emitter.emit("failed", { reason, error: undefined });
+    },
   };
+  return emitter;
+}
+
+/** Writes to the terminal of the process's owner: to standard error, as standard output may be MCP's. */
+export function warnTerminal(sentence: string): void {
+  process.emitWarning(sentence, "LicentricWarning");
+}
+
+function saidByApi(error: unknown): string {
+  return error instanceof LicentricError ? `: ${error.message.replace(/\.$/, "")}` : "";
 }
 
 /**
@@ -85,8 +112,7 @@ export function createEmitter(): Emitter {
  * @param what - the listener, for the warning's sentence
  */
 export function tell<Event>(listener: (event: Event) => unknown, event: Event, what: string): void {
-  const warn = (error: unknown) =>
-    process.emitWarning(`${what} threw: ${stringOf(error)}`, "LicentricWarning");
+  const warn = (error: unknown) => warnTerminal(`${what} threw: ${stringOf(error)}`);
   try {
     // Asynchronous listeners are typed as if they returned nothing.
     Promise.resolve(listener(event)).catch(warn);

@@ -6,7 +6,7 @@ import { type AnyHandler, guardedOf } from "../handler/wrap-handler.ts";
 import { RefusedRequestError, toToolResult } from "../protocol/refusal-result.ts";
 import { deliver } from "./deliver.ts";
 import { notGuardable } from "./not-guardable.ts";
-import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf } from "./registered.ts";
+import { acceptedArgs, type BuiltIn, findEntry, isTemplate, namesOf, rememberName } from "./registered.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
 /** The methods whose handlers an `McpServer` installs by itself, with the names of what it keeps for them. */
@@ -71,13 +71,18 @@ export function guardRegistries(server: object, plan: ServerPlan): BuiltIn {
       },
     });
   }
+  const registriesOf = (kind: ServedKind) =>
+    REGISTRIES.filter((known) => known.kind === kind)
+      .map(({ registry }) => property(server, registry))
+      .filter(isRecord);
   return {
     installing: (kind) => installing.has(kind),
+    names: (kind) =>
+      registriesOf(kind)
+        .flatMap((entries) => Object.entries(entries))
+        .map(([name, entry]) => (isRecord(entry) ? namesOf({ name, entry }) : [name])),
     find(kind, asked) {
-      const registries = REGISTRIES.filter((known) => known.kind === kind).map(({ registry }) =>
-        property(server, registry),
-      );
-      const found = findEntry(kind, registries.filter(isRecord), asked);
+      const found = findEntry(kind, registriesOf(kind), asked);
       return (
         found && {
           name: found.name,
@@ -101,6 +106,7 @@ function guardEntry(kind: ServedKind, key: string, entry: unknown, plan: ServerP
   if (!isRecord(entry)) throw notGuardable(`the ${kind} "${key}" is registered in a form that is not known`);
   const renamed = keys.get(entry);
   if (renamed !== undefined) {
+    if (renamed.current !== key) rememberName(entry, renamed.current);
     renamed.current = key;
     return;
   }

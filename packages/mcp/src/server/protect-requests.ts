@@ -20,12 +20,20 @@ import type { BuiltIn, Registered } from "./registered.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { guardTasks, isTaskMethod } from "./tasks.ts";
+import { warnOfUnknownNames } from "./unknown-names.ts";
 
 /** The requests that are charged for, with the parameter that names what is asked for. */
 const CHARGED = {
   "tools/call": { kind: "tool", parameter: "name" },
   "prompts/get": { kind: "prompt", parameter: "name" },
   "resources/read": { kind: "resource", parameter: "uri" },
+} as const;
+
+/** The lists besides that of tools, which are what they are of. */
+const LISTS = {
+  "prompts/list": "prompt",
+  "resources/list": "resource",
+  "resources/templates/list": "resource",
 } as const;
 
 /**
@@ -120,14 +128,24 @@ function guardOf(
 ): RequestHandler | undefined {
   const { plan, builtIn } = serving;
   if (method === "tools/list") return annotateTools(run, plan, builtIn);
+  if (isList(method)) return guardList(run, LISTS[method], serving);
   if (isTaskMethod(method)) return guardTasks(method, run, plan);
   if (!isCharged(method)) return undefined;
   const { kind } = CHARGED[method];
   if (!builtIn?.installing(kind)) return guardOwn(method, run, serving, isOwn);
   return (request, context) => {
+    warnOfUnknownNames(plan, builtIn, kind);
     const asked = targetOf(method, request);
     const name = (asked && builtIn.find(kind, asked)?.name) ?? asked;
     return settleAround({ server: plan, kind, name }, plan, run)(request, context);
+  };
+}
+
+/** Guards a list of what is charged for: it costs nothing. */
+function guardList(run: RequestHandler, kind: ServedKind, { plan, builtIn }: Serving): RequestHandler {
+  return (request, context) => {
+    warnOfUnknownNames(plan, builtIn, kind);
+    return run(request, context);
   };
 }
 
@@ -154,6 +172,10 @@ function guardFallback(serving: Serving): void {
       guarded = guard();
     },
   });
+}
+
+function isList(method: unknown): method is keyof typeof LISTS {
+  return typeof method === "string" && Object.hasOwn(LISTS, method);
 }
 
 function isCharged(method: unknown): method is keyof typeof CHARGED {

@@ -23,6 +23,16 @@ export interface BuiltIn {
   installing(kind: ServedKind): boolean;
   /** Returns the thing that is registered under the name that a request asks for. */
   find(kind: ServedKind, asked: string): Registered | undefined;
+  /** Returns the names of each thing that is registered. */
+  names(kind: ServedKind): readonly (readonly string[])[];
+}
+
+/** The names that a thing had before it was renamed, the last first. */
+const earlierNames = new WeakMap<object, readonly string[]>();
+
+/** Remembers a name that a registered thing has no more: its price goes with it. */
+export function rememberName(entry: object, name: string): void {
+  earlierNames.set(entry, [...new Set([name, ...(earlierNames.get(entry) ?? [])])]);
 }
 
 /** A registered thing where an `McpServer` keeps it, under the name that it is registered with. */
@@ -32,13 +42,12 @@ export interface Entry {
   readonly entry: Readonly<Record<PropertyKey, unknown>>;
 }
 
-/** Names under which an owner may have a policy for this: of a resource its URI and its registered name. */
+/** Names under which an owner may have a policy for this: of a resource its URI and its registered name; then earlier ones. */
 export function namesOf({ name, entry }: Omit<Entry, "kind">): readonly string[] {
   const registered = stringProperty(entry, "name");
   const template = property(property(entry, "resourceTemplate"), "uriTemplate");
-  return [name, registered, template === undefined ? undefined : String(template)].filter(
-    (text) => text !== undefined,
-  );
+  const names = [name, registered, template === undefined ? undefined : String(template)];
+  return [...names.filter((text) => text !== undefined), ...(earlierNames.get(entry) ?? [])];
 }
 
 /** Returns whether a registered thing is a template, whose handler reads the URI that it is asked for. */

@@ -74,7 +74,7 @@ export function strongestOf(
  * A URI without what makes no difference by RFC 3986: dot segments, a default port, the case of its scheme, its host
  * and its escapes, and escapes of what needs none. What is no URI stays as it is.
  */
-function normalForm(uri: string): string {
+export function normalForm(uri: string): string {
   if (!URL.canParse(uri)) return uri;
   const url = new URL(uri);
   const { href } = url;

@@ -58,6 +58,10 @@ export interface ServerPlan {
    * @param asked - of a resource that is served by a handler which reads its URI, that URI as the client spelled it
    */
   policyFor(kind: ServedKind, names: readonly string[], asked?: string): Policy | false;
+  /** The names of a kind in the owner's options. */
+  readonly names: Readonly<Record<ServedKind, readonly string[]>>;
+  /** Tells the owner of a mistake in the set-up, once. */
+  readonly warn: (reason: string) => void;
   /** Returns whether the owner named one of these. */
   isNamed(kind: ServedKind, names: readonly string[]): boolean;
   /** The owners of tasks, on every server that is made. */
@@ -82,7 +86,7 @@ const OPTION_NAMES = ["tools", "prompts", "resources", "default"];
 export function toServerPlan(
   options: ProtectOptions,
   defaults: ChargeOptions,
-  rest: Omit<ServerPlan, "policyFor" | "isNamed">,
+  rest: Omit<ServerPlan, "policyFor" | "isNamed" | "names">,
 ): ServerPlan {
   if (!isOptions(options))
     throw new TypeError(
@@ -125,6 +129,11 @@ export function toServerPlan(
   };
   return {
     ...rest,
+    names: {
+      tool: [...policies.tool.keys()],
+      prompt: [...policies.prompt.keys()],
+      resource: [...policies.resource.keys()],
+    },
     policyFor(kind, names, asked) {
       const byName = named(kind, names);
       if (kind !== "resource") return byName ?? unnamed[kind];

@@ -126,23 +126,13 @@ export function createFindCallToken(options: {
   readonly links: Links;
 }): FindCallToken {
   const { tokenSource, environment, timeout, emitter, links } = options;
-  const told = new Set<string>();
-
-  /** Says once what is in the way, and what to do. */
-  function warn(reason: string): void {
-    if (told.has(reason)) return;
-    told.add(reason);
-    process.emitWarning(reason, "LicentricWarning");
-    emitter.emit("failed", { reason, error: undefined });
-  }
-
   return async (request, call) => {
     try {
       const token = await findToken(request, tokenSource, environment, timeout);
       if (token !== undefined) return token;
-      if (environment[TOKEN_VARIABLE]) warn(VARIABLE_UNUSED);
+      if (environment[TOKEN_VARIABLE]) emitter.warn(VARIABLE_UNUSED);
       if (tokenSource !== undefined || request.isRecognized) return undefined;
-      if (!environment[TOKEN_VARIABLE]) warn(CONTEXT_UNKNOWN);
+      if (!environment[TOKEN_VARIABLE]) emitter.warn(CONTEXT_UNKNOWN);
     } catch (error) {
       if (!(error instanceof TokenSourceError)) throw error;
       emitter.emit("failed", {
