@@ -52,6 +52,8 @@ export type PaywallListener<Type extends keyof PaywallEvents> = (event: PaywallE
 /** Tells listeners, in the order in which they came. */
 export interface Emitter {
   on<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): () => void;
+  /** Hears events as {@link Emitter.on} does, on behalf of nobody: the terminal is told what no owner's listener hears. */
+  observe<Type extends keyof PaywallEvents>(type: Type, listener: PaywallListener<Type>): void;
   emit<Type extends keyof PaywallEvents>(type: Type, event: PaywallEvents[Type]): void;
   /** Tells the owner's terminal and every `failed` listener of a mistake in the set-up, once for each reason. */
   warn(reason: string): void;
@@ -69,6 +71,8 @@ export function createEmitter(): Emitter {
     delivered: new Set(),
     failed: new Set(),
   };
+  const observers = new WeakSet<object>();
+  const isUnheard = () => [...listeners.failed].every((listener) => observers.has(listener));
   const told = new Set<string>();
   const isNew = (reason: string) => !told.has(reason) && told.size < MAX_REASONS && Boolean(told.add(reason));
   const emitter: Emitter = {
@@ -76,12 +80,14 @@ export function createEmitter(): Emitter {
       listeners[type].add(listener);
       return () => listeners[type].delete(listener);
     },
+    observe(type, listener) {
+      observers.add(listener);
+      emitter.on(type, listener);
+    },
     emit(type, event) {
       // Nobody else would hear of it. An error that is not the API's may have anything of the owner's in it.
-      if (type === "failed" && listeners.failed.size === 0 && "reason" in event && isNew(event.reason))
-        warnTerminal(
-          `${event.reason}${saidByApi(event.error)}. Told once: paywall.on("failed", …) hears each.`,
-        );
+      if (type === "failed" && isUnheard() && "reason" in event && isNew(event.reason))
+        warnTerminal(`${sentenceOf(event)} Told once: paywall.on("failed", …) hears each.`);
       // Those that there are now: a listener may add others.
       for (const listener of [...listeners[type]]) {
         tell(listener, event, `a "${type}" listener of the paywall`);
@@ -101,8 +107,9 @@ export function warnTerminal(sentence: string): void {
   process.emitWarning(sentence, "LicentricWarning");
 }
 
-function saidByApi(error: unknown): string {
-  return error instanceof LicentricError ? `: ${error.message.replace(/\.$/, "")}` : "";
+function sentenceOf({ reason, error }: PaywallEvents["failed"]): string {
+  const isSaid = error instanceof LicentricError && !reason.includes(error.message);
+  return (isSaid ? `${reason}: ${error.message}` : reason).replace(/\.?$/, ".");
 }
 
 /**

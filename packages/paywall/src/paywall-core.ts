@@ -11,7 +11,7 @@ import { type ChargeCall, createCharge } from "./call/charge.ts";
 import { createIdempotencyCache } from "./call/idempotency-cache.ts";
 import { createInFlight, type InFlight } from "./call/in-flight.ts";
 import { createFindCallToken, type FindCallToken } from "./credential/find-credential.ts";
-import { createEmitter, type Emitter } from "./events.ts";
+import { createEmitter, type Emitter, warnTerminal } from "./events.ts";
 import type { JournalOwner } from "./journal/usage-journal.ts";
 import { type PaywallOptions, reasonForJournal } from "./options.ts";
 import { type Links, type Refusal, refuse } from "./refusal/refusal.ts";
@@ -48,6 +48,7 @@ export function createCore(options: PaywallOptions): PaywallCore {
   const client =
     options.client ??
     new Licentric({ apiKey, ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }) });
+  if (options.client === undefined && options.baseUrl === undefined) announceDefault(client.baseUrl);
   const reason = reasonForJournal(options);
   if (options.client === undefined && apiKey === null && reason !== undefined) {
     throw new TypeError(
@@ -59,6 +60,17 @@ export function createCore(options: PaywallOptions): PaywallCore {
     options,
     options.client === undefined ? gateway : { ...gateway, close: async () => undefined },
     { baseUrl: client.baseUrl, apiKey },
+  );
+}
+
+let isAnnounced = false;
+
+/** Says once in a process where calls are billed, where nothing that the owner set does: agents' tokens are sent there. */
+function announceDefault(baseUrl: string): void {
+  if (isAnnounced || globalThis.process?.env?.["LICENTRIC_BASE_URL"]) return;
+  isAnnounced = true;
+  warnTerminal(
+    `billing by ${baseUrl}, as neither baseUrl nor LICENTRIC_BASE_URL says where the API is: agents' tokens are sent there. If the API is your own, set LICENTRIC_BASE_URL, for example to http://127.0.0.1:4242; if it is not, set it to ${baseUrl}`,
   );
 }
 

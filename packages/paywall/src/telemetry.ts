@@ -71,12 +71,12 @@ async function load(): Promise<Instruments | undefined> {
 }
 
 function count(emitter: Emitter, { calls, usage, failures }: Instruments): void {
-  emitter.on("verified", ({ kind, name, source }) =>
+  emitter.observe("verified", ({ kind, name, source }) =>
     calls.add(1, { kind, name, source, outcome: "allowed" }),
   );
-  emitter.on("denied", ({ kind, name, refusal }) => calls.add(1, { kind, name, outcome: refusal.code }));
-  emitter.on("metered", ({ kind, name, meterName, quantity, duplicate }) => {
+  emitter.observe("denied", ({ kind, name, refusal }) => calls.add(1, { kind, name, outcome: refusal.code }));
+  emitter.observe("metered", ({ kind, name, meterName, quantity, duplicate }) => {
     if (!duplicate) usage.add(quantity, { kind, name, meterName });
   });
-  emitter.on("failed", ({ kind = "", name = "" }) => failures.add(1, { kind, name }));
+  emitter.observe("failed", ({ kind = "", name = "" }) => failures.add(1, { kind, name }));
 }

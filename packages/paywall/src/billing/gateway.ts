@@ -75,7 +75,8 @@ export interface RefusedResponse {
 
 /** Returns the sentence about a refused request that the owner has to hear; undefined where it is the agent's own affair. */
 export function reasonForOwner({ refusal, cause }: RefusedResponse): string | undefined {
-  if (refusal.code === "billing_unavailable") return refusal.message;
+  if (refusal.code === "billing_unavailable")
+    return "the API cannot be reached (is it running, and is baseUrl or LICENTRIC_BASE_URL right?)";
   if (refusal.code !== "misconfigured") return undefined;
   const said = cause instanceof Error ? cause.message : String(cause);
   return `the API does not take this call (are baseUrl and the meter's name right?): ${said}`;

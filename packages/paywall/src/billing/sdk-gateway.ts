@@ -196,7 +196,14 @@ function refusedBy(error: unknown, retried: boolean): RefusedResponse {
   return { refusal: refusalOf(error), unknown, cause: error };
 }
 
+/** Returns whether a success came from something that is no API: a page, or JSON of another form. */
+function isNoApi(error: unknown): boolean {
+  if (!(error instanceof ResponseValidationError)) return false;
+  return error.issues.length > 0 || !/json/.test(error.headers?.get("content-type") ?? "");
+}
+
 function refusalOf(error: unknown): Refusal {
+  if (isNoApi(error)) return refuse("misconfigured");
   if (isOutage(error) || error instanceof BreakerOpenError) return refuse("billing_unavailable");
   // A proxy's own rate limit passes by itself; whatever else it says, somebody has to look at it.
   if (isForeign(error)) return refuse(error.status === 429 ? "billing_unavailable" : "misconfigured");
