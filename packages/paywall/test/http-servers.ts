@@ -3,7 +3,9 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { serve } from "@hono/node-server";
+import compression from "compression";
 import express from "express";
+import express4 from "express4";
 import Fastify from "fastify";
 import { Hono } from "hono";
 import { paywallPlugin } from "../src/fastify.ts";
@@ -91,23 +93,29 @@ const serveHono: ServeRoute = async (paywall, charge, handler) => {
   };
 };
 
-const serveExpress: ServeRoute = async (paywall, charge, handler) => {
-  const app = express();
-  app.post("/report", express.json(), paywall.middleware(charge), async (request, response) => {
-    const {
-      status = 200,
-      headers = {},
-      body,
-    } = await handler(paywall.callOf(request), request.body, once(response, "close"));
-    response.status(status).set(headers);
-    if (typeof body === "string") response.send(body);
-    else Readable.from(bytes(body), { objectMode: false }).pipe(response);
-  });
-  app.use(((_error, _request, response, _next) => {
-    response.status(500).json({ error: "broken" });
-  }) satisfies express.ErrorRequestHandler);
-  return listen(app);
-};
+const serveExpress =
+  (make: typeof express, ...before: readonly express.RequestHandler[]): ServeRoute =>
+  async (paywall, charge, handler) => {
+    const app = make();
+    app.post("/report", ...before, make.json(), paywall.middleware(charge), (request, response, next) => {
+      const answer = async () => {
+        const {
+          status = 200,
+          headers = {},
+          body,
+        } = await handler(paywall.callOf(request), request.body, once(response, "close"));
+        response.status(status).set(headers);
+        if (typeof body === "string") response.send(body);
+        else Readable.from(bytes(body), { objectMode: false }).pipe(response);
+      };
+      // Express 4 does not look at what a handler returns.
+      answer().catch(next);
+    });
+    app.use(((_error, _request, response, _next) => {
+      response.status(500).json({ error: "broken" });
+    }) satisfies express.ErrorRequestHandler);
+    return listen(app);
+  };
 
 const serveFastify: ServeRoute = async (paywall, charge, handler) => {
   const app = Fastify();
@@ -134,6 +142,8 @@ const serveFastify: ServeRoute = async (paywall, charge, handler) => {
 /** Everything that can serve a charged route. */
 export const SERVERS: Readonly<Record<string, ServeRoute>> = {
   "a web-standard route (Hono)": serveHono,
-  "Express's middleware": serveExpress,
+  "Express's middleware": serveExpress(express),
+  "Express 4's middleware": serveExpress(express4 as unknown as typeof express),
+  "Express's middleware behind compression": serveExpress(express, compression({ threshold: 0 })),
   "Fastify's plugin": serveFastify,
 };

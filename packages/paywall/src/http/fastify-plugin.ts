@@ -7,13 +7,14 @@ import type { FinishedRun } from "../call/outcome.ts";
 import { type Paywall, partsOf } from "../create-paywall.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
+import { property } from "../util/record.ts";
 import { withResolvers } from "../util/with-resolvers.ts";
 import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
 import { fieldsOf, followResponse } from "./node-response.ts";
 import { refusalResponse } from "./refusal-response.ts";
-import { WholeResponse } from "./whole-response.ts";
+import { WHOLE_BODY_SIZE, WholeResponse } from "./whole-response.ts";
 
 /** The price of requests to one Fastify route, and who may make them. */
 export type FastifyChargeOptions = HttpOptions<FastifyRequest>;
@@ -154,9 +155,16 @@ async function settlePayload(
     await open.settle({ ...finishedRunOf(reply, payload), outcome: { status: "failed" } });
     return payload;
   }
-  const sent = isResponse(payload) ? unpack(payload, reply) : payload;
+  let sent = isResponse(payload) ? unpack(payload, reply) : payload;
   const stream = streamOf(sent);
-  if (stream !== undefined) return settlesAfter(stream, open, reply);
+  if (stream !== undefined) {
+    const read = await readNow(stream).catch(async (error: unknown) => {
+      await open.settle({ ...finishedRunOf(reply, stream), outcome: { status: "failed" } });
+      throw error;
+    });
+    if ("rest" in read) return settlesAfter(read.rest, open, reply);
+    sent = read.whole;
+  }
   const own = clientResponseOf(core, await open.settle(finishedRunOf(reply, sent)), "paywallPlugin");
   if (own.status === "replaced") return withhold(reply, open.before, own.response);
   if (own.status === "own") reply.headers(Object.fromEntries(own.headers));
@@ -211,9 +219,84 @@ function wholeOf(reply: FastifyReply, payload: unknown): WholeResponse | undefin
   );
 }
 
-function streamOf(payload: unknown): AsyncIterable<Uint8Array> | undefined {
+function streamOf(payload: unknown): AsyncIterable<unknown> | undefined {
   const isStream = typeof payload === "object" && payload !== null && Symbol.asyncIterator in payload;
-  return isStream ? (payload as AsyncIterable<Uint8Array>) : undefined;
+  return isStream ? (payload as AsyncIterable<unknown>) : undefined;
+}
+
+/** A stream that can be let go of before its end. */
+interface Source extends AsyncIterable<unknown> {
+  cancel(): void;
+}
+
+/**
+ * Reads what there is of a stream at once: all of it, where it was made of a string or of bytes.
+ *
+ * @throws what the stream fails with
+ */
+async function readNow(
+  stream: AsyncIterable<unknown>,
+): Promise<{ readonly whole: Buffer } | { readonly rest: Source }> {
+  const iterator = stream[Symbol.asyncIterator]();
+  const chunks: unknown[] = [];
+  let pending: Promise<IteratorResult<unknown>> | undefined;
+  let size = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const later = new Promise<"later">((resolve) => {
+    timer = setTimeout(resolve, 0, "later");
+  });
+  try {
+    while (size <= WHOLE_BODY_SIZE) {
+      pending = iterator.next();
+      const read = await Promise.race([pending, later]);
+      if (read === "later") break;
+      if (read.done) return { whole: Buffer.concat(chunks.map(bytesOf)) };
+      chunks.push(read.value);
+      pending = undefined;
+      const length =
+        typeof read.value === "string" ? Buffer.byteLength(read.value) : property(read.value, "byteLength");
+      // What is none of a body's is for Fastify to refuse.
+      if (typeof length !== "number") break;
+      size += length;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  return { rest: restOf(stream, iterator, chunks, pending) };
+}
+
+const bytesOf = (chunk: unknown) => (typeof chunk === "string" ? Buffer.from(chunk) : (chunk as Uint8Array));
+
+function restOf(
+  stream: AsyncIterable<unknown>,
+  iterator: AsyncIterator<unknown>,
+  chunks: readonly unknown[],
+  first: Promise<IteratorResult<unknown>> | undefined,
+): Source {
+  let pending = first;
+  // Where nobody goes on, nobody waits for it.
+  pending?.catch(() => undefined);
+  const cancel = () => {
+    // An iterator that is still asked for something would end only after that.
+    if (stream instanceof Readable) stream.destroy();
+    else void iterator.return?.()?.catch(() => undefined);
+  };
+  return {
+    cancel,
+    async *[Symbol.asyncIterator]() {
+      try {
+        yield* chunks;
+        for (;;) {
+          const read = await (pending ?? iterator.next());
+          pending = undefined;
+          if (read.done) return;
+          yield read.value;
+        }
+      } finally {
+        cancel();
+      }
+    },
+  };
 }
 
 /** As Fastify tells one, of any copy of the fetch API. */
@@ -229,10 +312,10 @@ function unpack(response: Response, reply: FastifyReply): ReadableStream<Uint8Ar
 }
 
 /** A stream that ends once it is settled. Whoever goes before its end has had what it is charged for. */
-function settlesAfter(stream: AsyncIterable<Uint8Array>, open: OpenRequest, reply: FastifyReply): Readable {
+function settlesAfter(stream: Source, open: OpenRequest, reply: FastifyReply): Readable {
   let finished: FinishedRun = finishedRunOf(reply, stream);
   let hasBegun = false;
-  async function* parts(): AsyncGenerator<Uint8Array> {
+  async function* parts(): AsyncGenerator<unknown> {
     hasBegun = true;
     let charged: Charged | undefined;
     try {
@@ -251,8 +334,7 @@ function settlesAfter(stream: AsyncIterable<Uint8Array>, open: OpenRequest, repl
   settled.once("close", () => {
     if (hasBegun) return;
     void open.settle(finished);
-    if (stream instanceof Readable) stream.destroy();
-    else void stream[Symbol.asyncIterator]().return?.();
+    stream.cancel();
   });
   return settled;
 }
@@ -277,8 +359,12 @@ function toHttpRequest(request: FastifyRequest, signal: AbortSignal): HttpReques
     args: request,
     signal,
     async body() {
-      const { body } = request;
-      if (typeof body !== "object" || body === null || !(Symbol.asyncIterator in body)) return body;
+      const { body, headers } = request;
+      const isSent = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+      // A parser may leave it to the handler, as @fastify/multipart does.
+      const isLeft = isSent && (body === undefined || body === null) && request.raw.readable;
+      const isStream = typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+      if (!isLeft && !isStream) return body;
       throw new UnreadableBody(ADVICE);
     },
   };

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Call } from "../call/call.ts";
 import type { ChargedTarget } from "../call/charged-target.ts";
 import { hashToken, readAgentKey } from "../credential/find-credential.ts";
@@ -6,6 +5,7 @@ import type { PaywallCore } from "../paywall-core.ts";
 import { type Refusal, refuse } from "../refusal/refusal.ts";
 import { Refused } from "../refusal/refused.ts";
 import { digest, fingerprint } from "../util/digest.ts";
+import { comparedType, hashOf } from "./multipart.ts";
 
 /** An HTTP request that is to be charged for, whatever serves it. */
 export interface HttpRequest {
@@ -71,7 +71,13 @@ export async function toHttpCall(
     const { method, url, args, signal } = request;
     const sent =
       typeof agentKey === "string"
-        ? fingerprint(id, method, url, request.header("content-type"), toDigested(await request.body()))
+        ? fingerprint(
+            id,
+            method,
+            url,
+            comparedType(request.header("content-type")),
+            toDigested(await request.body()),
+          )
         : undefined;
     return {
       kind,
@@ -94,9 +100,9 @@ export async function toHttpCall(
   }
 }
 
-/** A body as it is compared: bytes by their hash, as they are many. */
+/** A body as it is compared. */
 function toDigested(body: unknown): unknown {
-  return body instanceof Uint8Array ? createHash("sha256").update(body).digest("base64url") : body;
+  return body instanceof Uint8Array ? hashOf(body) : body;
 }
 
 function refusalOf(

@@ -8,6 +8,7 @@ import { timerDelay } from "../util/timer-delay.ts";
 import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
+import { isMultipart, parsedFiles } from "./multipart.ts";
 import {
   type DeferredResponse,
   deferEnd,
@@ -137,7 +138,14 @@ function bodyOf(request: IncomingMessage): unknown {
   const { "content-length": length, "transfer-encoding": encoding } = request.headers;
   if (encoding === undefined && (length === undefined || length === "0")) return undefined;
   const body = property(request, "body");
-  if (request.readableDidRead && body !== undefined) return body;
+  if (request.readableDidRead && body !== undefined) {
+    if (!isMultipart(request.headers["content-type"])) return body;
+    const files = parsedFiles(request);
+    if (files !== undefined) return [body, files];
+    throw new UnreadableBody(
+      "paywall.middleware: a request with an Idempotency-Key was refused, as the bytes of a file in its form are not in memory, and tell a repetition from another request; use multer.memoryStorage()",
+    );
+  }
   throw new UnreadableBody(
     "paywall.middleware: a request with an Idempotency-Key was refused, as nothing had read its body, which tells a repetition from another request; put a body parser such as express.json() before the paywall",
   );

@@ -35,7 +35,11 @@ export function deferEnd(response: ServerResponse): DeferredResponse {
   let held: { readonly args: Parameters<End>; readonly head: Head } | undefined;
   const { promise: ended, resolve: tell } = withResolvers<ResponseEnd>();
   const { promise: handlerEnded, resolve: tellHandlerEnded } = withResolvers<void>();
-  response.once("close", () => tell(response.headersSent ? "client gone" : "client gone unanswered"));
+  const isBroken = watchSocket(response);
+  response.once("close", () => {
+    if (!response.headersSent) tell("client gone unanswered");
+    else tell(isBroken() ? "failed" : "client gone");
+  });
   const sendHead = deferHead(response);
   watchDestroy(response, () => tell("failed"));
   // As in a response that has ended: whatever comes after the first end is ignored.
@@ -129,6 +133,22 @@ function watchDestroy(response: ServerResponse, failed: () => void): void {
     if (error !== undefined && error !== null && isClientThere) failed();
     return destroy.call(response, error);
   };
+}
+
+/**
+ * Returns the function that says whether a connection was closed here, as Express does where a handler fails in the
+ * middle of a body. A client that goes has ended its side or left an error; one that stops reading has timed out.
+ */
+function watchSocket(response: ServerResponse): () => boolean {
+  const { socket } = response;
+  if (socket === null) return () => false;
+  let hasTimedOut = false;
+  const onTimeout = () => {
+    hasTimedOut = true;
+  };
+  socket.once("timeout", onTimeout);
+  response.once("close", () => void socket.off("timeout", onTimeout));
+  return () => socket.destroyed && !socket.readableEnded && !socket.errored && !hasTimedOut;
 }
 
 /** The head of a response. */

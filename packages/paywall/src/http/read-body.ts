@@ -45,7 +45,8 @@ export async function readAtOnce(body: ReadableStream<Uint8Array<ArrayBuffer>>):
   }
 }
 
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+/** Puts chunks together. */
+export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(size);
   let offset = 0;
   for (const chunk of chunks) {

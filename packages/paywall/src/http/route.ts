@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { type Charged, completionOf, type RunningCall } from "../call/charge.ts";
 import type { FinishedRun } from "../call/outcome.ts";
 import type { PaywallCore } from "../paywall-core.ts";
@@ -9,7 +8,8 @@ import { type Resolvable, withResolvers } from "../util/with-resolvers.ts";
 import { clientResponseOf } from "./client-response.ts";
 import { type HttpRequest, KEYED_BODY_SIZE, toHttpCall, UnreadableBody } from "./http-call.ts";
 import { type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
-import { passOn, type ReadBody, readAtOnce, type StreamEnd } from "./read-body.ts";
+import { isMultipart, readForm } from "./multipart.ts";
+import { joined, passOn, type ReadBody, readAtOnce, type StreamEnd } from "./read-body.ts";
 import { refusalResponse } from "./refusal-response.ts";
 import { toResponse, WholeResponse } from "./whole-response.ts";
 
@@ -203,13 +203,13 @@ function toHttpRequest(request: Request, url: string, signal: AbortSignal): Http
 }
 
 /** Reads a copy of a request's body: the handler reads the request itself. */
-async function readKeyedBody(request: Request): Promise<string | undefined> {
+async function readKeyedBody(request: Request): Promise<unknown> {
   if (request.body === null) return undefined;
   if (request.bodyUsed)
     throw new UnreadableBody(
       "paywall.route: the request's body was read before the paywall saw it, so that repetitions under an Idempotency-Key cannot be told from other requests; read it in the handler",
     );
-  const digest = createHash("sha256");
+  const chunks: Uint8Array[] = [];
   const reader = request.clone().body?.getReader();
   let size = 0;
   for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
@@ -219,9 +219,11 @@ async function readKeyedBody(request: Request): Promise<string | undefined> {
       for (const copy of [reader, request.body]) copy?.cancel().catch(() => undefined);
       throw new UnreadableBody(undefined, TOO_LARGE);
     }
-    digest.update(read.value);
+    chunks.push(read.value);
   }
-  return digest.digest("base64url");
+  const bytes = joined(chunks, size);
+  const type = request.headers.get("content-type") ?? undefined;
+  return (isMultipart(type) ? await readForm(bytes, type) : undefined) ?? bytes;
 }
 
 const TOO_LARGE = `A request with an Idempotency-Key has a body of at most ${KEYED_BODY_SIZE} bytes. Send a smaller one, or no key. Nothing was run or charged.`;
