@@ -45,4 +45,4 @@ export {
 export { BUDGET_META_KEY, RECEIPT_META_KEY } from "./protocol/outcome.ts";
 export { REFUSAL_META_KEY, RefusedRequestError } from "./protocol/refusal-result.ts";
 export { CHARGE_META_KEY, type ChargeInfo } from "./server/list-tools.ts";
-export type { Charges, ProtectOptions } from "./server/server-plan.ts";
+export type { Charges, ProtectOptions, TokenMethod } from "./server/server-plan.ts";

@@ -188,6 +188,7 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
   const wrap = (kind: ServedKind) => wrapHandlers(kind, handlerCharges, defaults, thrown);
   const planParts = {
     handlerCharges,
+    links,
     timeout,
     receipts: core.receipts,
     refusals: refusals === "error" ? ("error" as const) : ("result" as const),

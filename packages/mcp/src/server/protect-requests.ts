@@ -18,6 +18,7 @@ import { fitsListed } from "./listed-schemas.ts";
 import { notGuardable } from "./not-guardable.ts";
 import type { BuiltIn, Registered } from "./registered.ts";
 import type { RequestHandler } from "./request-handler.ts";
+import { requireToken } from "./require-token.ts";
 import type { ServerPlan } from "./server-plan.ts";
 import { guardTasks, isTaskMethod } from "./tasks.ts";
 import { warnOfUnknownNames } from "./unknown-names.ts";
@@ -121,6 +122,20 @@ function guardRequest(
 }
 
 function guardOf(
+  method: unknown,
+  run: RequestHandler,
+  serving: Serving,
+  isOwn: boolean,
+): RequestHandler | undefined {
+  const { plan, builtIn } = serving;
+  if (plan.tokenMethods.has(method)) {
+    const free = guardPriced(method, run, serving, isOwn) ?? run;
+    return requireToken(method, free, plan, builtIn);
+  }
+  return guardPriced(method, run, serving, isOwn);
+}
+
+function guardPriced(
   method: unknown,
   run: RequestHandler,
   serving: Serving,

@@ -1,4 +1,4 @@
-import type { VerifiedCaller } from "@licentric/paywall/adapter";
+import type { Links, VerifiedCaller } from "@licentric/paywall/adapter";
 import {
   type ChargeOptions,
   isOptions,
@@ -37,11 +37,30 @@ export interface ProtectOptions {
    * makes it free for everybody.
    */
   readonly default?: ChargeOptions | false;
+  /**
+   * Requests that cost nothing and need a valid token all the same; none by default. Lists and completions run for
+   * everybody otherwise, and may tell what is behind the prices: the resources that there are, the values of a
+   * prompt's arguments. A completion needs the scopes of what it completes, too, and is for everybody where that is free.
+   */
+  readonly requireToken?: readonly TokenMethod[];
 }
+
+const TOKEN_METHODS = [
+  "completion/complete",
+  "prompts/list",
+  "resources/list",
+  "resources/templates/list",
+  "tools/list",
+] as const;
+
+/** A request that costs nothing. */
+export type TokenMethod = (typeof TOKEN_METHODS)[number];
 
 /** The prices of a protected server, and the parts that its guards share. */
 export interface ServerPlan {
   readonly handlerCharges: HandlerCharges;
+  /** The owner's links for who is refused. */
+  readonly links: Links;
   /** Milliseconds that something of the owner's may take which is asked on the way to a call. */
   readonly timeout: number;
   /** The form of refused tool calls. */
@@ -58,6 +77,8 @@ export interface ServerPlan {
    * @param asked - of a resource that is served by a handler which reads its URI, that URI as the client spelled it
    */
   policyFor(kind: ServedKind, names: readonly string[], asked?: string): Policy | false;
+  /** The requests that need a valid token besides those that are charged for. */
+  readonly tokenMethods: ReadonlySet<unknown>;
   /** The names of a kind in the owner's options. */
   readonly names: Readonly<Record<ServedKind, readonly string[]>>;
   /** Tells the owner of a mistake in the set-up, once. */
@@ -76,7 +97,16 @@ export interface ServerPlan {
   scopesOf(context: unknown): Promise<readonly string[] | "none" | undefined>;
 }
 
-const OPTION_NAMES = ["tools", "prompts", "resources", "default"];
+const OPTION_NAMES = ["tools", "prompts", "resources", "default", "requireToken"];
+
+function toTokenMethods(methods: readonly TokenMethod[] = []): ReadonlySet<unknown> {
+  const known: readonly unknown[] = TOKEN_METHODS;
+  if (!Array.isArray(methods) || methods.some((method) => !known.includes(method)))
+    throw new TypeError(
+      `paywall.protect: requireToken is a list of these: ${TOKEN_METHODS.map((method) => `"${method}"`).join(", ")}`,
+    );
+  return new Set(methods);
+}
 
 /**
  * Checks what an owner wants protected and makes policies of it.
@@ -86,7 +116,7 @@ const OPTION_NAMES = ["tools", "prompts", "resources", "default"];
 export function toServerPlan(
   options: ProtectOptions,
   defaults: ChargeOptions,
-  rest: Omit<ServerPlan, "policyFor" | "isNamed" | "names">,
+  rest: Omit<ServerPlan, "policyFor" | "isNamed" | "names" | "tokenMethods">,
 ): ServerPlan {
   if (!isOptions(options))
     throw new TypeError(
@@ -129,6 +159,7 @@ export function toServerPlan(
   };
   return {
     ...rest,
+    tokenMethods: toTokenMethods(options.requireToken),
     names: {
       tool: [...policies.tool.keys()],
       prompt: [...policies.prompt.keys()],
