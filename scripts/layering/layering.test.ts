@@ -51,6 +51,112 @@ describe("the packages", () => {
   });
 });
 
+/** The rooms of each package that has some, lower ones first: a folder, or a file beside them. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  paywall: [
+    "util",
+    "refusal",
+    "events.ts",
+    "credential",
+    "pricing",
+    "journal",
+    "billing",
+    "modes",
+    "telemetry.ts",
+    "call",
+    "options.ts",
+    "paywall-core.ts",
+    "http",
+    "create-paywall.ts",
+    "fastify",
+    "testing",
+    "adapter.ts",
+    "fastify.ts",
+    "index.ts",
+    "journal.ts",
+    "journal-elsewhere.ts",
+    "testing.ts",
+  ],
+  mcp: [
+    "protocol",
+    "context",
+    "handler",
+    "server",
+    "options.ts",
+    "paywall.ts",
+    "testing.ts",
+    "journal.ts",
+    "index.ts",
+  ],
+};
+
+describe.each(Object.entries(ROOMS))("the rooms of %s", (name, rooms) => {
+  const roomOf = (path: string) => path.split("/")[2] ?? "";
+  const own = [...imports].filter(([path]) => packageOf(path) === name);
+
+  it("are all in the list", () => {
+    expect([...new Set(own.map(([path]) => roomOf(path)))].sort()).toEqual([...rooms].sort());
+  });
+
+  it("import what is below them alone", () => {
+    expect(
+      importsWhere(
+        own,
+        (path, other) =>
+          packageOf(other) === name && rooms.indexOf(roomOf(other)) > rooms.indexOf(roomOf(path)),
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe("the server: routes, rules, store", () => {
+  const own = [...imports].filter(([path]) => packageOf(path) === "server");
+  /** Errors, validation and pages, which lie below the rules. */
+  const SHARED = ["api-error", "page", "parse"].map((name) => `server/src/http/${name}.ts`);
+  const isShared = (path: string) => SHARED.includes(path);
+  const isStore = (path: string) => path.startsWith("server/src/store/");
+  const isRoute = (path: string) =>
+    !isShared(path) && /^server\/src\/(http\/|[a-z]+\/(routes|.*-route|stripe-webhook)\.ts$)/.test(path);
+  const isRule = (path: string) =>
+    /^server\/src\/[a-z]+\//.test(path) && !isRoute(path) && !isStore(path) && !isShared(path);
+
+  it("has all of the three", () => {
+    for (const is of [isStore, isRoute, isRule])
+      expect(own.filter(([path]) => is(path)).length).toBeGreaterThan(10);
+    expect(own.map(([path]) => path).filter(isShared)).toHaveLength(SHARED.length);
+  });
+
+  it("has rules that know no route", () => {
+    expect(importsWhere(own, (path, other) => isRule(path) && isRoute(other))).toEqual([]);
+  });
+
+  it("has a store, and errors and validation, that know neither", () => {
+    const isBelow = (path: string) => isStore(path) || isShared(path);
+    expect(importsWhere(own, (path, other) => isBelow(path) && (isRule(other) || isRoute(other)))).toEqual(
+      [],
+    );
+  });
+
+  it("has rules and a store that know nothing of Fastify", () => {
+    const texts = own
+      .filter(([path]) => isRule(path) || isStore(path) || isShared(path))
+      .map(([path]) => [path, readFileSync(join(packages, path), "utf8")] as const);
+    expect(
+      texts.filter(([, text]) => /from "(@?fastify|node:http)/.test(text)).map(([path]) => path),
+    ).toEqual([]);
+  });
+});
+
+/** Imports of which something holds, in words. */
+function importsWhere(
+  own: readonly (readonly [string, readonly string[]])[],
+  holds: (path: string, other: string) => boolean,
+): string[] {
+  return own.flatMap(([path, others]) =>
+    others.filter((other) => holds(path, other)).map((other) => `${path} imports ${other}`),
+  );
+}
+
 describe("what a file imports", () => {
   it.each([
     'import { a } from "../a.ts";',

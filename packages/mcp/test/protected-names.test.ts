@@ -24,18 +24,15 @@ afterEach(() => {
 
 const warnings = () => vi.mocked(process.emitWarning).mock.calls.map(([warning]) => String(warning));
 
-async function serve(
-  sdk: string,
-  charges: ProtectOptions,
-  prepare: (server: McpServerV1 | McpServerV2) => void,
-) {
+async function serve(sdk: string, charges: ProtectOptions, prepare: (server: McpServerV1) => void) {
   if (sdk === "v1") {
     const server = paywall.protect(new McpServerV1(info), charges);
     prepare(server);
     return connectV1(server);
   }
   const server = paywall.protect(new McpServerV2(info), charges);
-  prepare(server);
+  // Both SDKs take the same here.
+  prepare(server as unknown as McpServerV1);
   return connectV2(server);
 }
 
@@ -90,14 +87,12 @@ describe.each(["v1", "v2"])("on SDK %s", (sdk) => {
       },
     };
     const client = await serve(sdk, charges, (server) => {
-      // Both SDKs take the same here, and no type says so.
-      const any = server as McpServerV1;
-      any.registerPrompt("greet", {}, () => ({ messages: [] }));
-      any.registerResource("a", "DOCS://a", {}, () => ({ contents: [] }));
-      any.registerResource("b", "docs://bee", {}, () => ({ contents: [] }));
+      server.registerPrompt("greet", {}, () => ({ messages: [] }));
+      server.registerResource("a", "DOCS://a", {}, () => ({ contents: [] }));
+      server.registerResource("b", "docs://bee", {}, () => ({ contents: [] }));
       if (sdk === "v1") {
         const template = new ResourceTemplate("docs://items/{id}", { list: undefined });
-        any.registerResource("items", template, {}, () => ({ contents: [] }));
+        server.registerResource("items", template, {}, () => ({ contents: [] }));
       }
     });
     await client.listPrompts();

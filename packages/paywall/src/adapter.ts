@@ -1,11 +1,9 @@
 // What an adapter to a protocol or a framework is built of: `@licentric/mcp` is one.
 
 export type { BudgetState } from "@licentric/sdk";
-export { agentNameOf, type Caller } from "./billing/caller.ts";
 export type { Receipt } from "./billing/charge-context.ts";
 export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
-export type { Call } from "./call/call.ts";
 export {
   type ChargeCall,
   type Charged,
@@ -15,7 +13,6 @@ export {
   receiptOf,
 } from "./call/charge.ts";
 export type { ChargedTarget, ChargeResult } from "./call/charged-target.ts";
-export type { FinishedRun, Outcome, Settlement } from "./call/outcome.ts";
 export {
   buildPaywall as buildCorePaywall,
   type ChargeableCall,
@@ -23,6 +20,8 @@ export {
   type Paywall as CorePaywall,
   partsOf,
 } from "./create-paywall.ts";
+export type { Call } from "./credential/call.ts";
+export { agentNameOf, type Caller } from "./credential/caller.ts";
 export {
   bearerToken,
   type CredentialRequest,
@@ -52,6 +51,7 @@ export {
   type VerifierOptions,
 } from "./http/token-verifier.ts";
 export type { UsageJournal } from "./journal/usage-journal.ts";
+export type { FinishedRun, Outcome, Settlement } from "./modes/outcome.ts";
 export { checkPaywallOptions, type PaywallOptions } from "./options.ts";
 export { buildCore, createCore, type PaywallCore } from "./paywall-core.ts";
 export {

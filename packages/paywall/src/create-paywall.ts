@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
-import type { Caller } from "./billing/caller.ts";
 import type { Receipt } from "./billing/charge-context.ts";
-import type { Call } from "./call/call.ts";
 import { chargeResultOf, completionOf, receiptOfCharged } from "./call/charge.ts";
 import type { ChargedTarget } from "./call/charged-target.ts";
+import type { Call } from "./credential/call.ts";
+import type { Caller } from "./credential/caller.ts";
 import { hashToken, readAgentKey } from "./credential/find-credential.ts";
 import type { PaywallEvents, PaywallListener } from "./events.ts";
 import { tell } from "./events.ts";

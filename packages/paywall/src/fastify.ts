@@ -1,1 +1,1 @@
-export { type FastifyChargeOptions, paywallPlugin } from "./http/fastify-plugin.ts";
+export { type FastifyChargeOptions, paywallPlugin } from "./fastify/fastify-plugin.ts";

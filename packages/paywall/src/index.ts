@@ -1,6 +1,6 @@
-export type { Caller } from "./billing/caller.ts";
 export type { Receipt } from "./billing/charge-context.ts";
 export { type ChargeableCall, createPaywall, type Paywall, type RunningCall } from "./create-paywall.ts";
+export type { Caller } from "./credential/caller.ts";
 export { bearerToken, type TokenRequest, type TokenSource } from "./credential/find-credential.ts";
 export type { CallSubject, PaywallEvents, PaywallListener } from "./events.ts";
 export type { HttpOptions } from "./http/http-options.ts";

@@ -6,7 +6,7 @@ import { compileExamples, examplesOf } from "../../../scripts/documents/compile-
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 it("compiles every example of the public doc comments", { timeout: 60_000 }, () => {
-  const examples = ["src/create-paywall.ts", "src/http/fastify-plugin.ts"].flatMap((name) =>
+  const examples = ["src/create-paywall.ts", "src/fastify/fastify-plugin.ts"].flatMap((name) =>
     examplesOf(join(root, name), root),
   );
   expect(examples.length).toBeGreaterThanOrEqual(5);

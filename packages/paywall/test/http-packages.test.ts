@@ -19,7 +19,7 @@ useShop();
 // The packages that stand around a paywall, each the real one.
 
 const keyed = { "idempotency-key": "k" };
-const EXPRESS = { "Express 5": express, "Express 4": express4 as unknown as typeof express };
+const EXPRESS = { "Express 5": express, "Express 4": express4 };
 
 describe.each(Object.entries(EXPRESS))("%s", (_, make) => {
   it.each([SUCCESS, RESERVE])(

@@ -143,7 +143,7 @@ const serveFastify: ServeRoute = async (paywall, charge, handler) => {
 export const SERVERS: Readonly<Record<string, ServeRoute>> = {
   "a web-standard route (Hono)": serveHono,
   "Express's middleware": serveExpress(express),
-  "Express 4's middleware": serveExpress(express4 as unknown as typeof express),
+  "Express 4's middleware": serveExpress(express4),
   "Express's middleware behind compression": serveExpress(express, compression({ threshold: 0 })),
   "Fastify's plugin": serveFastify,
 };

@@ -1,3 +1,4 @@
+import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { TokenHash } from "../credential/find-credential.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { RefusalCode, RefusalDetails } from "../refusal/refusal.ts";
@@ -10,7 +11,6 @@ import {
   reportFailure,
   verify,
 } from "./billing-requests.ts";
-import { agentNameOf, type Caller } from "./caller.ts";
 import type { ChargeContext } from "./charge-context.ts";
 import { enqueue, type Metered, meter } from "./meter-usage.ts";
 import { type Reservation, reserve } from "./reservation.ts";

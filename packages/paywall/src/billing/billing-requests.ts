@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Policy } from "../pricing/charge-options.ts";
@@ -6,7 +7,6 @@ import type { Line } from "../pricing/price-call.ts";
 import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal/refusal.ts";
 import { Refused } from "../refusal/refused.ts";
 import { agentBillingKey, isOfEarlierCall, triesOf } from "./billing-key.ts";
-import { agentNameOf, type Caller, toCaller } from "./caller.ts";
 import type { ChargeContext } from "./charge-context.ts";
 import {
   type Gateway,
@@ -14,6 +14,7 @@ import {
   type MeterRequest,
   type RefusedResponse,
   reasonForOwner,
+  toCaller,
 } from "./gateway.ts";
 import type { Sender, Unserved } from "./unserved.ts";
 import type { VerificationCache } from "./verification-cache.ts";

@@ -1,4 +1,4 @@
-import type { Call } from "../call/call.ts";
+import type { Call } from "../credential/call.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import type { Line } from "../pricing/price-call.ts";
 /** A call on its way to being billed. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Caller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
 import { Refused } from "../refusal/refused.ts";
 import { priceName } from "./billing-key.ts";
@@ -10,7 +11,6 @@ import {
   refusedBy,
   requestOptions,
 } from "./billing-requests.ts";
-import type { Caller } from "./caller.ts";
 import type { ChargeContext } from "./charge-context.ts";
 import type { Sender, Sent, Taken } from "./unserved.ts";
 

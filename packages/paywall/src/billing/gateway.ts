@@ -1,4 +1,5 @@
 import type { BudgetState } from "@licentric/sdk";
+import type { Caller } from "../credential/caller.ts";
 import type { DeliveryOutcome } from "../journal/delivery.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
 import type { Refusal } from "../refusal/refusal.ts";
@@ -27,6 +28,17 @@ export interface Verified {
   readonly expiresAt?: string | undefined;
   readonly event?: Recorded | undefined;
   readonly budget?: BudgetState | undefined;
+}
+
+/** Reads the caller from a response of the API. */
+export function toCaller({ accountId, agentId, scopes, expiresAt, budget }: Verified): Caller {
+  return {
+    accountId,
+    agentId,
+    scopes,
+    expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
+    budget,
+  };
 }
 
 /** A reservation. */

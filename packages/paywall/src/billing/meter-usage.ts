@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
 import { Refused } from "../refusal/refused.ts";
 import { agentBillingKey, priceName } from "./billing-key.ts";
@@ -11,7 +12,6 @@ import {
   senderOf,
   verify,
 } from "./billing-requests.ts";
-import { agentNameOf, type Caller } from "./caller.ts";
 import type { ChargeContext } from "./charge-context.ts";
 import { openCredit, orPutBack } from "./credits.ts";
 import type { Sender, Sent } from "./unserved.ts";

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
 import { Refused } from "../refusal/refused.ts";
 import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
@@ -16,9 +17,9 @@ import {
   senderOf,
   verify,
 } from "./billing-requests.ts";
-import { agentNameOf, type Caller, toCaller } from "./caller.ts";
 import type { ChargeContext } from "./charge-context.ts";
 import { type Credit, openCredit, orPutBack } from "./credits.ts";
+import { toCaller } from "./gateway.ts";
 import type { Sent } from "./unserved.ts";
 
 /** Usage that is reserved. */

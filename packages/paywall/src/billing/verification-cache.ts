@@ -1,6 +1,6 @@
+import type { Caller } from "../credential/caller.ts";
 import type { TokenHash } from "../credential/find-credential.ts";
 import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
-import type { Caller } from "./caller.ts";
 
 /** The caller that a token stands for. It holds no budget: that changes with every call. */
 export type VerifiedCaller = Omit<Caller, "budget">;

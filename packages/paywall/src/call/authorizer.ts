@@ -1,8 +1,14 @@
 import type { BillingClient } from "../billing/billing-client.ts";
-import type { Caller } from "../billing/caller.ts";
 import type { ChargeContext, RecordedUsage } from "../billing/charge-context.ts";
+import type { Call } from "../credential/call.ts";
+import type { Caller } from "../credential/caller.ts";
 import { isAgentToken } from "../credential/find-credential.ts";
 import type { Emitter } from "../events.ts";
+import {
+  type AuthorizedCall,
+  type AuthorizedCalls,
+  createAuthorizedCalls,
+} from "../modes/authorized-call.ts";
 import type { ChargeMode } from "../modes/charge-mode.ts";
 import { createOffline, type Offline } from "../modes/offline.ts";
 import { createOnSuccess } from "../modes/on-success.ts";
@@ -12,8 +18,6 @@ import type { Policy } from "../pricing/charge-options.ts";
 import { type Line, PriceError, priceCall } from "../pricing/price-call.ts";
 import type { Refusal } from "../refusal/refusal.ts";
 import { createPool } from "../util/pool.ts";
-import { type AuthorizedCall, type AuthorizedCalls, createAuthorizedCalls } from "./authorized-call.ts";
-import type { Call } from "./call.ts";
 
 /** Decides whether calls may run. */
 export interface Authorizer {

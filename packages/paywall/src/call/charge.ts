@@ -1,17 +1,17 @@
-import type { Caller } from "../billing/caller.ts";
 import type { Receipt } from "../billing/charge-context.ts";
+import type { Call } from "../credential/call.ts";
+import type { Caller } from "../credential/caller.ts";
 import type { Emitter } from "../events.ts";
+import type { AuthorizedCall } from "../modes/authorized-call.ts";
+import type { Completion, FinishedRun, KeptOutcome, Settlement } from "../modes/outcome.ts";
 import { isQuantity, MAX_QUANTITY } from "../pricing/charge-options.ts";
 import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
 import type { SpanAttributes, Trace } from "../telemetry.ts";
 import { property } from "../util/record.ts";
-import type { AuthorizedCall } from "./authorized-call.ts";
 import { type Authorizer, isRefusal } from "./authorizer.ts";
-import type { Call } from "./call.ts";
 import type { ChargedTarget, ChargeResult } from "./charged-target.ts";
 import type { IdempotencyCache, IdempotencyEntry } from "./idempotency-cache.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { Completion, FinishedRun, KeptOutcome, Settlement } from "./outcome.ts";
 import { createRepetitions, endEntry } from "./repetitions.ts";
 
 /** A call that runs. */

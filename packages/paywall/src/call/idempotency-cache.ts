@@ -1,7 +1,8 @@
-import { agentNameOf, type Caller } from "../billing/caller.ts";
+import type { Call } from "../credential/call.ts";
+import { agentNameOf, type Caller } from "../credential/caller.ts";
+import type { KeptOutcome } from "../modes/outcome.ts";
 import { digest } from "../util/digest.ts";
 import { withResolvers } from "../util/with-resolvers.ts";
-import type { Call } from "./call.ts";
 import {
   type AgentCalls,
   addCall,
@@ -12,7 +13,6 @@ import {
   keepOutcome,
   removeCall,
 } from "./kept-calls.ts";
-import type { KeptOutcome } from "./outcome.ts";
 
 /** The entry of a call in the cache. */
 export interface IdempotencyEntry {

@@ -1,5 +1,5 @@
+import type { KeptOutcome } from "../modes/outcome.ts";
 import { isRecord } from "../util/record.ts";
-import type { KeptOutcome } from "./outcome.ts";
 
 /** A call under an agent's key: it runs, or its outcome is kept. */
 export interface KeptCall {

@@ -1,17 +1,17 @@
-import type { Caller } from "../billing/caller.ts";
 import type { Receipt } from "../billing/charge-context.ts";
+import type { Call } from "../credential/call.ts";
+import type { Caller } from "../credential/caller.ts";
 import type { Emitter } from "../events.ts";
+import type { AuthorizedCall } from "../modes/authorized-call.ts";
+import type { KeptOutcome, SettleBy, Settlement } from "../modes/outcome.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import { type Links, type Refusal, type RefusalCode, refuse } from "../refusal/refusal.ts";
 import { digest } from "../util/digest.ts";
 import { withResolvers } from "../util/with-resolvers.ts";
-import type { AuthorizedCall } from "./authorized-call.ts";
 import { type Authorizer, isRefusal } from "./authorizer.ts";
-import type { Call } from "./call.ts";
 import type { ChargedTarget, ChargeResult } from "./charged-target.ts";
 import type { IdempotencyCache, IdempotencyEntry } from "./idempotency-cache.ts";
 import { AGENT_CALLS } from "./kept-calls.ts";
-import type { KeptOutcome, SettleBy, Settlement } from "./outcome.ts";
 
 /** A call that may run, with its entry in the cache where its agent has named it. */
 export interface Entered {

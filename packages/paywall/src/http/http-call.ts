@@ -1,5 +1,5 @@
-import type { Call } from "../call/call.ts";
 import type { ChargedTarget } from "../call/charged-target.ts";
+import type { Call } from "../credential/call.ts";
 import { hashToken, readAgentKey } from "../credential/find-credential.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import { type Refusal, refuse } from "../refusal/refusal.ts";

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RunningCall } from "../call/charge.ts";
-import type { FinishedRun } from "../call/outcome.ts";
+import type { FinishedRun } from "../modes/outcome.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import type { ChargeOptions } from "../pricing/charge-options.ts";
 import { property } from "../util/record.ts";

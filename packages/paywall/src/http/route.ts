@@ -1,5 +1,5 @@
 import { type Charged, completionOf, type RunningCall } from "../call/charge.ts";
-import type { FinishedRun } from "../call/outcome.ts";
+import type { FinishedRun } from "../modes/outcome.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import { type ChargeOptions, checkWrapped } from "../pricing/charge-options.ts";
 import { RefusedError } from "../refusal/refused-error.ts";

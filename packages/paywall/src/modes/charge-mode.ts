@@ -1,7 +1,7 @@
 import type { BillingClient } from "../billing/billing-client.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
-import type { AuthorizedCall, AuthorizedCalls } from "../call/authorized-call.ts";
 import type { Line } from "../pricing/price-call.ts";
+import type { AuthorizedCall, AuthorizedCalls } from "./authorized-call.ts";
 import type { Offline } from "./offline.ts";
 
 /** One way of charging for calls that cost something. */

@@ -1,8 +1,8 @@
 import type { BillingClient } from "../billing/billing-client.ts";
-import type { Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
-import type { Usage } from "../call/outcome.ts";
+import type { Caller } from "../credential/caller.ts";
 import { computeResultQuantity, type Line, PriceError } from "../pricing/price-call.ts";
+import type { Usage } from "./outcome.ts";
 
 /**
  * The quantity that is due for a call that is paid by its use; undefined where it brought nothing that is billed. What the

@@ -1,9 +1,9 @@
 import type { BillingClient } from "../billing/billing-client.ts";
-import type { Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
-import type { AuthorizedCall, AuthorizedCalls } from "../call/authorized-call.ts";
+import type { Caller } from "../credential/caller.ts";
 import type { Emitter } from "../events.ts";
 import { Refused } from "../refusal/refused.ts";
+import type { AuthorizedCall, AuthorizedCalls } from "./authorized-call.ts";
 import { dueFor } from "./due.ts";
 
 /** Authorizes known agents while the API cannot be reached, where the owner wants that. */

@@ -1,5 +1,5 @@
-import type { Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
+import type { Caller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";
 import { dueFor } from "./due.ts";

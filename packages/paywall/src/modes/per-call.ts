@@ -1,7 +1,7 @@
 import type { ChargeContext, RecordedUsage } from "../billing/charge-context.ts";
-import { roundsOf } from "../call/authorized-call.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { Pool } from "../util/pool.ts";
+import { roundsOf } from "./authorized-call.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";
 
 /**

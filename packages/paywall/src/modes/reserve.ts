@@ -1,10 +1,10 @@
-import type { Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
-import type { Settlement } from "../call/outcome.ts";
+import type { Caller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
 import { digest } from "../util/digest.ts";
 import type { ChargeMode, ModeParts } from "./charge-mode.ts";
 import { dueFor } from "./due.ts";
+import type { Settlement } from "./outcome.ts";
 
 /** Makes the mode `"reserve"`: the most that a call may cost is reserved before it runs; what it used is billed, and the rest released. */
 export function createReserve({ billing, authorizedCalls }: ModeParts): ChargeMode {

@@ -1,4 +1,4 @@
-import type { Caller } from "../billing/caller.ts";
+import type { Caller } from "../credential/caller.ts";
 import { isRecord } from "../util/record.ts";
 import { isScopes, SCOPES_ADVICE } from "./scopes.ts";
 

@@ -1,4 +1,4 @@
-import type { Caller } from "../billing/caller.ts";
+import type { Caller } from "../credential/caller.ts";
 import { property } from "../util/record.ts";
 import { isMeterName, isQuantity, MAX_QUANTITY, type Policy } from "./charge-options.ts";
 

@@ -1,9 +1,9 @@
 import type { KeyScope, Mode } from "@licentric/contract";
 import { unauthorized } from "../http/api-error.ts";
-import type { PresentedCredential } from "../http/bearer.ts";
 import type { Queryable } from "../store/database.ts";
 import type { KeyCaller } from "./caller.ts";
 import { createSecretLookUp } from "./look-up-secrets.ts";
+import type { PresentedCredential } from "./secrets.ts";
 
 interface KeyRow {
   secret_hash: string;

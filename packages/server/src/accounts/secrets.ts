@@ -37,3 +37,10 @@ export function secretHint(secret: string): string {
 function checksum(text: string): string {
   return hash("sha256", text, "base64url").slice(0, CHECKSUM_LENGTH);
 }
+
+/** The credential of a request. */
+export interface PresentedCredential {
+  readonly secret: string;
+  /** null: no credential of ours has this form and this checksum, so there is nothing to look up. */
+  readonly hash: string | null;
+}

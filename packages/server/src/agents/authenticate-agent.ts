@@ -1,7 +1,7 @@
 import type { AgentCaller } from "../accounts/caller.ts";
 import { createSecretLookUp } from "../accounts/look-up-secrets.ts";
+import type { PresentedCredential } from "../accounts/secrets.ts";
 import { type ApiError, unauthorized } from "../http/api-error.ts";
-import type { PresentedCredential } from "../http/bearer.ts";
 import type { Queryable } from "../store/database.ts";
 
 interface CredentialRow {

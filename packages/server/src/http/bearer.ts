@@ -1,14 +1,7 @@
 import { isAgentToken, isManagementKey } from "@licentric/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { hashSecret, hasValidChecksum } from "../accounts/secrets.ts";
+import { hashSecret, hasValidChecksum, type PresentedCredential } from "../accounts/secrets.ts";
 import { unauthorized } from "./api-error.ts";
-
-/** The credential of a request. */
-export interface PresentedCredential {
-  readonly secret: string;
-  /** null: no credential of ours has this form and this checksum, so there is nothing to look up. */
-  readonly hash: string | null;
-}
 
 declare module "fastify" {
   interface FastifyRequest {

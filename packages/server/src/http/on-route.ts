@@ -2,12 +2,13 @@ import { IdempotencyKey, type PathParams, type Route } from "@licentric/contract
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { type AgentCaller, type KeyCaller, requireKeyScope } from "../accounts/caller.ts";
+import type { PresentedCredential } from "../accounts/secrets.ts";
 import { recordChange } from "../audit/audit-events.ts";
 import type { Services } from "../services.ts";
 import type { Queryable } from "../store/database.ts";
 import { within } from "../within.ts";
 import { ApiError } from "./api-error.ts";
-import { bearer, type PresentedCredential } from "./bearer.ts";
+import { bearer } from "./bearer.ts";
 import { once } from "./idempotency.ts";
 import type { Page } from "./page.ts";
 import { parse } from "./parse.ts";

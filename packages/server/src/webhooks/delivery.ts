@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger } from "fastify";
+import type { BaseLogger } from "pino";
 import { type Dispatcher, request } from "undici";
 import type { RandomBytes } from "../accounts/secrets.ts";
 import { recordSystemChange } from "../audit/audit-events.ts";
@@ -15,7 +15,7 @@ export interface DeliveryOptions {
   readonly randomBytes: RandomBytes;
   readonly signer: WebhookSigner;
   readonly allowPrivate: boolean;
-  readonly log: FastifyBaseLogger;
+  readonly log: Pick<BaseLogger, "error" | "warn">;
   /** Milliseconds for one attempt. 15000 by default. */
   readonly timeout?: number;
 }

@@ -1,14 +1,14 @@
 import type { BillingClient } from "../billing/billing-client.ts";
-import { agentNameOf, type Caller } from "../billing/caller.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
 import { type RecordedUsage, toReceipt } from "../billing/charge-context.ts";
+import type { Call } from "../credential/call.ts";
+import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { Emitter } from "../events.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { Refusal, RefusalCode } from "../refusal/refusal.ts";
 import { Refused } from "../refusal/refused.ts";
 import { digest } from "../util/digest.ts";
 import type { Pool } from "../util/pool.ts";
-import type { Call } from "./call.ts";
 import type { Outcome, Settlement, Usage } from "./outcome.ts";
 
 /** A call that may run. */

@@ -1,20 +1,20 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Call } from "../call/call.ts";
 import type { Charged, RunningCall } from "../call/charge.ts";
 import type { ChargedTarget } from "../call/charged-target.ts";
-import type { FinishedRun } from "../call/outcome.ts";
 import { type Paywall, partsOf } from "../create-paywall.ts";
+import type { Call } from "../credential/call.ts";
+import { clientResponseOf } from "../http/client-response.ts";
+import { type HttpRequest, toHttpCall, UnreadableBody } from "../http/http-call.ts";
+import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "../http/http-options.ts";
+import { fieldsOf, followResponse } from "../http/node-response.ts";
+import { refusalResponse } from "../http/refusal-response.ts";
+import { WHOLE_BODY_SIZE, WholeResponse } from "../http/whole-response.ts";
+import type { FinishedRun } from "../modes/outcome.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
 import { property } from "../util/record.ts";
 import { withResolvers } from "../util/with-resolvers.ts";
-import { clientResponseOf } from "./client-response.ts";
-import { type HttpRequest, toHttpCall, UnreadableBody } from "./http-call.ts";
-import { type ChargedRoute, type HttpOptions, targetOf, toChargedRoute } from "./http-options.ts";
-import { fieldsOf, followResponse } from "./node-response.ts";
-import { refusalResponse } from "./refusal-response.ts";
-import { WHOLE_BODY_SIZE, WholeResponse } from "./whole-response.ts";
 
 /** The price of requests to one Fastify route, and who may make them. */
 export type FastifyChargeOptions = HttpOptions<FastifyRequest>;

@@ -1,6 +1,6 @@
 import type { Receipt } from "../billing/charge-context.ts";
+import type { Call } from "../credential/call.ts";
 import type { Refusal } from "../refusal/refusal.ts";
-import type { Call } from "./call.ts";
 
 /** The result of a function, returned or thrown. */
 export type Completion =

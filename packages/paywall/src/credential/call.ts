@@ -1,5 +1,5 @@
-import type { TokenHash } from "../credential/find-credential.ts";
 import type { CallSubject } from "../events.ts";
+import type { TokenHash } from "./find-credential.ts";
 
 /** One call, whichever SDK it came through. */
 export interface Call extends CallSubject {

@@ -1,5 +1,4 @@
 import type { BudgetState } from "@licentric/sdk";
-import type { Verified } from "./gateway.ts";
 
 /** The agent that called, as the API said when it verified the credential. */
 export interface Caller {
@@ -13,17 +12,6 @@ export interface Caller {
   readonly expiresAt: Date | undefined;
   /** The budget that applies to this call after it was counted; undefined where there is none. */
   readonly budget: BudgetState | undefined;
-}
-
-/** Reads the caller from a response of the API. */
-export function toCaller({ accountId, agentId, scopes, expiresAt, budget }: Verified): Caller {
-  return {
-    accountId,
-    agentId,
-    scopes,
-    expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
-    budget,
-  };
 }
 
 /**
