@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import multipart from "@fastify/multipart";
@@ -59,6 +59,29 @@ describe.each(Object.entries(EXPRESS))("%s", (_, make) => {
     client.write(`GET /report HTTP/1.1\r\nhost: a\r\nauthorization: ${headers.get("authorization")}\r\n\r\n`);
     await begun;
     client.pause();
+    await vi.waitFor(() => expect(books()).toEqual([[5], 0]), 4_000);
+    client.destroy();
+  });
+
+  it.each<[string, (client: Socket) => unknown]>([
+    ["resets its connection", (client) => client.resetAndDestroy()],
+    ["ends its connection", (client) => client.end()],
+    ["closes its connection", (client) => client.destroy()],
+    ["sends what is no HTTP", (client) => client.write("\r\n\0 no HTTP\r\n\r\n")],
+    ["sends a malformed request behind its own", (client) => client.write("GET / HTTP/9.9\r\nhost\r\n\r\n")],
+  ])("bills a client that, in the middle of a body, %s", async (_, leave) => {
+    const app = make();
+    app.get("/report", shop.paywall.middleware(SUCCESS), (_request, response) => {
+      const more = setInterval(() => response.write("more "), 5);
+      response.once("close", () => clearInterval(more));
+    });
+    const client = connect(Number(new URL(await listen(app)).port), "127.0.0.1");
+    client.on("error", () => undefined);
+    client.write(
+      `GET /report HTTP/1.1\r\nhost: a\r\nauthorization: ${new Headers(signed().headers).get("authorization")}\r\n\r\n`,
+    );
+    await once(client, "data");
+    leave(client);
     await vi.waitFor(() => expect(books()).toEqual([[5], 0]), 4_000);
     client.destroy();
   });
