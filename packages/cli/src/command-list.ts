@@ -26,7 +26,7 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
     },
     {
       name: "start",
-      description: "run the API for production; stops on SIGTERM after every request under way is answered",
+      description: "run the API for production; stops on SIGTERM after every request in flight is answered",
       load: async () => (await import("./commands/start.ts")).startCommand,
     },
     {

@@ -4,7 +4,7 @@ import { withProgress } from "./terminal/progress.ts";
 
 /**
  * Runs the API until the process is told to stop (SIGTERM or SIGINT). Then it takes no new request, answers those
- * under way as long as the server's `shutdownTimeout` lets it, closes the database, and lets the process end. A second
+ * in flight as long as the server's `shutdownTimeout` lets it, closes the database, and lets the process end. A second
  * signal ends it at once.
  *
  * @param onReady is called when the API answers requests. Where it resolves to a promise in an object, the API stops

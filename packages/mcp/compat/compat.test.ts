@@ -41,7 +41,7 @@ interface Case {
   readonly connectedBy?: string;
   readonly tool?: string;
   readonly args?: Record<string, unknown>;
-  /** What the client is told. A framework may refuse at its own door, or wrap the sentence. */
+  /** What the client is told. A framework may refuse by itself, or wrap the sentence. */
   readonly says: RegExp;
 }
 

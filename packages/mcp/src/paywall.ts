@@ -10,7 +10,7 @@ import {
   digest,
   type Policy,
   partsOf,
-  Refused,
+  RefusedError,
   type RequireBearerAuth,
   type RunningCall,
   type TokenVerifier,
@@ -251,7 +251,7 @@ async function scopesOf(identifying: Promise<Pick<Caller, "scopes">>) {
   try {
     return (await identifying).scopes;
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof RefusedError)) throw error;
     return error.refusal.status === 401 ? "none" : undefined;
   }
 }

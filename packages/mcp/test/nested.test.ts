@@ -44,14 +44,14 @@ describe.each(OUTER)("a tool that %s", (_, outer) => {
       paywall.expectBilled({ meterName: "rows", quantity: 7 });
     });
 
-    it.each(["handler", "executor"] as const)("v2: is no way around its price by its %s", async (slot) => {
+    it.each(["handler", "executor"] as const)("v2: is no way around its price by its %s", async (key) => {
       const paywall = createTestPaywall();
       const server = new McpServerV2(info);
       const tool = server.registerTool("paid", { inputSchema: z.object({ n: z.number() }) }, ({ n }) =>
         text(`ran ${n}`),
       );
       server.registerTool("outer", {}, async (ctx) => {
-        expect(await callable(tool[slot])({ n: 3 }, ctx)).toEqual(text("ran 3"));
+        expect(await callable(tool[key])({ n: 3 }, ctx)).toEqual(text("ran 3"));
         return text("done");
       });
       paywall.protect(server, charges(paid));

@@ -198,7 +198,7 @@ it.each(["success", "reserve"] as const)(
   },
 );
 
-it("meters after the handler even where its hold has lapsed", async () => {
+it("meters after the handler even where its reservation has lapsed", async () => {
   const { call } = await serve({}, { meterName: "api_calls", charge: "reserve", quantity: 2 });
   const { gateway } = api.ledger;
   const { commit } = gateway;
@@ -429,7 +429,7 @@ it.each<[string, ChargeOptions, PaywallOptions]>([
   ["charged by success", { charge: "success" }, {}],
   ["charged by reserve", { charge: "reserve" }, {}],
   ["in the background", {}, { metering: "background" }],
-])("lets a call that is under way end before it closes: %s", async (_, charge, options) => {
+])("lets a call that is in flight end before it closes: %s", async (_, charge, options) => {
   const paywall = paywallWith(options);
   let begin = () => {};
   let goOn = () => {};

@@ -7,7 +7,7 @@ import { connectV1, refusalOf, text } from "./connect.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
 // How other paywalls fail their users, each shown not to happen here. Charged twice, hanging, outages taken for debts,
-// and results delivered although they could not be billed are in outage.test.ts; replays, and a cheap tool's payment
+// and results delivered although they could not be billed are in outage.test.ts; repetitions, and a cheap tool's payment
 // spent on another, in idempotency.test.ts; the price of other arguments in rounds.test.ts; usage lost on its way in
 // crash.test.ts and journal-crash.test.ts; refusals that clients reject in traps.test.ts; a budget passed by concurrent
 // calls in race.test.ts; currencies without a minor unit in the server's stripe.test.ts.

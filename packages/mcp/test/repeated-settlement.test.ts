@@ -20,8 +20,8 @@ const keyed = () => ({ signal: new AbortController().signal, _meta: { [IDEMPOTEN
 
 describe.each(["success", "reserve"] as const)("a result that could not be billed, charge %s", (charge) => {
   it.each([
-    ["drop-answer", "still lets its holds be committed"],
-    ["drop-request", "still lets its holds be committed"],
+    ["drop-answer", "still lets its reservations be committed"],
+    ["drop-request", "still lets its reservations be committed"],
     ["drop-answer", "is no use for anything"],
     ["drop-request", "is no use for anything"],
   ] as const)(

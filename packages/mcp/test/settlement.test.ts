@@ -6,7 +6,7 @@ import { type ChargeOptions, createPaywall, IDEMPOTENCY_META_KEY, type Paywall }
 import { connectV1, connectV2, refusalOf, text } from "./connect.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
-// Every ending that a call can have under an agent's own key: what a repetition gets depends on what was settled.
+// Every outcome that a call can have under an agent's own key: what a repetition gets depends on what was settled.
 
 let api: StandIn;
 let token: string;
@@ -48,7 +48,7 @@ async function serve(sdk: Sdk, charge: ChargeOptions, paywall = newPaywall()) {
   const keyed = (key: string) => ({ name: "t", _meta: { [IDEMPOTENCY_META_KEY]: key } });
   const controls = {
     state,
-    /** Keeps handlers from ending until it is called. */
+    /** Keeps handlers running until it is called. */
     holdUp(): () => void {
       let goOn = () => {};
       state.hold = new Promise((resolve) => (goOn = resolve));
@@ -237,7 +237,7 @@ describe.each(SDKS)("%s: a bill that is refused", (sdk) => {
   });
 });
 
-it.each(SDKS)("%s: a hold that has lapsed is billed once under the agent's key", async (sdk) => {
+it.each(SDKS)("%s: a reservation that has lapsed is billed once under the agent's key", async (sdk) => {
   const { gateway } = api.ledger;
   gateway.commit = async () => ({ value: { lapsed: true }, retried: false });
   const first = await serve(sdk, { charge: "reserve" });
@@ -381,7 +381,7 @@ it.each(["success", "reserve"] as const)(
       const handler = newPaywall(100).tool(
         { name: "t", meterName: "api_calls", charge },
         async (_: object) => {
-          api.always = { status, body: JSON.stringify({ error: "Refused.", code }) };
+          api.always = { status, body: JSON.stringify({ error: "RefusedError.", code }) };
           return text("ran");
         },
       );

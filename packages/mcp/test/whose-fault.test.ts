@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createPaywall, type Paywall, type PaywallEvents } from "../src/index.ts";
+import { createPaywall, type Paywall, type PaywallEvents, RefusedError } from "../src/index.ts";
 import { refusalOf, text } from "./connect.ts";
 import { type StandIn, startStandIn } from "./stand-in.ts";
 
@@ -96,7 +96,7 @@ it.each([
   expect(api.ledger.usage).toHaveLength(1);
 });
 
-it.each([404, 409])("a page (%d) is not taken for the lapse of a hold", async (status) => {
+it.each([404, 409])("a page (%d) is not taken for the lapse of a reservation", async (status) => {
   const { gateway } = api.ledger;
   const { reserve } = gateway;
   gateway.reserve = (...asked) => {
@@ -125,10 +125,11 @@ describe("requireBearerAuth", () => {
     api.always = page(status);
     const answer = await paywall.requireBearerAuth({ resource: request().url })(request());
     expect(answer).toMatchObject({ status: 500 });
+    await expect(paywall.verifier().verifyAccessToken(token)).rejects.toBeInstanceOf(RefusedError);
     await expect(paywall.verifier().verifyAccessToken(token)).rejects.toMatchObject({
       refusal: { code: "misconfigured" },
     });
-    expect(failed).toHaveLength(2);
+    expect(failed).toHaveLength(3);
     expect(failed[0]?.error).toMatchObject({ status, answeredByApi: false });
   });
 });

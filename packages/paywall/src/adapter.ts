@@ -71,7 +71,6 @@ export {
   refuse,
   STATUS,
 } from "./refusal/refusal.ts";
-export { Refused } from "./refusal/refused.ts";
 export { RefusedError } from "./refusal/refused-error.ts";
 export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";

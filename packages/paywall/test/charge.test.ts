@@ -48,6 +48,29 @@ describe.each(MODES)("a call that is charged by %s", (charge) => {
     expect([billed(), ledger.reserved()]).toEqual([charge === "call" ? [20] : [], 0]);
   });
 
+  it("takes the refusal of another call, which its handler throws, for the handler's own error", async () => {
+    const denied: PaywallEvents["denied"][] = [];
+    paywall.on("denied", (event) => denied.push(event));
+    const error = new RefusedError(refuse("billing_unavailable"));
+    const call = paywall.charge({ token, name: "report" }, pages(charge), async () => {
+      throw error;
+    });
+    await expect(call).rejects.toBe(error);
+    expect(denied).toEqual([]);
+    expect([billed(), ledger.reserved()]).toEqual([charge === "call" ? [20] : [], 0]);
+  });
+
+  it("is the owner's fault where a price function throws the refusal of another call", async () => {
+    const quantity = () => {
+      throw new RefusedError(refuse("budget_exceeded"));
+    };
+    const call = paywall.charge({ token, name: "report" }, { ...pages(charge), quantity }, () =>
+      expect.unreachable(),
+    );
+    await expect(call).rejects.toMatchObject({ code: "misconfigured" });
+    expect(billed()).toEqual([]);
+  });
+
   it.each([
     ["without a token", undefined, "missing_token", 401],
     ["with something else for a token", "Bearer x", "invalid_token", 401],
@@ -306,7 +329,7 @@ it.each([pages("call"), pages("success"), pages("reserve")])(
   },
 );
 
-describe("usage that is recorded by itself, as its hold was gone, and whose answer is lost", () => {
+describe("usage that is recorded by itself, as its reservation was gone, and whose answer is lost", () => {
   it("serves a call out of a budget that it used up", async () => {
     const gateway = losing(ledger.gateway);
     const losingPaywall = buildPaywall({}, buildCore({}, gateway));

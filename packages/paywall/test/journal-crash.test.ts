@@ -30,7 +30,7 @@ function startApi() {
     const events: unknown = JSON.parse(await text(request));
     if (!Array.isArray(events) || !events.every(isJournalEvent)) return void response.writeHead(400).end();
     requests++;
-    // Refused before anything was recorded.
+    // RefusedError before anything was recorded.
     if (requests % 7 === 0) return void response.writeHead(503).end();
     const outcomes = events.map((event) => {
       const known = recorded.has(event.idempotencyKey);

@@ -32,7 +32,7 @@ async function prepare(location: Location): Promise<string> {
 }
 
 describeOnEachDatabase("SIGTERM on $name", (database) => {
-  it("lets every request under way finish, keeps what was acknowledged, and ends the process", async () => {
+  it("lets every request in flight finish, keeps what was acknowledged, and ends the process", async () => {
     const { location, remove } = await database.create();
     try {
       const token = await prepare(location);

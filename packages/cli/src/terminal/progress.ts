@@ -12,7 +12,7 @@ const WHEEL = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "�
 export type Report = (what: string) => void;
 
 /**
- * Runs `work`, and says on standard error what is under way once it takes longer than a second: a wheel on a
+ * Runs `work`, and says on standard error what is in progress once it takes longer than a second: a wheel on a
  * terminal, and elsewhere a line, then another every ten seconds.
  */
 export async function withProgress<Result>(

@@ -8,7 +8,7 @@ const running = new Set<ChildProcess>();
 /** What a command printed, and what it ended with. */
 export interface Ended {
   readonly stdout: string;
-  /** Without the lines that say what is under way: a busy machine is slow at anything. */
+  /** Without the lines that say what is in progress: a busy machine is slow at anything. */
   readonly stderr: string;
   readonly code: number | null;
 }
@@ -65,5 +65,5 @@ export async function killRunning(): Promise<void> {
   }
 }
 
-/** What a command wrote, without the lines that say what is under way. */
+/** What a command wrote, without the lines that say what is in progress. */
 export const withoutProgress = (written: string) => written.replace(/^licentric: .*… \d+ s\n/gm, "");

@@ -6,7 +6,7 @@ import type {
   Refusal,
   RunningCall,
 } from "@licentric/paywall/adapter";
-import { chargeResultOf, completionOf, Refused, withResolvers } from "@licentric/paywall/adapter";
+import { chargeResultOf, completionOf, RefusedError, withResolvers } from "@licentric/paywall/adapter";
 import { type RequestContext, readRequestContext, signalIn } from "../context/request-context.ts";
 import { outcomeOf, withReceipt, withWarning } from "../protocol/outcome.ts";
 import type { Asked, Completion, RequestScope, ServedTarget } from "./request-scope.ts";
@@ -184,7 +184,7 @@ function keyedIn(
 
 /** Returns the refusal that something left by, and tells the listeners of it. */
 function refusalOf({ core }: Parts, error: unknown, { kind, name }: ServedTarget): Refusal {
-  if (!(error instanceof Refused)) throw error;
+  if (!(error instanceof RefusedError)) throw error;
   core.emitter.emit("denied", { kind, name, refusal: error.refusal, agentId: undefined });
   return error.refusal;
 }

@@ -1,4 +1,4 @@
-import { property, Refused, refuse, stringProperty } from "@licentric/paywall/adapter";
+import { property, RefusedError, refuse, stringProperty } from "@licentric/paywall/adapter";
 import { invalidParams } from "../protocol/invalid-params.ts";
 import { RefusedRequestError } from "../protocol/refusal-result.ts";
 import type { BuiltIn } from "./registered.ts";
@@ -18,9 +18,9 @@ export function requireToken(
     try {
       const caller = await plan.identify(context);
       if (!scopes.every((scope) => caller.scopes.includes(scope)))
-        throw new Refused(refuse("insufficient_scope", plan.links, { requiredScopes: scopes }));
+        throw new RefusedError(refuse("insufficient_scope", plan.links, { requiredScopes: scopes }));
     } catch (error) {
-      throw error instanceof Refused ? new RefusedRequestError(error.refusal) : error;
+      throw error instanceof RefusedError ? new RefusedRequestError(error.refusal) : error;
     }
     return run(request, context);
   };

@@ -90,7 +90,7 @@ export interface ServerPlan {
   /**
    * Says who asks; the API is asked at most once in a while.
    *
-   * @throws Refused where that cannot be said
+   * @throws RefusedError where that cannot be said
    */
   identify(context: unknown): Promise<VerifiedCaller>;
   /** The scopes of whoever asks: "none" without a valid credential, undefined where it could not be found out. */

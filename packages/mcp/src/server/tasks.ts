@@ -1,4 +1,4 @@
-import { isRecord, property, Refused, stringProperty } from "@licentric/paywall/adapter";
+import { isRecord, property, RefusedError, stringProperty } from "@licentric/paywall/adapter";
 import { invalidParams } from "../protocol/invalid-params.ts";
 import { RefusedRequestError } from "../protocol/refusal-result.ts";
 import type { Agent } from "../protocol/task-owners.ts";
@@ -50,6 +50,6 @@ async function identified(identifying: Promise<Agent>): Promise<Agent> {
   try {
     return await identifying;
   } catch (error) {
-    throw error instanceof Refused ? new RefusedRequestError(error.refusal) : error;
+    throw error instanceof RefusedError ? new RefusedRequestError(error.refusal) : error;
   }
 }

@@ -2,7 +2,7 @@ import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { TokenHash } from "../credential/find-credential.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { RefusalCode, RefusalDetails } from "../refusal/refusal.ts";
-import type { Refused } from "../refusal/refused.ts";
+import type { RefusedError } from "../refusal/refused-error.ts";
 import {
   type BillingParts,
   identify,
@@ -19,10 +19,10 @@ import { createUnserved } from "./unserved.ts";
 /** Options of {@link createBillingClient}. */
 export type BillingClientOptions = Omit<BillingParts, "unserved">;
 
-/** Asks the API who calls and has it bill them. Every method throws {@link Refused}. */
+/** Asks the API who calls and has it bill them. Every method throws {@link RefusedError}. */
 export interface BillingClient {
   /** Makes the error of a refused call. */
-  refuse(code: RefusalCode, details?: RefusalDetails): Refused;
+  refuse(code: RefusalCode, details?: RefusalDetails): RefusedError;
   /** Verifies a caller and records nothing; without a request where the token is trusted still. */
   verify(context: ChargeContext): Promise<Caller>;
   /** Returns the caller as last known, else as the API says. The token may have become invalid since. */

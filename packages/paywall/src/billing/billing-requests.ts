@@ -5,7 +5,7 @@ import type { Journal } from "../journal/journal.ts";
 import type { Policy } from "../pricing/charge-options.ts";
 import type { Line } from "../pricing/price-call.ts";
 import { type Links, type RefusalCode, type RefusalDetails, refuse } from "../refusal/refusal.ts";
-import { Refused } from "../refusal/refused.ts";
+import { RefusedError, refusedInDoubt } from "../refusal/refused-error.ts";
 import { agentBillingKey, isOfEarlierCall, triesOf } from "./billing-key.ts";
 import type { ChargeContext } from "./charge-context.ts";
 import {
@@ -57,8 +57,8 @@ export interface Recording {
 }
 
 /** Makes the error of a refused call. */
-export function refused({ links }: BillingParts, code: RefusalCode, details?: RefusalDetails): Refused {
-  return new Refused(refuse(code, links, details));
+export function refused({ links }: BillingParts, code: RefusalCode, details?: RefusalDetails): RefusedError {
+  return new RefusedError(refuse(code, links, details));
 }
 
 /** Returns the options of a request of a call. */
@@ -76,7 +76,7 @@ export function refusedBy(
   context: ChargeContext,
   response: RefusedResponse,
   line?: Line,
-): Refused {
+): RefusedError {
   const { refusal, unknown, cause } = response;
   const { code, retryAfter, budget } = refusal;
   if (code === "invalid_token") parts.cache.forget(context.call.tokenHash);
@@ -88,13 +88,14 @@ export function refusedBy(
   if (reason !== undefined) reportFailure(parts, context, reason, cause);
   const requiredScopes = code === "insufficient_scope" ? context.policy.scopes : undefined;
   const details = { retryAfter, budget, quantity: line?.quantity, requiredScopes, hasRun };
-  return new Refused(refuse(code, parts.links, details), unknown);
+  const said = refuse(code, parts.links, details);
+  return unknown ? refusedInDoubt(said) : new RefusedError(said);
 }
 
 /**
  * Accepts a caller that the API, or the cache, vouches for.
  *
- * @throws Refused where a scope is missing
+ * @throws RefusedError where a scope is missing
  */
 export function accept(
   { links, emitter }: BillingParts,
@@ -106,7 +107,8 @@ export function accept(
   // A server that does not know `requiredScopes` has not looked.
   if (!policy.scopes.every((scope) => caller.scopes.includes(scope))) {
     const details = { requiredScopes: policy.scopes, hasRun: settles };
-    throw new Refused(refuse("insufficient_scope", links, details), recorded);
+    const refusal = refuse("insufficient_scope", links, details);
+    throw recorded ? refusedInDoubt(refusal) : new RefusedError(refusal);
   }
   const { accountId, agentId, budget } = caller;
   emitter.emit("verified", { kind: call.kind, name: call.name, accountId, agentId, source, budget });

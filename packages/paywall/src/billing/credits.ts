@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Caller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
-import { Refused } from "../refusal/refused.ts";
+import { mayBeRecorded, RefusedError } from "../refusal/refused-error.ts";
 import { priceName } from "./billing-key.ts";
 import {
   type BillingParts,
@@ -124,7 +124,7 @@ async function recordUnder(
       if (await recordIn(open, context, { ...line, quantity }, sent, asked)) taken.confirm();
       return;
     } catch (error) {
-      const code = error instanceof Refused ? error.refusal.code : undefined;
+      const code = error instanceof RefusedError ? error.refusal.code : undefined;
       // What was recorded is answered as such, whatever is left of a budget.
       if (code === "budget_exceeded") return;
       if (code !== "idempotency_conflict") throw error;
@@ -151,7 +151,7 @@ async function recordDue(
       if (taken === undefined) await recordIn(open, context, due, sent, asked);
       else await recordUnder(open, context, due, taken, asked);
     } catch (error) {
-      const isSent = error instanceof Refused && error.mayBeRecorded;
+      const isSent = mayBeRecorded(error);
       const quantities = isSent ? [...new Set([...sent.quantities, left])].slice(0, TRIED) : sent.quantities;
       if (quantities.length > 0) put(open, { ...sent, quantities, until: now() });
       putBack(open);

@@ -160,7 +160,7 @@ describe("callers that nobody has vouched for", () => {
     expect(started).toEqual(["x1", "z2", "y2"]);
   });
 
-  it("go on in a lane of their own as soon as they are vouched for, with what waits already", async () => {
+  it("go on in a queue of their own as soon as they are vouched for, with what waits already", async () => {
     const { queue, run, end, started } = setUp({ known: "" });
     for (const name of ["x1", "x2", "y1"]) void run(name);
     await setImmediate();

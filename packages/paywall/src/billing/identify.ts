@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hashToken, isAgentToken } from "../credential/find-credential.ts";
 import type { Emitter } from "../events.ts";
 import { type Links, refuse } from "../refusal/refusal.ts";
-import { Refused } from "../refusal/refused.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
 import { type Gateway, reasonForOwner, toCaller } from "./gateway.ts";
 import type { RecentCallers, VerifiedCaller } from "./verification-cache.ts";
 
@@ -13,7 +13,7 @@ export type Identify = (token: string | undefined) => Promise<VerifiedCaller>;
  * Makes the function that says who a token belongs to. It asks the API at most once in a while for each token, so
  * that a call behind `requireBearerAuth` still costs one request.
  *
- * The function throws {@link Refused}.
+ * The function throws {@link RefusedError}.
  */
 export function createIdentify(options: {
   readonly gateway: Gateway;
@@ -27,8 +27,8 @@ export function createIdentify(options: {
   const { gateway, emitter, callers, links, timeout, allowOffline } = options;
   const { cache, recent } = callers;
   return async (token) => {
-    if (token === undefined) throw new Refused(refuse("missing_token", links));
-    if (!isAgentToken(token)) throw new Refused(refuse("invalid_token", links));
+    if (token === undefined) throw new RefusedError(refuse("missing_token", links));
+    if (!isAgentToken(token)) throw new RefusedError(refuse("invalid_token", links));
     const tokenHash = hashToken(token);
     const known = recent.get(tokenHash);
     if (known !== undefined && !hasExpired(known)) return known;
@@ -39,12 +39,12 @@ export function createIdentify(options: {
           const { code, retryAfter } = response.refusal;
           const reason = reasonForOwner(response);
           if (reason !== undefined) emitter.emit("failed", { reason, error: response.cause });
-          throw new Refused(refuse(code, links, { retryAfter }));
+          throw new RefusedError(refuse(code, links, { retryAfter }));
         }
         return toCaller(response.value);
       });
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof RefusedError)) throw error;
       const { code } = error.refusal;
       // Accepted, and not remembered as verified: the next call asks again.
       const known = code === "billing_unavailable" && allowOffline ? cache.lastKnown(tokenHash) : undefined;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
-import { Refused } from "../refusal/refused.ts";
+import { mayBeRecorded, RefusedError } from "../refusal/refused-error.ts";
 import { agentBillingKey, priceName } from "./billing-key.ts";
 import {
   type BillingParts,
@@ -66,7 +66,7 @@ async function meterNamed(
     emitMetered(parts, context, caller, line, own, { duplicate, pending: false });
     return { caller, isRepeated: duplicate };
   } catch (error) {
-    const isLost = error instanceof Refused && (error.mayBeRecorded || left !== undefined);
+    const isLost = mayBeRecorded(error) || (error instanceof RefusedError && left !== undefined);
     const sent = { key: own, at, until: now(), quantities: [line.quantity], state: "recording" } as const;
     if (isLost) unserved.put(own, sent, from);
     throw error;

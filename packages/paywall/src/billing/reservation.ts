@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
-import { Refused } from "../refusal/refused.ts";
+import { mayBeRecorded, RefusedError } from "../refusal/refused-error.ts";
 import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
 import {
   accept,
@@ -36,7 +36,7 @@ export interface Reservation {
 /**
  * Reserves the most that a call may cost, or has it use up what its agent was billed for without a result.
  *
- * @throws Refused
+ * @throws RefusedError
  */
 export async function reserve(parts: BillingParts, context: ChargeContext, line: Line): Promise<Reservation> {
   // Under the agent's own key the API says itself what became of an earlier try.
@@ -63,7 +63,7 @@ async function reserveRest(
   try {
     return await reserveLeft();
   } catch (error) {
-    if (!(error instanceof Refused) || error.refusal.code !== "budget_exceeded") throw error;
+    if (!(error instanceof RefusedError) || error.refusal.code !== "budget_exceeded") throw error;
     // It may be full of what was lost. What was not recorded does not fit, and is not by asking for it.
     await credit.recordDue(context, line, conditions({ ...context.policy, enforceBudget: true }), false);
     if (credit.quantity() === before) throw error;
@@ -171,8 +171,7 @@ function committing(
       emitMetered(parts, context, caller, used, id, { duplicate, pending: false });
     } catch (error) {
       tries = { key: id, at, until: now() };
-      if (error instanceof Refused && error.mayBeRecorded)
-        lose?.({ key: id, at, until: now(), quantities: [quantity], state });
+      if (mayBeRecorded(error)) lose?.({ key: id, at, until: now(), quantities: [quantity], state });
       throw error;
     }
   };

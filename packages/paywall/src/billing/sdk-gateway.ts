@@ -13,6 +13,7 @@ import {
   ResponseValidationError,
 } from "@licentric/sdk";
 import { hashToken } from "../credential/find-credential.ts";
+import type { DeliveryOutcome } from "../journal/delivery.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
 import { type Refusal, refuse } from "../refusal/refusal.ts";
 import { type Breaker, BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
@@ -87,8 +88,32 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
       return { value: { committed: response.cause instanceof ConflictError }, retried: false };
     },
     // The journal has a breaker of its own: it backs off, and nobody waits for it.
-    record: (events, signal) => client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
+    record: createRecord((events, signal) =>
+      client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
+    ),
     close: () => client.close(),
+  };
+}
+
+/**
+ * Makes the function that delivers journalled usage. A proxy may take smaller requests than the API does: what is too large
+ * for it (413) is sent in parts, which stay as small. What was recorded before a part fails is a duplicate the next time.
+ */
+function createRecord(send: Gateway["record"]): Gateway["record"] {
+  let most = Number.POSITIVE_INFINITY;
+  return async (events, signal) => {
+    const outcomes: DeliveryOutcome[] = [];
+    while (outcomes.length < events.length) {
+      const part = events.slice(outcomes.length, outcomes.length + most);
+      try {
+        outcomes.push(...(await send(part, signal)));
+      } catch (error) {
+        const isTooLarge = error instanceof LicentricError && error.status === 413;
+        if (!isTooLarge || part.length === 1) throw error;
+        most = Math.ceil(part.length / 2);
+      }
+    }
+    return outcomes;
   };
 }
 

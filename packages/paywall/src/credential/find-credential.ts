@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { CallSubject, Emitter } from "../events.ts";
 import { type Links, refuse } from "../refusal/refusal.ts";
-import { Refused } from "../refusal/refused.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
 import { TimeLimitError, withTimeLimit } from "../util/time-limit.ts";
 /** The environment variable that holds the agent's token for stdio servers. */
 export const TOKEN_VARIABLE = "LICENTRIC_AGENT_TOKEN";
@@ -111,7 +111,7 @@ export function isAgentToken(text: string): boolean {
 /**
  * Finds the token that a request came with, for a call where it is one.
  *
- * The function throws {@link Refused} where the owner's own token function cannot be used, and where none is given
+ * The function throws {@link RefusedError} where the owner's own token function cannot be used, and where none is given
  * although nothing says where the token is.
  */
 export type FindCallToken = (request: CredentialRequest, call?: CallSubject) => Promise<string | undefined>;
@@ -141,7 +141,7 @@ export function createFindCallToken(options: {
         ...(call !== undefined && { kind: call.kind, name: call.name }),
       });
     }
-    throw new Refused(refuse("misconfigured", links));
+    throw new RefusedError(refuse("misconfigured", links));
   };
 }
 

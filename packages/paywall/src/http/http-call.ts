@@ -3,7 +3,7 @@ import type { Call } from "../credential/call.ts";
 import { hashToken, readAgentKey } from "../credential/find-credential.ts";
 import type { PaywallCore } from "../paywall-core.ts";
 import { type Refusal, refuse } from "../refusal/refusal.ts";
-import { Refused } from "../refusal/refused.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
 import { digest, fingerprint } from "../util/digest.ts";
 import { comparedType, hashOf } from "./multipart.ts";
 
@@ -111,7 +111,7 @@ function refusalOf(
   subject: Pick<ChargedTarget, "kind" | "name">,
   links: PaywallCore["links"],
 ): Refusal {
-  if (error instanceof Refused) return error.refusal;
+  if (error instanceof RefusedError) return error.refusal;
   if (!(error instanceof UnreadableBody)) throw error;
   const { advice, message } = error;
   if (advice !== undefined) emitter.emit("failed", { reason: advice, error: undefined, ...subject });

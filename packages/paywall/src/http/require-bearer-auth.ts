@@ -3,7 +3,7 @@ import { bearerToken } from "../credential/find-credential.ts";
 import { isScopes, SCOPES_ADVICE } from "../pricing/scopes.ts";
 import { type Links, type Refusal, refuse } from "../refusal/refusal.ts";
 import { refusalHeaders } from "../refusal/refusal-headers.ts";
-import { Refused } from "../refusal/refused.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
 import { refusalBody } from "./refusal-response.ts";
 import { toAuth, type VerifiedAuth } from "./token-verifier.ts";
 
@@ -92,7 +92,7 @@ export function createRequireBearerAuth(
         metadataUrl,
       );
     } catch (error) {
-      if (error instanceof Refused) return refusalResponse(error.refusal, requiredScopes, metadataUrl);
+      if (error instanceof RefusedError) return refusalResponse(error.refusal, requiredScopes, metadataUrl);
       throw error;
     }
   };

@@ -1,6 +1,6 @@
 import type { Identify } from "../billing/identify.ts";
 import type { VerifiedCaller } from "../billing/verification-cache.ts";
-import { Refused } from "../refusal/refused.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
 
 /** A verified token, in the form that both SDKs know. */
 export interface VerifiedAuth {
@@ -41,7 +41,8 @@ export function createVerifier(identify: Identify, { resource }: VerifierOptions
       try {
         return toAuth(token, await identify(token), resource);
       } catch (error) {
-        if (error instanceof Refused && error.refusal.status === 401) return expiredAuth(token, resource);
+        if (error instanceof RefusedError && error.refusal.status === 401)
+          return expiredAuth(token, resource);
         throw error;
       }
     },

@@ -69,18 +69,18 @@ export interface DeliverySettings {
  * @throws what `deliver` threw, and errors of the disk. What was not delivered stays.
  */
 export async function deliverAll(
-  lanes: SubJournal[],
+  subJournals: SubJournal[],
   own: SubJournal,
   settings: DeliverySettings,
   stop: AbortSignal,
 ): Promise<void> {
   const errors: unknown[] = [];
-  for (const lane of [...lanes]) {
+  for (const subJournal of [...subJournals]) {
     try {
-      await deliverLane(lane, settings, stop);
-      if (lane === own) continue;
-      lanes.splice(lanes.indexOf(lane), 1);
-      await onDisk(releaseSubJournal(lane));
+      await deliverSubJournal(subJournal, settings, stop);
+      if (subJournal === own) continue;
+      subJournals.splice(subJournals.indexOf(subJournal), 1);
+      await onDisk(releaseSubJournal(subJournal));
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       // One unreadable directory does not hold up the others.
@@ -90,43 +90,50 @@ export async function deliverAll(
   if (errors.length > 0) throw new DiskError(errors[0]);
 }
 
-async function deliverLane(lane: SubJournal, settings: DeliverySettings, stop: AbortSignal): Promise<void> {
-  const newest = lane.segments.at(-1);
+async function deliverSubJournal(
+  subJournal: SubJournal,
+  settings: DeliverySettings,
+  stop: AbortSignal,
+): Promise<void> {
+  const newest = subJournal.segments.at(-1);
   const goal = { sequence: newest?.sequence ?? 0, offset: newest?.size ?? 0 };
-  while (!hasReached(lane, goal) || lane.events >= settings.batchSize) {
-    const batch = await readNext(lane, settings);
+  while (!hasReached(subJournal, goal) || subJournal.events >= settings.batchSize) {
+    const batch = await readNext(subJournal, settings);
     if (batch === undefined) break;
     const outcomes = batch.events.length > 0 ? await attempt(batch.events, settings, stop) : [];
-    const delivered = await settle(lane, batch, outcomes, settings);
+    const delivered = await settle(subJournal, batch, outcomes, settings);
     if (batch.events.length > 0) settings.onDelivered(delivered);
   }
   // After damage the count is too high; here it is known.
-  if (pendingBytes(lane) === 0) lane.events = 0;
+  if (pendingBytes(subJournal) === 0) subJournal.events = 0;
 }
 
 /** Returns whether everything before a place in a sub-journal is delivered; what was appended behind it may wait for others. */
-function hasReached(lane: SubJournal, { sequence, offset }: { sequence: number; offset: number }): boolean {
-  const [first] = lane.segments;
+function hasReached(
+  subJournal: SubJournal,
+  { sequence, offset }: { sequence: number; offset: number },
+): boolean {
+  const [first] = subJournal.segments;
   if (first === undefined || first.sequence > sequence) return true;
-  return first.sequence === sequence && lane.offset >= offset;
+  return first.sequence === sequence && subJournal.offset >= offset;
 }
 
-async function readNext(lane: SubJournal, settings: DeliverySettings) {
+async function readNext(subJournal: SubJournal, settings: DeliverySettings) {
   try {
-    return await nextBatch(lane, { maxEvents: settings.batchSize, maxBytes: settings.batchBytes });
+    return await nextBatch(subJournal, { maxEvents: settings.batchSize, maxBytes: settings.batchBytes });
   } catch (error) {
-    const [segment] = lane.segments;
+    const [segment] = subJournal.segments;
     if (segment !== undefined && failedWith(error, "ENOENT")) {
       // Somebody deleted it: waiting brings it back no more, and must not hold up what comes after.
       settings.onFailed({
         reason: "damaged",
         file: segment.path,
-        offset: lane.offset,
-        length: segment.size - lane.offset,
+        offset: subJournal.offset,
+        length: segment.size - subJournal.offset,
       });
-      lane.segments.shift();
-      lane.offset = 0;
-      return readNext(lane, settings);
+      subJournal.segments.shift();
+      subJournal.offset = 0;
+      return readNext(subJournal, settings);
     }
     throw new DiskError(error);
   }
@@ -154,7 +161,7 @@ async function attempt(
     if (outcomes.length !== events.length) {
       throw new JournalError(
         "JOURNAL_DELIVERY_FAILED",
-        `deliver answered ${outcomes.length} outcomes for ${events.length} events; it must answer one for each`,
+        `deliver returned ${outcomes.length} outcomes for ${events.length} events; it must return one for each`,
       );
     }
     return outcomes;
@@ -173,13 +180,13 @@ function aborted(signal: AbortSignal): Promise<never> {
 
 /** Keeps what was refused, and only then notes the batch as delivered. */
 async function settle(
-  lane: SubJournal,
+  subJournal: SubJournal,
   batch: Batch & { segment: Segment },
   outcomes: readonly DeliveryOutcome[],
   settings: DeliverySettings,
 ): Promise<Delivered> {
   const { events, damage, segment } = batch;
-  const file = deadLetterFile(settings.directory, lane.name);
+  const file = deadLetterFile(settings.directory, subJournal.name);
   const failures: JournalFailure[] = [];
   const records: object[] = [];
   const at = new Date(settings.now()).toISOString();
@@ -196,7 +203,7 @@ async function settle(
   }
   if (records.length > 0) await onDisk(keepDeadLetters(file, records));
   try {
-    await advance(lane, segment, batch);
+    await advance(subJournal, segment, batch);
   } catch (error) {
     // Noted in memory all the same. After a crash the batch is sent again under its keys, and counts once.
     settings.onFailed({ reason: "disk", error });

@@ -9,7 +9,7 @@ export interface DirectoryLock {
 }
 
 /**
- * Locks a directory by its file `lock`, or answers undefined where another process, or another journal of this
+ * Locks a directory by its file `lock`, or returns undefined where another process, or another journal of this
  * process, holds it, or where the directory is gone.
  *
  * @throws {JournalError} `JOURNAL_UNSUPPORTED` where file locks do not work: no prebuilt binary for the platform,

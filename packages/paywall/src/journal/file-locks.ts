@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { isRecord } from "../util/record.ts";
 import { JournalError, unsupportedRuntime } from "./journal-error.ts";
 
-/** Locks a file exclusively, or answers false where somebody else has. */
+/** Locks a file exclusively, or returns false where somebody else has. */
 export type TryLock = (file: number) => boolean;
 
 /**

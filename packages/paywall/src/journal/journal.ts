@@ -10,8 +10,8 @@ export interface JournalOptions {
    */
   readonly directory: string;
   /**
-   * Sends events to the API and answers one outcome for each, in their order. Throw when the API is away or
-   * refuses the whole batch: it is kept and sent again. To give up on a batch, answer `rejected` for each event.
+   * Sends events to the API and returns one outcome for each, in their order. Throw when the API is away or
+   * refuses the whole batch: it is kept and sent again. To give up on a batch, return `rejected` for each event.
    * The signal ends with `deliveryTimeout` and with `close()`.
    */
   readonly deliver: (

@@ -103,7 +103,7 @@ describe("delivery", () => {
     expect(Math.max(...api.batches.map((batch) => batch.length))).toBeLessThanOrEqual(100);
   });
 
-  test("what is appended while a request is under way waits for others, as everything does", async () => {
+  test("what is appended while a request is in flight waits for others, as everything does", async () => {
     const api = fakeApi();
     const journal = await open({
       deliver: async (events) => {
@@ -683,7 +683,7 @@ describe("with durability disk", () => {
     expect(api.batches.flat()).toEqual([later]);
   });
 
-  test("close waits for an append that is under way, and delivers it", async () => {
+  test("close waits for an append that is in progress, and delivers it", async () => {
     const api = fakeApi();
     const journal = await open({ deliver: api.deliver, durability: "disk" });
     const sync = heldSync();

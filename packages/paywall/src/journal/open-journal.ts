@@ -76,7 +76,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   if (durability === "disk") for (const path of [own.directory, directory]) await syncDirectory(path);
   const writer = createSegmentWriter(own, { durability, segmentBytes });
   /** Adopted ones first, our own last. */
-  const lanes: SubJournal[] = [own];
+  const subJournals: SubJournal[] = [own];
   const unreadable = new Set<string>();
   const stopped = new AbortController();
   let failedAttempts = 0;
@@ -98,24 +98,24 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
 
   async function adoptOrphans(): Promise<void> {
-    for (const name of await subJournals()) {
+    for (const name of await namesOnDisk()) {
       if (closing !== undefined) return;
-      if (unreadable.has(name) || lanes.some((lane) => lane.name === name)) continue;
+      if (unreadable.has(name) || subJournals.some((subJournal) => subJournal.name === name)) continue;
       try {
         const orphan = await adoptSubJournal(directory, name);
         if (orphan === undefined) continue;
         if (closing !== undefined || pendingBytes(orphan) === 0) await releaseSubJournal(orphan);
-        else lanes.splice(-1, 0, orphan);
+        else subJournals.splice(-1, 0, orphan);
       } catch (error) {
         // Another user's, perhaps. Said once, and left alone.
         unreadable.add(name);
         onFailed({ reason: "disk", error });
       }
     }
-    if (lanes.length > 1 && failedAttempts === 0) schedule(0);
+    if (subJournals.length > 1 && failedAttempts === 0) schedule(0);
   }
 
-  async function subJournals(): Promise<string[]> {
+  async function namesOnDisk(): Promise<string[]> {
     try {
       return await listSubJournals(directory);
     } catch (error) {
@@ -137,7 +137,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   function run(): Promise<void> {
     clearTimeout(timer);
     dueAt = Number.POSITIVE_INFINITY;
-    running ??= deliverAll(lanes, own, settings, stopped.signal)
+    running ??= deliverAll(subJournals, own, settings, stopped.signal)
       .then(succeeded, failed)
       .finally(() => {
         running = undefined;
@@ -148,7 +148,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   function succeeded(): void {
     failedAttempts = 0;
     // Adopted while this ran.
-    if (lanes.length > 1) schedule(0);
+    if (subJournals.length > 1) schedule(0);
     if (pendingBytes(own) > 0) schedule(own.events >= batchSize ? 0 : flushInterval);
   }
 
@@ -169,13 +169,13 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
 
   function state(): JournalState {
-    const pendingEvents = lanes.reduce((sum, lane) => sum + lane.events, 0);
+    const pendingEvents = subJournals.reduce((sum, subJournal) => sum + subJournal.events, 0);
     return { pendingEvents, pendingBytes: allPendingBytes(), failedAttempts };
   }
 
   function allPendingBytes(): number {
     let sum = 0;
-    for (const lane of lanes) sum += pendingBytes(lane);
+    for (const subJournal of subJournals) sum += pendingBytes(subJournal);
     return sum;
   }
 
@@ -200,7 +200,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
 
   async function flush(): Promise<void> {
     await writer.idle();
-    // One that is under way may have begun before the last event.
+    // One that is in progress may have begun before the last event.
     await running?.catch(() => undefined);
     try {
       await run();
@@ -239,7 +239,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     await running?.catch(() => undefined);
     const left = state();
     writer.close();
-    for (const lane of lanes) await releaseSubJournal(lane);
+    for (const subJournal of subJournals) await releaseSubJournal(subJournal);
     return left;
   }
 

@@ -61,7 +61,7 @@ interface Waiting {
   readonly reject: (error: JournalError) => void;
 }
 
-/** Lines appended in one turn of the event loop, or while a flush is under way, share one write and one flush. */
+/** Lines appended in one turn of the event loop, or while a flush is in progress, share one write and one flush. */
 function flushedWriter(journal: SubJournal, file: SegmentFile): SegmentWriter {
   let waiting: Waiting[] = [];
   let queuedBytes = 0;

@@ -115,7 +115,7 @@ export async function advance(journal: SubJournal, segment: Segment, batch: Batc
 }
 
 /**
- * Deletes the segment that is being written where all of it is delivered; answers whether it did. The writer then
+ * Deletes the segment that is being written where all of it is delivered; returns whether it did. The writer then
  * begins another: a segment is never written from its start again, since `delivered` may still speak of it.
  */
 export function dropDelivered(journal: SubJournal): boolean {

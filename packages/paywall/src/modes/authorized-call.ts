@@ -6,7 +6,7 @@ import { agentNameOf, type Caller } from "../credential/caller.ts";
 import type { Emitter } from "../events.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { Refusal, RefusalCode } from "../refusal/refusal.ts";
-import { Refused } from "../refusal/refused.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
 import { digest } from "../util/digest.ts";
 import type { Pool } from "../util/pool.ts";
 import type { Outcome, Settlement, Usage } from "./outcome.ts";
@@ -51,7 +51,7 @@ export interface AuthorizedCallParts {
 
 /** Makes authorized calls of each kind, each of which settles once. */
 export interface AuthorizedCalls {
-  /** Runs something that may leave by {@link Refused}, and tells the listeners of it, unless its code is `quiet`. */
+  /** Runs something that may leave by {@link RefusedError}, and tells the listeners of it, unless its code is `quiet`. */
   orRefusal<Value>(
     context: ChargeContext,
     run: () => Promise<Value>,
@@ -107,7 +107,7 @@ async function orRefusal<Value>(
   try {
     return await run();
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof RefusedError)) throw error;
     const { refusal } = error;
     const { kind, name } = context.call;
     if (refusal.code !== quiet)

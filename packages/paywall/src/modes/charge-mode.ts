@@ -9,7 +9,7 @@ export interface ChargeMode {
   /**
    * Authorizes a call, and bills it now or once it has run.
    *
-   * @throws Refused where it may not run; the signal's reason where it was cancelled before anything was billed
+   * @throws RefusedError where it may not run; the signal's reason where it was cancelled before anything was billed
    */
   authorize(context: ChargeContext, price: Line): Promise<AuthorizedCall>;
 }

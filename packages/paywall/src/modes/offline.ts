@@ -2,7 +2,7 @@ import type { BillingClient } from "../billing/billing-client.ts";
 import type { ChargeContext } from "../billing/charge-context.ts";
 import type { Caller } from "../credential/caller.ts";
 import type { Emitter } from "../events.ts";
-import { Refused } from "../refusal/refused.ts";
+import { RefusedError } from "../refusal/refused-error.ts";
 import type { AuthorizedCall, AuthorizedCalls } from "./authorized-call.ts";
 import { dueFor } from "./due.ts";
 
@@ -34,7 +34,7 @@ export function createOffline(options: {
   const { billing, authorizedCalls, emitter, allowOffline } = options;
 
   function mayPass({ call, policy }: ChargeContext, error: unknown): boolean {
-    const isOutage = error instanceof Refused && error.refusal.code === "billing_unavailable";
+    const isOutage = error instanceof RefusedError && error.refusal.code === "billing_unavailable";
     return allowOffline && isOutage && !policy.enforceBudget && call.agentKey === undefined;
   }
 

@@ -1,6 +1,21 @@
 import type { Refusal, RefusalCode } from "./refusal.ts";
 import { refusalHeaders } from "./refusal-headers.ts";
 
+/** Errors of calls for which the API may have recorded usage all the same. */
+const inDoubt = new WeakSet<RefusedError>();
+
+/** Makes the error of a call that was refused although the API may have recorded usage for it. */
+export function refusedInDoubt(refusal: Refusal): RefusedError {
+  const error = new RefusedError(refusal);
+  inDoubt.add(error);
+  return error;
+}
+
+/** Returns whether the API may have recorded usage for the call that an error refused. */
+export function mayBeRecorded(error: unknown): boolean {
+  return error instanceof RefusedError && inDoubt.has(error);
+}
+
 /** Thrown for a call that was refused. Its message is a sentence that a model can act on and a person can read. */
 export class RefusedError extends Error {
   /** The refusal. */

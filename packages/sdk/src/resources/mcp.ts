@@ -89,7 +89,7 @@ export class Mcp {
 
   /**
    * Holds usage before an expensive call: the most that it may cost. {@link Mcp.commit} bills what was really
-   * used, {@link Mcp.release} nothing; a hold that is abandoned lapses after `expiresIn` seconds (300).
+   * used, {@link Mcp.release} nothing; a reservation that is abandoned lapses after `expiresIn` seconds (300).
    *
    * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
    * @throws PermissionDeniedError where it lacks one of `requiredScopes`
@@ -117,14 +117,14 @@ export class Mcp {
 
   /**
    * Records what was really used of a reservation, all of it by default, and frees the rest. The token may have
-   * expired since. A hold that has lapsed is recorded all the same, over the budget if need be: the work was done. Only
+   * expired since. A reservation that has lapsed is recorded all the same, over the budget if need be: the work was done. Only
    * a budget that is `enforced` refuses it.
    * Committed again with the same quantity, it answers the same event and records nothing.
    *
    * @throws ConflictError where the reservation was released, or committed with another quantity
    * @throws NotFoundError where it was not made with this token
    * @throws ValidationError where `quantity` is more than was held, or over the meter's `maxQuantityPerCall` by now
-   * @throws BudgetExceededError where the hold has lapsed and does not fit into an `enforced` budget any more
+   * @throws BudgetExceededError where the reservation has lapsed and does not fit into an `enforced` budget any more
    * @example
    * ```ts
    * const { event } = await client.mcp.commit(token, "res_1", { quantity: 1_250 });

@@ -19,7 +19,7 @@ export interface ServerProcess {
   readonly log: () => string;
   /** Ends it at once: nothing of it runs on. What it has written stays, as it does not when the power is cut. */
   kill(): Promise<void>;
-  /** Lets it finish what is under way. */
+  /** Lets it finish what is in progress. */
   stop(): Promise<void>;
   /** Has an embedded database begin a new file of its log, and make a checkpoint, without waiting for either. */
   switchLog(): void;
