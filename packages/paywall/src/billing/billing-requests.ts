@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { agentNameOf, type Caller } from "../credential/caller.ts";
+import { agentNameOf, type Caller, toCaller } from "../credential/caller.ts";
 import type { Emitter } from "../events.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Policy } from "../pricing/charge-options.ts";
@@ -14,7 +14,6 @@ import {
   type MeterRequest,
   type RefusedResponse,
   reasonForOwner,
-  toCaller,
 } from "./gateway.ts";
 import type { Sender, Unserved } from "./unserved.ts";
 import type { VerificationCache } from "./verification-cache.ts";

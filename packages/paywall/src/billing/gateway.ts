@@ -1,5 +1,4 @@
-import type { BudgetState } from "@licentric/sdk";
-import type { Caller } from "../credential/caller.ts";
+import type { VerifiedAgent } from "../credential/caller.ts";
 import type { DeliveryOutcome } from "../journal/delivery.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
 import type { Refusal } from "../refusal/refusal.ts";
@@ -21,24 +20,8 @@ export interface Recorded {
 }
 
 /** A verified caller. */
-export interface Verified {
-  readonly accountId: string;
-  readonly agentId: string;
-  readonly scopes: readonly string[];
-  readonly expiresAt?: string | undefined;
+export interface Verified extends VerifiedAgent {
   readonly event?: Recorded | undefined;
-  readonly budget?: BudgetState | undefined;
-}
-
-/** Reads the caller from a response of the API. */
-export function toCaller({ accountId, agentId, scopes, expiresAt, budget }: Verified): Caller {
-  return {
-    accountId,
-    agentId,
-    scopes,
-    expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
-    budget,
-  };
 }
 
 /** A reservation. */

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { toCaller } from "../credential/caller.ts";
 import { hashToken, isAgentToken } from "../credential/find-credential.ts";
 import type { Emitter } from "../events.ts";
 import { type Links, refuse } from "../refusal/refusal.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
-import { type Gateway, reasonForOwner, toCaller } from "./gateway.ts";
+import { type Gateway, reasonForOwner } from "./gateway.ts";
 import type { RecentCallers, VerifiedCaller } from "./verification-cache.ts";
 
 /** Says who a token belongs to where no call is billed: in `requireBearerAuth`, and for lists. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { agentNameOf, type Caller } from "../credential/caller.ts";
+import { agentNameOf, type Caller, toCaller } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
 import { mayBeRecorded, RefusedError } from "../refusal/refused-error.ts";
 import { agentBillingKey, isOfEarlierCall, priceName, triesOf } from "./billing-key.ts";
@@ -19,7 +19,6 @@ import {
 } from "./billing-requests.ts";
 import type { ChargeContext } from "./charge-context.ts";
 import { type Credit, openCredit, orPutBack } from "./credits.ts";
-import { toCaller } from "./gateway.ts";
 import type { Sent } from "./unserved.ts";
 
 /** Usage that is reserved. */

@@ -14,6 +14,26 @@ export interface Caller {
   readonly budget: BudgetState | undefined;
 }
 
+/** An agent as the API describes it. */
+export interface VerifiedAgent {
+  readonly accountId: string;
+  readonly agentId: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt?: string | undefined;
+  readonly budget?: BudgetState | undefined;
+}
+
+/** Reads the caller from a response of the API. */
+export function toCaller({ accountId, agentId, scopes, expiresAt, budget }: VerifiedAgent): Caller {
+  return {
+    accountId,
+    agentId,
+    scopes,
+    expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
+    budget,
+  };
+}
+
 /**
  * Names an agent. What binds a call is bound to this and not to a token: the same agent may come with another one, as
  * when its credential is rotated.
