@@ -52,6 +52,20 @@ describe("a verified token", () => {
     expect(verify).toHaveBeenCalledTimes(2);
   });
 
+  test("is trusted no longer where the clock is set back meanwhile, and known no longer", () => {
+    let elapsed = 0;
+    const { cache, clock } = setUp({ lastKnownTtl: 20_000, elapsed: () => elapsed });
+    cache.remember(TOKEN, callerOf());
+    clock.now -= 3_600_000;
+    elapsed = 9_999;
+    expect(cache.trusted(TOKEN)).toEqual(callerOf());
+    elapsed = 10_000;
+    expect(cache.trusted(TOKEN)).toBeUndefined();
+    expect(cache.lastKnown(TOKEN)).toEqual(callerOf());
+    elapsed = 20_000;
+    expect(cache.lastKnown(TOKEN)).toBeUndefined();
+  });
+
   test("is never trusted beyond its own expiry", async () => {
     const { cache, clock } = setUp();
     cache.remember(TOKEN, callerOf({ expiresAt: new Date(1_004_000) }));

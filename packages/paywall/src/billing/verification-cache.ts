@@ -18,6 +18,8 @@ export interface VerificationCacheOptions {
   readonly lastKnownTtl?: number;
   /** The present moment in milliseconds since 1970; `Date.now` by default. */
   readonly now?: () => number;
+  /** Milliseconds that have passed, which no change of the system's clock changes; `performance.now` by default. */
+  readonly elapsed?: () => number;
 }
 
 /** Remembers whom tokens stand for. */
@@ -51,8 +53,14 @@ export interface VerificationCache {
 
 interface Entry {
   readonly caller: VerifiedCaller;
-  readonly trustedUntil: number;
-  readonly knownUntil: number;
+  readonly trustedUntil: End;
+  readonly knownUntil: End;
+}
+
+/** The end of something by both clocks, whichever comes first: the system's can be set back. */
+interface End {
+  readonly now: number;
+  readonly elapsed: number;
 }
 
 interface SharedRequest {
@@ -75,9 +83,10 @@ interface SharedRequest {
  * ```
  */
 export function createVerificationCache(options: VerificationCacheOptions): VerificationCache {
-  const { cacheTtl, maxEntries = 10_000, lastKnownTtl = 3_600_000, now = Date.now } = options;
+  const { cacheTtl, maxEntries = 10_000, lastKnownTtl = 3_600_000 } = options;
+  const { now = Date.now, elapsed = () => performance.now() } = options;
   const known: KnownCallers = {
-    settings: { cacheTtl, maxEntries, lastKnownTtl, now },
+    settings: { cacheTtl, maxEntries, lastKnownTtl, now, elapsed },
     entries: new Map(),
     requests: new Map(),
   };
@@ -111,14 +120,20 @@ function find({ entries, settings }: KnownCallers, tokenHash: TokenHash): Entry 
   const entry = entries.get(tokenHash);
   if (entry === undefined) return undefined;
   entries.delete(tokenHash);
-  if (entry.knownUntil <= settings.now()) return undefined;
+  if (!isBefore(entry.knownUntil, settings)) return undefined;
   entries.set(tokenHash, entry);
   return entry;
 }
 
+type Clocks = Pick<Required<VerificationCacheOptions>, "now" | "elapsed">;
+
+function isBefore(end: End, { now, elapsed }: Clocks): boolean {
+  return now() < end.now && elapsed() < end.elapsed;
+}
+
 function trusted(known: KnownCallers, tokenHash: TokenHash): VerifiedCaller | undefined {
   const entry = find(known, tokenHash);
-  return entry && entry.trustedUntil > known.settings.now() ? copyOf(entry.caller) : undefined;
+  return entry && isBefore(entry.trustedUntil, known.settings) ? copyOf(entry.caller) : undefined;
 }
 
 function store(known: KnownCallers, tokenHash: TokenHash, caller: VerifiedCaller, askedAt: number): void {
@@ -131,7 +146,12 @@ function store(known: KnownCallers, tokenHash: TokenHash, caller: VerifiedCaller
   // An expiry that is no date compares false and is not remembered.
   if (!(knownUntil > now())) return;
   const trustedUntil = Math.min(askedAt + cacheTtl, knownUntil);
-  entries.set(tokenHash, { caller: copyOf(caller), trustedUntil, knownUntil });
+  const toEnd = (until: number): End => ({ now: until, elapsed: settings.elapsed() + until - now() });
+  entries.set(tokenHash, {
+    caller: copyOf(caller),
+    trustedUntil: toEnd(trustedUntil),
+    knownUntil: toEnd(knownUntil),
+  });
   for (const oldest of entries.keys()) {
     if (entries.size <= maxEntries) break;
     entries.delete(oldest);
