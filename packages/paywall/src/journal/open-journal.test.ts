@@ -656,6 +656,26 @@ describe("with durability disk", () => {
     expect(api.batches.flat()).toEqual([kept, later]);
   });
 
+  test.each(["process", "disk"] as const)(
+    "what comes after somebody deleted the directory is refused, or delivered: %s",
+    async (durability) => {
+      const api = fakeApi();
+      const journal = await open({ deliver: api.deliver, durability });
+      await journal.append(event());
+      await rm(directory, { recursive: true });
+      const acknowledged: string[] = [];
+      for (let n = 0; n < 5; n++) {
+        const next = event();
+        await journal.append(next).then(
+          () => acknowledged.push(next.idempotencyKey),
+          () => undefined,
+        );
+      }
+      await journal.flush().catch(() => undefined);
+      expect([...api.recorded.keys()]).toEqual(expect.arrayContaining(acknowledged));
+    },
+  );
+
   test("what went to a file that somebody deleted meanwhile is refused", async () => {
     const api = fakeApi();
     api.away = true;

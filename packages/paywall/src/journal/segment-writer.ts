@@ -156,6 +156,8 @@ function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFi
       for (let written = 0; written < bytes.length; ) {
         written += fs.writeSync(descriptor, bytes, written, bytes.length - written, segment.size + written);
       }
+      // A file that somebody deleted takes what is written to it, and nobody will read that.
+      if (fs.fstatSync(descriptor).nlink === 0) throw new Error(`${segment.path} was deleted`);
     } catch (error) {
       cutTail();
       throw error;
