@@ -53,7 +53,7 @@ const environment = (journal: string) => ({
   LICENTRIC_BASE_URL: api.url,
   LICENTRIC_API_KEY: "lk_test_0123456789abcdef",
   LICENTRIC_AGENT_TOKEN: api.ledger.authorize("agt_1"),
-  JOURNAL: join(besideSdks.directory, journal),
+  JOURNAL: join(besideSdks.directory, "journals", journal),
 });
 
 it("holds what it is built of and nothing else", () => {

@@ -1,5 +1,6 @@
 import { type BudgetState, LicentricError } from "@licentric/sdk";
 import type { Refusal } from "./refusal/refusal.ts";
+import { stringProperty } from "./util/record.ts";
 
 /** The subject of an event. */
 export interface CallSubject {
@@ -108,8 +109,15 @@ export function warnTerminal(sentence: string): void {
 }
 
 function sentenceOf({ reason, error }: PaywallEvents["failed"]): string {
-  const isSaid = error instanceof LicentricError && !reason.includes(error.message);
-  return (isSaid ? `${reason}: ${error.message}` : reason).replace(/\.?$/, ".");
+  const said = saidBy(error);
+  const isNews = said !== undefined && !reason.includes(said);
+  return (isNews ? `${reason}: ${said}` : reason).replace(/\.?$/, ".");
+}
+
+/** The sentence of an error that is the client's or the journal's, which have nothing of a call in them. */
+function saidBy(error: unknown): string | undefined {
+  const isJournals = /^JOURNAL_/.test(stringProperty(error, "code") ?? "");
+  return error instanceof LicentricError || isJournals ? stringProperty(error, "message") : undefined;
 }
 
 /**
