@@ -39,6 +39,7 @@ export const UpdateAgent = z.strictObject({
 export const ListAgentsQuery = PageQuery.extend({
   status: AgentStatus.optional(),
   customerId: Id.optional(),
+  name: DisplayName.optional().meta({ description: "Only those with exactly this name." }),
 });
 
 /** The body of `mcp.authorize`. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { PageQuery } from "./envelope.ts";
 import { Address, Email, payerDetails, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
 import { DisplayName, Id, Metadata, Timestamp } from "./primitives.ts";
 
@@ -44,4 +45,9 @@ export const UpdateCustomer = z.strictObject({
   taxId: TaxId.nullable().optional(),
   stripeCustomerId: StripeCustomerId.nullable().optional(),
   metadata: Metadata.optional(),
+});
+
+/** Query parameters of the list of customers. */
+export const ListCustomersQuery = PageQuery.extend({
+  name: DisplayName.optional().meta({ description: "Only those with exactly this name." }),
 });

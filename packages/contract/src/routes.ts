@@ -30,7 +30,7 @@ import {
   UninvoicedUsage,
 } from "./billing.ts";
 import { Budget, CreateBudget, ListBudgetsQuery, UpdateBudget } from "./budgets.ts";
-import { CreateCustomer, Customer, UpdateCustomer } from "./customers.ts";
+import { CreateCustomer, Customer, ListCustomersQuery, UpdateCustomer } from "./customers.ts";
 import { PageQuery } from "./envelope.ts";
 import { CreatedManagementKey, CreateManagementKey, ManagementKey } from "./keys.ts";
 import {
@@ -49,6 +49,8 @@ import {
   RecordResult,
   RecordUsage,
   UsageEvent,
+  UsageIntervalTotal,
+  UsageTimeseriesQuery,
   UsageTotal,
   UsageTotalsQuery,
 } from "./usage.ts";
@@ -334,6 +336,17 @@ export const routes = {
       response: UsageTotal.array(),
       status: 200,
     },
+    timeseries: {
+      method: "GET",
+      path: "/api/v1/usage/timeseries",
+      auth: "key",
+      scope: "usage:read",
+      summary:
+        "Sum usage by hour, day or month between two moments, by meter and, if asked for, by agent or customer. Intervals without usage are left out.",
+      query: UsageTimeseriesQuery,
+      response: UsageIntervalTotal.array(),
+      status: 200,
+    },
   },
   billing: {
     getCurrentPeriod: {
@@ -518,7 +531,7 @@ export const routes = {
       auth: "key",
       scope: "customers:read",
       summary: "List customers, newest first.",
-      query: PageQuery,
+      query: ListCustomersQuery,
       response: Customer,
       list: true,
       status: 200,

@@ -1,8 +1,9 @@
 import * as z from "zod";
 import { PageQuery } from "./envelope.ts";
 import { ValidationIssue } from "./errors.ts";
-import { MAX_BATCH_SIZE } from "./limits.ts";
+import { MAX_BATCH_SIZE, MAX_TIMESERIES_DAYS } from "./limits.ts";
 import {
+  DisplayName,
   Id,
   IdempotencyKey,
   INEXACT_QUANTITY,
@@ -94,16 +95,21 @@ export const ListEventsQuery = PageQuery.extend(narrowing);
 /** The dimensions that usage can be summed by, apart from the meter. */
 export const UsageDimension = z.enum(["agent", "customer", "day"]);
 
+/** Names of dimensions, comma-separated on the wire. */
+function dimensions<Dimension extends z.ZodType<string, string>>(dimension: Dimension) {
+  return z
+    .union([z.string().transform((text) => text.split(",")), z.array(z.string())])
+    .pipe(z.array(dimension))
+    .optional();
+}
+
 /**
  * Query parameters of the usage totals, which are always by meter, and by the dimensions named
  * (comma-separated on the wire).
  */
 export const UsageTotalsQuery = z.strictObject({
   ...narrowing,
-  groupBy: z
-    .union([z.string().transform((text) => text.split(",")), z.array(z.string())])
-    .pipe(z.array(UsageDimension))
-    .optional(),
+  groupBy: dimensions(UsageDimension),
 });
 
 /** The usage of one meter, by what was asked for. */
@@ -120,3 +126,53 @@ export const UsageTotal = z
 
 /** The usage of one meter, by what was asked for. */
 export type UsageTotal = z.infer<typeof UsageTotal>;
+
+/** The length of the intervals of a time series. */
+export const UsageInterval = z.enum(["hour", "day", "month"]);
+
+/** The length of the intervals of a time series. */
+export type UsageInterval = z.infer<typeof UsageInterval>;
+
+/** The dimensions that a time series of usage can be split by, apart from the meter. */
+export const UsageTimeseriesDimension = z.enum(["agent", "customer"]);
+
+const bound = z
+  .union([z.iso.date(), Timestamp])
+  .refine((text) => /^2\d{3}-/.test(text), "must lie between the years 2000 and 2999");
+
+/** Query parameters of the time series of usage, which is always by meter: units of different meters do not add up. */
+export const UsageTimeseriesQuery = z.strictObject({
+  interval: UsageInterval.optional().meta({
+    description: `\`day\` by default. At most ${MAX_TIMESERIES_DAYS.hour} days by hour, ${MAX_TIMESERIES_DAYS.day} by day, ${MAX_TIMESERIES_DAYS.month} by month.`,
+  }),
+  from: bound.optional().meta({
+    description:
+      "A moment, or a day in the account's time zone: the first interval is the one that it lies in. By default 24 hours, 30 days or 12 months before `to`.",
+  }),
+  to: bound.optional().meta({
+    description:
+      "The first moment, or day in the account's time zone, that is left out; an interval that it lies within is answered whole. Now by default.",
+  }),
+  agentId: Id.optional(),
+  customerId: Id.optional(),
+  meterName: MeterName.optional(),
+  groupBy: dimensions(UsageTimeseriesDimension),
+});
+
+/** The usage of one meter in one interval, by what was asked for. */
+export const UsageIntervalTotal = z
+  .object({
+    startsAt: Timestamp,
+    endsAt: Timestamp.meta({ description: "First moment that no longer belongs to the interval." }),
+    meterName: MeterName,
+    agentId: Id.optional(),
+    agentName: DisplayName.optional(),
+    customerId: Id.nullable().optional().meta({ description: "null: the account itself pays." }),
+    customerName: DisplayName.nullable().optional(),
+    ...summedQuantity,
+    eventCount: QuantityTotal,
+  })
+  .refine(isToldExactly, INEXACT_QUANTITY);
+
+/** The usage of one meter in one interval, by what was asked for. */
+export type UsageIntervalTotal = z.infer<typeof UsageIntervalTotal>;

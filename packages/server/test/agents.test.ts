@@ -177,6 +177,23 @@ describeOnEachDatabase("agents and credentials on $name", (database) => {
     expect((await call("PATCH", "/customers/nobody", { name: "x" })).status).toBe(404);
   });
 
+  it("finds agents and customers by their whole name", async () => {
+    for (const resource of ["agents", "customers"]) {
+      const ids = [];
+      for (const name of ["Twin", "Twin & Co", "Twin"]) {
+        ids.push((await call("POST", `/${resource}`, { name })).body.data.id);
+      }
+      const found = async (name: string) =>
+        (await call("GET", `/${resource}?name=${encodeURIComponent(name)}`)).body.data.map(
+          ({ id }: { id: string }) => id,
+        );
+      expect(await found("Twin")).toEqual([ids[2], ids[0]]);
+      expect(await found("Twin & Co")).toEqual([ids[1]]);
+      expect(await found("twin")).toEqual([]);
+      expect((await call("GET", `/${resource}?name=`)).status).toBe(400);
+    }
+  });
+
   if (database.name === "PostgreSQL") {
     it("refuses a revoked token, a suspended agent and a revoked key on every process within a second", async () => {
       const { agentId, token } = await createAuthorizedAgent(api, key);

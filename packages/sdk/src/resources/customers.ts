@@ -14,7 +14,7 @@ export type CustomerCreateParams = BodyOf<typeof routes.customers.create>;
 /** Parameters of {@link Customers.update}; a property left out stays as it is. */
 export type CustomerUpdateParams = BodyOf<typeof routes.customers.update>;
 
-/** Page size and cursor of {@link Customers.list}. */
+/** Filter, page size and cursor of {@link Customers.list}. */
 export type CustomerListParams = QueryOf<typeof routes.customers.list>;
 
 /** The customers, who pay for the agents. */

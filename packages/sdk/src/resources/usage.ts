@@ -33,6 +33,12 @@ export type UsageTotalsParams = QueryOf<typeof routes.usage.totals>;
 /** The usage of one meter, by what was asked for. */
 export type UsageTotal = ResponseOf<typeof routes.usage.totals>[number];
 
+/** Time, interval, filters and dimensions of {@link Usage.timeseries}. */
+export type UsageTimeseriesParams = QueryOf<typeof routes.usage.timeseries>;
+
+/** The usage of one meter in one interval, by what was asked for. */
+export type UsageIntervalTotal = ResponseOf<typeof routes.usage.timeseries>[number];
+
 /** Usage that was recorded, and recording it without an agent's token. */
 export class Usage {
   readonly #api: Api;
@@ -124,6 +130,23 @@ export class Usage {
    */
   totals(params: UsageTotalsParams = {}, options?: RequestOptions): APIPromise<UsageTotal[]> {
     return this.#api.call(routes.usage.totals, { query: params }, options);
+  }
+
+  /**
+   * Sums usage by hour, day or month between two moments, by meter and, if asked for, by agent or customer, whose names
+   * are beside their ids. By default it has the last 30 days by day. Days and months are in the account's time zone, and
+   * intervals without usage are left out.
+   *
+   * @throws ValidationError where `to` is not later than `from`, or more time is asked for than the interval allows
+   * @throws LicentricError where there are more than 10,000 sums, or hours of archived events are asked for
+   * @example
+   * ```ts
+   * const days = await client.usage.timeseries({ from: "2026-11-01", to: "2026-12-01", groupBy: ["customer"] });
+   * for (const { startsAt, customerName, quantity } of days) show(startsAt, customerName, quantity);
+   * ```
+   */
+  timeseries(params: UsageTimeseriesParams = {}, options?: RequestOptions): APIPromise<UsageIntervalTotal[]> {
+    return this.#api.call(routes.usage.timeseries, { query: params }, options);
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type RecordOutcome,
   type Secret,
   TimeoutError,
+  type UsageIntervalTotal,
   type UsageTotal,
   ValidationError,
   type Verification,
@@ -78,6 +79,10 @@ export async function surface(client: Licentric, signal: AbortSignal): Promise<v
   same<Equal<typeof recorded.status, "recorded" | "duplicate">>();
   const outcomes: readonly RecordOutcome[] = await client.usage.recordBatch([]);
   const totals: UsageTotal[] = await client.usage.totals({ groupBy: ["agent", "day"] });
+  const series: UsageIntervalTotal[] = await client.usage.timeseries({
+    interval: "hour",
+    from: "2026-11-01",
+  });
 
   // @ts-expect-error an agent has a name
   client.agents.create({});
@@ -96,7 +101,7 @@ export async function surface(client: Licentric, signal: AbortSignal): Promise<v
   // @ts-expect-error no such option
   new Licentric({ apikey: "lk_test_" });
 
-  void [requestId, budget, event, outcomes, totals, text];
+  void [requestId, budget, event, outcomes, totals, series, text];
 }
 
 export function errors(error: unknown): void {

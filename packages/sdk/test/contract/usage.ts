@@ -156,6 +156,21 @@ export function describeUsage(api: ContractContext): void {
         ]),
       );
       expect(byAgent[0]?.day).toMatch(/^\d{4}-\d\d-\d\d$/);
+      const days = await api.client.usage.timeseries({ meterName, groupBy: ["agent", "customer"] });
+      expect(days.map(({ startsAt, endsAt }) => Date.parse(endsAt) > Date.parse(startsAt))).toEqual([
+        true,
+        true,
+      ]);
+      expect(new Map(days.map(({ agentName, quantity }) => [agentName, quantity]))).toEqual(
+        new Map([
+          [one.name, 2],
+          [two.name, 3],
+        ]),
+      );
+      expect(days).toMatchObject([
+        { meterName, customerId: null, customerName: null, eventCount: 1 },
+        { meterName, customerId: null, customerName: null, eventCount: 1 },
+      ]);
     });
   });
 }

@@ -75,6 +75,7 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         where("agent", {
           status: query.get("status") ?? undefined,
           customerId: query.get("customerId") ?? undefined,
+          name: query.get("name") ?? undefined,
         }),
       get: ({ params }) => find("agent", params["agentId"]),
       update: ({ params, body }) => change("agent", params["agentId"], body),
@@ -148,6 +149,21 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
           meterName: query.get("meterName") ?? undefined,
         };
         return totalsBy(where("event", match), query.get("groupBy")?.split(",") ?? []);
+      },
+      timeseries: ({ query }) => {
+        const match = {
+          agentId: query.get("agentId") ?? undefined,
+          meterName: query.get("meterName") ?? undefined,
+        };
+        const dimensions = query.get("groupBy")?.split(",") ?? [];
+        const nameOf = (table: string, id: unknown) => (id === null ? null : find(table, id)["name"]);
+        return totalsBy(where("event", match), ["day", ...dimensions]).map(({ day, ...total }) => ({
+          startsAt: `${day}T00:00:00.000Z`,
+          endsAt: new Date(Date.parse(day) + 86_400_000).toISOString(),
+          ...total,
+          ...(dimensions.includes("agent") && { agentName: nameOf("agent", total.agentId) }),
+          ...(dimensions.includes("customer") && { customerName: nameOf("customer", total.customerId) }),
+        }));
       },
     },
     billing: {
@@ -232,7 +248,7 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
     },
     customers: {
       create: ({ body }) => insert("customer", { email: null, stripeCustomerId: null, ...body, ...stamps() }),
-      list: () => where("customer", {}),
+      list: ({ query }) => where("customer", { name: query.get("name") ?? undefined }),
       get: ({ params }) => find("customer", params["customerId"]),
       update: ({ params, body }) => change("customer", params["customerId"], body),
     },

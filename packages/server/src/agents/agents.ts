@@ -69,12 +69,14 @@ export function listAgents(
         `SELECT ${COLUMNS} FROM agents
          WHERE environment_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2)
            AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR customer_id = $4)
-         ORDER BY id DESC LIMIT $5`,
+           AND ($5::text IS NULL OR name = $5)
+         ORDER BY id DESC LIMIT $6`,
         [
           environmentId,
           page.cursor,
           query.status ?? null,
           query.customerId === undefined ? null : uuidParam(query.customerId),
+          query.name ?? null,
           limit,
         ],
       ),

@@ -1,8 +1,15 @@
-import type { Address, CreateCustomer, Customer, TaxId, UpdateCustomer } from "@licentric/contract";
+import type {
+  Address,
+  CreateCustomer,
+  Customer,
+  ListCustomersQuery,
+  TaxId,
+  UpdateCustomer,
+} from "@licentric/contract";
 import type { z } from "zod";
 import type { KeyCaller } from "../accounts/caller.ts";
 import { notFound } from "../http/api-error.ts";
-import { type Page, type PageRequest, readPage } from "../http/page.ts";
+import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { PAYER_ASSIGNMENTS, payerValues, readPayer, stripeStatusOf } from "../payers/payer.ts";
 import { claimStripeCustomer, type StripeSays } from "../payers/stripe-owner.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
@@ -90,15 +97,17 @@ export async function getCustomer(db: Queryable, environmentId: string, id: stri
 export function listCustomers(
   db: Queryable,
   environmentId: string,
-  page: PageRequest,
+  query: z.output<typeof ListCustomersQuery>,
 ): Promise<Page<Customer>> {
+  const page = pageRequest(query);
   return readPage(
     page,
     (limit) =>
       db.query<CustomerRow>(
         `SELECT ${COLUMNS} FROM customers
-         WHERE environment_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
-        [environmentId, page.cursor, limit],
+         WHERE environment_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR name = $3)
+         ORDER BY id DESC LIMIT $4`,
+        [environmentId, page.cursor, query.name ?? null, limit],
       ),
     toCustomer,
   );

@@ -2,7 +2,6 @@ import { routes } from "@licentric/contract";
 import { readStripeOwner } from "../billing/read-stripe-owner.ts";
 import { sendPayerChange, sendPayerLink } from "../billing/send-payer-change.ts";
 import { onPreparedChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
-import { pageRequest } from "../http/page.ts";
 import { createCustomer, getCustomer, listCustomers, updateCustomer } from "./customers.ts";
 
 /** Paying customers. */
@@ -18,7 +17,7 @@ export const customerRoutes: RouteRegistration[] = [
     },
   ),
   onRoute(routes.customers.list, ({ caller, query }, { db }) =>
-    listCustomers(db, caller.environmentId, pageRequest(query)),
+    listCustomers(db, caller.environmentId, query),
   ),
   onRoute(routes.customers.get, ({ caller, params }, { db }) =>
     getCustomer(db, caller.environmentId, params.customerId),

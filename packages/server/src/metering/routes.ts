@@ -6,6 +6,7 @@ import { createMeter, getMeter, listMeterPrices, listMeters, setMeterPrice, upda
 import { recordBatch } from "./record-batch.ts";
 import { commit, release, repeatGrant, reserve } from "./reservations.ts";
 import { listUsageEvents } from "./usage-events.ts";
+import { usageTimeseries } from "./usage-timeseries.ts";
 import { sumUsage } from "./usage-totals.ts";
 import { verify } from "./verify.ts";
 
@@ -35,6 +36,9 @@ export const meteringRoutes: RouteRegistration[] = [
   ),
   onRoute(routes.usage.totals, ({ caller, query, now }, { db, newId }) =>
     sumUsage(db, caller.environmentId, query, { newId, now }),
+  ),
+  onRoute(routes.usage.timeseries, ({ caller, query, now }, { db }) =>
+    usageTimeseries(db, caller.environmentId, query, now),
   ),
   onChange(routes.budgets.create, ({ caller, body, now }, tx, { newId }) =>
     createBudget(tx, caller.environmentId, body, { newId, now }),

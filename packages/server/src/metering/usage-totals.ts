@@ -5,7 +5,16 @@ import { summedQuantity } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
 import { type Database, uuidParam } from "../store/database.ts";
 
-const MAX_ROWS = 10_000;
+/** The most sums of one answer. */
+export const MAX_SUMS = 10_000;
+
+/** The refusal of an answer with more than {@link MAX_SUMS} sums. */
+export function tooManySums(): ApiError {
+  return new ApiError(
+    "UNPROCESSABLE",
+    `There are more than ${MAX_SUMS} sums. Narrow them by agentId, customerId or meterName, or group by less.`,
+  );
+}
 
 interface TotalRow {
   meter_name: string;
@@ -46,15 +55,10 @@ export async function sumUsage(
       agentId === undefined ? null : uuidParam(agentId),
       customerId === undefined ? null : uuidParam(customerId),
       meterName ?? null,
-      MAX_ROWS + 1,
+      MAX_SUMS + 1,
     ],
   );
-  if (rows.length > MAX_ROWS) {
-    throw new ApiError(
-      "UNPROCESSABLE",
-      `There are more than ${MAX_ROWS} sums. Narrow them by agentId, customerId or meterName, or group by less.`,
-    );
-  }
+  if (rows.length > MAX_SUMS) throw tooManySums();
   return rows.map((row) => ({
     meterName: row.meter_name,
     ...(row.agent_id !== undefined && { agentId: row.agent_id }),
