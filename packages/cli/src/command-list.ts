@@ -127,6 +127,11 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
       load: async () => (await import("./commands/webhooks.ts")).webhooksCommand,
     },
     {
+      name: "audit",
+      description: "who changed what",
+      load: async () => (await import("./commands/audit.ts")).auditCommand,
+    },
+    {
       name: "doctor",
       description:
         "check key, clock, reachability, database, time zones, Stripe and payers, and say what to do; changes nothing",

@@ -53,12 +53,24 @@ export async function readList<Item>(
 
 /** A list for people: the table, a word where it is empty, and on standard error whether there is more. */
 export function listView<Item>(empty: string, toTable: (items: Item[]) => string) {
-  return ({ data, pagination }: Listed<Item>): string => {
-    if (pagination.hasMore) {
-      process.stderr.write(
-        `${styled("dim", "There are more: --all, or --limit with a larger number.", process.stderr)}\n`,
-      );
-    }
+  return (listed: Listed<Item>): string => {
+    const { data } = listed;
+    sayIfMore(listed);
     return data.length === 0 ? `${empty}\n` : toTable(data);
   };
+}
+
+/** The items of a list as rows of a CSV file, and on standard error whether there is more. */
+export function listRows<Item>(toRows: (items: Item[]) => string) {
+  return (listed: Listed<Item>): string => {
+    sayIfMore(listed);
+    return toRows(listed.data);
+  };
+}
+
+function sayIfMore({ pagination }: Listed<unknown>): void {
+  if (!pagination.hasMore) return;
+  process.stderr.write(
+    `${styled("dim", "There are more: --all, or --limit with a larger number.", process.stderr)}\n`,
+  );
 }

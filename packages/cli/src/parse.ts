@@ -38,6 +38,11 @@ export function keyValue(
   return { ...previous, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
+/** Reads a day such as `2026-12-01`, which the API takes for one in the account's time zone, or a moment. */
+export function dateOrMoment(text: string): string {
+  return /^\d{4}-\d\d-\d\d$/.test(text) ? text : moment(text);
+}
+
 /** Reads a moment, as ISO 8601. */
 export function moment(text: string): string {
   const at = new Date(text);

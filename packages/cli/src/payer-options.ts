@@ -5,7 +5,7 @@ import { keyValue } from "./parse.ts";
 import { fields } from "./terminal/table.ts";
 
 /** Takes away what an option names. */
-const NONE = "none";
+export const NONE = "none";
 
 /** The options of a command that describe a payer. */
 export interface PayerOptions {

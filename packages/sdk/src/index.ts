@@ -7,6 +7,7 @@ export {
   type Pagination,
   type Price,
   type ValidationIssue,
+  WEBHOOK_EVENTS,
   type WebhookEvent,
 } from "@licentric/contract";
 export type { APIResponse, RateLimit } from "./answer.ts";

@@ -1,8 +1,11 @@
 import type { Agent } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
+import { usageError } from "../exit-codes.ts";
+import { agentIdOf, customerIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { keyValue } from "../parse.ts";
+import { NONE } from "../payer-options.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
 import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
@@ -14,9 +17,14 @@ interface CreateOptions extends OutputOptions {
   readonly metadata?: Record<string, string>;
 }
 
+interface UpdateOptions extends CreateOptions {
+  readonly name?: string;
+}
+
 interface AgentListOptions extends ListOptions {
   readonly status?: "active" | "suspended";
   readonly customer?: string;
+  readonly name?: string;
 }
 
 /** `licentric agents`: the callers of your tools. */
@@ -25,6 +33,7 @@ export function agentsCommand(env: NodeJS.ProcessEnv): Command {
     .addCommand(listCommand(env))
     .addCommand(createCommand(env))
     .addCommand(showCommand(env))
+    .addCommand(updateCommand(env))
     .addCommand(
       statusCommand(env, "suspend", "suspended", "refuse an agent's tokens at once, until it is resumed"),
     )
@@ -36,13 +45,19 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("list")
     .description("list agents, newest first")
     .addOption(new Option("--status <status>", "only these").choices(["active", "suspended"]))
-    .option("--customer <id>", "only this customer's agents");
+    .option("--customer <name or id>", "only this customer's agents")
+    .option("--name <name>", "only those with exactly this name");
   return withListOptions(command).action(async (options: AgentListOptions) => {
-    const { status, customer: customerId } = options;
-    const narrowed = { ...(status && { status }), ...(customerId && { customerId }) };
-    const agents = await callApi(env, "listing agents", (client, report) =>
-      readList(options, report, (page) => client.agents.list({ ...narrowed, ...page })),
-    );
+    const { status, customer, name } = options;
+    const agents = await callApi(env, "listing agents", async (client, report) => {
+      const customerId = customer && (await customerIdOf(client, customer));
+      const narrowed = {
+        ...(status && { status }),
+        ...(customerId && { customerId }),
+        ...(name && { name }),
+      };
+      return readList(options, report, (page) => client.agents.list({ ...narrowed, ...page }));
+    });
     print(
       options,
       agents,
@@ -65,16 +80,21 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("create")
     .description("create an agent")
     .argument("<name>", "what it is called, on usage and invoices")
-    .option("--customer <id>", "whom its usage is invoiced to")
+    .option("--customer <name or id>", "whom its usage is invoiced to")
     .addOption(
       new Option("--metadata <key=value>", "kept with the agent; may be given again").argParser(keyValue),
     )
     .addOption(jsonOption())
     .action(async (name: string, options: CreateOptions) => {
-      const { customer: customerId, metadata } = options;
-      const agent = await callApi(env, "creating the agent", (client) =>
-        client.agents.create({ name, ...(customerId && { customerId }), ...(metadata && { metadata }) }),
-      );
+      const { customer, metadata } = options;
+      const agent = await callApi(env, "creating the agent", async (client) => {
+        const customerId = customer && (await customerIdOf(client, customer));
+        return client.agents.create({
+          name,
+          ...(customerId && { customerId }),
+          ...(metadata && { metadata }),
+        });
+      });
       print(options, agent, (made) => `${agentView(made)}\nNext: licentric authorize ${made.id}\n`);
     });
 }
@@ -82,10 +102,47 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
 function showCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("show")
     .description("show an agent")
-    .argument("<agent>", "its id")
+    .argument("<agent>", NAME_OR_ID)
     .addOption(jsonOption())
-    .action(async (id: string, options: OutputOptions) => {
-      print(options, await callApi(env, "reading the agent", (client) => client.agents.get(id)), agentView);
+    .action(async (nameOrId: string, options: OutputOptions) => {
+      const agent = await callApi(env, "reading the agent", async (client) =>
+        client.agents.get(await agentIdOf(client, nameOrId)),
+      );
+      print(options, agent, agentView);
+    });
+}
+
+function updateCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("update")
+    .description("change an agent's name, customer or metadata")
+    .argument("<agent>", NAME_OR_ID)
+    .option("--name <name>", "what it is called, on usage and invoices")
+    .option(
+      "--customer <name or id>",
+      "whom its usage is invoiced to from now on; `none` for the account itself",
+    )
+    .addOption(
+      new Option(
+        "--metadata <key=value>",
+        "kept with the agent instead of what is there; may be given again",
+      ).argParser(keyValue),
+    )
+    .addOption(jsonOption())
+    .action(async (nameOrId: string, options: UpdateOptions) => {
+      const { name, customer, metadata } = options;
+      if (name === undefined && customer === undefined && metadata === undefined) {
+        throw usageError("Say what to change: --name, --customer or --metadata.");
+      }
+      const agent = await callApi(env, "changing the agent", async (client) => {
+        const id = await agentIdOf(client, nameOrId);
+        const customerId = customer && (customer === NONE ? null : await customerIdOf(client, customer));
+        return client.agents.update(id, {
+          ...(name !== undefined && { name }),
+          ...(customerId !== undefined && { customerId }),
+          ...(metadata && { metadata }),
+        });
+      });
+      print(options, agent, agentView);
     });
 }
 
@@ -97,11 +154,11 @@ function statusCommand(
 ): Command {
   return new Command(name)
     .description(description)
-    .argument("<agent>", "its id")
+    .argument("<agent>", NAME_OR_ID)
     .addOption(jsonOption())
-    .action(async (id: string, options: OutputOptions) => {
-      const agent = await callApi(env, "changing the agent", (client) =>
-        client.agents.update(id, { status }),
+    .action(async (nameOrId: string, options: OutputOptions) => {
+      const agent = await callApi(env, "changing the agent", async (client) =>
+        client.agents.update(await agentIdOf(client, nameOrId), { status }),
       );
       print(options, agent, agentView);
     });
@@ -110,11 +167,13 @@ function statusCommand(
 function deleteCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("delete")
     .description("delete an agent and revoke its tokens; its recorded usage stays and is billed")
-    .argument("<agent>", "its id")
+    .argument("<agent>", NAME_OR_ID)
     .addOption(yesOption())
     .addOption(jsonOption())
-    .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
-      const { name } = await callApi(env, "reading the agent", (client) => client.agents.get(id));
+    .action(async (nameOrId: string, options: OutputOptions & ConfirmOptions) => {
+      const { id, name } = await callApi(env, "reading the agent", async (client) =>
+        client.agents.get(await agentIdOf(client, nameOrId)),
+      );
       await confirm(`Delete the agent "${name}" and revoke its tokens?`, options);
       const agent = await callApi(env, "deleting the agent", (client) => client.agents.delete(id));
       print(options, agent, (deleted) => `Deleted ${deleted.id}.\n`);

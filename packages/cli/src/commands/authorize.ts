@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
+import { agentIdOf, NAME_OR_ID } from "../ids.ts";
 import { collect, duration } from "../parse.ts";
 import { requireExists } from "../require-exists.ts";
 import { shownTime } from "../show/time.ts";
@@ -21,7 +22,7 @@ interface AuthorizeOptions extends SecretOptions {
 /** `licentric authorize`: issues an agent's token. */
 export function authorizeCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("authorize")
-    .argument("<agent>", "the agent's id")
+    .argument("<agent>", NAME_OR_ID)
     .addOption(
       new Option("--scope <scope>", "what the token allows; may be given again (mcp:invoke)").argParser(
         collect,
@@ -35,15 +36,21 @@ export function authorizeCommand(env: NodeJS.ProcessEnv): Command {
     .option("--name <name>", "what the token is for")
     .addOption(showSecretOption())
     .addOption(jsonOption())
-    .action(async (agentId: string, options: AuthorizeOptions) => {
-      // What is wrong with the id is said first: nobody adds an option only to hear of it.
+    .action(async (nameOrId: string, options: AuthorizeOptions) => {
+      // What is wrong with the name or id is said first: nobody adds an option only to hear of it.
       if (!hasSecretReader(options)) {
-        await callApi(env, "reading the agent", (client) => requireExists(client.agents.get(agentId)));
+        await callApi(env, "reading the agent", async (client) =>
+          requireExists(client.agents.get(await agentIdOf(client, nameOrId))),
+        );
       }
       requireSecretReader(options);
       const { scope: scopes = ["mcp:invoke"], expiresIn, name } = options;
-      const authorization = await callApi(env, "authorizing the agent", (client) =>
-        client.mcp.authorize(agentId, { scopes, ...(expiresIn && { expiresIn }), ...(name && { name }) }),
+      const authorization = await callApi(env, "authorizing the agent", async (client) =>
+        client.mcp.authorize(await agentIdOf(client, nameOrId), {
+          scopes,
+          ...(expiresIn && { expiresIn }),
+          ...(name && { name }),
+        }),
       );
       const token = authorization.token.reveal();
       if (options.json) return print(options, { ...authorization, token }, String);

@@ -2,6 +2,7 @@ import type { Budget } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { usageError } from "../exit-codes.ts";
+import { agentIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { wholeNumber } from "../parse.ts";
 import { shownStatus } from "../show/status.ts";
@@ -34,6 +35,7 @@ export function budgetsCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("budgets")
     .addCommand(listCommand(env))
     .addCommand(createCommand(env))
+    .addCommand(showCommand(env))
     .addCommand(updateCommand(env))
     .addCommand(deleteCommand(env));
 }
@@ -49,14 +51,15 @@ const enforcedOption = () =>
 function listCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("list")
     .description("list budgets, newest first, with what is used of each")
-    .option("--agent <id>", "only this agent's")
+    .option("--agent <name or id>", "only this agent's")
     .option("--meter <name>", "only this meter's");
   return withListOptions(command).action(async (options: BudgetListOptions) => {
-    const { agent: agentId, meter: meterName } = options;
-    const narrowed = { ...(agentId && { agentId }), ...(meterName && { meterName }) };
-    const budgets = await callApi(env, "listing budgets", (client, report) =>
-      readList(options, report, (page) => client.budgets.list({ ...narrowed, ...page })),
-    );
+    const { agent, meter: meterName } = options;
+    const budgets = await callApi(env, "listing budgets", async (client, report) => {
+      const agentId = agent && (await agentIdOf(client, agent));
+      const narrowed = { ...(agentId && { agentId }), ...(meterName && { meterName }) };
+      return readList(options, report, (page) => client.budgets.list({ ...narrowed, ...page }));
+    });
     print(
       options,
       budgets,
@@ -83,7 +86,7 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
 function createCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("create")
     .description("limit what an agent may use of a meter")
-    .argument("<agent>", "its id")
+    .argument("<agent>", NAME_OR_ID)
     .addOption(
       new Option("--limit <number>", "units that it may use").argParser(wholeNumber(0)).makeOptionMandatory(),
     )
@@ -96,11 +99,11 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(warnAtOption())
     .addOption(enforcedOption())
     .addOption(jsonOption())
-    .action(async (agentId: string, options: CreateOptions) => {
+    .action(async (nameOrId: string, options: CreateOptions) => {
       const { meter: meterName, limit, window, warnAt: warnAtPercent, enforced } = options;
-      const budget = await callApi(env, "creating the budget", (client) =>
+      const budget = await callApi(env, "creating the budget", async (client) =>
         client.budgets.create({
-          agentId,
+          agentId: await agentIdOf(client, nameOrId),
           meterName,
           limit,
           window,
@@ -108,6 +111,17 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
           ...(enforced !== undefined && { enforced }),
         }),
       );
+      print(options, budget, budgetView);
+    });
+}
+
+function showCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("show")
+    .description("show a budget with what is used of it")
+    .argument("<budget>", "its id")
+    .addOption(jsonOption())
+    .action(async (id: string, options: OutputOptions) => {
+      const budget = await callApi(env, "reading the budget", (client) => client.budgets.get(id));
       print(options, budget, budgetView);
     });
 }

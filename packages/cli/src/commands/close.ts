@@ -16,7 +16,7 @@ export function closeCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("close")
     .argument(
       "<period>",
-      "its id, or `previous` for the last one that is over; `current` ends the one that runs early, and asks",
+      "its id, its month as 2026-11, or `previous` for the last one that is over; `current` ends the one that runs early, and asks",
     )
     .addOption(
       new Option("--no-wait", "do not wait for usage that the hosted service still buffers, about a minute"),

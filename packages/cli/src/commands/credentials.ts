@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
+import { agentIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { duration } from "../parse.ts";
 import { shownStatus } from "../show/status.ts";
@@ -23,11 +24,12 @@ interface RotateOptions extends SecretOptions {
 export function credentialsCommand(env: NodeJS.ProcessEnv): Command {
   const list = new Command("list")
     .description("list an agent's tokens, newest first, without their secrets")
-    .argument("<agent>", "its id");
-  withListOptions(list).action(async (agentId: string, options: ListOptions) => {
-    const credentials = await callApi(env, "listing tokens", (client, report) =>
-      readList(options, report, (page) => client.credentials.list(agentId, page)),
-    );
+    .argument("<agent>", NAME_OR_ID);
+  withListOptions(list).action(async (nameOrId: string, options: ListOptions) => {
+    const credentials = await callApi(env, "listing tokens", async (client, report) => {
+      const agentId = await agentIdOf(client, nameOrId);
+      return readList(options, report, (page) => client.credentials.list(agentId, page));
+    });
     print(
       options,
       credentials,

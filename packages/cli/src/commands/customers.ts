@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { callApi } from "../call-api.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
 import { cliMaking } from "../first-account.ts";
+import { customerIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { type ConfigOptions, inDatabase, withDatabaseOptions } from "../options.ts";
 import {
@@ -22,10 +23,13 @@ type CreateOptions = OutputOptions & PayerOptions;
 
 /** `licentric customers`: who pays for agents. */
 export function customersCommand(env: NodeJS.ProcessEnv): Command {
-  const list = new Command("list").description("list customers, newest first");
-  withListOptions(list).action(async (options: ListOptions) => {
+  const list = new Command("list")
+    .description("list customers, newest first")
+    .option("--name <name>", "only those with exactly this name");
+  withListOptions(list).action(async (options: ListOptions & { readonly name?: string }) => {
+    const { name } = options;
     const customers = await callApi(env, "listing customers", (client, report) =>
-      readList(options, report, (page) => client.customers.list(page)),
+      readList(options, report, (page) => client.customers.list({ ...(name && { name }), ...page })),
     );
     print(
       options,
@@ -71,10 +75,12 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
 function showCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("show")
     .description("show a customer: how he pays, and how he stands with Stripe")
-    .argument("<customer>", "its id")
+    .argument("<customer>", NAME_OR_ID)
     .addOption(jsonOption())
-    .action(async (id: string, options: OutputOptions) => {
-      const customer = await callApi(env, "reading the customer", (client) => client.customers.get(id));
+    .action(async (nameOrId: string, options: OutputOptions) => {
+      const customer = await callApi(env, "reading the customer", async (client) =>
+        client.customers.get(await customerIdOf(client, nameOrId)),
+      );
       print(options, customer, customerView);
     });
 }
@@ -82,13 +88,13 @@ function showCommand(env: NodeJS.ProcessEnv): Command {
 function updateCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("update")
     .description("change a customer, here and in Stripe")
-    .argument("<customer>", "its id");
+    .argument("<customer>", NAME_OR_ID);
   return withPayerChanges(command)
     .addOption(jsonOption())
-    .action(async (id: string, options: OutputOptions & PayerOptions) => {
+    .action(async (nameOrId: string, options: OutputOptions & PayerOptions) => {
       const change = toPayerChange(options);
-      const customer = await callApi(env, "changing the customer", (client) =>
-        client.customers.update(id, change),
+      const customer = await callApi(env, "changing the customer", async (client) =>
+        client.customers.update(await customerIdOf(client, nameOrId), change),
       );
       print(options, customer, customerView);
     });

@@ -2,16 +2,26 @@ import type { Invoice, InvoicesCreateParams, Licentric } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { EXIT, usageError } from "../exit-codes.ts";
-import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
+import { customerIdOf } from "../ids.ts";
+import { type ListOptions, listRows, listView, readList, withListOptions } from "../list.ts";
 import { keyValue, wholeNumber } from "../parse.ts";
 import { PERIOD_NAMES, periodIdOf } from "../read-period.ts";
 import { checkView, invoicesView, pendingTable } from "../show/books.ts";
 import { invoiceView, shownMoney } from "../show/invoice.ts";
+import { invoiceLinesCsv, invoicesCsv } from "../show/invoice-csv.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
 import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
-import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
+import {
+  csvOption,
+  jsonOption,
+  type OutputOptions,
+  print,
+  printRows,
+  type RowsOutputOptions,
+} from "../terminal/print.ts";
 import { table } from "../terminal/table.ts";
+import { creditCommand, creditsCommand } from "./credit-notes.ts";
 
 interface CreateOptions extends OutputOptions {
   readonly customer?: string;
@@ -27,7 +37,7 @@ interface PendingOptions extends ListOptions {
   readonly period?: string;
 }
 
-interface InvoiceListOptions extends PendingOptions {
+interface InvoiceListOptions extends PendingOptions, RowsOutputOptions {
   readonly customer?: string;
 }
 
@@ -39,7 +49,9 @@ export function invoiceCommand(env: NodeJS.ProcessEnv): Command {
     .addCommand(checkCommand(env))
     .addCommand(showCommand(env))
     .addCommand(listCommand(env))
-    .addCommand(voidCommand(env));
+    .addCommand(voidCommand(env))
+    .addCommand(creditCommand(env))
+    .addCommand(creditsCommand(env));
 }
 
 function createCommand(env: NodeJS.ProcessEnv): Command {
@@ -48,7 +60,7 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
       "make a closed period's invoices, those of all payers; again goes on where it stopped, and nobody is billed twice",
     )
     .argument("<period>", PERIOD_NAMES)
-    .option("--customer <id>", "this customer's alone")
+    .option("--customer <name or id>", "this customer's alone")
     .option("--own", "the account's own alone: that of agents of no customer")
     .addOption(
       new Option("--metadata <key=value>", "kept with the invoice; may be given again").argParser(keyValue),
@@ -68,8 +80,8 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
     .option("--memo <text>", "stands on Stripe's invoice")
     .addOption(jsonOption())
     .action(async (period: string, options: CreateOptions) => {
-      const { customer: customerId, own, metadata, collection, daysUntilDue, automaticTax, memo } = options;
-      if (own && customerId) throw usageError("Give --own or --customer, not both.");
+      const { customer, own, metadata, collection, daysUntilDue, automaticTax, memo } = options;
+      if (own && customer) throw usageError("Give --own or --customer, not both.");
       const kept = {
         ...(metadata && { metadata }),
         ...(collection && { collection }),
@@ -77,13 +89,14 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
         ...(automaticTax && { automaticTax }),
         ...(memo && { memo }),
       };
-      if (!own && !customerId) return createAll(env, period, options, kept);
-      const invoice = await callApi(env, "making the invoice", async (client) =>
-        client.billing.createInvoice(await periodIdOf(client, period), {
+      if (!own && !customer) return createAll(env, period, options, kept);
+      const invoice = await callApi(env, "making the invoice", async (client) => {
+        const customerId = customer && (await customerIdOf(client, customer));
+        return client.billing.createInvoice(await periodIdOf(client, period), {
           ...(customerId && { customerId }),
           ...kept,
-        }),
-      );
+        });
+      });
       print(options, invoice, (shown) => invoiceView(shown));
     });
 }
@@ -105,7 +118,7 @@ async function createAll(
 function pendingCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("pending")
     .description("list what no invoice holds yet, of periods that are over")
-    .option("--period <id>", "only this period's: its id, or `previous`");
+    .option("--period <id>", "only this period's: its id, its month as 2026-11, or `previous`");
   return withListOptions(command, "oldest period first").action(async (options: PendingOptions) => {
     const { period } = options;
     const pending = await callApi(env, "reading what is not invoiced", async (client, report) => {
@@ -138,13 +151,17 @@ function showCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("show")
     .description("show an invoice with its lines")
     .argument("<invoice>", "its id")
+    .addOption(csvOption())
     .addOption(jsonOption())
-    .action(async (id: string, options: OutputOptions) => {
+    .action(async (id: string, options: RowsOutputOptions) => {
       const { invoice, payer } = await callApi(env, "reading the invoice", async (client) => {
         const invoice = await client.billing.getInvoice(id);
-        return { invoice, payer: options.json ? undefined : await payerName(client, invoice) };
+        return { invoice, payer: options.json || options.csv ? undefined : await payerName(client, invoice) };
       });
-      print(options, invoice, (shown) => invoiceView(shown, payer));
+      printRows(options, invoice, {
+        view: (shown) => invoiceView(shown, payer),
+        rows: invoiceLinesCsv,
+      });
     });
 }
 
@@ -163,33 +180,36 @@ async function payerName(client: Licentric, { customerId }: Invoice): Promise<st
 function listCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("list")
     .description("list invoices, newest first")
-    .option("--period <id>", "only this period's; `previous` and `current` go, too")
-    .option("--customer <id>", "only this customer's");
+    .option("--period <id>", "only this period's; its month as 2026-11, `previous` and `current` go, too")
+    .option("--customer <name or id>", "only this customer's")
+    .addOption(csvOption());
   return withListOptions(command).action(async (options: InvoiceListOptions) => {
-    const { period, customer: customerId } = options;
+    const { period, customer } = options;
     const invoices = await callApi(env, "listing invoices", async (client, report) => {
       const periodId = period && (await periodIdOf(client, period));
+      const customerId = customer && (await customerIdOf(client, customer));
       const narrowed = { ...(periodId && { periodId }), ...(customerId && { customerId }) };
       return readList(options, report, (page) => client.billing.listInvoices({ ...narrowed, ...page }));
     });
-    print(
-      options,
-      invoices,
-      listView("No invoices. `licentric invoice create <period>` makes one.", (items) =>
-        table(
-          ["ID", "STATUS", "TOTAL", "PERIOD", "CUSTOMER", "CREATED"],
-          items.map((each) => [
-            each.id,
-            shownStatus(each.status),
-            shownMoney(each.total, each.currency),
-            each.periodId,
-            each.customerId,
-            shownTime(each.createdAt),
-          ]),
-        ),
-      ),
-    );
+    printRows(options, invoices, {
+      view: listView("No invoices. `licentric invoice create <period>` makes one.", invoiceTable),
+      rows: listRows(invoicesCsv),
+    });
   });
+}
+
+function invoiceTable(invoices: readonly Invoice[]): string {
+  return table(
+    ["ID", "STATUS", "TOTAL", "PERIOD", "CUSTOMER", "CREATED"],
+    invoices.map((each) => [
+      each.id,
+      shownStatus(each.status),
+      shownMoney(each.total, each.currency),
+      each.periodId,
+      each.customerId,
+      shownTime(each.createdAt),
+    ]),
+  );
 }
 
 function voidCommand(env: NodeJS.ProcessEnv): Command {

@@ -2,8 +2,8 @@ import type { Meter, MeterPrice } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { usageError } from "../exit-codes.ts";
+import { meterIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
-import { meterId } from "../meter-id.ts";
 import { moment, wholeNumber } from "../parse.ts";
 import { type PriceOptions, toPrice, withPriceOptions } from "../price-options.ts";
 import { shownPrice } from "../show/price.ts";
@@ -32,6 +32,7 @@ export function metersCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("meters")
     .addCommand(listCommand(env))
     .addCommand(createCommand(env))
+    .addCommand(showCommand(env))
     .addCommand(updateCommand(env))
     .addCommand(priceCommand(env))
     .addCommand(pricesCommand(env));
@@ -95,10 +96,23 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
     });
 }
 
+function showCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("show")
+    .description("show a meter, with the price in effect and the next one")
+    .argument("<meter>", NAME_OR_ID)
+    .addOption(jsonOption())
+    .action(async (nameOrId: string, options: OutputOptions) => {
+      const meter = await callApi(env, "reading the meter", async (client) =>
+        client.meters.get(await meterIdOf(client, nameOrId)),
+      );
+      print(options, meter, meterView);
+    });
+}
+
 function updateCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("update")
     .description("change what a meter is called on invoices, or what one call may use of it")
-    .argument("<meter>", "its name or id")
+    .argument("<meter>", NAME_OR_ID)
     .option("--display-name <name>", "what an invoice line says")
     .option("--unit <unit>", "one of what is counted, for example page")
     .addOption(maxQuantityOption())
@@ -109,7 +123,7 @@ function updateCommand(env: NodeJS.ProcessEnv): Command {
         throw usageError("Say what to change: --display-name, --unit or --max-quantity-per-call.");
       }
       const updated = await callApi(env, "changing the meter", async (client) =>
-        client.meters.update(await meterId(client, meter), {
+        client.meters.update(await meterIdOf(client, meter), {
           ...(displayName !== undefined && { displayName }),
           ...(unit !== undefined && { unit }),
           ...(maxQuantityPerCall !== undefined && { maxQuantityPerCall }),
@@ -124,7 +138,7 @@ function priceCommand(env: NodeJS.ProcessEnv): Command {
     .description(
       "set a meter's price; a period has one price, the one in effect when it starts or else its first",
     )
-    .argument("<meter>", "its name or id");
+    .argument("<meter>", NAME_OR_ID);
   return withPriceOptions(command)
     .addOption(
       new Option(
@@ -140,7 +154,7 @@ function priceCommand(env: NodeJS.ProcessEnv): Command {
       }
       const { from: effectiveFrom } = options;
       const set = await callApi(env, "setting the price", async (client) =>
-        client.meters.setPrice(await meterId(client, meter), {
+        client.meters.setPrice(await meterIdOf(client, meter), {
           price,
           ...(effectiveFrom && { effectiveFrom }),
         }),
@@ -156,10 +170,10 @@ function priceCommand(env: NodeJS.ProcessEnv): Command {
 function pricesCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("prices")
     .description("list a meter's prices, newest first")
-    .argument("<meter>", "its name or id");
+    .argument("<meter>", NAME_OR_ID);
   return withListOptions(command).action(async (meter: string, options: ListOptions) => {
     const prices = await callApi(env, "listing prices", async (client, report) => {
-      const id = await meterId(client, meter);
+      const id = await meterIdOf(client, meter);
       return readList(options, report, (page) => client.meters.listPrices(id, page));
     });
     print(

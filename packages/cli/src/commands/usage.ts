@@ -1,59 +1,73 @@
-import type { Licentric, UsageTotalsParams } from "@licentric/sdk";
+import type { Licentric, UsageEvent, UsageTotal, UsageTotalsParams } from "@licentric/sdk";
 import type { DatabaseLocation, TotalsDifference } from "@licentric/server";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { withCurrentDatabase } from "../current-database.ts";
 import { EXIT } from "../exit-codes.ts";
-import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
-import { meterId } from "../meter-id.ts";
+import { type ListOptions, listRows, listView, readList, withListOptions } from "../list.ts";
+import { requireUsersExist, toUsageFilters, type UserOptions, withUserOptions } from "../narrowing.ts";
 import { type ConfigOptions, configOf, withDatabaseOptions } from "../options.ts";
 import { periodIdOf, readPeriod } from "../read-period.ts";
 import { requireExists } from "../require-exists.ts";
 import { shownQuantity } from "../show/quantity.ts";
 import { shownTime } from "../show/time.ts";
-import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
+import { toCsv } from "../terminal/csv.ts";
+import {
+  csvOption,
+  jsonOption,
+  type OutputOptions,
+  print,
+  printRows,
+  type RowsOutputOptions,
+} from "../terminal/print.ts";
 import { withProgress } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";
 import { archiveCommand } from "./archive.ts";
+import { recordCommand } from "./usage-record.ts";
+import { timeseriesCommand } from "./usage-timeseries.ts";
 
-interface Narrowing {
-  readonly agent?: string;
-  readonly customer?: string;
-  readonly meter?: string;
+interface Narrowing extends UserOptions {
   readonly period?: string;
 }
 
+type EventsOptions = ListOptions & Narrowing & RowsOutputOptions;
+
 type Dimension = NonNullable<UsageTotalsParams["groupBy"]>[number];
 
-interface TotalsOptions extends OutputOptions, Narrowing {
+interface TotalsOptions extends RowsOutputOptions, Narrowing {
   readonly by?: Dimension[];
 }
 
 const DIMENSIONS: readonly Dimension[] = ["agent", "customer", "day"];
 
+/** The properties of a total that dimensions become. */
+const COLUMNS = { agent: "agentId", customer: "customerId", day: "day" } as const;
+
 /** `licentric usage`: what was recorded. */
 export function usageCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("usage")
     .addCommand(totalsCommand(env))
+    .addCommand(timeseriesCommand(env))
     .addCommand(eventsCommand(env))
+    .addCommand(recordCommand(env))
     .addCommand(checkCommand(env))
     .addCommand(archiveCommand(env));
 }
 
 function withNarrowing(command: Command): Command {
-  return command
-    .option("--agent <id>", "only this agent's")
-    .option("--customer <id>", "only this customer's agents'")
-    .option("--meter <name>", "only this meter's")
-    .option("--period <id>", "only this period's; `current` and `previous` go, too");
+  return withUserOptions(command).option(
+    "--period <id>",
+    "only this period's; its month as 2026-11, `current` and `previous` go, too",
+  );
 }
 
 function totalsCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("totals").description("sum usage by meter; of the current period by default");
   return withNarrowing(command)
     .addOption(new Option("--by <dimension...>", "sum by these, too").choices(DIMENSIONS))
+    .addOption(csvOption())
     .addOption(jsonOption())
-    .action(async ({ by: groupBy = [], json, ...narrowing }: TotalsOptions) => {
+    .action(async ({ by: groupBy = [], json, csv, ...narrowing }: TotalsOptions) => {
       const totals = await callApi(env, "summing usage", async (client) => {
         const rows = await client.usage.totals({
           ...(await toParams(client, narrowing)),
@@ -62,53 +76,72 @@ function totalsCommand(env: NodeJS.ProcessEnv): Command {
         if (rows.length === 0) await requireAllExist(client, narrowing);
         return rows;
       });
-      print({ ...(json && { json }) }, totals, (rows) =>
-        rows.length === 0
-          ? "No usage.\n"
-          : table(
-              ["METER", ...groupBy.map((each) => each.toUpperCase()), "QUANTITY", "EVENTS"],
-              rows.map((row) => [
-                row.meterName,
-                ...groupBy.map(
-                  (each) => ({ agent: row.agentId, customer: row.customerId, day: row.day })[each],
-                ),
-                shownQuantity(row),
-                row.eventCount,
-              ]),
-            ),
-      );
+      printRows({ ...(json && { json }), ...(csv && { csv }) }, totals, {
+        view: (rows) => (rows.length === 0 ? "No usage.\n" : totalsTable(rows, groupBy)),
+        rows: (rows) =>
+          toCsv(
+            ["meterName", ...groupBy.map((each) => COLUMNS[each]), "quantity", "eventCount"],
+            rows.map((row) => ({ ...row, quantity: shownQuantity(row) })),
+          ),
+      });
     });
+}
+
+function totalsTable(rows: readonly UsageTotal[], groupBy: readonly Dimension[]): string {
+  return table(
+    ["METER", ...groupBy.map((each) => each.toUpperCase()), "QUANTITY", "EVENTS"],
+    rows.map((row) => [
+      row.meterName,
+      ...groupBy.map((each) => row[COLUMNS[each]]),
+      shownQuantity(row),
+      row.eventCount,
+    ]),
+  );
 }
 
 function eventsCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("events").description("list usage events, newest first");
-  return withListOptions(withNarrowing(command)).action(async (options: ListOptions & Narrowing) => {
-    const events = await callApi(env, "listing usage", async (client, report) => {
-      const narrowed = await toParams(client, options);
-      const found = await readList(options, report, (page) =>
-        client.usage.listEvents({ ...narrowed, ...page }),
-      );
-      if (found.data.length === 0) await requireAllExist(client, options);
-      return found;
-    });
-    print(
-      options,
-      events,
-      listView("No usage.", (items) =>
-        table(
-          ["TIME", "METER", "QUANTITY", "AGENT", "ID"],
-          items.map(({ timestamp, meterName, quantity, agentId, id }) => [
-            shownTime(timestamp),
-            meterName,
-            quantity,
-            agentId,
-            id,
-          ]),
-        ),
-      ),
-    );
-  });
+  return withListOptions(withNarrowing(command).addOption(csvOption())).action(
+    async (options: EventsOptions) => {
+      const events = await callApi(env, "listing usage", async (client, report) => {
+        const narrowed = await toParams(client, options);
+        const found = await readList(options, report, (page) =>
+          client.usage.listEvents({ ...narrowed, ...page }),
+        );
+        if (found.data.length === 0) await requireAllExist(client, options);
+        return found;
+      });
+      printRows(options, events, {
+        view: listView("No usage.", eventsTable),
+        rows: listRows((items) => toCsv(EVENT_COLUMNS, items)),
+      });
+    },
+  );
 }
+
+function eventsTable(events: readonly UsageEvent[]): string {
+  return table(
+    ["TIME", "METER", "QUANTITY", "AGENT", "ID"],
+    events.map(({ timestamp, meterName, quantity, agentId, id }) => [
+      shownTime(timestamp),
+      meterName,
+      quantity,
+      agentId,
+      id,
+    ]),
+  );
+}
+
+const EVENT_COLUMNS = [
+  "timestamp",
+  "meterName",
+  "quantity",
+  "agentId",
+  "periodId",
+  "idempotencyKey",
+  "createdAt",
+  "id",
+] as const;
 
 /** Reads the database itself: whoever doubts the API's totals does not ask the API. */
 function checkCommand(env: NodeJS.ProcessEnv): Command {
@@ -145,22 +178,12 @@ function differencesView(differences: readonly TotalsDifference[]): string {
   );
 }
 
-/** No usage is an answer only where what was asked about is there: a mistyped id must not pass for it. */
-async function requireAllExist(client: Licentric, narrowing: Narrowing): Promise<void> {
-  const { agent, customer, meter, period } = narrowing;
+async function requireAllExist(client: Licentric, { period, ...users }: Narrowing): Promise<void> {
   if (period !== undefined) await requireExists(readPeriod(client, period));
-  if (meter !== undefined) await requireExists(meterId(client, meter));
-  if (agent !== undefined) await requireExists(client.agents.get(agent));
-  if (customer !== undefined) await requireExists(client.customers.get(customer));
+  await requireUsersExist(client, users);
 }
 
-async function toParams(client: Licentric, narrowing: Narrowing) {
-  const { agent: agentId, customer: customerId, meter: meterName, period } = narrowing;
+async function toParams(client: Licentric, { period, ...users }: Narrowing) {
   const periodId = period && (await periodIdOf(client, period));
-  return {
-    ...(agentId && { agentId }),
-    ...(customerId && { customerId }),
-    ...(meterName && { meterName }),
-    ...(periodId && { periodId }),
-  };
+  return { ...(await toUsageFilters(client, users)), ...(periodId && { periodId }) };
 }

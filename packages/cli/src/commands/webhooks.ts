@@ -13,10 +13,17 @@ import {
   showSecretOption,
 } from "../terminal/secret.ts";
 import { table } from "../terminal/table.ts";
+import { createCommand, deleteCommand, showCommand, updateCommand } from "./webhook-endpoints.ts";
 
 /** `licentric webhooks`: what is told of the account's events. */
 export function webhooksCommand(env: NodeJS.ProcessEnv): Command {
-  return new Command("webhooks").addCommand(listCommand(env)).addCommand(rotateCommand(env));
+  return new Command("webhooks")
+    .addCommand(listCommand(env))
+    .addCommand(createCommand(env))
+    .addCommand(showCommand(env))
+    .addCommand(updateCommand(env))
+    .addCommand(deleteCommand(env))
+    .addCommand(rotateCommand(env));
 }
 
 function listCommand(env: NodeJS.ProcessEnv): Command {
@@ -28,7 +35,7 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
     print(
       options,
       webhooks,
-      listView("No webhooks.", (items) =>
+      listView("No webhooks. `licentric webhooks create <url>` makes one.", (items) =>
         table(
           ["ID", "URL", "ENABLED", "FAILING SINCE", "CREATED"],
           items.map(({ id, url, enabled, failingSince, createdAt }) => [
