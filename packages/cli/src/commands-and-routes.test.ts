@@ -18,6 +18,8 @@ const COMMAND_OF: Calls = {
     reserve: AGENTS_OWN,
     commit: AGENTS_OWN,
     release: AGENTS_OWN,
+    me: AGENTS_OWN,
+    listPrices: AGENTS_OWN,
   },
   agents: {
     create: "agents create",

@@ -1,7 +1,18 @@
 import * as z from "zod";
-import { BudgetState } from "./budgets.ts";
+import { Budget, BudgetState } from "./budgets.ts";
+import { PageQuery } from "./envelope.ts";
 import { MAX_RESERVATION_LIFETIME, MAX_SCOPES } from "./limits.ts";
-import { Id, MeterName, Quantity, QuantityTotal, Scope, Timestamp } from "./primitives.ts";
+import { Meter } from "./meters.ts";
+import {
+  Currency,
+  DisplayName,
+  Id,
+  MeterName,
+  Quantity,
+  QuantityTotal,
+  Scope,
+  Timestamp,
+} from "./primitives.ts";
 
 const requiredScopes = z.array(Scope).max(MAX_SCOPES).optional().meta({
   description: "Scopes that the credential must have; a missing one answers 403 and records nothing.",
@@ -100,3 +111,52 @@ export const CommitRequest = z.strictObject({ quantity: Quantity.optional() });
 
 /** The response of `mcp.commit` and `mcp.release`. */
 export const ReservationOutcome = z.object({ reservation: Reservation, event: RecordedEvent.optional() });
+
+/** A limit on an agent's use, as the agent itself is told of it. */
+export const AgentBudget = Budget.pick({
+  meterName: true,
+  window: true,
+  limit: true,
+  used: true,
+  remaining: true,
+  status: true,
+  enforced: true,
+  resetsAt: true,
+});
+
+/** A limit on an agent's use, as the agent itself is told of it. */
+export type AgentBudget = z.infer<typeof AgentBudget>;
+
+/** The response of `mcp.me`: who the agent is, until when its credential is valid, and what it may use. */
+export const AgentSelf = z.object({
+  agentId: Id,
+  name: DisplayName,
+  scopes: z.array(Scope),
+  expiresAt: Timestamp.meta({ description: "When the credential that was sent ends." }),
+  budgets: z
+    .array(AgentBudget)
+    .meta({ description: "The agent's own, by meter and window; the 1,000 newest where it has more." }),
+});
+
+/** The response of `mcp.me`. */
+export type AgentSelf = z.infer<typeof AgentSelf>;
+
+/** Query parameters of `mcp.listPrices`. */
+export const ListAgentPricesQuery = PageQuery.extend({ meterName: MeterName.optional() });
+
+/** The price of one meter, as an agent is told of it. */
+export const AgentPrice = Meter.pick({
+  id: true,
+  displayName: true,
+  unit: true,
+  price: true,
+  nextPrice: true,
+  maxQuantityPerCall: true,
+}).extend({
+  id: Id.meta({ description: "The meter's id." }),
+  meterName: MeterName,
+  currency: Currency,
+});
+
+/** The price of one meter, as an agent is told of it. */
+export type AgentPrice = z.infer<typeof AgentPrice>;

@@ -34,7 +34,10 @@ import { CreateCustomer, Customer, ListCustomersQuery, UpdateCustomer } from "./
 import { PageQuery } from "./envelope.ts";
 import { CreatedManagementKey, CreateManagementKey, ManagementKey } from "./keys.ts";
 import {
+  AgentPrice,
+  AgentSelf,
   CommitRequest,
+  ListAgentPricesQuery,
   ReservationGrant,
   ReservationOutcome,
   ReserveRequest,
@@ -103,6 +106,25 @@ export const routes = {
       auth: "agent-or-expired",
       summary: "Give a reservation back; nothing is billed.",
       response: ReservationOutcome,
+      status: 200,
+    },
+    me: {
+      method: "GET",
+      path: "/api/v1/mcp/me",
+      auth: "agent",
+      summary:
+        "Tell an agent who it is, when its credential ends, and what is left of its budgets; free of charge.",
+      response: AgentSelf,
+      status: 200,
+    },
+    listPrices: {
+      method: "GET",
+      path: "/api/v1/mcp/prices",
+      auth: "agent",
+      summary: "List the prices of meters for an agent, newest meter first; free of charge.",
+      query: ListAgentPricesQuery,
+      response: AgentPrice,
+      list: true,
       status: 200,
     },
   },

@@ -1,8 +1,9 @@
 import { routes } from "@licentric/contract";
-import type { Api, BodyOf } from "../api.ts";
+import type { Api, BodyOf, QueryOf } from "../api.ts";
 import type { APIPromise } from "../api-promise.ts";
 import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
+import type { PagePromise } from "../page.ts";
 import { type AgentToken, withAgentToken } from "../secret.ts";
 
 /** Parameters of {@link Mcp.authorize} besides the agent's id. */
@@ -31,6 +32,15 @@ export type CommitParams = BodyOf<typeof routes.mcp.commit>;
 
 /** The result of {@link Mcp.commit} and {@link Mcp.release}. */
 export type ReservationOutcome = ResponseOf<typeof routes.mcp.commit>;
+
+/** The result of {@link Mcp.me}. */
+export type AgentSelf = ResponseOf<typeof routes.mcp.me>;
+
+/** Filter, page size and cursor of {@link Mcp.listPrices}. */
+export type AgentPriceListParams = QueryOf<typeof routes.mcp.listPrices>;
+
+/** The price of one meter, as an agent is told of it. */
+export type AgentPrice = ResponseOf<typeof routes.mcp.listPrices>;
 
 /** Agents' tokens: issue them, verify them, meter what they are used for. */
 export class Mcp {
@@ -156,5 +166,38 @@ export class Mcp {
     options?: RequestOptions,
   ): APIPromise<ReservationOutcome> {
     return this.#api.call(routes.mcp.release, { token, params: { reservationId } }, options);
+  }
+
+  /**
+   * Tells an agent who it is, when its credential ends, and what is left of its budgets. Nothing is recorded or
+   * charged. It needs no management key: an agent asks with its own token.
+   *
+   * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
+   * @example
+   * ```ts
+   * const { expiresAt, budgets } = await client.mcp.me(token);
+   * for (const { meterName, remaining } of budgets) show(meterName, remaining, expiresAt);
+   * ```
+   */
+  me(token: string | AgentToken, options?: RequestOptions): APIPromise<AgentSelf> {
+    return this.#api.call(routes.mcp.me, { token }, options);
+  }
+
+  /**
+   * Lists the prices of meters, newest meter first: what the period that runs is billed by, and the next price. Nothing
+   * is recorded or charged. It needs no management key: an agent asks with its own token.
+   *
+   * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
+   * @example
+   * ```ts
+   * for await (const { meterName, price, currency } of client.mcp.listPrices(token)) show(meterName, price, currency);
+   * ```
+   */
+  listPrices(
+    token: string | AgentToken,
+    params: AgentPriceListParams = {},
+    options?: RequestOptions,
+  ): PagePromise<AgentPrice> {
+    return this.#api.list(routes.mcp.listPrices, { token, query: params }, options);
   }
 }

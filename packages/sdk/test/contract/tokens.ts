@@ -51,6 +51,30 @@ export function describeTokens(api: ContractContext): void {
       await keyless.close();
     });
 
+    it("tells its agent who it is, what is left of its budgets and what meters cost, and records nothing", async () => {
+      const { agent, token } = await api.newToken();
+      const { name: meterName } = await api.newMeter();
+      await api.client.budgets.create({ agentId: agent.id, meterName, limit: 5, window: "total" });
+      await api.client.mcp.verify(token, { meterName, quantity: 2 });
+      const keyless = new Licentric({ apiKey: null, baseUrl: api.baseUrl });
+      const me = await keyless.mcp.me(token);
+      expect(me).toMatchObject({
+        agentId: agent.id,
+        name: agent.name,
+        scopes: ["mcp:invoke"],
+        budgets: [{ meterName, window: "total", limit: 5, used: 2, remaining: 3, resetsAt: null }],
+      });
+      expect(Date.parse(me.expiresAt)).toBeGreaterThan(Date.now());
+      const prices = await keyless.mcp.listPrices(token, { meterName });
+      expect(prices.data).toMatchObject([{ meterName, currency: "usd" }]);
+      const names = [];
+      for await (const each of keyless.mcp.listPrices(token, { limit: 1 })) names.push(each.meterName);
+      expect(names).toEqual(expect.arrayContaining([meterName, "api_calls"]));
+      await keyless.close();
+      expect(await api.client.usage.totals({ agentId: agent.id })).toMatchObject([{ eventCount: 1 }]);
+      expect(await errorOf(api.client.mcp.me("AGT-unknown"))).toBeInstanceOf(AuthenticationError);
+    });
+
     it.each([0, -1, 1.5, 1_000_000_001])("does not meter %d of anything", async (quantity) => {
       const { agent, token } = await api.newToken();
       const error = await errorOf(api.client.mcp.verify(token, { meterName: "api_calls", quantity }));

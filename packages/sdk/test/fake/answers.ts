@@ -65,6 +65,18 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         };
       },
       release: (call) => ({ reservation: settle(call, "released", null) }),
+      me: (call) => {
+        const { agentId, answer } = verified(call);
+        const { scopes, expiresAt } = answer();
+        const budgets = where("budget", { agentId }).map(budgetState);
+        return { agentId, name: find("agent", agentId)["name"], scopes, expiresAt, budgets };
+      },
+      listPrices: ({ query }) =>
+        where("meter", { name: query.get("meterName") ?? undefined }).map(({ name, ...meter }) => ({
+          ...meter,
+          meterName: name,
+          currency: "usd",
+        })),
     },
     agents: {
       create: ({ body }) => {

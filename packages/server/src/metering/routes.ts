@@ -1,6 +1,7 @@
 import { routes } from "@licentric/contract";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { pageRequest } from "../http/page.ts";
+import { describeAgent, listAgentPrices } from "./agent-self.ts";
 import { createBudget, deleteBudget, getBudget, listBudgets, updateBudget } from "./budgets.ts";
 import { createMeter, getMeter, listMeterPrices, listMeters, setMeterPrice, updateMeter } from "./meters.ts";
 import { recordBatch } from "./record-batch.ts";
@@ -27,6 +28,10 @@ export const meteringRoutes: RouteRegistration[] = [
   ),
   onChange(routes.mcp.release, ({ caller, params, now }, tx) =>
     release(tx, caller, params.reservationId, now),
+  ),
+  onRoute(routes.mcp.me, ({ caller, now }, { db }) => describeAgent(db, caller, now)),
+  onRoute(routes.mcp.listPrices, ({ caller, query, now }, { db }) =>
+    listAgentPrices(db, caller.environmentId, query, now),
   ),
   onRoute(routes.usage.recordBatch, ({ caller, body, idempotencyKey, now }, services) =>
     recordBatch(caller, body, idempotencyKey, now, services),
