@@ -22,6 +22,13 @@ interface RotateOptions extends SecretOptions {
 
 /** `licentric credentials`: agents' tokens, without their secrets. */
 export function credentialsCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("credentials")
+    .addCommand(listCommand(env))
+    .addCommand(revokeCommand(env))
+    .addCommand(rotateCommand(env));
+}
+
+function listCommand(env: NodeJS.ProcessEnv): Command {
   const list = new Command("list")
     .description("list an agent's tokens, newest first, without their secrets")
     .argument("<agent>", NAME_OR_ID);
@@ -49,8 +56,11 @@ export function credentialsCommand(env: NodeJS.ProcessEnv): Command {
       ),
     );
   });
+  return list;
+}
 
-  const revoke = new Command("revoke")
+function revokeCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("revoke")
     .description("refuse a token from now on")
     .argument("<credential>", "its id")
     .addOption(yesOption())
@@ -60,8 +70,10 @@ export function credentialsCommand(env: NodeJS.ProcessEnv): Command {
       const revoked = await callApi(env, "revoking the token", (client) => client.credentials.revoke(id));
       print(options, revoked, ({ hint }) => `Revoked the token that ends in ${hint}.\n`);
     });
+}
 
-  const rotate = new Command("rotate")
+function rotateCommand(env: NodeJS.ProcessEnv): Command {
+  return new Command("rotate")
     .description("issue a new token with the same scopes, shown this once, and let the old one end")
     .argument("<credential>", "its id")
     .addOption(new Option("--expires-in <time>", "90, 15m, 1h, up to 90d").argParser(duration))
@@ -82,6 +94,4 @@ export function credentialsCommand(env: NodeJS.ProcessEnv): Command {
       if (options.json) return print(options, { ...rotated, token }, String);
       printSecret(options, token, "The new token is shown this once:");
     });
-
-  return new Command("credentials").addCommand(list).addCommand(revoke).addCommand(rotate);
 }

@@ -25,7 +25,7 @@ export async function describeAgent(db: Queryable, caller: AgentCaller, now: Dat
   };
 }
 
-/** What the owner has for itself, such as ids and the moment of a warning, is left out. */
+/** A budget without what the owner has for itself, such as ids and the moment of a warning. */
 function toAgentBudget(budget: BudgetUse): AgentBudget {
   return { ...budgetState(budget), window: budget.window, enforced: budget.enforced };
 }

@@ -174,9 +174,9 @@ function filterValues({ agentId, customerId, meterName }: Query) {
   return [id(agentId), id(customerId), meterName ?? null];
 }
 
-/** What is summed: rows `u` of the query's filters, with their meters `m`. */
+/** Rows `u` that are summed, with their meters `m`. */
 interface Source {
-  /** What follows `FROM`. */
+  /** SQL of the rows: all that follows `FROM`. */
   readonly rows: string;
   /** SQL of the beginning of a row's interval. */
   readonly starts: string;
