@@ -194,7 +194,7 @@ describeOnEachDatabase("tenancy on $name", (database) => {
       if (id === undefined) throw new Error(`There is no resource for the query's ${member}. Make one.`);
       const attempt = (value: string) =>
         api.call(route.method, `${pathOf(row, attacker)}?${wholePage(route)}${member}=${value}`, {
-          token: attacker.key,
+          token: credentialFor(row, attacker),
         });
       if (member === "cursor" && route.cursor !== undefined) {
         const refused = await attempt(`${target.ids["periodId"]}_own`);
@@ -214,11 +214,15 @@ describeOnEachDatabase("tenancy on $name", (database) => {
   async function attackByAsking(row: NamedRoute, attacker: Tenant, target: Tenant): Promise<void> {
     if (row.route.method !== "GET") return;
     const answer = await api.call("GET", `${pathOf(row, attacker)}?${wholePage(row.route)}`, {
-      token: attacker.key,
+      token: credentialFor(row, attacker),
     });
     expect(answer.status).toBe(200);
     expectNothingOf(target, attacker, answer, "");
   }
+
+  /** The credential of a tenant that a route takes. */
+  const credentialFor = ({ route }: NamedRoute, tenant: Tenant) =>
+    route.auth === "key" ? tenant.key : tenant.token;
 
   /** Of a list, as much as one page has. */
   const wholePage = (route: NamedRoute["route"]) => (route.list ? "limit=100&" : "");
