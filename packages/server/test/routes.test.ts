@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { embedded } from "./support/databases.ts";
 import { routeTable } from "./support/route-table.ts";
@@ -29,6 +29,28 @@ describe("the route table", () => {
       expect(answer.body.error).toContain('"customer"');
     },
   );
+
+  it("compiles its schemas once, and none for a request", async () => {
+    const { key } = await api.createAccount();
+    const { token } = await createAuthorizedAgent(api, key);
+    const verify = () => api.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: "api_calls" } });
+    const list = () => api.call("GET", "/api/v1/agents?limit=1", { token: key });
+    const compiled: unknown[] = [];
+    const Counted = new Proxy(Function, {
+      construct(target, args) {
+        compiled.push(args.at(-1));
+        return Reflect.construct(target, args);
+      },
+    });
+    for (const expected of [expect.any(Array), []]) {
+      compiled.length = 0;
+      vi.stubGlobal("Function", Counted);
+      const answers = [await verify(), await list()];
+      vi.unstubAllGlobals();
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      expect(compiled).toEqual(expected);
+    }
+  });
 
   it("is what the OpenAPI document lists, and nothing else", async () => {
     const { body } = await api.call("GET", "/api/v1/openapi.json");

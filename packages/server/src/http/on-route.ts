@@ -124,10 +124,18 @@ interface Answering {
   readonly inTime: <Result>(work: Promise<Result>) => Promise<Result>;
 }
 
+/** A parameter that nobody reads is a mistake: what it was to narrow would be answered whole. */
+const NO_QUERY = z.strictObject({});
+
+/** Cursors are ids of ours unless the route says otherwise; a text of any other form can only be a mistake. */
+const ResourceId = z.uuid("is not the id of a resource in this list");
+
 function register<R extends Route>(
   route: R,
   answer: (request: RouteRequest<R>, services: Services, answering: Answering) => Promise<RouteAnswer<R>>,
 ): RouteRegistration {
+  // Made once: zod compiles a schema when it is first used.
+  const pageQuery = z.object({ cursor: (route.cursor ?? ResourceId).optional() });
   return (app, services) => {
     app.route({
       method: route.method,
@@ -145,7 +153,7 @@ function register<R extends Route>(
           now,
           // Every member was checked against the schema that its type is inferred from.
         } as RouteRequest<R>;
-        parse(z.object({ cursor: (route.cursor ?? ResourceId).optional() }), request.query);
+        parse(pageQuery, request.query);
         const result = await answer(checked, services, {
           secret: credential.secret,
           url: request.url,
@@ -193,9 +201,3 @@ function idempotencyKey(request: FastifyRequest): string | null {
   const header = request.headers["idempotency-key"];
   return header === undefined ? null : parse(IdempotencyKey, header, "Idempotency-Key");
 }
-
-/** A parameter that nobody reads is a mistake: what it was to narrow would be answered whole. */
-const NO_QUERY = z.strictObject({});
-
-/** Cursors are ids of ours unless the route says otherwise; a text of any other form can only be a mistake. */
-const ResourceId = z.uuid("is not the id of a resource in this list");
