@@ -14,6 +14,11 @@ function message(type: string, body: Buffer | string): Buffer {
 
 const READY = message("Z", "I");
 const WELCOME = Buffer.concat([message("R", Buffer.alloc(4)), READY]);
+const DONE = Buffer.concat([message("C", "SELECT 0\0"), READY]);
+const CANCELLED = Buffer.concat([
+  message("E", "SERROR\0C57014\0Mcanceling statement due to user request\0\0"),
+  READY,
+]);
 const CUT = message("E", "SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0");
 // One row of one text column: "150000".
 const VERSION = Buffer.concat([
@@ -55,4 +60,47 @@ it("a connection that is cut in the moment in which it is ready fails what wante
   }
   expect(connections).toBeGreaterThan(3);
   await db.close();
+});
+
+it.each([
+  ["sends its first statements with BEGIN and has no result where that failed", true, ["BEGIN", "LOCK"]],
+  ["waits for BEGIN first, unless it is told that nothing is changed before", false, ["BEGIN"]],
+])("a transaction %s", async (_, readsFirst, sent) => {
+  const asked: string[] = [];
+  const failsToBegin = createServer((socket: Socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => {
+      socket.write(WELCOME);
+      socket.on("data", (data) => {
+        for (let rest = data; rest.length > 0; rest = rest.subarray(1 + rest.readInt32BE(1))) {
+          const text = rest.toString("latin1", 5, rest.readInt32BE(1));
+          if (rest.toString("latin1", 0, 1) !== "Q") continue;
+          if (/version_num/.test(text)) socket.write(VERSION);
+          else {
+            asked.push(text);
+            socket.write(text === "BEGIN" ? CANCELLED : DONE);
+          }
+        }
+      });
+    });
+  });
+  failsToBegin.listen(0, "127.0.0.1");
+  await once(failsToBegin, "listening");
+  const address = failsToBegin.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  const db = await openPostgres(`postgres://nobody@127.0.0.1:${address.port}/none`);
+  try {
+    const work = db.transaction(
+      async (tx) => {
+        await tx.query("LOCK");
+        await tx.query("CHANGE");
+      },
+      { readsFirst },
+    );
+    await expect(work).rejects.toMatchObject({ code: "57014" });
+    expect(asked).toEqual([...sent, "ROLLBACK"]);
+  } finally {
+    await db.close();
+    failsToBegin.close();
+  }
 });

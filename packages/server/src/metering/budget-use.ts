@@ -123,24 +123,26 @@ export async function lockBudgetsFor(
   now: Date,
 ): Promise<BudgetUse[]> {
   const unique = [...new Map(targets.map((target) => [budgetKey(target), target])).values()];
-  const locked = await tx.query<{ id: string }>(
-    `/* lock-budgets */
-     SELECT b.id FROM budgets b JOIN meters m ON m.id = b.meter_id
-     JOIN unnest($1::uuid[], $2::uuid[], $3::text[]) AS t (environment_id, agent_id, meter_name)
-       ON t.environment_id = b.environment_id AND t.agent_id = b.agent_id AND t.meter_name = m.name
-     ORDER BY b.id FOR NO KEY UPDATE OF b`,
-    [
-      unique.map(({ environmentId }) => environmentId),
-      unique.map(({ agentId }) => agentId),
-      unique.map(({ meterName }) => meterName),
-    ],
-  );
-  if (locked.length === 0) return [];
-  const rows = await tx.query<BudgetRow>(
-    `/* read-locked-budgets */${selectUse("SELECT * FROM budgets WHERE id = ANY ($2::uuid[])")} ORDER BY b.id`,
-    [now, locked.map(({ id }) => id)],
-  );
-  return rows.map(toUse);
+  const values = [
+    unique.map(({ environmentId }) => environmentId),
+    unique.map(({ agentId }) => agentId),
+    unique.map(({ meterName }) => meterName),
+  ];
+  // Sent together, and run one after the other.
+  const [locked, rows] = await Promise.all([
+    tx.query<{ id: string }>(
+      `/* lock-budgets */
+       SELECT b.id FROM budgets b JOIN meters m ON m.id = b.meter_id
+       JOIN unnest($1::uuid[], $2::uuid[], $3::text[]) AS t (environment_id, agent_id, meter_name)
+         ON t.environment_id = b.environment_id AND t.agent_id = b.agent_id AND t.meter_name = m.name
+       ORDER BY b.id FOR NO KEY UPDATE OF b`,
+      values,
+    ),
+    tx.query<BudgetRow>(`/* read-locked-budgets */${selectUse(APPLYING)} ORDER BY b.id`, [now, ...values]),
+  ]);
+  // One that was made between the two is not locked.
+  const ids = new Set(locked.map(({ id }) => id));
+  return rows.filter(({ id }) => ids.has(id)).map(toUse);
 }
 
 /** Returns a key that is the same for targets to which the same budgets apply. */

@@ -50,7 +50,7 @@ export function createBudgetedRecorder(
 ): (event: BudgetedEvent) => Promise<BudgetedOutcome> {
   const { db, now, newId } = options;
   const record = (events: readonly BudgetedEvent[]) =>
-    db.transaction((tx) => recordWithBudgets(tx, events, { newId, now: now() }));
+    db.transaction((tx) => recordWithBudgets(tx, events, { newId, now: now() }), { readsFirst: true });
   return createBatcher<BudgetedEvent, BudgetedOutcome>(
     async (events) => {
       options.onBatch?.(events.length);
@@ -59,7 +59,7 @@ export function createBudgetedRecorder(
         events.filter(({ occurredAt }) => (occurredAt !== null) === past),
       );
       const outcomes = new Map<BudgetedEvent, BudgetedOutcome | Error>();
-      for (const part of [reported ?? [], live ?? []]) {
+      for (const part of [...inParts(reported ?? []), ...inParts(live ?? [])]) {
         const done = await isolateFaults(part, record, explainRefusal);
         for (const [index, event] of part.entries()) {
           const outcome = done[index] ?? new Error("the event has no outcome");
@@ -74,6 +74,31 @@ export function createBudgetedRecorder(
   );
 }
 
+/**
+ * Cuts a batch before each event whose idempotency key an earlier one has for another meter: whether that one is
+ * recorded is known only afterwards, and decides what this one is.
+ */
+function inParts(events: readonly BudgetedEvent[]): BudgetedEvent[][] {
+  const parts: BudgetedEvent[][] = [];
+  let part: BudgetedEvent[] = [];
+  const meterOf = new Map<string, string>();
+  for (const event of events) {
+    const key = keyOf(event);
+    if (key !== null && (meterOf.get(key) ?? event.meterName) !== event.meterName) {
+      parts.push(part);
+      part = [];
+      meterOf.clear();
+    }
+    if (key !== null) meterOf.set(key, event.meterName);
+    part.push(event);
+  }
+  return part.length === 0 ? parts : [...parts, part];
+}
+
+function keyOf({ environmentId, agentId, idempotencyKey }: BudgetedEvent): string | null {
+  return idempotencyKey === null ? null : `${environmentId} ${agentId} ${idempotencyKey}`;
+}
+
 /** Records usage in a transaction, under the locks of the budgets that apply. One outcome for each, in order. */
 export async function recordWithBudgets(
   tx: Queryable,
@@ -82,8 +107,7 @@ export async function recordWithBudgets(
 ): Promise<(BudgetedOutcome | Error)[]> {
   if (events.length === 0) return [];
   const budgets = await lockBudgets(tx, events, { newId, now });
-  const known = await recordedBefore(tx, events, budgets);
-  const decisions = admit(events, budgets, known);
+  const decisions = await decide(tx, events, budgets);
   const admitted = events.filter((_, index) => decisions[index] === null);
   const store = {
     db: tx,
@@ -138,6 +162,21 @@ export async function lockBudgets(
 }
 
 /**
+ * For each event null, or why it may not be recorded. Where all of them fit as if each were new, all of them fit whichever
+ * were recorded before: only where one does not is that asked.
+ */
+async function decide(
+  tx: Queryable,
+  events: readonly BudgetedEvent[],
+  budgets: Budgets,
+): Promise<(ApiError | null)[]> {
+  const decisions = admit(events, budgets, new Set());
+  if (decisions.every((refusal) => refusal === null)) return decisions;
+  const known = await recordedBefore(tx, events, budgets);
+  return known.size === 0 ? decisions : admit(events, budgets, known);
+}
+
+/**
  * The usage whose idempotency key was used before: it gets its first outcome, whatever is left, and takes nothing
  * from what is enforced beside it.
  */
@@ -180,10 +219,7 @@ function admit(
     if (applying.length === 0 || known.has(event)) return null;
     // Refused when it is recorded, so it takes nothing from what comes after.
     if (applying.some(({ maxQuantityPerCall }) => isOverCallLimit(event, maxQuantityPerCall))) return null;
-    const idempotencyKey =
-      event.idempotencyKey === null
-        ? null
-        : `${event.environmentId} ${event.agentId} ${event.idempotencyKey}`;
+    const idempotencyKey = keyOf(event);
     if (idempotencyKey !== null && keys.has(idempotencyKey)) return null;
     const refused = budgetRefusal(bindingBudgets(event.mustFit, applying), event.quantity);
     if (refused !== null) return refused;

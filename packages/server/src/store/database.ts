@@ -54,6 +54,11 @@ export interface TransactionOptions {
    * every other statement.
    */
   readonly queryTimeout?: number;
+  /**
+   * True where the first statements only read or lock, and one of them is waited for before anything is changed. Then
+   * they are one round trip with the transaction's beginning. False by default.
+   */
+  readonly readsFirst?: boolean;
 }
 
 /**

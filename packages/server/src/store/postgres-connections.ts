@@ -98,6 +98,8 @@ function createPool(
     max: maxConnections,
     connectionTimeoutMillis: queryTimeout,
     Client: clientWithin(connectTimeout),
+    // Statements of a transaction that do not need each other's results are one round trip.
+    pipeline: true,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE,
     stream: () => {

@@ -25,11 +25,11 @@ export function createStatements(
   const run = createRunner(connections, preparedStatements);
   return {
     query: (text, values = []) => connections.use((client) => run(client, text, values, queryTimeout)),
-    transaction: (work, { queryTimeout: limit = queryTimeout } = {}) =>
+    transaction: (work, { queryTimeout: limit = queryTimeout, readsFirst = false } = {}) =>
       connections.use(async (client) => {
-        const tx: Queryable = { query: (text, values = []) => run(client, text, values, limit) };
-        await tx.query("BEGIN");
+        const { tx, begun, send } = beginTransaction(run, client, limit);
         try {
+          if (!readsFirst) await begun;
           if (limit !== queryTimeout) for (const setting of limitsOf(limit)) await tx.query(setting);
           const result = await work(tx);
           await tx.query("COMMIT");
@@ -37,7 +37,7 @@ export function createStatements(
         } catch (error) {
           // The first error is the one to report.
           if (!connections.isDiscarded(client)) {
-            await tx.query("ROLLBACK").catch(() => connections.discard(client));
+            await send("ROLLBACK").catch(() => connections.discard(client));
           }
           throw error;
         }
@@ -64,6 +64,32 @@ export function createStatements(
 function limitsOf(limit: number): string[] {
   const settings = ["statement_timeout", "idle_in_transaction_session_timeout"];
   return settings.map((setting) => `SET LOCAL ${setting} = ${Math.trunc(limit)}`);
+}
+
+/**
+ * Sends `BEGIN`. Statements that are asked for at once are sent at once, and run one after another. None has a result
+ * before `BEGIN` has: whoever waits for one before a change changes nothing outside of the transaction.
+ */
+function beginTransaction(run: Run, client: pg.PoolClient, limit: number) {
+  let inFlight = 0;
+  // The server's limit is for each statement; the time of one that is sent ahead has that of those before it in it.
+  const send = async <Row>(text: string, values: readonly SqlValue[] = []) => {
+    inFlight += 1;
+    try {
+      return await run<Row>(client, text, values, limit * inFlight);
+    } finally {
+      inFlight -= 1;
+    }
+  };
+  const begun = send("BEGIN");
+  begun.catch(() => undefined);
+  const tx: Queryable = {
+    query: async <Row>(text: string, values?: readonly SqlValue[]) => {
+      const [rows] = await Promise.all([send<Row>(text, values), begun]);
+      return rows;
+    },
+  };
+  return { tx, begun, send };
 }
 
 type Run = <Row>(
