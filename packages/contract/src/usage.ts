@@ -90,7 +90,13 @@ const narrowing = {
 };
 
 /** Query parameters of the list of usage events. */
-export const ListEventsQuery = PageQuery.extend(narrowing);
+export const ListEventsQuery = PageQuery.extend({
+  ...narrowing,
+  idempotencyKey: IdempotencyKey.optional().meta({
+    description:
+      "The event that was recorded under this key, as a receipt names it. Keys are an agent's own: two agents may have used the same one. Found for as long as keys are kept, 90 days by default.",
+  }),
+});
 
 /** The dimensions that usage can be summed by, apart from the meter. */
 export const UsageDimension = z.enum(["agent", "customer", "day"]);

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { checkTotals } from "../src/metering/check-totals.ts";
+import { removeByAge } from "../src/retention.ts";
 import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
 
@@ -23,6 +24,33 @@ describeOnEachDatabase("usage on $name", (database) => {
   const record = (events: unknown[], headers: Record<string, string> = {}) =>
     api.call("POST", "/api/v1/usage/events", { token: key, body: { events }, headers });
   const get = async (path: string) => (await api.call("GET", `/api/v1${path}`, { token: key })).body.data;
+
+  it("finds an event by its idempotency key, of each agent that used it, for as long as keys are kept", async () => {
+    const other = await createAuthorizedAgent(api, key);
+    const stranger = await api.createAccount();
+    const named = { meterName: "api_calls", idempotencyKey: "call 1/&" };
+    await record([
+      { agentId, ...named, quantity: 2 },
+      { agentId: other.agentId, ...named, quantity: 3 },
+      { agentId, ...named, idempotencyKey: "another", quantity: 4 },
+    ]);
+    const under = encodeURIComponent(named.idempotencyKey);
+    const found = async (more = "", token = key) =>
+      (
+        await api.call("GET", `/api/v1/usage/events?idempotencyKey=${under}${more}`, { token })
+      ).body.data.map(({ quantity }: { quantity: number }) => quantity);
+    expect(await found()).toEqual([3, 2]);
+    expect(await found(`&agentId=${agentId}`)).toEqual([2]);
+    expect(await found(`&agentId=${MISSING}`)).toEqual([]);
+    expect(await found("&meterName=other")).toEqual([]);
+    expect(await found("", stranger.key)).toEqual([]);
+    const [first] = await get(`/usage/events?idempotencyKey=${under}&limit=1`);
+    expect(await found(`&cursor=${first.id}`)).toEqual([2]);
+    const later = new Date(Date.now() + 91 * 86_400_000);
+    while ((await removeByAge(api.db, {}, later)).size > 0);
+    expect(await found()).toEqual([]);
+    expect(await get(`/usage/events?agentId=${other.agentId}`)).toMatchObject([{ idempotencyKey: "call 1/&" }]);
+  });
 
   it("records each event of a batch by itself, with an outcome for each in order", async () => {
     const good = { agentId, meterName: "api_calls", quantity: 2, metadata: { job: "1" } };

@@ -30,7 +30,7 @@ interface Narrowing extends UserOptions {
   readonly period?: string;
 }
 
-type EventsOptions = ListOptions & Narrowing & RowsOutputOptions;
+type EventsOptions = ListOptions & Narrowing & RowsOutputOptions & { readonly idempotencyKey?: string };
 
 type Dimension = NonNullable<UsageTotalsParams["groupBy"]>[number];
 
@@ -101,22 +101,28 @@ function totalsTable(rows: readonly UsageTotal[], groupBy: readonly Dimension[])
 
 function eventsCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("events").description("list usage events, newest first");
-  return withListOptions(withNarrowing(command).addOption(csvOption())).action(
-    async (options: EventsOptions) => {
-      const events = await callApi(env, "listing usage", async (client, report) => {
-        const narrowed = await toParams(client, options);
-        const found = await readList(options, report, (page) =>
-          client.usage.listEvents({ ...narrowed, ...page }),
-        );
-        if (found.data.length === 0) await requireAllExist(client, options);
-        return found;
-      });
-      printRows(options, events, {
-        view: listView("No usage.", eventsTable),
-        rows: listRows((items) => toCsv(EVENT_COLUMNS, items)),
-      });
-    },
+  const narrowable = withNarrowing(command).option(
+    "--idempotency-key <key>",
+    "the event under this key, as a receipt names it; with --agent, this agent's alone",
   );
+  return withListOptions(narrowable.addOption(csvOption())).action(async (options: EventsOptions) => {
+    const { idempotencyKey } = options;
+    const events = await callApi(env, "listing usage", async (client, report) => {
+      const narrowed = {
+        ...(await toParams(client, options)),
+        ...(idempotencyKey !== undefined && { idempotencyKey }),
+      };
+      const found = await readList(options, report, (page) =>
+        client.usage.listEvents({ ...narrowed, ...page }),
+      );
+      if (found.data.length === 0) await requireAllExist(client, options);
+      return found;
+    });
+    printRows(options, events, {
+      view: listView("No usage.", eventsTable),
+      rows: listRows((items) => toCsv(EVENT_COLUMNS, items)),
+    });
+  });
 }
 
 function eventsTable(events: readonly UsageEvent[]): string {

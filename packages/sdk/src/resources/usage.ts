@@ -113,6 +113,7 @@ export class Usage {
    * @example
    * ```ts
    * for await (const event of client.usage.listEvents({ agentId: "agt_1" })) show(event.meterName, event.quantity);
+   * const [event] = (await client.usage.listEvents({ idempotencyKey: "job-8731" })).data; // as a receipt names it
    * ```
    */
   listEvents(params: UsageListEventsParams = {}, options?: RequestOptions): PagePromise<UsageEvent> {

@@ -90,6 +90,10 @@ export function describeUsage(api: ContractContext): void {
       });
       const second = await api.client.usage.record(event);
       expect(second).toMatchObject({ status: "duplicate", event: { id: first.event.id } });
+      const { idempotencyKey } = event;
+      expect((await api.client.usage.listEvents({ idempotencyKey })).data).toMatchObject([
+        { id: first.event.id, agentId },
+      ]);
     });
 
     it("that is rejected throws what fits", async () => {

@@ -151,7 +151,7 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         where(
           "event",
           Object.fromEntries(
-            ["agentId", "meterName", "periodId"].map((name) => [name, query.get(name) ?? undefined]),
+            ["agentId", "meterName", "periodId", "idempotencyKey"].map((name) => [name, query.get(name) ?? undefined]),
           ),
         ),
       totals: ({ query }) => {

@@ -80,6 +80,19 @@ export async function selectByIdempotencyKey(
 const OF_AGENT = "u.agent_id = (SELECT a.id FROM agents a WHERE a.environment_id = $1 AND a.id = $3)";
 const OF_ENVIRONMENT = "u.environment_id = $1 AND $3::uuid IS NULL";
 
+/**
+ * The events under a key, by the table of keys; what servers of the version before recorded is in the partition of the
+ * past alone. A key is looked up for each agent that is asked about: that is how keys are distributed.
+ */
+const UNDER_KEY = `u.environment_id = $1 AND u.idempotency_key = $8 AND u.id = ANY (ARRAY(
+  SELECT k.event_id FROM agents a JOIN usage_event_keys k ON k.agent_id = a.id AND k.key_hash = $9
+  WHERE a.environment_id = $1 AND ($3::uuid IS NULL OR a.id = $3)
+  UNION
+  SELECT o.id FROM agents a
+  JOIN usage_events o ON o.environment_id = a.environment_id AND o.agent_id = a.id AND o.idempotency_key = $8
+  WHERE a.environment_id = $1 AND ($3::uuid IS NULL OR a.id = $3)
+))`;
+
 /** Lists usage events, newest first: each partition's newest ones are merged until there are enough. */
 export function listUsageEvents(
   db: Queryable,
@@ -88,12 +101,15 @@ export function listUsageEvents(
 ): Promise<Page<StoredEvent>> {
   const page = pageRequest(query);
   const id = (text: string | undefined) => (text === undefined ? null : uuidParam(text));
+  const { idempotencyKey } = query;
+  const byKey = idempotencyKey === undefined ? [] : [idempotencyKey, hashOfKey(idempotencyKey)];
+  const narrowed = query.agentId === undefined ? OF_ENVIRONMENT : OF_AGENT;
   return readPage(
     page,
     (limit) =>
       db.query<EventRow>(
         `SELECT ${COLUMNS} FROM metered_events u JOIN meters m ON m.id = u.meter_id
-         WHERE ${query.agentId === undefined ? OF_ENVIRONMENT : OF_AGENT} AND ($2::uuid IS NULL OR u.id < $2)
+         WHERE ${idempotencyKey === undefined ? narrowed : UNDER_KEY} AND ($2::uuid IS NULL OR u.id < $2)
            AND ($4::uuid IS NULL OR u.customer_id = $4)
            AND ($5::text IS NULL OR m.name = $5) AND ($6::uuid IS NULL OR u.period_id = $6)
          ORDER BY u.id DESC LIMIT $7`,
@@ -105,6 +121,7 @@ export function listUsageEvents(
           query.meterName ?? null,
           id(query.periodId),
           limit,
+          ...byKey,
         ],
       ),
     toEvent,
