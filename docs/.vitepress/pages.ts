@@ -44,6 +44,11 @@ export const sections: readonly Section[] = [
       { path: "guides/budgets.md", title: "Budgets", about: "limit what an agent may use" },
       { path: "guides/prices.md", title: "Prices", about: "per unit, in tiers, in packages" },
       { path: "guides/invoices.md", title: "Invoices and Stripe", about: "close the month and get paid" },
+      {
+        path: "guides/corrections.md",
+        title: "Correct usage",
+        about: "refund a call, adjust what is billed",
+      },
       { path: "guides/refusals.md", title: "Errors and refusals", about: "what callers see, and what to do" },
       { path: "guides/production.md", title: "Going to production", about: "run the API on PostgreSQL" },
       {

@@ -13,6 +13,13 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
   };
 }
 
+/** Reads a whole number with or without a sign. */
+export function signedNumber(text: string): number {
+  const value = Number(text);
+  if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && value !== 0) return value;
+  throw new InvalidArgumentError("It is a whole number other than 0, such as -40.");
+}
+
 const SECONDS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3_600, d: 86_400 };
 
 /** Reads a time such as `90`, `90s`, `15m`, `1h` or `30d`, in seconds. */

@@ -194,6 +194,49 @@ describe("the end of a month", SLOW, () => {
     });
   });
 
+  it("has what was refunded and adjusted on the line", async () => {
+    const meterName = "drawings";
+    await api.client.meters.create({ name: meterName, price: { model: "per_unit", unitPrice: "0.25" } });
+    const { event } = await api.client.usage.record({
+      agentId,
+      meterName,
+      quantity: 8,
+      idempotencyKey: "receipt-1",
+    });
+    await api.client.usage.record({ agentId, meterName, quantity: 6 });
+    const found = await api.run("usage", "events", "--idempotency-key", "receipt-1", "--agent", agentId);
+    expect(found.stdout).toContain(event.id);
+    expect((await api.run("usage", "events", "--idempotency-key", "receipt-2")).stdout).toBe("No usage.\n");
+
+    expect(await api.run("usage", "refund", event.id)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--reason"),
+    });
+    const refund = await api.run("usage", "refund", event.id, "--reason", "an empty answer");
+    expect(refund.stdout).toMatch(/^quantity +-8$/m);
+    expect(await api.run("usage", "refund", event.id, "--reason", "again")).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining("refunded already"),
+    });
+    const adjust = (by: string, ...more: string[]) =>
+      api.run("usage", "adjust", agentId, "--meter", meterName, "--by", by, "--reason", "a blank", ...more);
+    expect((await adjust("-2")).stdout).toMatch(/^quantity +-2$/m);
+    expect((await adjust("1", "--period", "current")).stdout).toMatch(/^quantity +1$/m);
+    for (const wrong of ["0", "1.5", "none"]) expect(await adjust(wrong)).toMatchObject({ code: 2 });
+    const listed = await api.run("usage", "adjustments", "--agent", agentId, "--meter", meterName);
+    expect(listed.stdout).toMatch(new RegExp(`drawings +-8 +${agentId} +${event.id} +an empty answer`));
+    expect(listed.stdout.trim().split("\n")).toHaveLength(4);
+    expect((await api.run("usage", "adjustments", "--period", "previous")).stdout).toBe("No adjustments.\n");
+
+    const { id } = (await api.json("period", "current")) as { id: string };
+    const made = /drawings +5 +2 +14 used, -9 adjusted$/m;
+    expect((await api.run("period", "show", id)).stdout).toMatch(made);
+    expect((await api.run("close", id, "--yes")).stdout).toMatch(made);
+    const invoice = await api.run("invoice", "create", id, "--own");
+    expect(invoice.stdout).toMatch(/drawings +5 +0\.25 +1\.25 +14 used, -9 adjusted$/m);
+    expect((await api.run("invoice", "check", id)).code).toBe(0);
+  });
+
   it("has an invoice for each customer", async () => {
     const customer = await api.json("customers", "create", "Acme", "--email", "pay@acme.example");
     const { id: customerId } = customer as { id: string };

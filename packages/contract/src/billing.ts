@@ -18,16 +18,38 @@ import {
   Timestamp,
 } from "./primitives.ts";
 
-/** The usage of one meter in a period. */
+const WholeNumber = z.string().regex(/^(0|-?[1-9]\d*)$/);
+
+/** The parts of a quantity that adjustments have changed, as decimal texts, exact however large they are. */
+export const QuantityParts = z.object({
+  used: WholeNumber.meta({ description: "Sum of the events." }),
+  adjusted: WholeNumber.meta({ description: "Sum of the adjustments, negative where they take away." }),
+  carriedIn: WholeNumber.meta({
+    description: "What the period before took away beyond its usage, zero or negative.",
+  }),
+  carriedOver: WholeNumber.meta({
+    description: "What is left for the next period, zero or negative.",
+  }),
+});
+
+const parts = {
+  parts: QuantityParts.optional().meta({
+    description:
+      "There only where adjustments concern it: used + adjusted + carriedIn = quantity + carriedOver.",
+  }),
+};
+
+/** What a period bills of one meter: usage with its adjustments. */
 export const MeterTotal = z
   .object({
     meterName: MeterName,
     ...summedQuantity,
+    ...parts,
     eventCount: QuantityTotal,
   })
   .refine(isToldExactly, INEXACT_QUANTITY);
 
-/** The usage of one meter in a period. */
+/** What a period bills of one meter: usage with its adjustments. */
 export type MeterTotal = z.infer<typeof MeterTotal>;
 
 /** The status of a period: an `open` one still takes usage, a `closed` one does not. */
@@ -42,7 +64,9 @@ export const BillingPeriod = z.object({
   closedAt: Timestamp.nullable(),
   currency: Currency.optional().meta({ description: "What its invoices are in." }),
   timeZone: z.string().optional().meta({ description: "IANA name of the time zone that its days are in." }),
-  totals: z.array(MeterTotal).meta({ description: "One entry per meter with usage, ordered by name." }),
+  totals: z
+    .array(MeterTotal)
+    .meta({ description: "What is billed: one entry per meter with usage or adjustments, ordered by name." }),
   createdAt: Timestamp,
 });
 
@@ -61,6 +85,7 @@ export const InvoiceLine = z
     meterName: MeterName,
     description: DisplayName,
     ...summedQuantity,
+    ...parts,
     unitPrice: Decimal.nullable().meta({
       description: "Where all units have one price; null for tiers and packages.",
     }),
@@ -261,7 +286,9 @@ export const UninvoicedUsage = z.object({
     description: "Quantity per meter; beyond 2^53 - 1 the nearest number, and `usage` is exact.",
   }),
   usage: z
-    .array(z.object({ meterName: MeterName, ...summedQuantity }).refine(isToldExactly, INEXACT_QUANTITY))
+    .array(
+      z.object({ meterName: MeterName, ...summedQuantity, ...parts }).refine(isToldExactly, INEXACT_QUANTITY),
+    )
     .meta({
       description: "The same, one item per meter, exact.",
     }),
@@ -287,9 +314,9 @@ export const UninvoicedCursor = z.templateLiteral(
 
 /** Something in a period's books that is not as it must be. */
 export const PeriodDifference = z.object({
-  kind: z.enum(["events", "uninvoiced", "lines", "stripe"]).meta({
+  kind: z.enum(["events", "carried", "uninvoiced", "lines", "stripe"]).meta({
     description:
-      "`events`: a total is not the sum of its events; `uninvoiced`: usage that no invoice holds; `lines`: an invoice does not say what the totals say; `stripe`: Stripe does not say what the invoice says.",
+      "`events`: a total is not the sum of its events; `carried`: what adjustments took away beyond the usage is not what the next period was given; `uninvoiced`: usage that no invoice holds; `lines`: an invoice does not say what the totals say; `stripe`: Stripe does not say what the invoice says.",
   }),
   customerId: Id.nullable(),
   invoiceId: Id.nullable(),

@@ -1,4 +1,5 @@
 export * from "./account.ts";
+export * from "./adjustments.ts";
 export * from "./agents.ts";
 export * from "./audit.ts";
 export * from "./billing.ts";

@@ -54,7 +54,7 @@ export const MAX_METADATA_KEY_LENGTH = 40;
 /** Most characters of the value of a metadata entry. */
 export const MAX_METADATA_VALUE_LENGTH = 500;
 
-/** Most characters of a memo on an invoice or a credit note. */
+/** Most characters of a memo on an invoice or a credit note, and of the reason of an adjustment. */
 export const MAX_MEMO_LENGTH = 500;
 
 /** Most characters of a webhook's URL. */

@@ -1,4 +1,5 @@
 import { Account, UpdateAccount } from "./account.ts";
+import { Adjustment, CreateAdjustment, ListAdjustmentsQuery, RefundEvent } from "./adjustments.ts";
 import {
   Agent,
   Authorization,
@@ -369,6 +370,16 @@ export const routes = {
       response: UsageIntervalTotal.array(),
       status: 200,
     },
+    refundEvent: {
+      method: "POST",
+      path: "/api/v1/usage/events/:eventId/refund",
+      auth: "key",
+      scope: "billing:write",
+      summary: "Take back one event, once: an adjustment of minus its quantity. The event itself stays.",
+      body: RefundEvent,
+      response: Adjustment,
+      status: 201,
+    },
   },
   billing: {
     getCurrentPeriod: {
@@ -458,6 +469,28 @@ export const routes = {
         "Prove a closed period's books: its events add up to its totals, these are what its invoices say, and that is what Stripe has.",
       query: CheckPeriodQuery,
       response: PeriodCheck,
+      status: 200,
+    },
+    createAdjustment: {
+      method: "POST",
+      path: "/api/v1/billing/adjustments",
+      auth: "key",
+      scope: "billing:write",
+      summary:
+        "Correct an agent's usage of a meter, up or down, with a reason. What it takes away beyond the usage is carried over.",
+      body: CreateAdjustment,
+      response: Adjustment,
+      status: 201,
+    },
+    listAdjustments: {
+      method: "GET",
+      path: "/api/v1/billing/adjustments",
+      auth: "key",
+      scope: "billing:read",
+      summary: "List adjustments, newest first.",
+      query: ListAdjustmentsQuery,
+      response: Adjustment,
+      list: true,
       status: 200,
     },
     getInvoice: {

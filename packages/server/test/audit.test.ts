@@ -148,6 +148,8 @@ const WRITES: Readonly<Record<string, string>> = {
   "accounts/keys.ts: management_keys": "keys.*",
   "agents/agents.ts: agents, budgets, credentials": "agents.*",
   "agents/credentials.ts: credentials": "mcp.authorize, credentials.*",
+  "billing/adjustments.ts: adjustments": "billing.createAdjustment, usage.refundEvent",
+  "billing/carry-over.ts: carried_adjustments": "billing.closePeriod",
   "billing/credit-notes.ts: credit_notes": "billing.createCreditNote",
   "billing/invoice-status.ts: invoices": "billing.voidInvoice, invoice.*",
   "billing/invoices.ts: invoices": "billing.createInvoice",
@@ -156,7 +158,8 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
   "billing/sync-payer.ts: ${table}": "customer.updated, customer.missing",
   "customers/customers.ts: customers": "customers.*",
-  "customers/erase-customer.ts: agents, credentials, customers, metered_events": "customers.erase",
+  "customers/erase-customer.ts: adjustments, agents, credentials, customers, metered_events":
+    "customers.erase",
   "metering/budgets.ts: budgets": "budgets.*",
   "metering/meters.ts: meter_prices, meters": "meters.*",
   "webhooks/delivery.ts: webhook_deliveries, webhooks": "webhooks.disable",

@@ -226,10 +226,10 @@ describeOnEachDatabase("events in partitions on $name", (database) => {
        JOIN pg_class c ON c.oid = i.indrelid
        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
        WHERE i.indisunique AND (c.relname ~ '^metered_events'
-         OR c.relname IN ('usage_events', 'usage_event_keys', 'usage_totals'))
+         OR c.relname IN ('adjustments', 'usage_events', 'usage_event_keys', 'usage_totals'))
        GROUP BY c.relname, i.indexrelid`,
     );
-    expect(new Set(keys.map(({ table }) => table)).size).toBeGreaterThan(6);
+    expect(new Set(keys.map(({ table }) => table)).size).toBeGreaterThan(7);
     expect(keys.filter(({ columns }) => !columns.includes("agent_id"))).toEqual([]);
   }, 60_000);
 

@@ -36,9 +36,9 @@ describeOnEachDatabase("usage on $name", (database) => {
     ]);
     const under = encodeURIComponent(named.idempotencyKey);
     const found = async (more = "", token = key) =>
-      (
-        await api.call("GET", `/api/v1/usage/events?idempotencyKey=${under}${more}`, { token })
-      ).body.data.map(({ quantity }: { quantity: number }) => quantity);
+      (await api.call("GET", `/api/v1/usage/events?idempotencyKey=${under}${more}`, { token })).body.data.map(
+        ({ quantity }: { quantity: number }) => quantity,
+      );
     expect(await found()).toEqual([3, 2]);
     expect(await found(`&agentId=${agentId}`)).toEqual([2]);
     expect(await found(`&agentId=${MISSING}`)).toEqual([]);
@@ -49,7 +49,9 @@ describeOnEachDatabase("usage on $name", (database) => {
     const later = new Date(Date.now() + 91 * 86_400_000);
     while ((await removeByAge(api.db, {}, later)).size > 0);
     expect(await found()).toEqual([]);
-    expect(await get(`/usage/events?agentId=${other.agentId}`)).toMatchObject([{ idempotencyKey: "call 1/&" }]);
+    expect(await get(`/usage/events?agentId=${other.agentId}`)).toMatchObject([
+      { idempotencyKey: "call 1/&" },
+    ]);
   });
 
   it("records each event of a batch by itself, with an outcome for each in order", async () => {

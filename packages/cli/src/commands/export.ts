@@ -42,6 +42,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
       }
     },
   ),
+  adjustments: (client) => client.billing.listAdjustments(PAGE),
   invoices: (client) => client.billing.listInvoices(PAGE),
   "credit-notes": async function* (client) {
     for await (const { id } of client.billing.listInvoices(PAGE)) {

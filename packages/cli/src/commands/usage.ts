@@ -22,6 +22,7 @@ import {
 } from "../terminal/print.ts";
 import { withProgress } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";
+import { adjustCommand, adjustmentsCommand, refundCommand } from "./adjust.ts";
 import { archiveCommand } from "./archive.ts";
 import { recordCommand } from "./usage-record.ts";
 import { timeseriesCommand } from "./usage-timeseries.ts";
@@ -50,6 +51,9 @@ export function usageCommand(env: NodeJS.ProcessEnv): Command {
     .addCommand(timeseriesCommand(env))
     .addCommand(eventsCommand(env))
     .addCommand(recordCommand(env))
+    .addCommand(refundCommand(env))
+    .addCommand(adjustCommand(env))
+    .addCommand(adjustmentsCommand(env))
     .addCommand(checkCommand(env))
     .addCommand(archiveCommand(env));
 }

@@ -1,6 +1,6 @@
 import type { Invoice } from "@licentric/sdk";
 import { fields, table } from "../terminal/table.ts";
-import { shownQuantity } from "./quantity.ts";
+import { shownParts, shownQuantity } from "./quantity.ts";
 import { shownStatus } from "./status.ts";
 import { shownTime } from "./time.ts";
 
@@ -29,7 +29,15 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
     ["created", shownTime(invoice.createdAt)],
     ["to pay at", stripeConfigured ? invoice.hostedInvoiceUrl : undefined],
   ]);
-  const charged = lines.map((line) => [line.description, shownQuantity(line), line.unitPrice, line.amount]);
+  const isAdjusted = lines.some(({ parts }) => parts !== undefined);
+  const charged = lines.map((line) => [
+    line.description,
+    shownQuantity(line),
+    line.unitPrice,
+    line.amount,
+    ...(isAdjusted ? [shownParts(line.parts)] : []),
+  ]);
+  const headings = ["LINE", "QUANTITY", "UNIT PRICE", "AMOUNT", ...(isAdjusted ? ["MADE OF"] : [])];
   const { uninvoiced } = invoice;
   const rest =
     uninvoiced === undefined
@@ -38,7 +46,7 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
   const computed = stripeConfigured
     ? ""
     : "\nStripe is not connected: this is what the payer owes, and nothing was sent.\n";
-  const body = lines.length > 0 ? `\n${table(["LINE", "QUANTITY", "UNIT PRICE", "AMOUNT"], charged)}` : "";
+  const body = lines.length > 0 ? `\n${table(headings, charged)}` : "";
   return `${known}${body}${hostedTotals(invoice)}${computed}${rest}`;
 }
 

@@ -1,6 +1,6 @@
 import type { BillingPeriod } from "@licentric/sdk";
 import { fields, table } from "../terminal/table.ts";
-import { shownQuantity } from "./quantity.ts";
+import { shownParts, shownQuantity } from "./quantity.ts";
 import { shownStatus } from "./status.ts";
 import { shownTime } from "./time.ts";
 
@@ -17,8 +17,14 @@ export function periodView(period: BillingPeriod): string {
   // The hosted service promises a period's id alone.
   if (totals === undefined) return known;
   if (totals.length === 0) return `${known}\nNo usage.\n`;
-  const rows = totals.map((total) => [total.meterName, shownQuantity(total), total.eventCount]);
-  return `${known}\n${table(["METER", "QUANTITY", "EVENTS"], rows)}`;
+  const isAdjusted = totals.some(({ parts }) => parts !== undefined);
+  const rows = totals.map((total) => [
+    total.meterName,
+    shownQuantity(total),
+    total.eventCount,
+    ...(isAdjusted ? [shownParts(total.parts)] : []),
+  ]);
+  return `${known}\n${table(["METER", "QUANTITY", "EVENTS", ...(isAdjusted ? ["MADE OF"] : [])], rows)}`;
 }
 
 /** The start and end of a period in a few words, or its id where they are not known. */

@@ -7,3 +7,26 @@ interface SummedQuantity {
 export function shownQuantity({ quantity, quantityDecimal }: SummedQuantity): number | bigint {
   return quantityDecimal === undefined ? quantity : BigInt(quantityDecimal);
 }
+
+interface QuantityParts {
+  readonly used: string;
+  readonly adjusted: string;
+  readonly carriedIn: string;
+  readonly carriedOver: string;
+}
+
+/** How adjustments have made a quantity, in words; undefined where they have not. */
+export function shownParts(parts: QuantityParts | undefined): string | undefined {
+  if (parts === undefined) return undefined;
+  const { used, adjusted, carriedIn, carriedOver } = parts;
+  const told = [
+    [used, "used"],
+    [adjusted, "adjusted"],
+    [carriedIn, "carried in"],
+    [carriedOver, "carried over"],
+  ] as const;
+  return told
+    .filter(([quantity, word]) => word === "used" || quantity !== "0")
+    .map(([quantity, word]) => `${quantity} ${word}`)
+    .join(", ");
+}

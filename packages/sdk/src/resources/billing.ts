@@ -5,7 +5,7 @@ import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
 import type { PagePromise } from "../page.ts";
 import { type WaitForFlush, waitForFlush } from "../wait-for-flush.ts";
-import type { Usage } from "./usage.ts";
+import type { Adjustment, Usage } from "./usage.ts";
 
 /** A month of usage. The hosted service promises `id` alone; our server answers every member. */
 export type BillingPeriod = ResponseOf<typeof routes.billing.getPeriod>;
@@ -72,6 +72,12 @@ export interface PeriodChecked {
   /** Empty where all is well. */
   readonly differences: readonly PeriodDifference[];
 }
+
+/** Parameters of {@link Billing.createAdjustment}. */
+export type AdjustmentCreateParams = BodyOf<typeof routes.billing.createAdjustment>;
+
+/** Filters, page size and cursor of {@link Billing.listAdjustments}. */
+export type AdjustmentListParams = QueryOf<typeof routes.billing.listAdjustments>;
 
 /** An amount taken back from an invoice. */
 export type CreditNote = ResponseOf<typeof routes.billing.createCreditNote>;
@@ -278,6 +284,42 @@ export class Billing {
       cursor = page.nextCursor;
     } while (cursor !== null);
     return { periodId, invoices, archivedEvents, differences };
+  }
+
+  /**
+   * Corrects an agent's usage of a meter, up or down. No event is changed: usage and adjustments are billed together,
+   * never below zero, and what an adjustment takes away beyond the usage is carried over to the next period. It counts
+   * in the period that takes usage now, or in `periodId` while that is open.
+   *
+   * @throws ConflictError where `periodId` is closed
+   * @throws NotFoundError where there is no such agent or period
+   * @throws ValidationError where there is no such meter
+   * @example
+   * ```ts
+   * await client.billing.createAdjustment({
+   *   agentId: "agt_1",
+   *   meterName: "pages",
+   *   quantity: -40,
+   *   reason: "pages that came out blank",
+   * });
+   * ```
+   */
+  createAdjustment(params: AdjustmentCreateParams, options?: RequestOptions): APIPromise<Adjustment> {
+    return this.#api.call(routes.billing.createAdjustment, { body: params }, options);
+  }
+
+  /**
+   * Lists adjustments, newest first.
+   *
+   * @example
+   * ```ts
+   * for await (const adjustment of client.billing.listAdjustments({ agentId: "agt_1" })) {
+   *   show(adjustment.meterName, adjustment.quantity, adjustment.reason);
+   * }
+   * ```
+   */
+  listAdjustments(params: AdjustmentListParams = {}, options?: RequestOptions): PagePromise<Adjustment> {
+    return this.#api.list(routes.billing.listAdjustments, { query: params }, options);
   }
 
   /**

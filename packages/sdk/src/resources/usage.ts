@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { ERROR_STATUS, type NewUsageEvent, routes } from "@licentric/contract";
 import type { z } from "zod";
-import type { Api, QueryOf } from "../api.ts";
+import type { Api, BodyOf, QueryOf } from "../api.ts";
 import type { APIPromise } from "../api-promise.ts";
 import type { ResponseOf } from "../check-response.ts";
 import { errorFor } from "../error-from-answer.ts";
@@ -38,6 +38,12 @@ export type UsageTimeseriesParams = QueryOf<typeof routes.usage.timeseries>;
 
 /** The usage of one meter in one interval, by what was asked for. */
 export type UsageIntervalTotal = ResponseOf<typeof routes.usage.timeseries>[number];
+
+/** A correction of usage. */
+export type Adjustment = ResponseOf<typeof routes.usage.refundEvent>;
+
+/** Parameters of {@link Usage.refundEvent} besides the event. */
+export type UsageRefundParams = BodyOf<typeof routes.usage.refundEvent>;
 
 /** Usage that was recorded, and recording it without an agent's token. */
 export class Usage {
@@ -148,6 +154,22 @@ export class Usage {
    */
   timeseries(params: UsageTimeseriesParams = {}, options?: RequestOptions): APIPromise<UsageIntervalTotal[]> {
     return this.#api.call(routes.usage.timeseries, { query: params }, options);
+  }
+
+  /**
+   * Takes back one event, once: an adjustment of minus its quantity, for whoever is to pay for the event. The event
+   * stays as it is.
+   *
+   * @throws ConflictError where it is refunded already: `details.adjustmentId` names the refund
+   * @throws NotFoundError where there is no such event
+   * @throws ValidationError where it is archived
+   * @example
+   * ```ts
+   * const { quantity, periodId } = await client.usage.refundEvent("evt_1", { reason: "the answer was empty" });
+   * ```
+   */
+  refundEvent(eventId: string, params: UsageRefundParams, options?: RequestOptions): APIPromise<Adjustment> {
+    return this.#api.call(routes.usage.refundEvent, { params: { eventId }, body: params }, options);
   }
 }
 

@@ -110,6 +110,30 @@ export function describeUsage(api: ContractContext): void {
       ).toBeInstanceOf(NotFoundError);
     });
 
+    it("is refunded once and adjusted with a reason, and what was recorded stays", async () => {
+      const { id: agentId } = await api.newAgent();
+      const { name: meterName } = await api.newMeter();
+      const { event } = await api.client.usage.record({ agentId, meterName, quantity: 5 });
+      const refund = await api.client.usage.refundEvent(event.id, { reason: "an empty answer" });
+      expect(refund).toMatchObject({ agentId, meterName, quantity: -5, eventId: event.id, customerId: null });
+      expect(await errorOf(api.client.usage.refundEvent(event.id, { reason: "again" }))).toMatchObject({
+        name: "ConflictError",
+        details: { adjustmentId: refund.id },
+      });
+      const { id: periodId } = await api.client.billing.getCurrentPeriod();
+      const params = { agentId, meterName, quantity: 2, reason: "not counted" };
+      const adjustment = await api.client.billing.createAdjustment({ ...params, periodId });
+      expect(adjustment).toMatchObject({ ...params, periodId, eventId: null });
+      const { data } = await api.client.billing.listAdjustments({ agentId });
+      expect(data.map(({ quantity }) => quantity).toSorted()).toEqual([-5, 2]);
+      expect((await api.client.billing.listAdjustments({ eventId: event.id })).data).toEqual([refund]);
+      expect(await api.client.usage.totals({ meterName })).toMatchObject([{ quantity: 5, eventCount: 1 }]);
+      const missing = "01890a5d-ac96-774b-bcce-b302099a8057";
+      expect(await errorOf(api.client.usage.refundEvent(missing, { reason: "none" }))).toBeInstanceOf(
+        NotFoundError,
+      );
+    });
+
     it("in a batch has an outcome per event, in order", async () => {
       const { id: agentId } = await api.newAgent();
       const outcomes = await api.client.usage.recordBatch([

@@ -151,9 +151,30 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         where(
           "event",
           Object.fromEntries(
-            ["agentId", "meterName", "periodId", "idempotencyKey"].map((name) => [name, query.get(name) ?? undefined]),
+            ["agentId", "meterName", "periodId", "idempotencyKey"].map((name) => [
+              name,
+              query.get(name) ?? undefined,
+            ]),
           ),
         ),
+      refundEvent: ({ params, body }) => {
+        const { id: eventId, agentId, meterName, quantity, customerId } = find("event", params["eventId"]);
+        const [refund] = where("adjustment", { eventId });
+        if (refund !== undefined) {
+          throw new Refusal("CONFLICT", "The event is refunded already.", { adjustmentId: refund.id });
+        }
+        const { id: periodId } = currentPeriod();
+        return insert("adjustment", {
+          agentId,
+          customerId: customerId ?? null,
+          meterName,
+          quantity: -number(quantity, 0),
+          periodId,
+          eventId,
+          ...body,
+          createdAt: iso(),
+        });
+      },
       totals: ({ query }) => {
         const match = {
           periodId: query.get("periodId") ?? currentPeriod().id,
@@ -233,6 +254,25 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         const invoices = where("invoice", { periodId: id }).filter(({ status }) => status !== "void").length;
         return { periodId: id, invoices, archivedEvents: 0, differences: [], nextCursor: null };
       },
+      createAdjustment: ({ body }) => {
+        const { customerId } = find("agent", body["agentId"]);
+        if (where("meter", { name: body["meterName"] }).length === 0) {
+          throw new Refusal("UNPROCESSABLE", `There is no meter "${text(body["meterName"])}".`);
+        }
+        const { id, status } = body["periodId"] ? find("period", body["periodId"]) : currentPeriod();
+        if (status === "closed") throw new Refusal("CONFLICT", "The period is closed.");
+        return insert("adjustment", { customerId, eventId: null, ...body, periodId: id, createdAt: iso() });
+      },
+      listAdjustments: ({ query }) =>
+        where(
+          "adjustment",
+          Object.fromEntries(
+            ["agentId", "customerId", "meterName", "periodId", "eventId"].map((name) => [
+              name,
+              query.get(name) ?? undefined,
+            ]),
+          ),
+        ),
       getInvoice: ({ params }) => find("invoice", params["invoiceId"]),
       listInvoices: ({ query }) => where("invoice", { periodId: query.get("periodId") ?? undefined }),
       voidInvoice: ({ params }) => change("invoice", params["invoiceId"], { status: "void" }),

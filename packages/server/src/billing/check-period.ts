@@ -8,6 +8,15 @@ import { type Database, type Queryable, uuidParam } from "../store/database.ts";
 import { shownQuantity } from "./invoice-lines.ts";
 import { termDifferences } from "./invoice-terms.ts";
 import { type InvoiceRow, invoicesOfPeriod, requireClosedPeriod } from "./invoices.ts";
+import {
+  HAS_LINE,
+  partsOf,
+  type QuantityParts,
+  type QuantityRow,
+  quantitiesOfPeriod,
+  SUMMED_PARTS,
+  shownParts,
+} from "./period-quantities.ts";
 import { sumAmounts } from "./pricing.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
 import { stripeAmount } from "./stripe-invoice.ts";
@@ -17,12 +26,12 @@ const PAYERS_AT_ONCE = 25;
 
 interface PayerTotals {
   readonly customer_id: string | null;
-  readonly quantities: Readonly<Record<string, string>>;
+  readonly quantities: Readonly<Record<string, QuantityRow>>;
 }
 
 /**
- * Proves a closed period's books: the events add up to the totals, the totals are what the invoices' lines say, and the
- * lines are what is in Stripe. Of events that are archived, the sums that were kept of them count. Events and totals are compared with the first payers; then it goes on payer by payer.
+ * Proves a closed period's books: the events add up to the totals, these with their adjustments are what the invoices'
+ * lines say and what was carried over, and the lines are what is in Stripe. Of events that are archived, the sums that were kept of them count. Events and totals are compared with the first payers; then it goes on payer by payer.
  *
  * @throws {ApiError} `NOT_FOUND`, `CONFLICT` while the period is open, `UPSTREAM_ERROR` where Stripe does not answer.
  */
@@ -36,7 +45,10 @@ export async function checkPeriod(
   const period = await requireClosedPeriod(db, environment.id, periodId);
   const differences =
     cursor === undefined
-      ? await compareEvents(db, { environmentId: environment.id, periodId: period.id })
+      ? [
+          ...(await compareEvents(db, { environmentId: environment.id, periodId: period.id })),
+          ...(await compareCarried(db, environment.id, period.id)),
+        ]
       : [];
   const payers = await selectTotals(db, period.id, cursor);
   const page = payers.slice(0, PAYERS_AT_ONCE);
@@ -75,13 +87,48 @@ async function compareEvents(
   }));
 }
 
+/** What the next period was given must be what this one has left. */
+async function compareCarried(
+  db: Queryable,
+  environmentId: string,
+  periodId: string,
+): Promise<PeriodDifference[]> {
+  const rows = await db.query<{
+    customer_id: string | null;
+    meter_name: string;
+    expected: string;
+    found: string;
+  }>(
+    `SELECT b.customer_id, m.name AS meter_name, sum(b.expected)::text AS expected, sum(b.found)::text AS found
+     FROM (
+       SELECT q.customer_id, q.meter_id, q.carried_over AS expected, 0 AS found
+       FROM ${quantitiesOfPeriod("$2::uuid")} q
+       UNION ALL
+       SELECT customer_id, meter_id, 0, quantity FROM carried_adjustments
+       WHERE environment_id = $1 AND from_period_id = $2
+     ) b JOIN meters m ON m.id = b.meter_id
+     GROUP BY b.customer_id, m.name HAVING sum(b.expected) <> sum(b.found)
+     ORDER BY m.name, b.customer_id`,
+    [environmentId, periodId],
+  );
+  return rows.map(({ customer_id: customerId, meter_name: meterName, expected, found }) => ({
+    kind: "carried",
+    customerId,
+    invoiceId: null,
+    meterName,
+    what: "carried over to the next period",
+    expected,
+    found,
+  }));
+}
+
 function selectTotals(db: Queryable, periodId: string, cursor: string | undefined): Promise<PayerTotals[]> {
   return db.query<PayerTotals>(
-    `SELECT t.customer_id, jsonb_object_agg(m.name, t.quantity::text) AS quantities
+    `SELECT t.customer_id, jsonb_object_agg(m.name, to_jsonb(t)) AS quantities
      FROM (
-       SELECT customer_id, meter_id, sum(quantity) AS quantity FROM usage_totals
-       WHERE period_id = $1 AND ($2::uuid IS NULL OR customer_id IS NULL OR customer_id > $2)
-       GROUP BY customer_id, meter_id
+       SELECT q.customer_id, q.meter_id, ${SUMMED_PARTS} FROM ${quantitiesOfPeriod("$1")} q
+       WHERE ($2::uuid IS NULL OR q.customer_id IS NULL OR q.customer_id > $2) AND ${HAS_LINE}
+       GROUP BY q.customer_id, q.meter_id
      ) t JOIN meters m ON m.id = t.meter_id
      GROUP BY t.customer_id ORDER BY t.customer_id NULLS LAST LIMIT $3`,
     [periodId, cursor === undefined ? null : uuidParam(cursor), PAYERS_AT_ONCE + 1],
@@ -91,7 +138,7 @@ function selectTotals(db: Queryable, periodId: string, cursor: string | undefine
 function compareLines(payer: PayerTotals, invoice: InvoiceRow | undefined): PeriodDifference[] {
   const { customer_id: customerId, quantities } = payer;
   if (invoice === undefined) {
-    const used = Object.entries(quantities).map(([meterName, quantity]) => `${quantity} ${meterName}`);
+    const used = Object.entries(quantities).map(([meterName, { quantity }]) => `${quantity} ${meterName}`);
     return [
       {
         kind: "uninvoiced",
@@ -104,15 +151,22 @@ function compareLines(payer: PayerTotals, invoice: InvoiceRow | undefined): Peri
       },
     ];
   }
-  const billed = new Map(invoice.lines.map((line) => [line.meterName, shownQuantity(line)]));
+  const billed = new Map(invoice.lines.map((line) => [line.meterName, line]));
   const lines = [...new Set([...billed.keys(), ...Object.keys(quantities)])].flatMap((meterName) => {
-    const [expected, found] = [quantities[meterName] ?? "0", billed.get(meterName) ?? "0"];
-    return expected === found ? [] : [differenceOf(invoice, "lines", meterName, "quantity", expected, found)];
+    const [row, line] = [quantities[meterName], billed.get(meterName)];
+    const [expected, found] = [row?.quantity ?? "0", line === undefined ? "0" : shownQuantity(line)];
+    if (expected !== found) return [differenceOf(invoice, "lines", meterName, "quantity", expected, found)];
+    const [made, told] = [shownOrNone(row && partsOf(row)), shownOrNone(line?.parts)];
+    return made === told ? [] : [differenceOf(invoice, "lines", meterName, "parts", made, told)];
   });
   const sum = sumAmounts(invoice.lines, invoice.currency).amount;
   return sum === invoice.total
     ? lines
     : [...lines, differenceOf(invoice, "lines", null, "total", sum, invoice.total)];
+}
+
+function shownOrNone(parts: QuantityParts | undefined): string {
+  return parts === undefined ? "not adjusted" : shownParts(parts);
 }
 
 function differenceOf(

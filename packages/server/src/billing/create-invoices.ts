@@ -14,6 +14,7 @@ import {
   requireClosedPeriod,
   toInvoice,
 } from "./invoices.ts";
+import { payersOfPeriod } from "./period-quantities.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
 import type { StripeConnection } from "./stripe.ts";
 
@@ -68,15 +69,16 @@ export async function ensureInvoices(
   };
 }
 
-/** Every payer who has usage in the period, from the cursor on. */
+/** Every payer who has something on his invoice of the period, from the cursor on. */
 function listPayers(tx: Queryable, periodId: string, cursor: string | undefined): Promise<PayerRow[]> {
   return tx.query<PayerRow>(
     `SELECT t.customer_id, coalesce(c.name, e.name, a.name) AS name
      FROM (
-       SELECT DISTINCT environment_id, customer_id FROM usage_totals
-       WHERE period_id = $1 AND ($2::uuid IS NULL OR customer_id IS NULL OR customer_id > $2)
+       SELECT DISTINCT customer_id FROM ${payersOfPeriod("$1")} p
+       WHERE $2::uuid IS NULL OR customer_id IS NULL OR customer_id > $2
      ) t
-     JOIN environments e ON e.id = t.environment_id
+     JOIN periods p ON p.id = $1
+     JOIN environments e ON e.id = p.environment_id
      JOIN accounts a ON a.id = e.account_id
      LEFT JOIN customers c ON c.id = t.customer_id
      ORDER BY t.customer_id NULLS LAST LIMIT $3`,

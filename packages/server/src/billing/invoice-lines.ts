@@ -1,25 +1,29 @@
 import type { InvoiceLine, Price } from "@licentric/contract";
 import { summedQuantity } from "../exact-integer.ts";
+import type { QuantityParts } from "./period-quantities.ts";
 import { exactCost, roundToCurrency } from "./pricing.ts";
 
-/** Usage that one meter counted for the payer in the period, with its price. */
+/** What a period bills of one meter for the payer, with its price. */
 export interface BilledUsage {
   readonly meterName: string;
   readonly displayName: string;
   /** A whole number as the database writes it: it may be more than a number holds. */
   readonly quantity: string;
+  /** undefined where no adjustment concerns it. */
+  readonly parts: QuantityParts | undefined;
   /** null: counted and not charged. */
   readonly price: Price | null;
 }
 
 /** One line per meter: quantity × price, rounded once. */
 export function invoiceLines(usage: readonly BilledUsage[], currency: string): InvoiceLine[] {
-  return usage.map(({ meterName, displayName, quantity, price }) => {
+  return usage.map(({ meterName, displayName, quantity, parts, price }) => {
     const free = { model: "per_unit", unitPrice: "0" } as const;
     return {
       meterName,
       description: displayName,
       ...summedQuantity(quantity),
+      ...(parts && { parts }),
       unitPrice: price?.model === "per_unit" ? price.unitPrice : null,
       ...roundToCurrency(exactCost(price ?? free, BigInt(quantity)), currency),
     };

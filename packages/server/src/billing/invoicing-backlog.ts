@@ -1,5 +1,6 @@
 import type { Mode } from "@licentric/contract";
 import { onlyRow, type Queryable } from "../store/database.ts";
+import { payersOfPeriod } from "./period-quantities.ts";
 
 /** Work on the months that are over that is not done yet, in all accounts of one mode. */
 export interface ModeBacklog {
@@ -30,7 +31,7 @@ export async function readInvoicingBacklog(db: Queryable, now: Date): Promise<In
      LEFT JOIN (
        SELECT p.id, p.status, p.ends_at, e.mode FROM periods p JOIN environments e ON e.id = p.environment_id
        WHERE p.ends_at > $2 AND (p.status = 'closed' OR p.ends_at <= $1) AND EXISTS (
-         SELECT 1 FROM usage_totals t WHERE t.period_id = p.id AND NOT EXISTS (
+         SELECT 1 FROM ${payersOfPeriod("p.id")} t WHERE NOT EXISTS (
            SELECT 1 FROM invoices i WHERE i.period_id = p.id AND i.customer_id IS NOT DISTINCT FROM t.customer_id
              AND i.status <> 'void' AND NOT (i.stripe_configured AND i.announced_at IS NULL)
          )

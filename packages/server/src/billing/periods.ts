@@ -7,7 +7,9 @@ import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { clockSkew } from "../store/clock-skew.ts";
 import { type Database, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
+import { carryOver } from "./carry-over.ts";
 import { openPeriod } from "./open-period.ts";
+import { partsOf, type QuantityRow, quantitiesOfPeriod, SUMMED_PARTS } from "./period-quantities.ts";
 
 interface PeriodRow {
   id: string;
@@ -18,7 +20,7 @@ interface PeriodRow {
   created_at: Date;
   currency: string;
   time_zone: string;
-  totals: { meterName: string; quantity: string; eventCount: number }[];
+  totals: (QuantityRow & { meterName: string; eventCount: number })[];
 }
 
 // The totals are kept as events arrive, so reading them costs the same whatever the number of events. Quantities are
@@ -31,11 +33,11 @@ JOIN environments e ON e.id = p.environment_id
 JOIN accounts a ON a.id = e.account_id
 LEFT JOIN LATERAL (
   SELECT jsonb_agg(
-    jsonb_build_object('meterName', m.name, 'quantity', t.quantity::text, 'eventCount', t.event_count) ORDER BY m.name
+    to_jsonb(t) || jsonb_build_object('meterName', m.name, 'eventCount', t.event_count) ORDER BY m.name
   ) AS totals
   FROM (
-    SELECT meter_id, sum(quantity) AS quantity, sum(event_count) AS event_count
-    FROM usage_totals WHERE period_id = p.id GROUP BY meter_id
+    SELECT q.meter_id, ${SUMMED_PARTS}, sum(q.event_count) AS event_count
+    FROM ${quantitiesOfPeriod("p.id")} q GROUP BY q.meter_id
   ) t JOIN meters m ON m.id = t.meter_id
 ) t ON true`;
 
@@ -48,11 +50,11 @@ function toPeriod(row: PeriodRow): BillingPeriod {
     closedAt: row.closed_at?.toISOString() ?? null,
     currency: row.currency,
     timeZone: row.time_zone,
-    totals: row.totals.map(({ meterName, quantity, eventCount }) => ({
-      meterName,
-      ...summedQuantity(quantity),
-      eventCount,
-    })),
+    totals: row.totals.map((total) => {
+      const { meterName, quantity, eventCount } = total;
+      const parts = partsOf(total);
+      return { meterName, ...summedQuantity(quantity), ...(parts && { parts }), eventCount };
+    }),
     createdAt: row.created_at.toISOString(),
   };
 }
@@ -134,7 +136,8 @@ export function listPeriods(
 
 /**
  * Closes a period and answers its final totals. The row lock waits for usage that is being recorded in it and holds
- * back what comes after, which lands in the next period. Closing a closed period answers the same again.
+ * back what comes after, which lands in the next period. What adjustments take away beyond the usage is carried over to
+ * that. Closing a closed period answers the same again.
  */
 export async function closePeriod(
   tx: Queryable,
@@ -162,6 +165,7 @@ async function closeOnce(
      WHERE environment_id = $1 AND id = $2 AND status = 'open' RETURNING id`,
     [environmentId, uuidParam(id), now],
   );
+  if (closed.length > 0) await carryOver(tx, environmentId, uuidParam(id), { newId, now });
   const period = await getPeriod(tx, environmentId, id);
   if (closed.length > 0) await enqueueWebhook(tx, environmentId, "period.closed", period, { newId, now });
   return { period, closedNow: closed.length > 0 };

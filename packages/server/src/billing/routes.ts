@@ -1,6 +1,7 @@
 import { routes } from "@licentric/contract";
 import { getEnvironment } from "../accounts/accounts.ts";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
+import { createAdjustment, listAdjustments, refundEvent } from "./adjustments.ts";
 import { checkPeriod } from "./check-period.ts";
 import { ensureInvoices, sendInvoices } from "./create-invoices.ts";
 import { listCreditNotes, storeCreditNote } from "./credit-notes.ts";
@@ -12,7 +13,7 @@ import { stripeFor } from "./stripe.ts";
 import { listUninvoiced, restOf } from "./uninvoiced.ts";
 import { paidAlready, voidInvoice } from "./void-invoice.ts";
 
-/** Billing periods, invoices and credit notes. */
+/** Billing periods, adjustments, invoices and credit notes. */
 export const billingRoutes: RouteRegistration[] = [
   onRoute(routes.billing.getCurrentPeriod, ({ caller, now }, { db, newId }) =>
     getCurrentPeriod(db, caller.environmentId, { newId, now }),
@@ -68,6 +69,15 @@ export const billingRoutes: RouteRegistration[] = [
     const stripe = stripeFor(caller.mode, services);
     return checkPeriod(services, stripe, environment, params.periodId, query);
   }),
+  onChange(routes.billing.createAdjustment, ({ caller, body, now }, tx, { newId }) =>
+    createAdjustment(tx, caller.environmentId, body, { newId, now }),
+  ),
+  onRoute(routes.billing.listAdjustments, ({ caller, query }, { db }) =>
+    listAdjustments(db, caller.environmentId, query),
+  ),
+  onChange(routes.usage.refundEvent, ({ caller, params, body, now }, tx, { newId }) =>
+    refundEvent(tx, caller.environmentId, params.eventId, body, { newId, now }),
+  ),
   onRoute(routes.billing.getInvoice, async ({ caller, params }, { db }) =>
     toInvoice(await getInvoice(db, caller.environmentId, params.invoiceId)),
   ),

@@ -9,6 +9,7 @@ import { draftOf, hasTerms, termsUpdate } from "./invoice-terms.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer, type Sending } from "./paying-customer.ts";
+import { shownParts } from "./period-quantities.ts";
 import { getPeriod } from "./periods.ts";
 import { type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
 import {
@@ -207,7 +208,7 @@ function itemOf(
     invoice: stripeInvoiceId,
     currency: invoice.currency,
     amount: stripeAmount(line.amountMinor, invoice.currency),
-    description: `${line.description} × ${shownQuantity(line)}`,
+    description: `${line.description} × ${shownQuantity(line)}${line.parts ? ` (${shownParts(line.parts)})` : ""}`,
     // Stripe shows the day of each: the last second of the period is in its last day.
     period: { start, end: Math.max(start, seconds(new Date(period.endsAt)) - 1) },
     discountable: true,

@@ -8,6 +8,7 @@ import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { selectBilledUsage } from "./billed-usage.ts";
 import { currencyRule } from "./currency.ts";
 import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
+import { payersOfPeriod } from "./period-quantities.ts";
 import { sumAmounts } from "./pricing.ts";
 
 /** The account itself in a cursor, where a customer's id would stand. */
@@ -15,12 +16,12 @@ const OWN = "own";
 /** So many other payers are added up while an invoice is made; of more, their number is told alone. */
 const MAX_ADDED_UP = 1_000;
 
-/** Payers with usage in a period that is over, or closed, and on no invoice that is not void; `$1` to `$4`. */
+/** Payers with something to bill in a period that is over, or closed, and on no invoice that is not void; `$1` to `$4`. */
 const UNINVOICED = `
 FROM periods p
 JOIN environments e ON e.id = p.environment_id
 JOIN accounts a ON a.id = e.account_id
-CROSS JOIN LATERAL (SELECT DISTINCT customer_id FROM usage_totals WHERE period_id = p.id) t
+CROSS JOIN LATERAL (SELECT DISTINCT customer_id FROM ${payersOfPeriod("p.id")} q) t
 LEFT JOIN customers c ON c.id = t.customer_id
 LEFT JOIN invoices i ON i.period_id = p.id AND i.customer_id IS NOT DISTINCT FROM t.customer_id
   AND i.status <> 'void'
@@ -132,7 +133,11 @@ function toUninvoiced(row: UninvoicedRow, own: readonly BilledUsage[]): Uninvoic
     currency: row.currency,
     total: sumAmounts(invoiceLines(own, row.currency), row.currency).amount,
     totalUsage: Object.fromEntries(own.map(({ meterName, quantity }) => [meterName, Number(quantity)])),
-    usage: own.map(({ meterName, quantity }) => ({ meterName, ...summedQuantity(quantity) })),
+    usage: own.map(({ meterName, quantity, parts }) => ({
+      meterName,
+      ...summedQuantity(quantity),
+      ...(parts && { parts }),
+    })),
   };
 }
 

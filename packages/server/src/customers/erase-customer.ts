@@ -25,7 +25,7 @@ const NO_LIMIT = { queryTimeout: 0 };
 
 /**
  * Erases a customer's personal data in the database itself: name, e-mail address, postal address, tax id and metadata,
- * those of its agents, which are deleted, and what its usage events say besides their quantities. What is left is an
+ * those of its agents, which are deleted, and what its usage events and adjustments say besides their quantities. What is left is an
  * id with its quantities, invoices, credit notes and audit events: the books stay as they were. The customer is taken
  * off its Stripe customer, so that nothing comes back from there.
  *
@@ -59,6 +59,11 @@ export function eraseCustomer(
        WHERE environment_id = $1 AND customer_id = $2 AND metadata IS NOT NULL RETURNING id`,
       [environmentId, customerId],
     );
+    await tx.query("UPDATE adjustments SET reason = $3 WHERE environment_id = $1 AND customer_id = $2", [
+      environmentId,
+      customerId,
+      ERASED,
+    ]);
     await recordSystemChange(
       tx,
       { environmentId, actor, operation: "customers.erase", resourceIds: [customerId] },
@@ -112,9 +117,18 @@ async function eraseAgents(
 /** Periods, the one that runs among them, with usage of the customer that stands on no invoice that bills. */
 async function uninvoicedPeriods(tx: Queryable, customerId: string): Promise<string[]> {
   const rows = await tx.query<{ period_id: string }>(
-    `SELECT DISTINCT t.period_id FROM usage_totals t
-     WHERE t.customer_id = $1 AND t.quantity > 0 AND NOT EXISTS (
-       SELECT 1 FROM invoices i WHERE i.period_id = t.period_id AND i.customer_id = t.customer_id
+    `SELECT t.period_id FROM (
+       SELECT period_id FROM usage_totals WHERE customer_id = $1 AND quantity > 0
+       UNION
+       SELECT period_id FROM (
+         SELECT period_id, meter_id, quantity::numeric AS quantity FROM adjustments WHERE customer_id = $1
+         UNION ALL
+         SELECT period_id, meter_id, quantity FROM carried_adjustments WHERE customer_id = $1
+       ) corrected
+       GROUP BY period_id, meter_id HAVING sum(quantity) > 0
+     ) t
+     WHERE NOT EXISTS (
+       SELECT 1 FROM invoices i WHERE i.period_id = t.period_id AND i.customer_id = $1
          AND i.status <> 'void' AND NOT (i.stripe_configured AND i.announced_at IS NULL)
      )
      ORDER BY t.period_id`,

@@ -10,6 +10,7 @@ import { invoiceTerms } from "./migrations/0007-invoice-terms.ts";
 import { agentsIdempotencyKeys } from "./migrations/0008-agents-idempotency-keys.ts";
 import { partitionedEvents } from "./migrations/0009-partitioned-events.ts";
 import { retentionAndArchive } from "./migrations/0010-retention-and-archive.ts";
+import { adjustments } from "./migrations/0011-adjustments.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -23,6 +24,7 @@ export const migrations: readonly string[] = [
   agentsIdempotencyKeys,
   partitionedEvents,
   retentionAndArchive,
+  adjustments,
 ];
 
 /**

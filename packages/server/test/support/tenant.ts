@@ -95,6 +95,8 @@ export async function createTenant(
   keep("invoiceId", (await make("billing.createInvoice", { body: {} }))?.id);
   keep("creditNoteId", (await make("billing.createCreditNote"))?.id);
   keep("openPeriodId", (await make("billing.getCurrentPeriod"))?.id);
+  const adjustment = { agentId, meterName, quantity: 1, reason: canary };
+  keep("adjustmentId", (await make("billing.createAdjustment", { body: adjustment }))?.id);
   keep("budgetId", (await make("budgets.create", { body: { agentId, meterName, limit: 1_000 } }))?.id);
   keep("reservationId", (await make("mcp.reserve", { token, body: { meterName } }))?.reservation.id);
   const hook = { url: samples["url"] ?? "", events: ["budget.exceeded"], metadata: { note: canary } };
@@ -121,6 +123,12 @@ export async function createTenant(
 
 /** The routes that a budget of one per agent, meter and window would refuse for the same body twice. */
 const FRESH_SAMPLES: Readonly<Record<string, (tenant: Tenant) => Samples>> = {
+  // The period among the samples is closed, and a credit note's reason is one of Stripe's words.
+  "billing.createAdjustment": ({ samples: { periodId: _, ...rest }, canary }) => ({
+    ...rest,
+    reason: canary,
+  }),
+  "usage.refundEvent": ({ samples, canary }) => ({ ...samples, reason: canary }),
   "budgets.create": ({ samples }) => ({ ...samples, window: "day" }),
   "meters.create": ({ samples }) => ({ ...samples, name: `n${randomBytes(6).toString("hex")}` }),
   "keys.create": ({ samples: { scopes: _, ...rest } }) => rest,

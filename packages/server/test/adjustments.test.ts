@@ -1,0 +1,515 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { v7 as uuidv7 } from "uuid";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { archiveMonth } from "../src/archive/archive-month.ts";
+import { eraseCustomer } from "../src/customers/erase-customer.ts";
+import { checkTotals } from "../src/metering/check-totals.ts";
+import { type Answer, closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
+import { type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
+
+const METER = "api_calls";
+
+/** An account with a customer, an agent of his and one of nobody. */
+async function prepare(api: TestApi, mode: "test" | "live" = "test") {
+  const account = await api.createAccount();
+  const key = mode === "test" ? account.key : account.liveKey;
+  const call = (method: "GET" | "POST", path: string, body?: object, headers?: Record<string, string>) =>
+    api.call(method, `/api/v1/${path}`, {
+      token: key,
+      ...(body && { body }),
+      ...(headers && { headers }),
+    });
+  const get = async (path: string) => (await call("GET", path)).body.data;
+  const make = async (path: string, body: object = {}) => {
+    const answer = await call("POST", path, body);
+    if (answer.status >= 300) throw new Error(`${path} answered ${answer.status}: ${answer.body.error}`);
+    return answer.body.data;
+  };
+  const [meter] = await get(`meters?name=${METER}`);
+  await make(`meters/${meter.id}/prices`, { price: { model: "per_unit", unitPrice: "0.10" } });
+  const customer: string = (await make("customers", { name: "Acme", email: "pay@acme.example" })).id;
+  const agentId: string = (await make("agents", { name: "a", customerId: customer })).id;
+  const own: string = (await make("agents", { name: "own" })).id;
+  const use = async (agent: string, quantity: number, meterName = METER) => {
+    const { results } = await make("usage/events", { events: [{ agentId: agent, meterName, quantity }] });
+    return results[0].event;
+  };
+  const adjust = (agent: string, quantity: number, more: object = {}) =>
+    call("POST", "billing/adjustments", {
+      agentId: agent,
+      meterName: METER,
+      quantity,
+      reason: "a fault of ours",
+      ...more,
+    });
+  const refund = (eventId: string, reason = "an empty answer") =>
+    call("POST", `usage/events/${eventId}/refund`, { reason });
+  const invoicesOf = async (periodId: string) =>
+    (await make(`billing/periods/${periodId}/invoices`)).outcomes.map(
+      ({ invoice }: { invoice: object }) => invoice,
+    );
+  const check = (periodId: string) => get(`billing/periods/${periodId}/check`);
+  return { account, key, call, get, make, customer, agentId, own, use, adjust, refund, invoicesOf, check };
+}
+
+describeOnEachDatabase("adjustments on $name", (database) => {
+  let stripe: StripeStandIn;
+  let api: TestApi;
+  beforeAll(async () => {
+    stripe = await startStripeStandIn();
+    api = await startTestApi(database, {
+      logLevel: "silent",
+      stripe: { apiKey: "sk_test_standin", baseUrl: stripe.url },
+    });
+  }, 60_000);
+  afterEach(() => api.setTime(null));
+  afterAll(async () => {
+    await api.close();
+    await stripe.close();
+  });
+
+  it("are billed together with the usage, which stays as it was, and stand on the line and in Stripe", async () => {
+    const { key, get, make, customer, agentId, use, adjust, invoicesOf, check } = await prepare(api);
+    await use(agentId, 100);
+    const less = await adjust(agentId, -30, { reason: "pages that came out blank" });
+    expect(less).toMatchObject({
+      status: 201,
+      body: {
+        data: {
+          agentId,
+          customerId: customer,
+          meterName: METER,
+          quantity: -30,
+          reason: "pages that came out blank",
+          eventId: null,
+        },
+      },
+    });
+    await adjust(agentId, 5);
+    const parts = { used: "100", adjusted: "-25", carriedIn: "0", carriedOver: "0" };
+    const period = await get("billing/periods/current");
+    expect(less.body.data.periodId).toBe(period.id);
+    expect(period.totals).toEqual([{ meterName: METER, quantity: 75, parts, eventCount: 1 }]);
+    expect(await get("usage/totals")).toEqual([{ meterName: METER, quantity: 100, eventCount: 1 }]);
+    await closeCurrentPeriod(api, key);
+    expect(await get(`billing/uninvoiced?periodId=${period.id}`)).toMatchObject([
+      {
+        total: "7.50",
+        totalUsage: { [METER]: 75 },
+        usage: [{ meterName: METER, quantity: 75, parts }],
+      },
+    ]);
+    const [invoice] = await invoicesOf(period.id);
+    expect(invoice).toMatchObject({
+      total: "7.50",
+      totalUsage: { [METER]: 75 },
+      lines: [{ quantity: 75, parts, amount: "7.50", amountMinor: 750 }],
+    });
+    expect(stripe.all("invoiceitem").at(-1)).toMatchObject({
+      amount: 750,
+      description: expect.stringContaining("× 75 (100 used, -25 adjusted)"),
+    });
+    expect(await check(period.id)).toMatchObject({ invoices: 1, differences: [] });
+    expect((await check(period.id)).differences).toEqual([]);
+    const page = await fetch(`${api.url}/api/v1/billing/invoices/${invoice.id}/html`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(await page.text()).toContain("100 used, -25 adjusted");
+    // A void one is made again of the same.
+    await make(`billing/invoices/${invoice.id}/void`);
+    expect(await invoicesOf(period.id)).toMatchObject([{ total: "7.50", lines: [{ quantity: 75, parts }] }]);
+    const log = await get("audit-events?operation=billing.createAdjustment");
+    expect(log).toHaveLength(2);
+    expect(log[1].resourceIds).toContain(less.body.data.id);
+  });
+
+  it("carry over what they take away beyond the usage, until it is used up, and make no empty invoice", async () => {
+    const { key, get, agentId, own, use, adjust, invoicesOf, check } = await prepare(api);
+    await use(agentId, 10);
+    await adjust(agentId, -25);
+    await adjust(own, -3);
+    const first = await closeCurrentPeriod(api, key);
+    const made = await invoicesOf(first);
+    expect(made).toMatchObject([
+      {
+        total: "0.00",
+        lines: [{ quantity: 0, parts: { used: "10", adjusted: "-25", carriedIn: "0", carriedOver: "-15" } }],
+      },
+    ]);
+    expect(made).toHaveLength(1);
+    const second = await closeCurrentPeriod(api, key);
+    expect(await get(`billing/uninvoiced?periodId=${second}`)).toEqual([]);
+    expect(await invoicesOf(second)).toEqual([]);
+    expect((await get(`billing/periods/${second}`)).totals).toEqual([
+      {
+        meterName: METER,
+        quantity: 0,
+        parts: { used: "0", adjusted: "0", carriedIn: "-18", carriedOver: "-18" },
+        eventCount: 0,
+      },
+    ]);
+    await use(agentId, 20);
+    await adjust(own, 4);
+    const third = await closeCurrentPeriod(api, key);
+    expect(await invoicesOf(third)).toMatchObject([
+      {
+        total: "0.50",
+        lines: [{ quantity: 5, parts: { used: "20", adjusted: "0", carriedIn: "-15", carriedOver: "0" } }],
+      },
+      {
+        customerId: null,
+        total: "0.10",
+        lines: [{ quantity: 1, parts: { used: "0", adjusted: "4", carriedIn: "-3", carriedOver: "0" } }],
+      },
+    ]);
+    for (const period of [first, second, third]) expect((await check(period)).differences).toEqual([]);
+    await api.db.query(
+      "UPDATE carried_adjustments SET quantity = -14 WHERE from_period_id = $1 AND quantity = -15",
+      [first],
+    );
+    expect((await check(first)).differences).toMatchObject([
+      { kind: "carried", meterName: METER, expected: "-15", found: "-14" },
+    ]);
+  });
+
+  it("count in the period that is named while it is open, and never in a closed one", async () => {
+    api.setTime("2026-03-10T12:00:00.000Z");
+    const { get, make, agentId, use, adjust, invoicesOf } = await prepare(api);
+    await use(agentId, 10);
+    const { id: march } = await get("billing/periods/current");
+    api.setTime("2026-04-02T12:00:00.000Z");
+    const { id: april } = await get("billing/periods/current");
+    expect((await adjust(agentId, -1)).body.data.periodId).toBe(april);
+    expect((await adjust(agentId, -2, { periodId: march })).body.data.periodId).toBe(march);
+    await make(`billing/periods/${march}/close`);
+    expect(await adjust(agentId, -2, { periodId: march })).toMatchObject({
+      status: 409,
+      body: { code: "CONFLICT", error: expect.stringContaining("Leave periodId out") },
+    });
+    expect(await invoicesOf(march)).toMatchObject([{ lines: [{ quantity: 8 }] }]);
+  });
+
+  it("carry over into the month that is open already, wherever the close comes", async () => {
+    api.setTime("2026-03-10T12:00:00.000Z");
+    const { get, make, agentId, use, adjust } = await prepare(api);
+    await use(agentId, 1);
+    const { id: march } = await get("billing/periods/current");
+    api.setTime("2026-04-02T12:00:00.000Z");
+    const { id: april } = await get("billing/periods/current");
+    await adjust(agentId, -5, { periodId: march });
+    await make(`billing/periods/${march}/close`);
+    expect((await get(`billing/periods/${april}`)).totals).toMatchObject([
+      { quantity: 0, parts: { carriedIn: "-4" } },
+    ]);
+  });
+
+  it("do not concern budgets", async () => {
+    const { get, make, agentId, use, adjust } = await prepare(api);
+    const budget = await make("budgets", { agentId, meterName: METER, limit: 10, window: "period" });
+    await use(agentId, 10);
+    await adjust(agentId, -10);
+    expect(await get(`budgets/${budget.id}`)).toMatchObject({ used: 10, status: "exceeded" });
+  });
+
+  it.each([
+    ["no reason", { reason: undefined }, 400, "reason"],
+    ["an empty reason", { reason: " " }, 400, "reason"],
+    ["nothing", { quantity: 0 }, 400, "quantity"],
+    ["half a unit", { quantity: 0.5 }, 400, "quantity"],
+    ["too much", { quantity: -1_000_000_001 }, 400, "quantity"],
+    ["another meter", { meterName: "no_such_meter" }, 422, "no_such_meter"],
+    ["no agent", { agentId: "01890a5d-ac96-774b-bcce-b302099a8057" }, 404, "agent"],
+    ["no period", { periodId: "01890a5d-ac96-774b-bcce-b302099a8057" }, 404, "period"],
+  ])("are refused: %s", async (_, change, status, word) => {
+    const { get, agentId, adjust } = await prepare(api);
+    const answer = await adjust(agentId, 1, change);
+    expect(answer).toMatchObject({ status, body: { error: expect.stringContaining(word) } });
+    expect(await get("billing/adjustments")).toEqual([]);
+  });
+
+  it("are made once under an Idempotency-Key, and listed page by page", async () => {
+    const { account, call, get, customer, agentId, own, adjust } = await prepare(api);
+    const body = { agentId, meterName: METER, quantity: -1, reason: "twice sent" };
+    const send = () => call("POST", "billing/adjustments", body, { "idempotency-key": "once" });
+    const first = await send();
+    expect((await send()).body).toEqual(first.body);
+    await adjust(own, 2);
+    await adjust(agentId, 3);
+    const all = await get("billing/adjustments");
+    expect(all.map(({ quantity }: { quantity: number }) => quantity)).toEqual([3, 2, -1]);
+    const page = await call("GET", "billing/adjustments?limit=2");
+    expect(page.body.pagination).toEqual({ hasMore: true, nextCursor: all[1].id });
+    expect(await get(`billing/adjustments?limit=2&cursor=${all[1].id}`)).toEqual([all[2]]);
+    for (const filter of [`customerId=${customer}`, `agentId=${agentId}`]) {
+      expect(await get(`billing/adjustments?${filter}`)).toEqual([all[0], all[2]]);
+    }
+    expect(await get(`billing/adjustments?agentId=${own}&meterName=${METER}`)).toEqual([all[1]]);
+    const reading = await api.createKey(account, "test", ["usage:write", "billing:read"]);
+    const refused = await api.call("POST", "/api/v1/billing/adjustments", { token: reading, body });
+    expect(refused.status).toBe(403);
+  });
+
+  it("refund an event once, whoever asks at once, in its own period while that is open", async () => {
+    const { key, get, customer, agentId, use, refund, invoicesOf, check } = await prepare(api);
+    const event = await use(agentId, 7);
+    await use(agentId, 3);
+    const answers = await Promise.all(Array.from({ length: 6 }, () => refund(event.id)));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409, 409, 409, 409, 409]);
+    const made = answers.find(({ status }) => status === 201)?.body.data;
+    expect(made).toMatchObject({
+      agentId,
+      customerId: customer,
+      meterName: METER,
+      quantity: -7,
+      periodId: event.periodId,
+      eventId: event.id,
+      reason: "an empty answer",
+    });
+    const told = answers.find(({ status }) => status === 409)?.body;
+    expect(told).toMatchObject({ code: "CONFLICT", details: { adjustmentId: made.id } });
+    expect(await get(`billing/adjustments?eventId=${event.id}`)).toEqual([made]);
+    expect(await get(`usage/events?agentId=${agentId}`)).toHaveLength(2);
+    const first = await closeCurrentPeriod(api, key);
+    expect(await invoicesOf(first)).toMatchObject([{ lines: [{ quantity: 3 }] }]);
+    expect((await check(first)).differences).toEqual([]);
+  });
+
+  it("that race closes, from two processes, are in one period each", async () => {
+    const { key, get, agentId, use, invoicesOf, check } = await prepare(api);
+    const events = await Promise.all(Array.from({ length: 8 }, () => use(agentId, 5)));
+    const peer = database.name === "PostgreSQL" ? await api.startPeer() : undefined;
+    const post = async (path: string, body: object, turn: number) => {
+      const target = turn % 2 === 0 || peer === undefined ? api : peer;
+      const answer = await target.call("POST", `/api/v1/${path}`, { token: key, body });
+      return answer.status;
+    };
+    try {
+      const changes = events.flatMap(({ id }, turn) => [
+        post(`usage/events/${id}/refund`, { reason: "race" }, 0),
+        post(`usage/events/${id}/refund`, { reason: "race" }, 1),
+        post("billing/adjustments", { agentId, meterName: METER, quantity: turn - 5, reason: "race" }, turn),
+      ]);
+      const closed = [await closeCurrentPeriod(api, key), await closeCurrentPeriod(api, key)];
+      const statuses = await Promise.all(changes);
+      expect(statuses.filter((status) => status === 409)).toHaveLength(8);
+      expect(statuses.filter((status) => status === 201)).toHaveLength(15);
+      expect(statuses.filter((status) => status >= 400 && status !== 409)).toEqual([400]); // of nothing
+      await use(agentId, 100);
+      closed.push(await closeCurrentPeriod(api, key));
+      let billed = 0;
+      for (const id of closed) {
+        for (const { lines } of await invoicesOf(id)) billed += lines[0].quantity;
+        expect((await check(id)).differences).toEqual([]);
+      }
+      const made = await get("billing/adjustments?limit=100");
+      expect(made.reduce((sum: number, { quantity }: { quantity: number }) => sum + quantity, 140)).toBe(
+        billed,
+      );
+    } finally {
+      await peer?.close();
+    }
+  });
+
+  it("refund an event of a closed period on the next invoice, for whoever was to pay for it", async () => {
+    const { key, get, make, customer, agentId, use, refund } = await prepare(api);
+    const event = await use(agentId, 7);
+    await closeCurrentPeriod(api, key);
+    const other = await make("customers", { name: "Other" });
+    await api.call("PATCH", `/api/v1/agents/${agentId}`, { token: key, body: { customerId: other.id } });
+    const { id: open } = await get("billing/periods/current");
+    expect((await refund(event.id)).body.data).toMatchObject({ periodId: open, customerId: customer });
+  });
+
+  it("refund neither a stranger's event nor one that is not there", async () => {
+    const one = await prepare(api);
+    const stranger = await prepare(api);
+    const event = await stranger.use(stranger.own, 1);
+    for (const id of [event.id, "01890a5d-ac96-774b-bcce-b302099a8057", "evt_1"]) {
+      expect(await one.refund(id)).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
+    }
+    expect((await one.refund(event.id, "")).status).toBe(400);
+    expect(await stranger.get("billing/adjustments")).toEqual([]);
+  });
+
+  it("leave nothing of what they say of an erased customer, and are billed before", async () => {
+    const { key, customer, agentId, adjust, invoicesOf } = await prepare(api);
+    await adjust(agentId, 3, { reason: "Canary asked for it" });
+    const making = { newId: () => uuidv7(), now: new Date(), actor: "cli" } as const;
+    expect(await eraseCustomer(api.db, customer, making)).toMatchObject({ outcome: "not-invoiced" });
+    await invoicesOf(await closeCurrentPeriod(api, key));
+    await adjust(agentId, -1);
+    expect(await eraseCustomer(api.db, customer, making)).toMatchObject({ outcome: "erased" });
+    const reasons = await api.db.query("SELECT DISTINCT reason FROM adjustments WHERE customer_id = $1", [
+      customer,
+    ]);
+    expect(reasons).toEqual([{ reason: "Erased" }]);
+  });
+});
+
+describeOnEachDatabase("an archived event on $name", (database) => {
+  it("is not refunded, but for one that was before", async () => {
+    const api = await startTestApi(database, { logLevel: "silent" });
+    try {
+      const { key, agentId, use, refund, adjust, invoicesOf } = await prepare(api);
+      const [refunded, kept] = [await use(agentId, 2), await use(agentId, 3)];
+      expect((await refund(refunded.id)).status).toBe(201);
+      await invoicesOf(await closeCurrentPeriod(api, key));
+      const month = kept.createdAt.slice(0, 7);
+      const directory = await mkdtemp(join(tmpdir(), "licentric-archive-"));
+      const now = new Date(Date.now() + 200 * 86_400_000);
+      const making = { now, newId: () => uuidv7(), actor: "cli" } as const;
+      await archiveMonth(api.db, { month, directory }, making);
+      await rm(directory, { recursive: true });
+      expect(await refund(kept.id)).toMatchObject({
+        status: 422,
+        body: { code: "UNPROCESSABLE", error: expect.stringContaining(month) },
+      });
+      expect((await refund(refunded.id)).status).toBe(409);
+      expect((await adjust(agentId, -3)).status).toBe(201);
+    } finally {
+      await api.close();
+    }
+  }, 60_000);
+});
+
+/** A generator of numbers from 0 to 1 that gives the same ones for the same seed. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+interface Book {
+  used: number;
+  adjusted: number;
+  carried: number;
+}
+
+const SEEDS = [1, 2, 3, 4, 5, 6];
+
+describeOnEachDatabase("a random ledger on $name", (database) => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startTestApi(database, { logLevel: "silent" });
+  }, 60_000);
+  afterAll(() => api.close());
+
+  it.each(SEEDS)(
+    "is what a little model of it says, seed %i",
+    async (seed) => {
+      const random = seeded(seed);
+      const pick = <Item>(items: readonly Item[]): Item => {
+        const item = items[Math.floor(random() * items.length)];
+        if (item === undefined) throw new Error("there is nothing to pick from");
+        return item;
+      };
+      const upTo = (most: number) => 1 + Math.floor(random() * most);
+      const { key, get, customer, agentId, own, use, adjust, refund, invoicesOf, check, make } =
+        await prepare(api);
+      await make("meters", { name: "pages", price: { model: "per_unit", unitPrice: "0.003" } });
+      const prices: Record<string, number> = { [METER]: 100, pages: 3 }; // thousandths
+      const books = new Map<string, Book>();
+      const bookOf = (payer: string | null, meter: string): Book => {
+        const name = `${payer} ${meter}`;
+        const book = books.get(name) ?? { used: 0, adjusted: 0, carried: 0 };
+        books.set(name, book);
+        return book;
+      };
+      const payerOf = (agent: string) => (agent === own ? null : customer);
+      const events: { id: string; agent: string; meter: string; quantity: number }[] = [];
+      const refunded = new Set<string>();
+      const closed: { id: string; expected: unknown[] }[] = [];
+
+      /** Closes the books of the model, and says what its invoices must be. */
+      const closeModel = () => {
+        const invoices: Record<string, { meterName: string; quantity: number; amount: string }[]> = {};
+        for (const [name, book] of books) {
+          const [payer = "", meterName = ""] = name.split(" ");
+          const net = book.used + book.adjusted + book.carried;
+          if (book.used > 0 || net > 0) {
+            const quantity = Math.max(0, net);
+            const cents = Math.floor((quantity * (prices[meterName] ?? 0) + 5) / 10);
+            const line = { meterName, quantity, amount: (cents / 100).toFixed(2) };
+            invoices[payer] = [...(invoices[payer] ?? []), line].sort((a, b) =>
+              a.meterName < b.meterName ? -1 : 1,
+            );
+          }
+          books.set(name, { used: 0, adjusted: 0, carried: Math.min(0, net) });
+        }
+        return [customer, null].flatMap((payer) => {
+          const lines = invoices[String(payer)];
+          return lines === undefined ? [] : [{ customerId: payer, lines }];
+        });
+      };
+
+      for (let step = 0; step < 60; step += 1) {
+        const agent = pick([agentId, own]);
+        const meter = pick([METER, "pages"]);
+        const chance = random();
+        if (chance < 0.4) {
+          const { id, quantity } = await use(agent, upTo(40), meter);
+          events.push({ id, agent, meter, quantity });
+          bookOf(payerOf(agent), meter).used += quantity;
+        } else if (chance < 0.65) {
+          const quantity = random() < 0.7 ? -upTo(60) : upTo(30);
+          expect((await adjust(agent, quantity, { meterName: meter })).status).toBe(201);
+          bookOf(payerOf(agent), meter).adjusted += quantity;
+        } else if (chance < 0.85 && events.length > 0) {
+          const event = pick(events);
+          const { status }: Answer = await refund(event.id);
+          expect(status).toBe(refunded.has(event.id) ? 409 : 201);
+          if (refunded.has(event.id)) continue;
+          refunded.add(event.id);
+          bookOf(payerOf(event.agent), event.meter).adjusted -= event.quantity;
+        } else if (chance < 0.95) {
+          const id = await closeCurrentPeriod(api, key);
+          closed.push({ id, expected: closeModel() });
+        } else if (closed.length > 0) {
+          // At any time and again.
+          await invoicesOf(pick(closed).id);
+        }
+      }
+      closed.push({ id: await closeCurrentPeriod(api, key), expected: closeModel() });
+      for (const { id, expected } of closed) {
+        const pending = await get(`billing/uninvoiced?periodId=${id}`);
+        for (const { customerId, usage } of pending) {
+          const lines = (expected as { customerId: string | null; lines: { quantity: number }[] }[]).find(
+            (one) => one.customerId === customerId,
+          )?.lines;
+          expect(usage.map(({ quantity }: { quantity: number }) => quantity)).toEqual(
+            lines?.map(({ quantity }) => quantity),
+          );
+        }
+        const invoices = await invoicesOf(id);
+        expect(
+          invoices.map(
+            ({ customerId, lines }: { customerId: string | null; lines: Record<string, unknown>[] }) => ({
+              customerId,
+              lines: lines.map(({ meterName, quantity, amount }) => ({ meterName, quantity, amount })),
+            }),
+          ),
+        ).toEqual(expected);
+        const period = await get(`billing/periods/${id}`);
+        const sums = new Map<string, number>();
+        for (const { totalUsage } of invoices as { totalUsage: Record<string, number> }[]) {
+          for (const [name, quantity] of Object.entries(totalUsage)) {
+            sums.set(name, (sums.get(name) ?? 0) + quantity);
+          }
+        }
+        for (const { meterName, quantity } of period.totals) {
+          expect(quantity).toBe(sums.get(meterName) ?? 0);
+        }
+        expect(await check(id)).toMatchObject({ differences: [], invoices: expected.length });
+      }
+      expect(await checkTotals(api.db)).toEqual([]);
+    },
+    60_000,
+  );
+});
