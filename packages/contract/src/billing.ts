@@ -39,7 +39,7 @@ const parts = {
   }),
 };
 
-/** What a period bills of one meter: usage with its adjustments. */
+/** The quantity that a period bills of one meter: usage with its adjustments. */
 export const MeterTotal = z
   .object({
     meterName: MeterName,
@@ -49,7 +49,7 @@ export const MeterTotal = z
   })
   .refine(isToldExactly, INEXACT_QUANTITY);
 
-/** What a period bills of one meter: usage with its adjustments. */
+/** The quantity that a period bills of one meter: usage with its adjustments. */
 export type MeterTotal = z.infer<typeof MeterTotal>;
 
 /** The status of a period: an `open` one still takes usage, a `closed` one does not. */

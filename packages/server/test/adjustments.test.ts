@@ -5,55 +5,10 @@ import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { archiveMonth } from "../src/archive/archive-month.ts";
 import { eraseCustomer } from "../src/customers/erase-customer.ts";
-import { checkTotals } from "../src/metering/check-totals.ts";
-import { type Answer, closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
+import { closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
+import { billedAccount, METER } from "./support/billed-account.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
 import { type StripeStandIn, startStripeStandIn } from "./support/stripe-stand-in.ts";
-
-const METER = "api_calls";
-
-/** An account with a customer, an agent of his and one of nobody. */
-async function prepare(api: TestApi, mode: "test" | "live" = "test") {
-  const account = await api.createAccount();
-  const key = mode === "test" ? account.key : account.liveKey;
-  const call = (method: "GET" | "POST", path: string, body?: object, headers?: Record<string, string>) =>
-    api.call(method, `/api/v1/${path}`, {
-      token: key,
-      ...(body && { body }),
-      ...(headers && { headers }),
-    });
-  const get = async (path: string) => (await call("GET", path)).body.data;
-  const make = async (path: string, body: object = {}) => {
-    const answer = await call("POST", path, body);
-    if (answer.status >= 300) throw new Error(`${path} answered ${answer.status}: ${answer.body.error}`);
-    return answer.body.data;
-  };
-  const [meter] = await get(`meters?name=${METER}`);
-  await make(`meters/${meter.id}/prices`, { price: { model: "per_unit", unitPrice: "0.10" } });
-  const customer: string = (await make("customers", { name: "Acme", email: "pay@acme.example" })).id;
-  const agentId: string = (await make("agents", { name: "a", customerId: customer })).id;
-  const own: string = (await make("agents", { name: "own" })).id;
-  const use = async (agent: string, quantity: number, meterName = METER) => {
-    const { results } = await make("usage/events", { events: [{ agentId: agent, meterName, quantity }] });
-    return results[0].event;
-  };
-  const adjust = (agent: string, quantity: number, more: object = {}) =>
-    call("POST", "billing/adjustments", {
-      agentId: agent,
-      meterName: METER,
-      quantity,
-      reason: "a fault of ours",
-      ...more,
-    });
-  const refund = (eventId: string, reason = "an empty answer") =>
-    call("POST", `usage/events/${eventId}/refund`, { reason });
-  const invoicesOf = async (periodId: string) =>
-    (await make(`billing/periods/${periodId}/invoices`)).outcomes.map(
-      ({ invoice }: { invoice: object }) => invoice,
-    );
-  const check = (periodId: string) => get(`billing/periods/${periodId}/check`);
-  return { account, key, call, get, make, customer, agentId, own, use, adjust, refund, invoicesOf, check };
-}
 
 describeOnEachDatabase("adjustments on $name", (database) => {
   let stripe: StripeStandIn;
@@ -72,7 +27,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
   });
 
   it("are billed together with the usage, which stays as it was, and stand on the line and in Stripe", async () => {
-    const { key, get, make, customer, agentId, use, adjust, invoicesOf, check } = await prepare(api);
+    const { key, get, make, customer, agentId, use, adjust, invoicesOf, check } = await billedAccount(api);
     await use(agentId, 100);
     const less = await adjust(agentId, -30, { reason: "pages that came out blank" });
     expect(less).toMatchObject({
@@ -127,7 +82,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
   });
 
   it("carry over what they take away beyond the usage, until it is used up, and make no empty invoice", async () => {
-    const { key, get, agentId, own, use, adjust, invoicesOf, check } = await prepare(api);
+    const { key, get, agentId, own, use, adjust, invoicesOf, check } = await billedAccount(api);
     await use(agentId, 10);
     await adjust(agentId, -25);
     await adjust(own, -3);
@@ -177,7 +132,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
 
   it("count in the period that is named while it is open, and never in a closed one", async () => {
     api.setTime("2026-03-10T12:00:00.000Z");
-    const { get, make, agentId, use, adjust, invoicesOf } = await prepare(api);
+    const { get, make, agentId, use, adjust, invoicesOf } = await billedAccount(api);
     await use(agentId, 10);
     const { id: march } = await get("billing/periods/current");
     api.setTime("2026-04-02T12:00:00.000Z");
@@ -194,7 +149,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
 
   it("carry over into the month that is open already, wherever the close comes", async () => {
     api.setTime("2026-03-10T12:00:00.000Z");
-    const { get, make, agentId, use, adjust } = await prepare(api);
+    const { get, make, agentId, use, adjust } = await billedAccount(api);
     await use(agentId, 1);
     const { id: march } = await get("billing/periods/current");
     api.setTime("2026-04-02T12:00:00.000Z");
@@ -207,7 +162,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
   });
 
   it("do not concern budgets", async () => {
-    const { get, make, agentId, use, adjust } = await prepare(api);
+    const { get, make, agentId, use, adjust } = await billedAccount(api);
     const budget = await make("budgets", { agentId, meterName: METER, limit: 10, window: "period" });
     await use(agentId, 10);
     await adjust(agentId, -10);
@@ -224,14 +179,14 @@ describeOnEachDatabase("adjustments on $name", (database) => {
     ["no agent", { agentId: "01890a5d-ac96-774b-bcce-b302099a8057" }, 404, "agent"],
     ["no period", { periodId: "01890a5d-ac96-774b-bcce-b302099a8057" }, 404, "period"],
   ])("are refused: %s", async (_, change, status, word) => {
-    const { get, agentId, adjust } = await prepare(api);
+    const { get, agentId, adjust } = await billedAccount(api);
     const answer = await adjust(agentId, 1, change);
     expect(answer).toMatchObject({ status, body: { error: expect.stringContaining(word) } });
     expect(await get("billing/adjustments")).toEqual([]);
   });
 
   it("are made once under an Idempotency-Key, and listed page by page", async () => {
-    const { account, call, get, customer, agentId, own, adjust } = await prepare(api);
+    const { account, call, get, customer, agentId, own, adjust } = await billedAccount(api);
     const body = { agentId, meterName: METER, quantity: -1, reason: "twice sent" };
     const send = () => call("POST", "billing/adjustments", body, { "idempotency-key": "once" });
     const first = await send();
@@ -253,7 +208,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
   });
 
   it("refund an event once, whoever asks at once, in its own period while that is open", async () => {
-    const { key, get, customer, agentId, use, refund, invoicesOf, check } = await prepare(api);
+    const { key, get, customer, agentId, use, refund, invoicesOf, check } = await billedAccount(api);
     const event = await use(agentId, 7);
     await use(agentId, 3);
     const answers = await Promise.all(Array.from({ length: 6 }, () => refund(event.id)));
@@ -278,7 +233,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
   });
 
   it("that race closes, from two processes, are in one period each", async () => {
-    const { key, get, agentId, use, invoicesOf, check } = await prepare(api);
+    const { key, get, agentId, use, invoicesOf, check } = await billedAccount(api);
     const events = await Promise.all(Array.from({ length: 8 }, () => use(agentId, 5)));
     const peer = database.name === "PostgreSQL" ? await api.startPeer() : undefined;
     const post = async (path: string, body: object, turn: number) => {
@@ -314,7 +269,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
   });
 
   it("refund an event of a closed period on the next invoice, for whoever was to pay for it", async () => {
-    const { key, get, make, customer, agentId, use, refund } = await prepare(api);
+    const { key, get, make, customer, agentId, use, refund } = await billedAccount(api);
     const event = await use(agentId, 7);
     await closeCurrentPeriod(api, key);
     const other = await make("customers", { name: "Other" });
@@ -324,8 +279,8 @@ describeOnEachDatabase("adjustments on $name", (database) => {
   });
 
   it("refund neither a stranger's event nor one that is not there", async () => {
-    const one = await prepare(api);
-    const stranger = await prepare(api);
+    const one = await billedAccount(api);
+    const stranger = await billedAccount(api);
     const event = await stranger.use(stranger.own, 1);
     for (const id of [event.id, "01890a5d-ac96-774b-bcce-b302099a8057", "evt_1"]) {
       expect(await one.refund(id)).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
@@ -335,7 +290,7 @@ describeOnEachDatabase("adjustments on $name", (database) => {
   });
 
   it("leave nothing of what they say of an erased customer, and are billed before", async () => {
-    const { key, customer, agentId, adjust, invoicesOf } = await prepare(api);
+    const { key, customer, agentId, adjust, invoicesOf } = await billedAccount(api);
     await adjust(agentId, 3, { reason: "Canary asked for it" });
     const making = { newId: () => uuidv7(), now: new Date(), actor: "cli" } as const;
     expect(await eraseCustomer(api.db, customer, making)).toMatchObject({ outcome: "not-invoiced" });
@@ -353,7 +308,7 @@ describeOnEachDatabase("an archived event on $name", (database) => {
   it("is not refunded, but for one that was before", async () => {
     const api = await startTestApi(database, { logLevel: "silent" });
     try {
-      const { key, agentId, use, refund, adjust, invoicesOf } = await prepare(api);
+      const { key, agentId, use, refund, adjust, invoicesOf } = await billedAccount(api);
       const [refunded, kept] = [await use(agentId, 2), await use(agentId, 3)];
       expect((await refund(refunded.id)).status).toBe(201);
       await invoicesOf(await closeCurrentPeriod(api, key));
@@ -373,143 +328,4 @@ describeOnEachDatabase("an archived event on $name", (database) => {
       await api.close();
     }
   }, 60_000);
-});
-
-/** A generator of numbers from 0 to 1 that gives the same ones for the same seed. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-interface Book {
-  used: number;
-  adjusted: number;
-  carried: number;
-}
-
-const SEEDS = [1, 2, 3, 4, 5, 6];
-
-describeOnEachDatabase("a random ledger on $name", (database) => {
-  let api: TestApi;
-  beforeAll(async () => {
-    api = await startTestApi(database, { logLevel: "silent" });
-  }, 60_000);
-  afterAll(() => api.close());
-
-  it.each(SEEDS)(
-    "is what a little model of it says, seed %i",
-    async (seed) => {
-      const random = seeded(seed);
-      const pick = <Item>(items: readonly Item[]): Item => {
-        const item = items[Math.floor(random() * items.length)];
-        if (item === undefined) throw new Error("there is nothing to pick from");
-        return item;
-      };
-      const upTo = (most: number) => 1 + Math.floor(random() * most);
-      const { key, get, customer, agentId, own, use, adjust, refund, invoicesOf, check, make } =
-        await prepare(api);
-      await make("meters", { name: "pages", price: { model: "per_unit", unitPrice: "0.003" } });
-      const prices: Record<string, number> = { [METER]: 100, pages: 3 }; // thousandths
-      const books = new Map<string, Book>();
-      const bookOf = (payer: string | null, meter: string): Book => {
-        const name = `${payer} ${meter}`;
-        const book = books.get(name) ?? { used: 0, adjusted: 0, carried: 0 };
-        books.set(name, book);
-        return book;
-      };
-      const payerOf = (agent: string) => (agent === own ? null : customer);
-      const events: { id: string; agent: string; meter: string; quantity: number }[] = [];
-      const refunded = new Set<string>();
-      const closed: { id: string; expected: unknown[] }[] = [];
-
-      /** Closes the books of the model, and says what its invoices must be. */
-      const closeModel = () => {
-        const invoices: Record<string, { meterName: string; quantity: number; amount: string }[]> = {};
-        for (const [name, book] of books) {
-          const [payer = "", meterName = ""] = name.split(" ");
-          const net = book.used + book.adjusted + book.carried;
-          if (book.used > 0 || net > 0) {
-            const quantity = Math.max(0, net);
-            const cents = Math.floor((quantity * (prices[meterName] ?? 0) + 5) / 10);
-            const line = { meterName, quantity, amount: (cents / 100).toFixed(2) };
-            invoices[payer] = [...(invoices[payer] ?? []), line].sort((a, b) =>
-              a.meterName < b.meterName ? -1 : 1,
-            );
-          }
-          books.set(name, { used: 0, adjusted: 0, carried: Math.min(0, net) });
-        }
-        return [customer, null].flatMap((payer) => {
-          const lines = invoices[String(payer)];
-          return lines === undefined ? [] : [{ customerId: payer, lines }];
-        });
-      };
-
-      for (let step = 0; step < 60; step += 1) {
-        const agent = pick([agentId, own]);
-        const meter = pick([METER, "pages"]);
-        const chance = random();
-        if (chance < 0.4) {
-          const { id, quantity } = await use(agent, upTo(40), meter);
-          events.push({ id, agent, meter, quantity });
-          bookOf(payerOf(agent), meter).used += quantity;
-        } else if (chance < 0.65) {
-          const quantity = random() < 0.7 ? -upTo(60) : upTo(30);
-          expect((await adjust(agent, quantity, { meterName: meter })).status).toBe(201);
-          bookOf(payerOf(agent), meter).adjusted += quantity;
-        } else if (chance < 0.85 && events.length > 0) {
-          const event = pick(events);
-          const { status }: Answer = await refund(event.id);
-          expect(status).toBe(refunded.has(event.id) ? 409 : 201);
-          if (refunded.has(event.id)) continue;
-          refunded.add(event.id);
-          bookOf(payerOf(event.agent), event.meter).adjusted -= event.quantity;
-        } else if (chance < 0.95) {
-          const id = await closeCurrentPeriod(api, key);
-          closed.push({ id, expected: closeModel() });
-        } else if (closed.length > 0) {
-          // At any time and again.
-          await invoicesOf(pick(closed).id);
-        }
-      }
-      closed.push({ id: await closeCurrentPeriod(api, key), expected: closeModel() });
-      for (const { id, expected } of closed) {
-        const pending = await get(`billing/uninvoiced?periodId=${id}`);
-        for (const { customerId, usage } of pending) {
-          const lines = (expected as { customerId: string | null; lines: { quantity: number }[] }[]).find(
-            (one) => one.customerId === customerId,
-          )?.lines;
-          expect(usage.map(({ quantity }: { quantity: number }) => quantity)).toEqual(
-            lines?.map(({ quantity }) => quantity),
-          );
-        }
-        const invoices = await invoicesOf(id);
-        expect(
-          invoices.map(
-            ({ customerId, lines }: { customerId: string | null; lines: Record<string, unknown>[] }) => ({
-              customerId,
-              lines: lines.map(({ meterName, quantity, amount }) => ({ meterName, quantity, amount })),
-            }),
-          ),
-        ).toEqual(expected);
-        const period = await get(`billing/periods/${id}`);
-        const sums = new Map<string, number>();
-        for (const { totalUsage } of invoices as { totalUsage: Record<string, number> }[]) {
-          for (const [name, quantity] of Object.entries(totalUsage)) {
-            sums.set(name, (sums.get(name) ?? 0) + quantity);
-          }
-        }
-        for (const { meterName, quantity } of period.totals) {
-          expect(quantity).toBe(sums.get(meterName) ?? 0);
-        }
-        expect(await check(id)).toMatchObject({ differences: [], invoices: expected.length });
-      }
-      expect(await checkTotals(api.db)).toEqual([]);
-    },
-    60_000,
-  );
 });

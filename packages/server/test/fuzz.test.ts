@@ -6,7 +6,7 @@ import { describeOnEachDatabase } from "./support/databases.ts";
 import { bodyFor, bytesFor, headersFor, targetFor, unstorableRequests } from "./support/hostile.ts";
 import { type RawAnswer, type RawRequest, sendRaw } from "./support/raw-request.ts";
 import { registeredRoutes, routeTable } from "./support/route-table.ts";
-import { createTenant, pathFor, type Tenant } from "./support/tenant.ts";
+import { createTenant, pathFor, samplesFor, type Tenant } from "./support/tenant.ts";
 
 /** The same requests in every run; `LICENTRIC_FUZZ_SEED` and `LICENTRIC_FUZZ_RUNS` search further. */
 const SEED = Number(process.env["LICENTRIC_FUZZ_SEED"] ?? 20_261_123);
@@ -71,7 +71,7 @@ describeOnEachDatabase("hostile requests on $name", (database) => {
     async ({ name, route }) => {
       const token = route.auth === "key" ? tenant.key : tenant.token;
       const path = pathFor(route, route.method === "GET" ? tenant.ids : spare.ids);
-      for (const { member, query, body } of unstorableRequests(route, tenant.samples)) {
+      for (const { member, query, body } of unstorableRequests(route, samplesFor(name, tenant))) {
         const answer = await attempt({
           method: route.method,
           target: path + query,

@@ -46,7 +46,7 @@ describe("an invoice whose sending broke off", () => {
   };
   const theInvoice = () => stripe.all("invoice")[0] ?? expect.unreachable();
 
-  /** A closed period in which a customer used two meters. */
+  /** A closed period in which a customer used two meters, of one more than is billed. */
   beforeEach(async () => {
     stripe.reset();
     account = await api.createAccount();
@@ -58,6 +58,11 @@ describe("an invoice whose sending broke off", () => {
       await post("meters", { name, price: { model: "per_unit", unitPrice: "2" } });
       await post("usage/events", { events: [{ agentId: agent.body.data.id, meterName: name }] });
     }
+    await post("usage/events", {
+      events: [{ agentId: agent.body.data.id, meterName: "pages", quantity: 3 }],
+    });
+    const correction = { agentId: agent.body.data.id, meterName: "pages", quantity: -3, reason: "blank" };
+    expect((await post("billing/adjustments", correction)).status).toBe(201);
     periodId = await closeCurrentPeriod(api, account.key);
   });
 

@@ -15,7 +15,7 @@ interface QuantityParts {
   readonly carriedOver: string;
 }
 
-/** How adjustments have made a quantity, in words; undefined where they have not. */
+/** The parts of a quantity that adjustments have changed, in words; undefined where they have not. */
 export function shownParts(parts: QuantityParts | undefined): string | undefined {
   if (parts === undefined) return undefined;
   const { used, adjusted, carriedIn, carriedOver } = parts;

@@ -127,8 +127,9 @@ export class Usage {
   }
 
   /**
-   * Sums usage by meter and, if asked for, by agent, customer or day; of the current period by default. A sum beyond
-   * `Number.MAX_SAFE_INTEGER` has the exact quantity in `quantityDecimal`.
+   * Sums usage by meter and, if asked for, by agent, customer or day; of the current period by default. It is what was
+   * recorded, before adjustments: a period's own `totals` are what is billed. A sum beyond `Number.MAX_SAFE_INTEGER` has
+   * the exact quantity in `quantityDecimal`.
    *
    * @example
    * ```ts

@@ -64,7 +64,10 @@ export async function createAdjustment(
     [environmentId, meterName],
   );
   if (meter === undefined) {
-    throw new ApiError("UNPROCESSABLE", `There is no meter "${meterName}". Create it first.`);
+    throw new ApiError(
+      "UNPROCESSABLE",
+      `"${meterName}" is not a meter here, so nothing was adjusted. Correct the name.`,
+    );
   }
   const period =
     periodId === undefined

@@ -87,7 +87,7 @@ async function compareEvents(
   }));
 }
 
-/** What the next period was given must be what this one has left. */
+/** The next period must have been given what this one has left. */
 async function compareCarried(
   db: Queryable,
   environmentId: string,

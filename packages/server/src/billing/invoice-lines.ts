@@ -3,7 +3,7 @@ import { summedQuantity } from "../exact-integer.ts";
 import type { QuantityParts } from "./period-quantities.ts";
 import { exactCost, roundToCurrency } from "./pricing.ts";
 
-/** What a period bills of one meter for the payer, with its price. */
+/** The quantity that a period bills the payer of one meter, with its price. */
 export interface BilledUsage {
   readonly meterName: string;
   readonly displayName: string;

@@ -1,5 +1,5 @@
 /**
- * What a period bills of each payer and meter, as a subquery: usage, adjustments and what was carried over from the
+ * The quantities that a period bills of each payer and meter, as a subquery: usage, adjustments and what was carried over from the
  * period before, never below zero. `carried_over` is the rest, zero or less, and
  * `used + adjusted + carried_in = quantity + carried_over`. Invoices, totals and checks all read it here.
  */

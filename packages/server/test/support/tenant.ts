@@ -136,9 +136,14 @@ const FRESH_SAMPLES: Readonly<Record<string, (tenant: Tenant) => Samples>> = {
   "webhooks.update": ({ samples: { events: _, ...rest } }) => rest,
 };
 
+/** The values that the tenant itself would send to the route. */
+export function samplesFor(name: string, tenant: Tenant): Samples {
+  return FRESH_SAMPLES[name]?.(tenant) ?? tenant.samples;
+}
+
 /** The body with which the tenant itself would call the route. */
 export function bodyOf({ name, route }: NamedRoute, tenant: Tenant): Json | undefined {
-  return sampleBody(route, FRESH_SAMPLES[name]?.(tenant) ?? tenant.samples);
+  return sampleBody(route, samplesFor(name, tenant));
 }
 
 /** The route's path with the tenant's resources in it. */

@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { checkTotals } from "../src/metering/check-totals.ts";
+import { type Answer, closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
+import { billedAccount, METER } from "./support/billed-account.ts";
+import { describeOnEachDatabase } from "./support/databases.ts";
+
+/** A generator of numbers from 0 to 1 that gives the same ones for the same seed. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+interface Book {
+  used: number;
+  adjusted: number;
+  carried: number;
+}
+
+const SEEDS = [1, 2, 3, 4, 5, 6];
+
+describeOnEachDatabase("a random ledger on $name", (database) => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startTestApi(database, { logLevel: "silent" });
+  }, 60_000);
+  afterAll(() => api.close());
+
+  it.each(SEEDS)(
+    "is what a little model of it says, seed %i",
+    async (seed) => {
+      const random = seeded(seed);
+      const pick = <Item>(items: readonly Item[]): Item => {
+        const item = items[Math.floor(random() * items.length)];
+        if (item === undefined) throw new Error("there is nothing to pick from");
+        return item;
+      };
+      const upTo = (most: number) => 1 + Math.floor(random() * most);
+      const { key, get, customer, agentId, own, use, adjust, refund, invoicesOf, check, make } =
+        await billedAccount(api);
+      await make("meters", { name: "pages", price: { model: "per_unit", unitPrice: "0.003" } });
+      const prices: Record<string, number> = { [METER]: 100, pages: 3 }; // thousandths
+      const books = new Map<string, Book>();
+      const bookOf = (payer: string | null, meter: string): Book => {
+        const name = `${payer} ${meter}`;
+        const book = books.get(name) ?? { used: 0, adjusted: 0, carried: 0 };
+        books.set(name, book);
+        return book;
+      };
+      const payerOf = (agent: string) => (agent === own ? null : customer);
+      const events: { id: string; agent: string; meter: string; quantity: number }[] = [];
+      const refunded = new Set<string>();
+      const closed: { id: string; expected: unknown[] }[] = [];
+
+      /** Closes the books of the model, and says what its invoices must be. */
+      const closeModel = () => {
+        const invoices: Record<string, { meterName: string; quantity: number; amount: string }[]> = {};
+        for (const [name, book] of books) {
+          const [payer = "", meterName = ""] = name.split(" ");
+          const net = book.used + book.adjusted + book.carried;
+          if (book.used > 0 || net > 0) {
+            const quantity = Math.max(0, net);
+            const cents = Math.floor((quantity * (prices[meterName] ?? 0) + 5) / 10);
+            const line = { meterName, quantity, amount: (cents / 100).toFixed(2) };
+            invoices[payer] = [...(invoices[payer] ?? []), line].sort((a, b) =>
+              a.meterName < b.meterName ? -1 : 1,
+            );
+          }
+          books.set(name, { used: 0, adjusted: 0, carried: Math.min(0, net) });
+        }
+        return [customer, null].flatMap((payer) => {
+          const lines = invoices[String(payer)];
+          return lines === undefined ? [] : [{ customerId: payer, lines }];
+        });
+      };
+
+      for (let step = 0; step < 60; step += 1) {
+        const agent = pick([agentId, own]);
+        const meter = pick([METER, "pages"]);
+        const chance = random();
+        if (chance < 0.4) {
+          const { id, quantity } = await use(agent, upTo(40), meter);
+          events.push({ id, agent, meter, quantity });
+          bookOf(payerOf(agent), meter).used += quantity;
+        } else if (chance < 0.65) {
+          const quantity = random() < 0.7 ? -upTo(60) : upTo(30);
+          expect((await adjust(agent, quantity, { meterName: meter })).status).toBe(201);
+          bookOf(payerOf(agent), meter).adjusted += quantity;
+        } else if (chance < 0.85 && events.length > 0) {
+          const event = pick(events);
+          const { status }: Answer = await refund(event.id);
+          expect(status).toBe(refunded.has(event.id) ? 409 : 201);
+          if (refunded.has(event.id)) continue;
+          refunded.add(event.id);
+          bookOf(payerOf(event.agent), event.meter).adjusted -= event.quantity;
+        } else if (chance < 0.95) {
+          const id = await closeCurrentPeriod(api, key);
+          closed.push({ id, expected: closeModel() });
+        } else if (closed.length > 0) {
+          // At any time and again.
+          await invoicesOf(pick(closed).id);
+        }
+      }
+      closed.push({ id: await closeCurrentPeriod(api, key), expected: closeModel() });
+      for (const { id, expected } of closed) {
+        const pending = await get(`billing/uninvoiced?periodId=${id}`);
+        for (const { customerId, usage } of pending) {
+          const lines = (expected as { customerId: string | null; lines: { quantity: number }[] }[]).find(
+            (one) => one.customerId === customerId,
+          )?.lines;
+          expect(usage.map(({ quantity }: { quantity: number }) => quantity)).toEqual(
+            lines?.map(({ quantity }) => quantity),
+          );
+        }
+        const invoices = await invoicesOf(id);
+        expect(
+          invoices.map(
+            ({ customerId, lines }: { customerId: string | null; lines: Record<string, unknown>[] }) => ({
+              customerId,
+              lines: lines.map(({ meterName, quantity, amount }) => ({ meterName, quantity, amount })),
+            }),
+          ),
+        ).toEqual(expected);
+        const period = await get(`billing/periods/${id}`);
+        const sums = new Map<string, number>();
+        for (const { totalUsage } of invoices as { totalUsage: Record<string, number> }[]) {
+          for (const [name, quantity] of Object.entries(totalUsage)) {
+            sums.set(name, (sums.get(name) ?? 0) + quantity);
+          }
+        }
+        for (const { meterName, quantity } of period.totals) {
+          expect(quantity).toBe(sums.get(meterName) ?? 0);
+        }
+        expect(await check(id)).toMatchObject({ differences: [], invoices: expected.length });
+      }
+      expect(await checkTotals(api.db)).toEqual([]);
+    },
+    60_000,
+  );
+});
