@@ -49,6 +49,7 @@ const COMMAND_OF: Calls = {
     listEvents: "usage events",
     totals: "usage totals",
     timeseries: "usage timeseries",
+    refundEvent: "usage refund",
   },
   billing: {
     getCurrentPeriod: "period current",
@@ -59,6 +60,8 @@ const COMMAND_OF: Calls = {
     createInvoices: "invoice create",
     listUninvoiced: "invoice pending",
     checkPeriod: "invoice check",
+    createAdjustment: "usage adjust",
+    listAdjustments: "usage adjustments",
     getInvoice: "invoice show",
     listInvoices: "invoice list",
     voidInvoice: "invoice void",

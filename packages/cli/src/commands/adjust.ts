@@ -1,7 +1,9 @@
 import type { Adjustment, AdjustmentCreateParams } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
+import { agentIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
+import { toUsageFilters, type UserOptions, withUserOptions } from "../narrowing.ts";
 import { signedNumber } from "../parse.ts";
 import { periodIdOf } from "../read-period.ts";
 import { shownTime } from "../show/time.ts";
@@ -18,10 +20,7 @@ interface AdjustOptions extends ReasonOptions {
   readonly period?: string;
 }
 
-interface AdjustmentsOptions extends ListOptions {
-  readonly agent?: string;
-  readonly customer?: string;
-  readonly meter?: string;
+interface AdjustmentsOptions extends ListOptions, UserOptions {
   readonly period?: string;
 }
 
@@ -45,7 +44,7 @@ export function refundCommand(env: NodeJS.ProcessEnv): Command {
 export function adjustCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("adjust")
     .description("correct an agent's usage, up or down; what it takes away beyond the usage is carried over")
-    .argument("<agent>", "its id")
+    .argument("<agent>", NAME_OR_ID)
     .requiredOption("--meter <name>", "the meter")
     .addOption(
       new Option("--by <number>", "how many units: -40 takes 40 away")
@@ -55,9 +54,10 @@ export function adjustCommand(env: NodeJS.ProcessEnv): Command {
     .requiredOption("--reason <text>", "kept with the adjustment")
     .option("--period <id>", "an open one; by default that which takes usage now, and so the next invoice")
     .addOption(jsonOption())
-    .action(async (agentId: string, options: AdjustOptions) => {
+    .action(async (agent: string, options: AdjustOptions) => {
       const { meter: meterName, by: quantity, reason, period } = options;
       const adjustment = await callApi(env, "adjusting usage", async (client) => {
+        const agentId = await agentIdOf(client, agent);
         const params: AdjustmentCreateParams = { agentId, meterName, quantity, reason };
         if (period === undefined) return client.billing.createAdjustment(params);
         return client.billing.createAdjustment({ ...params, periodId: await periodIdOf(client, period) });
@@ -70,18 +70,16 @@ export function adjustCommand(env: NodeJS.ProcessEnv): Command {
 export function adjustmentsCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("adjustments")
     .description("list adjustments and refunds, newest first")
-    .option("--agent <id>", "only this agent's")
-    .option("--customer <id>", "only this customer's")
-    .option("--meter <name>", "only this meter's")
-    .option("--period <id>", "only what counts in this period; `current` and `previous` go, too");
-  return withListOptions(command).action(async (options: AdjustmentsOptions) => {
-    const { agent: agentId, customer: customerId, meter: meterName, period } = options;
+    .option(
+      "--period <id>",
+      "only what counts in this period; its month as 2026-11, `current` and `previous` go, too",
+    );
+  return withListOptions(withUserOptions(command)).action(async (options: AdjustmentsOptions) => {
+    const { period } = options;
     const adjustments = await callApi(env, "listing adjustments", async (client, report) => {
       const periodId = period && (await periodIdOf(client, period));
       const narrowed = {
-        ...(agentId && { agentId }),
-        ...(customerId && { customerId }),
-        ...(meterName && { meterName }),
+        ...(await toUsageFilters(client, options)),
         ...(periodId && { periodId }),
       };
       return readList(options, report, (page) => client.billing.listAdjustments({ ...narrowed, ...page }));
