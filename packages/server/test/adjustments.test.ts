@@ -130,6 +130,17 @@ describeOnEachDatabase("adjustments on $name", (database) => {
     ]);
   });
 
+  it("say how a period's total came about where those of two payers cancel each other out", async () => {
+    const { key, get, agentId, own, adjust } = await billedAccount(api);
+    await adjust(agentId, -5);
+    await adjust(own, 5);
+    const id = await closeCurrentPeriod(api, key);
+    const parts = { used: "0", adjusted: "0", carriedIn: "0", carriedOver: "-5" };
+    expect((await get(`billing/periods/${id}`)).totals).toEqual([
+      { meterName: METER, quantity: 5, parts, eventCount: 0 },
+    ]);
+  });
+
   it("count in the period that is named while it is open, and never in a closed one", async () => {
     api.setTime("2026-03-10T12:00:00.000Z");
     const { get, make, agentId, use, adjust, invoicesOf } = await billedAccount(api);

@@ -67,7 +67,8 @@ export const SUMMED_PARTS = `sum(q.quantity)::text AS quantity, sum(q.used)::tex
 /** The parts of a quantity; undefined where adjustments do not concern it, and it is what was used. */
 export function partsOf(row: QuantityRow): QuantityParts | undefined {
   const { used, adjusted, carried_in: carriedIn, carried_over: carriedOver } = row;
-  if (adjusted === "0" && carriedIn === "0") return undefined;
+  // What one payer's adjustments take away may be as much as another's add: then what is carried over tells.
+  if (adjusted === "0" && carriedIn === "0" && carriedOver === "0") return undefined;
   return { used, adjusted, carriedIn, carriedOver };
 }
 
