@@ -39,6 +39,23 @@ describe("a name in place of an id", SLOW, () => {
     expect(await api.json("agents", "list", "--customer", "Acme")).toMatchObject({ data: [{ id }] });
     expect(await api.json("meters", "show", "api_calls")).toMatchObject({ name: "api_calls" });
 
+    const adjust = [
+      "usage",
+      "adjust",
+      "Travel planner",
+      "--meter",
+      "api_calls",
+      "--by",
+      "1",
+      "--reason",
+      "a slip",
+    ];
+    expect(await api.json(...adjust, "--customer", "Acme Labs")).toMatchObject({
+      agentId: id,
+      customerId: (await api.client.customers.list({ name: "Acme Labs" })).data[0]?.id,
+    });
+    expect(await api.json(...adjust, "--customer", "none")).toMatchObject({ agentId: id, customerId: null });
+
     for (const near of ["acme", "Acm", "Acme  Labs"]) {
       const refused = await api.run("customers", "show", near);
       expect(refused).toMatchObject({ code: 4, stdout: "", stderr: expect.stringContaining(near) });

@@ -42,6 +42,10 @@ export const CreateAdjustment = z.strictObject({
     description:
       "A period that is open. By default the one that takes usage now, so that the adjustment is on the next invoice.",
   }),
+  customerId: Id.nullable().optional().meta({
+    description:
+      "Who is billed for it; null: the account itself. By default whom the agent belongs to now, who may not be the one whose usage is corrected.",
+  }),
 });
 
 /** The body of `usage.refundEvent`. */

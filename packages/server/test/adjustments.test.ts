@@ -158,6 +158,33 @@ describeOnEachDatabase("adjustments on $name", (database) => {
     expect(await invoicesOf(march)).toMatchObject([{ lines: [{ quantity: 8 }] }]);
   });
 
+  it("are billed to whoever had the agent at that time, where that is said", async () => {
+    api.setTime("2026-03-10T12:00:00.000Z");
+    const { key, get, make, customer, agentId, own, use, adjust, invoicesOf } = await billedAccount(api);
+    await use(agentId, 50);
+    const { id: march } = await get("billing/periods/current");
+    api.setTime("2026-04-02T12:00:00.000Z");
+    const other = await make("customers", { name: "Other" });
+    await api.call("PATCH", `/api/v1/agents/${agentId}`, { token: key, body: { customerId: other.id } });
+    const past = { periodId: march, customerId: customer };
+    expect(await adjust(agentId, -40, past)).toMatchObject({
+      status: 201,
+      body: { data: { customerId: customer, periodId: march } },
+    });
+    expect((await adjust(agentId, -1)).body.data).toMatchObject({ customerId: other.id });
+    expect((await adjust(agentId, 2, { customerId: null })).body.data).toMatchObject({ customerId: null });
+    expect((await adjust(own, 3, { customerId: null })).body.data).toMatchObject({ customerId: null });
+    await make(`billing/periods/${march}/close`);
+    expect(await invoicesOf(march)).toMatchObject([{ customerId: customer, lines: [{ quantity: 10 }] }]);
+    const stranger = await billedAccount(api);
+    for (const customerId of [stranger.customer, "cus_1"]) {
+      expect(await adjust(agentId, 1, { customerId })).toMatchObject({
+        status: 404,
+        body: { error: expect.stringContaining("customer") },
+      });
+    }
+  });
+
   it("carry over into the month that is open already, wherever the close comes", async () => {
     api.setTime("2026-03-10T12:00:00.000Z");
     const { get, make, agentId, use, adjust } = await billedAccount(api);

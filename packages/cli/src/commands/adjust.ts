@@ -1,10 +1,11 @@
-import type { Adjustment, AdjustmentCreateParams } from "@licentric/sdk";
+import type { Adjustment, Licentric } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
-import { agentIdOf, NAME_OR_ID } from "../ids.ts";
+import { agentIdOf, customerIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { toUsageFilters, type UserOptions, withUserOptions } from "../narrowing.ts";
 import { signedNumber } from "../parse.ts";
+import { NONE } from "../payer-options.ts";
 import { periodIdOf } from "../read-period.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
@@ -18,6 +19,7 @@ interface AdjustOptions extends ReasonOptions {
   readonly meter: string;
   readonly by: number;
   readonly period?: string;
+  readonly customer?: string;
 }
 
 interface AdjustmentsOptions extends ListOptions, UserOptions {
@@ -53,18 +55,31 @@ export function adjustCommand(env: NodeJS.ProcessEnv): Command {
     )
     .requiredOption("--reason <text>", "kept with the adjustment")
     .option("--period <id>", "an open one; by default that which takes usage now, and so the next invoice")
+    .option(
+      "--customer <name or id>",
+      "who is billed, if not whom the agent belongs to now; `none` for the account itself",
+    )
     .addOption(jsonOption())
     .action(async (agent: string, options: AdjustOptions) => {
-      const { meter: meterName, by: quantity, reason, period } = options;
+      const { meter: meterName, by: quantity, reason, period, customer } = options;
       const adjustment = await callApi(env, "adjusting usage", async (client) => {
         const agentId = await agentIdOf(client, agent);
-        const params: AdjustmentCreateParams = { agentId, meterName, quantity, reason };
-        if (period === undefined) return client.billing.createAdjustment(params);
-        return client.billing.createAdjustment({ ...params, periodId: await periodIdOf(client, period) });
+        return client.billing.createAdjustment({
+          agentId,
+          meterName,
+          quantity,
+          reason,
+          ...(customer !== undefined && { customerId: await payerOf(client, customer) }),
+          ...(period !== undefined && { periodId: await periodIdOf(client, period) }),
+        });
       });
       print(options, adjustment, adjustmentView);
     });
 }
+
+/** A customer's id, or null for the account itself. */
+const payerOf = async (client: Licentric, customer: string) =>
+  customer === NONE ? null : customerIdOf(client, customer);
 
 /** `licentric usage adjustments`: the corrections that were made. */
 export function adjustmentsCommand(env: NodeJS.ProcessEnv): Command {

@@ -289,10 +289,11 @@ export class Billing {
   /**
    * Corrects an agent's usage of a meter, up or down. No event is changed: usage and adjustments are billed together,
    * never below zero, and what an adjustment takes away beyond the usage is carried over to the next period. It counts
-   * in the period that takes usage now, or in `periodId` while that is open.
+   * in the period that takes usage now, or in `periodId` while that is open. Billed for it is whom the agent belongs to
+   * now, or `customerId`: where the agent has moved, say whose usage it was.
    *
    * @throws ConflictError where `periodId` is closed
-   * @throws NotFoundError where there is no such agent or period
+   * @throws NotFoundError where there is no such agent, customer or period
    * @throws ValidationError where there is no such meter
    * @example
    * ```ts

@@ -1,5 +1,6 @@
 import type { Adjustment, CreateAdjustment, ListAdjustmentsQuery } from "@licentric/contract";
 import type { z } from "zod";
+import { getCustomer } from "../customers/customers.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { isUuid, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
@@ -42,16 +43,16 @@ function toAdjustment(row: AdjustmentRow): Adjustment {
 }
 
 /**
- * Corrects an agent's usage of a meter: in the open period that is named, or in the one that takes usage now. Whoever
- * the agent belongs to now is billed for it. Budgets are not concerned.
+ * Corrects an agent's usage of a meter: in the open period that is named, or in the one that takes usage now. Billed for
+ * it is the customer who is named, or whoever the agent belongs to now. Budgets are not concerned.
  *
- * @throws {ApiError} `NOT_FOUND` for an agent or a period, `UNPROCESSABLE` for a meter that does not exist; `CONFLICT`
+ * @throws {ApiError} `NOT_FOUND` for an agent, a customer or a period, `UNPROCESSABLE` for a meter that does not exist; `CONFLICT`
  * where the period is closed.
  */
 export async function createAdjustment(
   tx: Queryable,
   environmentId: string,
-  { agentId, meterName, quantity, reason, periodId }: z.output<typeof CreateAdjustment>,
+  { agentId, meterName, quantity, reason, periodId, customerId }: z.output<typeof CreateAdjustment>,
   making: Making,
 ): Promise<Adjustment> {
   const [agent] = await tx.query<{ customer_id: string | null }>(
@@ -59,6 +60,7 @@ export async function createAdjustment(
     [environmentId, uuidParam(agentId)],
   );
   if (agent === undefined) throw notFound("agent", agentId);
+  if (customerId) await getCustomer(tx, environmentId, customerId);
   const [meter] = await tx.query<{ id: string }>(
     "SELECT id FROM meters WHERE environment_id = $1 AND name = $2",
     [environmentId, meterName],
@@ -78,7 +80,7 @@ export async function createAdjustment(
     {
       environmentId,
       agentId,
-      customerId: agent.customer_id,
+      customerId: customerId === undefined ? agent.customer_id : customerId,
       meterId: meter.id,
       quantity,
       reason,
