@@ -38,9 +38,16 @@ it.each([
   ["+1+1", "'+1+1"],
   ["-1+1", "'-1+1"],
   ["@SUM(A1)", "'@SUM(A1)"],
-  ["\t=1", "'\t=1"],
+  ["\t=1", "'\t'=1"],
   ["\r=1", '"\'\r=1"'],
   ["-", "'-"],
+  ["\n=1", '"\'\n=1"'],
+  // As a spreadsheet reads it whose language separates cells by semicolons.
+  ["a;=1+1", "a;'=1+1"],
+  ['a;"=1+1"', '"a;""\'=1+1"""'],
+  ["a;b;@SUM(A1);-2", "a;b;'@SUM(A1);'-2"],
+  ["a\t=1+1", "a\t'=1+1"],
+  ["a\t-1", "a\t'-1"],
 ])("keeps a spreadsheet from running %j", (value, written) => {
   expect(csv(value)).toBe(written);
 });

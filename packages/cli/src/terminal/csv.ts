@@ -3,7 +3,8 @@ export type CsvValue = string | number | bigint | boolean | null | undefined;
 
 /**
  * Comma-separated values as RFC 4180 has them, for spreadsheets: a header, then a line for each row. A text that a
- * spreadsheet would run as a formula gets an apostrophe in front of it.
+ * spreadsheet would run as a formula gets an apostrophe in front of it; so does what follows a semicolon or a tab in a
+ * text, at which spreadsheets of other languages begin a new cell, whatever the quotes say.
  */
 export function toCsv<Column extends string>(
   columns: readonly Column[],
@@ -15,9 +16,12 @@ export function toCsv<Column extends string>(
 
 function cell(value: CsvValue): string {
   if (value === null || value === undefined) return "";
-  const text = typeof value === "string" && isFormula(value) ? `'${value}` : String(value);
+  const text = typeof value === "string" ? withoutFormulas(value) : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Checks whether a spreadsheet takes a text for a formula; a number with its sign is none. */
-const isFormula = (text: string) => /^[=+\-@\t\r]/.test(text) && !/^[+-]?\d+(\.\d+)?$/.test(text);
+/** A number with its sign is no formula. */
+function withoutFormulas(text: string): string {
+  if (/^[+-]?\d+(\.\d+)?$/.test(text)) return text;
+  return text.replace(/^(?=[=+\-@\t\r\n])|(?<=[;\t]"?)(?=[=+\-@])/g, "'");
+}
