@@ -172,9 +172,11 @@ export const UsageIntervalTotal = z
     endsAt: Timestamp.meta({ description: "First moment that no longer belongs to the interval." }),
     meterName: MeterName,
     agentId: Id.optional(),
-    agentName: DisplayName.optional(),
+    agentName: DisplayName.optional().meta({ description: "To keys with the scope `agents:read`." }),
     customerId: Id.nullable().optional().meta({ description: "null: the account itself pays." }),
-    customerName: DisplayName.nullable().optional(),
+    customerName: DisplayName.nullable()
+      .optional()
+      .meta({ description: "To keys with the scope `customers:read`; null: the account itself pays." }),
     ...summedQuantity,
     eventCount: QuantityTotal,
   })

@@ -1,3 +1,4 @@
+import type { KeyScope } from "@licentric/contract";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
@@ -143,6 +144,36 @@ describeOnEachDatabase("usage over time on $name", (database) => {
       ["2026-06-22T10:00:00Z", 4],
       ["2026-06-22T10:00:00Z", 8],
     ]);
+  });
+
+  it("tells a key no name of what it may not read", async () => {
+    vi.setSystemTime("2026-06-23T12:00:00.000Z");
+    const account = await api.createAccount();
+    ({ key } = account);
+    const customer = await post("/customers", { name: "Secret & Co" });
+    await record(await createAgent("Theirs", customer.id), { "2026-06-23T10:00:00Z": 1 });
+    await record(await createAgent("Own"), { "2026-06-23T10:00:00Z": 2 });
+    const asked = { interval: "hour", from: "2026-06-23", groupBy: "customer,agent" };
+    const seenWith = async (...more: KeyScope[]) => {
+      const token = await api.createKey(account, "test", ["usage:read", ...more]);
+      const { status, body } = await ask(asked, token);
+      expect({ status, ids: new Set(body.data.map(idOf)) }).toEqual({
+        status: 200,
+        ids: new Set([customer.id, null]),
+      });
+      return JSON.stringify(body.data);
+    };
+    const idOf = ({ customerId }: { customerId: string | null }) => customerId;
+    const alone = await seenWith();
+    for (const name of ["Secret & Co", "Theirs", "Own", "agentName", "customerName"])
+      expect(alone).not.toContain(name);
+    const agents = await seenWith("agents:read");
+    expect(agents).toContain("Theirs");
+    expect(agents).not.toContain("customerName");
+    const customers = await seenWith("customers:read");
+    expect(customers).toContain("Secret & Co");
+    expect(customers).toContain('"customerName":null');
+    expect(customers).not.toContain("agentName");
   });
 
   it("says that hours are gone where the events are archived, and still has the days", async () => {

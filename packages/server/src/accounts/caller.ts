@@ -30,9 +30,14 @@ export interface AgentCaller {
   readonly hasBudgets: boolean;
 }
 
+/** Checks whether the key has the scope. */
+export function hasKeyScope({ scopes }: Pick<KeyCaller, "scopes">, scope: KeyScope): boolean {
+  return scopes === null || scopes.includes(scope);
+}
+
 /** @throws {ApiError} `FORBIDDEN` when the key lacks the scope. */
 export function requireKeyScope(caller: KeyCaller, scope: KeyScope): void {
-  if (caller.scopes === null || caller.scopes.includes(scope)) return;
+  if (hasKeyScope(caller, scope)) return;
   throw new ApiError(
     "FORBIDDEN",
     `This key lacks the scope "${scope}". Use a key that has it, or one with full access.`,

@@ -43,7 +43,7 @@ export const meteringRoutes: RouteRegistration[] = [
     sumUsage(db, caller.environmentId, query, { newId, now }),
   ),
   onRoute(routes.usage.timeseries, ({ caller, query, now }, { db }) =>
-    usageTimeseries(db, caller.environmentId, query, now),
+    usageTimeseries(db, caller, query, now),
   ),
   onChange(routes.budgets.create, ({ caller, body, now }, tx, { newId }) =>
     createBudget(tx, caller.environmentId, body, { newId, now }),

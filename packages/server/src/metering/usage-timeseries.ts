@@ -5,6 +5,7 @@ import {
   type UsageTimeseriesQuery,
 } from "@licentric/contract";
 import type { z } from "zod";
+import { hasKeyScope, type KeyCaller } from "../accounts/caller.ts";
 import { firstMoment } from "../billing/period-bounds.ts";
 import { summedQuantity } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
@@ -59,17 +60,22 @@ const DEFAULT_SPAN = { hour: "24 hours", day: "30 days", month: "12 months" } as
 /**
  * Sums usage by hour, day or month between two moments. Days and months come from the totals that are kept as events
  * arrive, so that their cost does not grow with the number of events. Hours are summed from the events, of which only
- * those partitions are read that can hold them.
+ * those partitions are read that can hold them. Names of agents and customers are told to keys that may read these.
  *
  * @throws {ApiError} `VALIDATION_ERROR` when the time is none or too long, `UNPROCESSABLE` when there are more than
  * 10,000 sums, or events whose hours are asked for are archived.
  */
 export async function usageTimeseries(
   db: Database,
-  environmentId: string,
+  caller: Pick<KeyCaller, "environmentId" | "scopes">,
   query: Query,
   now: Date,
 ): Promise<UsageIntervalTotal[]> {
+  const { environmentId } = caller;
+  const named = {
+    agent: hasKeyScope(caller, "agents:read"),
+    customer: hasKeyScope(caller, "customers:read"),
+  };
   const asked = { environmentId, query, interval: query.interval ?? "day", now };
   const span = await readSpan(db, asked);
   const rows = asked.interval === "hour" ? await sumHours(db, asked, span) : await sumDays(db, asked, span);
@@ -78,8 +84,14 @@ export async function usageTimeseries(
     startsAt: row.starts_at.toISOString(),
     endsAt: row.ends_at.toISOString(),
     meterName: row.meter_name,
-    ...(row.agent_id !== undefined && { agentId: row.agent_id, agentName: row.agent_name }),
-    ...(row.customer_id !== undefined && { customerId: row.customer_id, customerName: row.customer_name }),
+    ...(row.agent_id !== undefined && {
+      agentId: row.agent_id,
+      ...(named.agent && { agentName: row.agent_name }),
+    }),
+    ...(row.customer_id !== undefined && {
+      customerId: row.customer_id,
+      ...(named.customer && { customerName: row.customer_name }),
+    }),
     ...summedQuantity(row.quantity),
     eventCount: row.event_count,
   }));
