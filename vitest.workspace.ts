@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
@@ -44,9 +43,9 @@ const unit = {
 // The unit tests, and one project for the others of each package: `vitest --project sdk` runs one of them alone.
 export default defineConfig({
   test: {
-    // A third of the time, a file waits for processes that it has started, for a limit to pass or for a retry: with one
-    // file for each core, that third is idle. Many more make each of them wait for the others until its time is over.
-    maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    // Most of these tests start processes and databases of their own: one file on each core keeps it busy, and more
+    // make each of them wait for the others until its time is over.
+    maxWorkers: "100%",
     sequence: { sequencer: LongestFirst },
     projects: [
       unit,
