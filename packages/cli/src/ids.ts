@@ -1,5 +1,6 @@
 import type { Licentric } from "@licentric/sdk";
 import { CommandError, EXIT, usageError } from "./exit-codes.ts";
+import { NONE } from "./payer-options.ts";
 import { isAllowed, requireExists } from "./require-exists.ts";
 
 /** The help text of an argument or an option that {@link agentIdOf} and the like read. */
@@ -25,6 +26,11 @@ export function customerIdOf(client: Licentric, nameOrId: string): Promise<strin
     named: (name) => client.customers.list({ name, limit: 100 }),
     get: (id) => client.customers.get(id),
   });
+}
+
+/** A customer's id, by its name or as it is; null where `none` says the account itself. */
+export async function payerIdOf(client: Licentric, nameOrIdOrNone: string): Promise<string | null> {
+  return nameOrIdOrNone === NONE ? null : customerIdOf(client, nameOrIdOrNone);
 }
 
 /**

@@ -1,11 +1,10 @@
-import type { Adjustment, Licentric } from "@licentric/sdk";
+import type { Adjustment } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
-import { agentIdOf, customerIdOf, NAME_OR_ID } from "../ids.ts";
+import { agentIdOf, NAME_OR_ID, payerIdOf } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { toUsageFilters, type UserOptions, withUserOptions } from "../narrowing.ts";
 import { signedNumber } from "../parse.ts";
-import { NONE } from "../payer-options.ts";
 import { periodIdOf } from "../read-period.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
@@ -69,17 +68,13 @@ export function adjustCommand(env: NodeJS.ProcessEnv): Command {
           meterName,
           quantity,
           reason,
-          ...(customer !== undefined && { customerId: await payerOf(client, customer) }),
+          ...(customer !== undefined && { customerId: await payerIdOf(client, customer) }),
           ...(period !== undefined && { periodId: await periodIdOf(client, period) }),
         });
       });
       print(options, adjustment, adjustmentView);
     });
 }
-
-/** A customer's id, or null for the account itself. */
-const payerOf = async (client: Licentric, customer: string) =>
-  customer === NONE ? null : customerIdOf(client, customer);
 
 /** `licentric usage adjustments`: the corrections that were made. */
 export function adjustmentsCommand(env: NodeJS.ProcessEnv): Command {

@@ -2,10 +2,9 @@ import type { Agent } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { usageError } from "../exit-codes.ts";
-import { agentIdOf, customerIdOf, NAME_OR_ID } from "../ids.ts";
+import { agentIdOf, customerIdOf, NAME_OR_ID, payerIdOf } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { keyValue } from "../parse.ts";
-import { NONE } from "../payer-options.ts";
 import { shownStatus } from "../show/status.ts";
 import { shownTime } from "../show/time.ts";
 import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
@@ -135,7 +134,7 @@ function updateCommand(env: NodeJS.ProcessEnv): Command {
       }
       const agent = await callApi(env, "changing the agent", async (client) => {
         const id = await agentIdOf(client, nameOrId);
-        const customerId = customer && (customer === NONE ? null : await customerIdOf(client, customer));
+        const customerId = customer && (await payerIdOf(client, customer));
         return client.agents.update(id, {
           ...(name !== undefined && { name }),
           ...(customerId !== undefined && { customerId }),

@@ -108,6 +108,33 @@ function toTokenMethods(methods: readonly TokenMethod[] = []): ReadonlySet<unkno
   return new Set(methods);
 }
 
+function toPolicyOrFree(
+  charge: ChargeOptions | false,
+  where: string,
+  defaults: ChargeOptions,
+): Policy | false {
+  if (charge === false) return charge;
+  // `true` would else verify, and bill nothing.
+  if (!isOptions(charge))
+    throw new TypeError(`paywall.protect: ${where}: ${OPTIONS_ADVICE}, or false for what is free`);
+  return toPolicy({ ...defaults, ...charge }, `paywall.protect: ${where}`);
+}
+
+function toPolicies(
+  charges: Charges = {},
+  property: string,
+  defaults: ChargeOptions,
+): ReadonlyMap<string, Policy | false> {
+  if (!isOptions(charges))
+    throw new TypeError(`paywall.protect: ${property} is an object of names with their options`);
+  return new Map(
+    Object.entries(charges).map(([name, charge]) => [
+      name,
+      toPolicyOrFree(charge, `${property}.${name}`, defaults),
+    ]),
+  );
+}
+
 /**
  * Checks what an owner wants protected and makes policies of it.
  *
@@ -127,27 +154,13 @@ export function toServerPlan(
     throw new TypeError(
       `paywall.protect: there is no option "${unknown}"; the options are ${OPTION_NAMES.join(", ")}`,
     );
-  const toPrice = (charge: ChargeOptions | false, where: string) => {
-    if (charge === false) return charge;
-    // `true` would else verify, and bill nothing.
-    if (!isOptions(charge))
-      throw new TypeError(`paywall.protect: ${where}: ${OPTIONS_ADVICE}, or false for what is free`);
-    return toPolicy({ ...defaults, ...charge }, `paywall.protect: ${where}`);
-  };
-  const toMap = (charges: Charges = {}, property: string) => {
-    if (!isOptions(charges))
-      throw new TypeError(`paywall.protect: ${property} is an object of names with their options`);
-    return new Map(
-      Object.entries(charges).map(([name, charge]) => [name, toPrice(charge, `${property}.${name}`)]),
-    );
-  };
   const policies: Readonly<Record<ServedKind, ReadonlyMap<string, Policy | false>>> = {
-    tool: toMap(options.tools, "tools"),
-    prompt: toMap(options.prompts, "prompts"),
-    resource: toMap(options.resources, "resources"),
+    tool: toPolicies(options.tools, "tools", defaults),
+    prompt: toPolicies(options.prompts, "prompts", defaults),
+    resource: toPolicies(options.resources, "resources", defaults),
   };
   const resources = createResourceCharges(policies.resource);
-  const otherwise = toPrice(options.default === undefined ? {} : options.default, "default");
+  const otherwise = toPolicyOrFree(options.default === undefined ? {} : options.default, "default", defaults);
   const unnamed: Readonly<Record<ServedKind, Policy | false>> = {
     tool: otherwise,
     prompt: options.prompts === undefined ? false : otherwise,
