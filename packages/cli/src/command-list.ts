@@ -89,7 +89,7 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
     },
     {
       name: "invoice",
-      description: "what closed periods cost",
+      description: "what periods cost, before and after they are closed",
       load: async () => (await import("./commands/invoice.ts")).invoiceCommand,
     },
     {

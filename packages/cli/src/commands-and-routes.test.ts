@@ -56,6 +56,8 @@ const COMMAND_OF: Calls = {
     getPeriod: "period show",
     listPeriods: "period list",
     closePeriod: "close",
+    preview: "invoice preview",
+    previewAgents: "invoice preview",
     createInvoice: "invoice create",
     createInvoices: "invoice create",
     listUninvoiced: "invoice pending",

@@ -31,6 +31,14 @@ import {
   UninvoicedUsage,
 } from "./billing.ts";
 import { Budget, CreateBudget, ListBudgetsQuery, UpdateBudget } from "./budgets.ts";
+import {
+  AgentCost,
+  AgentCostCursor,
+  AgentCostQuery,
+  CostPreview,
+  CostPreviewCursor,
+  CostPreviewQuery,
+} from "./cost-preview.ts";
 import { CreateCustomer, Customer, ListCustomersQuery, UpdateCustomer } from "./customers.ts";
 import { PageQuery } from "./envelope.ts";
 import { CreatedManagementKey, CreateManagementKey, ManagementKey } from "./keys.ts";
@@ -423,6 +431,31 @@ export const routes = {
         "Close a period: drain what is in flight and fix its totals. Closing it again answers the same.",
       response: BillingPeriod,
       hostedResponse: HostedBillingPeriod,
+      status: 200,
+    },
+    preview: {
+      method: "GET",
+      path: "/api/v1/billing/preview",
+      auth: "key",
+      scope: "billing:read",
+      summary:
+        "Tell what a period costs each payer so far: what its invoice would say if the period were closed and invoiced now. Customers first, the account itself last.",
+      query: CostPreviewQuery,
+      response: CostPreview,
+      list: true,
+      cursor: CostPreviewCursor,
+      status: 200,
+    },
+    previewAgents: {
+      method: "GET",
+      path: "/api/v1/billing/preview/agents",
+      auth: "key",
+      scope: "billing:read",
+      summary: "Tell what each agent's usage of each meter costs its payer in a period so far, by agent.",
+      query: AgentCostQuery,
+      response: AgentCost,
+      list: true,
+      cursor: AgentCostCursor,
       status: 200,
     },
     createInvoice: {

@@ -1,3 +1,4 @@
+import Big from "big.js";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { checkTotals } from "../src/metering/check-totals.ts";
 import { type Answer, closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
@@ -21,6 +22,46 @@ interface Book {
   carried: number;
 }
 
+const PRICES: Record<string, object> = {
+  pages: { model: "per_unit", unitPrice: "0.003" },
+  tokens: {
+    model: "graduated",
+    tiers: [
+      { upTo: 20, unitPrice: "0.05", flatPrice: "0.1" },
+      { upTo: null, unitPrice: "0.007" },
+    ],
+    includedQuantity: 5,
+    minimumAmount: "0.75",
+  },
+  packs: { model: "package", packageSize: 7, packagePrice: "1.001" },
+};
+
+/** The prices of the model in thousandths, of a quantity. */
+const THOUSANDTHS: Record<string, (quantity: number) => number> = {
+  [METER]: (quantity) => quantity * 100,
+  pages: (quantity) => quantity * 3,
+  tokens: (quantity) => {
+    const charged = Math.max(0, quantity - 5);
+    const tiers = charged === 0 ? 0 : 100 + Math.min(charged, 20) * 50 + Math.max(0, charged - 20) * 7;
+    return quantity === 0 ? 0 : Math.max(750, tiers);
+  },
+  packs: (quantity) => Math.ceil(quantity / 7) * 1001,
+};
+
+interface Previewed {
+  readonly customerId: string | null;
+  readonly total: string;
+  readonly lines: readonly { meterName: string; quantity: number; amount: string }[];
+}
+
+interface AgentCost {
+  readonly customerId: string | null;
+  readonly meterName: string;
+  readonly cost: string;
+}
+
+const asPreviewed = ({ customerId, total, lines }: Previewed): Previewed => ({ customerId, total, lines });
+
 const SEEDS = [1, 2, 3, 4, 5, 6];
 
 describeOnEachDatabase("a random ledger on $name", (database) => {
@@ -42,8 +83,7 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
       const upTo = (most: number) => 1 + Math.floor(random() * most);
       const { key, get, customer, agentId, own, use, adjust, refund, invoicesOf, check, make } =
         await billedAccount(api);
-      await make("meters", { name: "pages", price: { model: "per_unit", unitPrice: "0.003" } });
-      const prices: Record<string, number> = { [METER]: 100, pages: 3 }; // thousandths
+      for (const [name, price] of Object.entries(PRICES)) await make("meters", { name, price });
       const books = new Map<string, Book>();
       const bookOf = (payer: string | null, meter: string): Book => {
         const name = `${payer} ${meter}`;
@@ -54,7 +94,7 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
       const payerOf = (agent: string) => (agent === own ? null : customer);
       const events: { id: string; agent: string; meter: string; quantity: number }[] = [];
       const refunded = new Set<string>();
-      const closed: { id: string; expected: unknown[] }[] = [];
+      const closed: { id: string; expected: unknown[]; previewed: Previewed[] }[] = [];
 
       /** Closes the books of the model, and says what its invoices must be. */
       const closeModel = () => {
@@ -64,7 +104,7 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
           const net = book.used + book.adjusted + book.carried;
           if (book.used > 0 || net > 0) {
             const quantity = Math.max(0, net);
-            const cents = Math.floor((quantity * (prices[meterName] ?? 0) + 5) / 10);
+            const cents = Math.floor(((THOUSANDTHS[meterName]?.(quantity) ?? 0) + 5) / 10);
             const line = { meterName, quantity, amount: (cents / 100).toFixed(2) };
             invoices[payer] = [...(invoices[payer] ?? []), line].sort((a, b) =>
               a.meterName < b.meterName ? -1 : 1,
@@ -78,9 +118,30 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
         });
       };
 
+      const previewOf = async (periodId: string): Promise<Previewed[]> =>
+        (await get(`billing/preview?periodId=${periodId}`)).map(asPreviewed);
+
+      /** Closes the period, and keeps what was said before that its invoices would be. */
+      const closeBooks = async () => {
+        const open = await get("billing/periods/current");
+        const previewed = await previewOf(open.id);
+        const agents: AgentCost[] = await get(`billing/preview/agents?periodId=${open.id}&limit=100`);
+        expect(await closeCurrentPeriod(api, key)).toBe(open.id);
+        closed.push({ id: open.id, expected: closeModel(), previewed });
+        for (const { customerId, lines } of previewed) {
+          for (const { meterName, amount, quantity } of lines) {
+            const shares = agents.filter(
+              (one) => one.customerId === customerId && one.meterName === meterName,
+            );
+            const sum = shares.reduce((total, { cost }) => total.plus(cost), new Big(0));
+            expect(sum.round(2, Big.roundHalfUp).toFixed(2), `${quantity} ${meterName}`).toBe(amount);
+          }
+        }
+      };
+
       for (let step = 0; step < 60; step += 1) {
         const agent = pick([agentId, own]);
-        const meter = pick([METER, "pages"]);
+        const meter = pick([METER, ...Object.keys(PRICES)]);
         const chance = random();
         if (chance < 0.4) {
           const { id, quantity } = await use(agent, upTo(40), meter);
@@ -98,15 +159,14 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
           refunded.add(event.id);
           bookOf(payerOf(event.agent), event.meter).adjusted -= event.quantity;
         } else if (chance < 0.95) {
-          const id = await closeCurrentPeriod(api, key);
-          closed.push({ id, expected: closeModel() });
+          await closeBooks();
         } else if (closed.length > 0) {
           // At any time and again.
           await invoicesOf(pick(closed).id);
         }
       }
-      closed.push({ id: await closeCurrentPeriod(api, key), expected: closeModel() });
-      for (const { id, expected } of closed) {
+      await closeBooks();
+      for (const { id, expected, previewed } of closed) {
         const pending = await get(`billing/uninvoiced?periodId=${id}`);
         for (const { customerId, usage } of pending) {
           const lines = (expected as { customerId: string | null; lines: { quantity: number }[] }[]).find(
@@ -116,7 +176,10 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
             lines?.map(({ quantity }) => quantity),
           );
         }
+        expect(await previewOf(id)).toEqual(previewed);
         const invoices = await invoicesOf(id);
+        expect(invoices.map(asPreviewed)).toEqual(previewed);
+        expect((await previewOf(id)).map(({ total }) => total)).toEqual(previewed.map(({ total }) => total));
         expect(
           invoices.map(
             ({ customerId, lines }: { customerId: string | null; lines: Record<string, unknown>[] }) => ({

@@ -22,6 +22,7 @@ import {
 } from "../terminal/print.ts";
 import { table } from "../terminal/table.ts";
 import { creditCommand, creditsCommand } from "./credit-notes.ts";
+import { previewCommand } from "./invoice-preview.ts";
 
 interface CreateOptions extends OutputOptions {
   readonly customer?: string;
@@ -44,6 +45,7 @@ interface InvoiceListOptions extends PendingOptions, RowsOutputOptions {
 /** `licentric invoice`: what periods cost. */
 export function invoiceCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("invoice")
+    .addCommand(previewCommand(env))
     .addCommand(createCommand(env))
     .addCommand(pendingCommand(env))
     .addCommand(checkCommand(env))

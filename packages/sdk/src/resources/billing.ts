@@ -59,6 +59,18 @@ export type UninvoicedUsage = ResponseOf<typeof routes.billing.listUninvoiced>;
 /** Filters, page size and cursor of {@link Billing.listUninvoiced}. */
 export type UninvoicedListParams = QueryOf<typeof routes.billing.listUninvoiced>;
 
+/** The cost of a period for one payer, as it is now. */
+export type CostPreview = ResponseOf<typeof routes.billing.preview>;
+
+/** Filters, page size and cursor of {@link Billing.preview}. */
+export type CostPreviewParams = QueryOf<typeof routes.billing.preview>;
+
+/** The part of a payer's cost that one agent's usage of one meter is. */
+export type AgentCost = ResponseOf<typeof routes.billing.previewAgents>;
+
+/** Filters, page size and cursor of {@link Billing.previewAgents}. */
+export type AgentCostParams = QueryOf<typeof routes.billing.previewAgents>;
+
 /** Something in a period's books that is not as it must be. */
 export type PeriodDifference = ResponseOf<typeof routes.billing.checkPeriod>["differences"][number];
 
@@ -253,6 +265,35 @@ export class Billing {
    */
   listUninvoiced(params: UninvoicedListParams = {}, options?: RequestOptions): PagePromise<UninvoicedUsage> {
     return this.#api.list(routes.billing.listUninvoiced, { query: params }, options);
+  }
+
+  /**
+   * Tells what a period costs each payer so far, customers first and the account itself last: the lines and the total
+   * that the invoice would have if the period were closed and invoiced now. It is of the period that takes usage now,
+   * or of `periodId`; of a payer who has an invoice already, the lines are the invoice's. Nothing is changed.
+   *
+   * @throws NotFoundError where there is no such period
+   * @example
+   * ```ts
+   * for await (const { name, total, currency } of client.billing.preview()) show(name, total, currency);
+   * ```
+   */
+  preview(params: CostPreviewParams = {}, options?: RequestOptions): PagePromise<CostPreview> {
+    return this.#api.list(routes.billing.preview, { query: params }, options);
+  }
+
+  /**
+   * Tells what each agent's usage of each meter costs its payer in a period so far, by agent. `cost` is the agent's part
+   * of the payer's line by its quantity, before the line is rounded: a text with at most 12 decimals.
+   *
+   * @throws NotFoundError where there is no such period
+   * @example
+   * ```ts
+   * for await (const { agentName, meterName, cost } of client.billing.previewAgents()) show(agentName, meterName, cost);
+   * ```
+   */
+  previewAgents(params: AgentCostParams = {}, options?: RequestOptions): PagePromise<AgentCost> {
+    return this.#api.list(routes.billing.previewAgents, { query: params }, options);
   }
 
   /**

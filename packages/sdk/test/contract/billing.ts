@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConflictError, type UninvoicedUsage } from "../../src/index.ts";
+import { type AgentCost, ConflictError, type CostPreview, type UninvoicedUsage } from "../../src/index.ts";
 import { errorOf } from "../client-for.ts";
 import { type ContractContext, unique } from "./context.ts";
 
@@ -82,6 +82,18 @@ export function describeBilling(api: ContractContext): void {
         await client.usage.record({ agentId: agent.id, meterName, quantity });
       }
       const { id: periodId } = await client.billing.getCurrentPeriod();
+      const costs: CostPreview[] = [];
+      for await (const each of client.billing.preview({ limit: 1 })) costs.push(each);
+      expect(costs).toMatchObject([
+        { periodId, customerId: customer.id, name: customer.name, invoiceId: null, total: "2.00" },
+        { periodId, customerId: null, lines: [{ meterName, quantity: 2, amount: "0.50" }] },
+      ]);
+      const ofAgents: AgentCost[] = [];
+      for await (const each of client.billing.previewAgents({ periodId, limit: 1 })) ofAgents.push(each);
+      expect(ofAgents).toMatchObject([
+        { customerId: customer.id, meterName, used: "8", adjusted: "0", cost: "2", currency: "usd" },
+        { customerId: null, meterName, used: "2", cost: "0.5", agentName: expect.stringContaining("agent") },
+      ]);
       await client.billing.closePeriod(periodId);
       const pending: UninvoicedUsage[] = [];
       for await (const each of client.billing.listUninvoiced({ periodId, limit: 1 })) pending.push(each);

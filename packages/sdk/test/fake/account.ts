@@ -201,6 +201,23 @@ export function createAccount(managementKey: string) {
     return change("reservation", reservation.id, { status, committedQuantity: quantity });
   };
 
+  const unitPriceOf = (meterName: string): string =>
+    z
+      .object({ unitPrice: z.string() })
+      .nullable()
+      .parse(where("meter", { name: meterName })[0]?.["price"])?.unitPrice ?? "0";
+  const linesOf = (periodId: string, customerId: unknown) =>
+    totalsBy(where("event", { periodId }), ["customer"])
+      .filter((total) => total.customerId === customerId)
+      .map(({ meterName, quantity }) => {
+        const unitPrice = unitPriceOf(meterName);
+        const amountMinor = Math.round(quantity * Number(unitPrice) * 100);
+        const amount = (amountMinor / 100).toFixed(2);
+        return { meterName, description: meterName, quantity, unitPrice, amount, amountMinor };
+      });
+  const totalOf = (lines: readonly { amount: string }[]) =>
+    lines.reduce((total, line) => total + Number(line.amount), 0).toFixed(2);
+
   const invoiceOf = (periodId: string, customerId: unknown, metadata: unknown): Row => {
     const period = withTotals(find("period", periodId));
     if (period["status"] === "open")
@@ -210,24 +227,7 @@ export function createAccount(managementKey: string) {
       ({ status }) => status !== "void",
     );
     if (made) return made;
-    const lines = totalsBy(where("event", { periodId }), ["customer"])
-      .filter((total) => total.customerId === (customerId ?? null))
-      .map(({ meterName, quantity }) => {
-        const price = z
-          .object({ unitPrice: z.string() })
-          .nullable()
-          .parse(where("meter", { name: meterName })[0]?.["price"]);
-        const amountMinor = Math.round(quantity * Number(price?.unitPrice ?? 0) * 100);
-        const amount = (amountMinor / 100).toFixed(2);
-        return {
-          meterName,
-          description: meterName,
-          quantity,
-          unitPrice: price?.unitPrice ?? "0",
-          amount,
-          amountMinor,
-        };
-      });
+    const lines = linesOf(periodId, customerId ?? null);
     return insert("invoice", {
       stripeConfigured: false,
       periodId,
@@ -235,7 +235,7 @@ export function createAccount(managementKey: string) {
       status: "computed",
       currency: "usd",
       lines,
-      total: lines.reduce((total, line) => total + Number(line.amount), 0).toFixed(2),
+      total: totalOf(lines),
       totalUsage: Object.fromEntries(lines.map(({ meterName, quantity }) => [meterName, quantity])),
       metadata: metadata ?? {},
       createdAt: iso(),
@@ -277,6 +277,9 @@ export function createAccount(managementKey: string) {
     recorded,
     verified,
     settle,
+    unitPriceOf,
+    linesOf,
+    totalOf,
     invoiceOf,
     outcomeOf,
   };

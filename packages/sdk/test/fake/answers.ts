@@ -11,6 +11,7 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
   const { insert, find, change, remove, where } = account;
   const { newMeter, currentPeriod, insertKey, issueToken, totalsBy, withTotals, budgetState } = account;
   const { record, recorded, verified, settle, invoiceOf, outcomeOf } = account;
+  const { unitPriceOf, linesOf, totalOf } = account;
   /** Customers first, the account itself last. */
   const payersOf = (periodId: string) => {
     const totals = totalsBy(where("event", { periodId }), ["customer"]);
@@ -214,6 +215,44 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
           closedAt: iso(),
           totals: period["totals"],
         });
+      },
+      preview: ({ query }) => {
+        const period = find("period", query.get("periodId") ?? currentPeriod().id);
+        return payersOf(period.id)
+          .filter(({ customerId }) => customerId === (query.get("customerId") ?? customerId))
+          .map(({ customerId, name }) => {
+            const [made] = where("invoice", { periodId: period.id, customerId }).filter(
+              ({ status }) => status !== "void",
+            );
+            const lines = linesOf(period.id, customerId);
+            return {
+              periodId: period.id,
+              periodStatus: period["status"],
+              startsAt: period["startsAt"],
+              endsAt: period["endsAt"],
+              customerId,
+              name,
+              invoiceId: made?.id ?? null,
+              currency: "usd",
+              lines,
+              total: totalOf(lines),
+            };
+          });
+      },
+      previewAgents: ({ query }) => {
+        const periodId = query.get("periodId") ?? currentPeriod().id;
+        const agentId = query.get("agentId") ?? undefined;
+        return totalsBy(where("event", { periodId, agentId }), ["agent", "customer"]).map((total) => ({
+          periodId,
+          agentId: total.agentId,
+          agentName: find("agent", total.agentId)["name"],
+          customerId: total.customerId,
+          meterName: total.meterName,
+          used: String(total.quantity),
+          adjusted: "0",
+          currency: "usd",
+          cost: String(total.quantity * Number(unitPriceOf(total.meterName))),
+        }));
       },
       createInvoice: ({ params, body }) =>
         invoiceOf(text(params["periodId"]), body["customerId"], body["metadata"]),

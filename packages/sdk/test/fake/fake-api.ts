@@ -106,8 +106,10 @@ export function fakeApi(managementKey: string): HttpHandler[] {
   /** A page of resources, newest first; of what is no resource, in the order in which it comes. */
   function page(route: Route, rows: readonly Record<string, unknown>[], query: URLSearchParams) {
     const ordered = route.cursor === undefined ? rows.toReversed() : rows;
-    const cursorOf = ({ id, periodId, customerId }: Record<string, unknown>) =>
-      route.cursor === undefined ? text(id) : `${periodId}_${customerId ?? "own"}`;
+    const cursorOf = ({ id, periodId, customerId, agentId, meterName }: Record<string, unknown>) =>
+      route.cursor === undefined
+        ? text(id)
+        : [periodId, agentId, meterName, customerId ?? "own"].filter(Boolean).join("_");
     const start = ordered.findIndex((row) => cursorOf(row) === query.get("cursor")) + 1;
     const limit = Number(query.get("limit") ?? 25);
     const shown = ordered.slice(start, start + limit);

@@ -1,6 +1,7 @@
 import type { Price } from "@licentric/contract";
 import type { Queryable } from "../store/database.ts";
 import type { BilledUsage } from "./invoice-lines.ts";
+import { endOnceClosed } from "./period-bounds.ts";
 import {
   HAS_LINE,
   partsOf,
@@ -20,11 +21,14 @@ interface UsageRow extends QuantityRow {
 /**
  * Returns what a period bills of each of these payers, usage with its adjustments, and the prices (null: the account
  * itself).
+ *
+ * @param closing the moment at which a period that is open is taken to be closed, for its price depends on its end.
  */
 export async function selectBilledUsage(
   tx: Queryable,
   periodId: string,
   payers: readonly (string | null)[],
+  closing: Date,
 ): Promise<Map<string | null, BilledUsage[]>> {
   const rows = await tx.query<UsageRow>(
     `SELECT t.customer_id, m.name AS meter_name, m.display_name, t.quantity, t.used, t.adjusted, t.carried_in,
@@ -36,9 +40,9 @@ export async function selectBilledUsage(
      ) t
      JOIN meters m ON m.id = t.meter_id
      JOIN periods p ON p.id = $1
-     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", "p.ends_at")} price ON true
+     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", endOnceClosed("$4"))} price ON true
      ORDER BY m.name`,
-    [periodId, payers.filter((id) => id !== null), payers.includes(null)],
+    [periodId, payers.filter((id) => id !== null), payers.includes(null), closing],
   );
   const byPayer = new Map<string | null, BilledUsage[]>();
   for (const row of rows) {

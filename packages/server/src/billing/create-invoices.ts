@@ -14,7 +14,7 @@ import {
   requireClosedPeriod,
   toInvoice,
 } from "./invoices.ts";
-import { payersOfPeriod } from "./period-quantities.ts";
+import { listPayers } from "./payers-of-period.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
 import type { StripeConnection } from "./stripe.ts";
 
@@ -24,11 +24,6 @@ const PAYERS_AT_ONCE = 25;
 const TIME_AT_ONCE = 10_000;
 /** So many payers in a row whom Stripe does not answer are not a payer's fault. */
 const OUTAGE = 3;
-
-interface PayerRow {
-  readonly customer_id: string | null;
-  readonly name: string;
-}
 
 /**
  * Computes and stores the invoices of a closed period's next payers, customers first and the account's own last. One
@@ -49,7 +44,10 @@ export async function ensureInvoices(
     throw new ApiError("VALIDATION_ERROR", `cursor: ${message}`, { issues: [{ path: "cursor", message }] });
   }
   const period = await requireClosedPeriod(tx, environment.id, periodId);
-  const payers = await listPayers(tx, period.id, cursor);
+  const payers = await listPayers(tx, period.id, {
+    cursor: cursor ?? null,
+    limit: PAYERS_AT_ONCE + 1,
+  });
   const outcomes: InvoicingOutcome[] = [];
   for (const { customer_id: customerId, name } of payers.slice(0, PAYERS_AT_ONCE)) {
     const of = { customerId, name };
@@ -67,23 +65,6 @@ export async function ensureInvoices(
     outcomes,
     nextCursor: payers.length > PAYERS_AT_ONCE ? (outcomes.at(-1)?.customerId ?? null) : null,
   };
-}
-
-/** Every payer who has something on his invoice of the period, from the cursor on. */
-function listPayers(tx: Queryable, periodId: string, cursor: string | undefined): Promise<PayerRow[]> {
-  return tx.query<PayerRow>(
-    `SELECT t.customer_id, coalesce(c.name, e.name, a.name) AS name
-     FROM (
-       SELECT DISTINCT customer_id FROM ${payersOfPeriod("$1")} p
-       WHERE $2::uuid IS NULL OR customer_id IS NULL OR customer_id > $2
-     ) t
-     JOIN periods p ON p.id = $1
-     JOIN environments e ON e.id = p.environment_id
-     JOIN accounts a ON a.id = e.account_id
-     LEFT JOIN customers c ON c.id = t.customer_id
-     ORDER BY t.customer_id NULLS LAST LIMIT $3`,
-    [periodId, cursor ?? null, PAYERS_AT_ONCE + 1],
-  );
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { InvoiceLine, Price } from "@licentric/contract";
+import Big from "big.js";
 import { summedQuantity } from "../exact-integer.ts";
 import type { QuantityParts } from "./period-quantities.ts";
 import { exactCost, roundToCurrency } from "./pricing.ts";
@@ -15,19 +16,21 @@ export interface BilledUsage {
   readonly price: Price | null;
 }
 
+/** The exact cost of a payer's usage of one meter, before the line is rounded. */
+export function lineCost({ quantity, price }: Pick<BilledUsage, "quantity" | "price">): Big {
+  return price === null ? new Big(0) : exactCost(price, BigInt(quantity));
+}
+
 /** One line per meter: quantity × price, rounded once. */
 export function invoiceLines(usage: readonly BilledUsage[], currency: string): InvoiceLine[] {
-  return usage.map(({ meterName, displayName, quantity, parts, price }) => {
-    const free = { model: "per_unit", unitPrice: "0" } as const;
-    return {
-      meterName,
-      description: displayName,
-      ...summedQuantity(quantity),
-      ...(parts && { parts }),
-      unitPrice: price?.model === "per_unit" ? price.unitPrice : null,
-      ...roundToCurrency(exactCost(price ?? free, BigInt(quantity)), currency),
-    };
-  });
+  return usage.map(({ meterName, displayName, quantity, parts, price }) => ({
+    meterName,
+    description: displayName,
+    ...summedQuantity(quantity),
+    ...(parts && { parts }),
+    unitPrice: price?.model === "per_unit" ? price.unitPrice : null,
+    ...roundToCurrency(lineCost({ quantity, price }), currency),
+  }));
 }
 
 /** A line's quantity, digit by digit. */

@@ -99,7 +99,7 @@ export async function ensureInvoice(
   if (customerId !== undefined) await getCustomer(tx, environment.id, customerId);
   const currency = period.currency ?? environment.account.currency;
   const payer = customerId ?? null;
-  const usage = await selectBilledUsage(tx, period.id, [payer]);
+  const usage = await selectBilledUsage(tx, period.id, [payer], now);
   const lines = invoiceLines(usage.get(payer) ?? [], currency);
   await tx.query(
     `INSERT INTO invoices (id, environment_id, period_id, customer_id, status, currency, lines, total, metadata, created_at)

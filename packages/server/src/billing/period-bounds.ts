@@ -32,6 +32,14 @@ export const boundsAfterLast = (moment: string) => `(
   )) AS starts_at) month
 )`;
 
+/**
+ * The end of the period `p` once it is closed: one that is closed early ends then.
+ *
+ * @param moment SQL of the moment at which it is closed, where it is open still.
+ */
+export const endOnceClosed = (moment: string) => `CASE p.status WHEN 'open'
+  THEN least(p.ends_at, greatest(p.starts_at, ${moment}::timestamptz)) ELSE p.ends_at END`;
+
 /** The period that a moment is in, or will be once it opens, as a subquery: `starts_at` and `ends_at`. */
 export const periodAt = (environmentId: string, moment: string) => `(
   SELECT coalesce(own.starts_at, bounds.starts_at) AS starts_at, coalesce(own.ends_at, bounds.ends_at) AS ends_at

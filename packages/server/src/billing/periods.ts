@@ -9,6 +9,7 @@ import { type Database, onlyRow, type Queryable, uuidParam } from "../store/data
 import { enqueueWebhook } from "../webhooks/outbox.ts";
 import { carryOver } from "./carry-over.ts";
 import { openPeriod } from "./open-period.ts";
+import { endOnceClosed } from "./period-bounds.ts";
 import { partsOf, type QuantityRow, quantitiesOfPeriod, SUMMED_PARTS } from "./period-quantities.ts";
 
 interface PeriodRow {
@@ -161,7 +162,7 @@ async function closeOnce(
   ]);
   if (rows.length === 0) throw notFound("billing period", id);
   const closed = await tx.query(
-    `UPDATE periods SET status = 'closed', closed_at = $3, ends_at = least(ends_at, greatest(starts_at, $3))
+    `UPDATE periods p SET status = 'closed', closed_at = $3, ends_at = ${endOnceClosed("$3")}
      WHERE environment_id = $1 AND id = $2 AND status = 'open' RETURNING id`,
     [environmentId, uuidParam(id), now],
   );

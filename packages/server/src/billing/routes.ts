@@ -2,7 +2,9 @@ import { routes } from "@licentric/contract";
 import { getEnvironment } from "../accounts/accounts.ts";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { createAdjustment, listAdjustments, refundEvent } from "./adjustments.ts";
+import { previewAgentCosts } from "./agent-costs.ts";
 import { checkPeriod } from "./check-period.ts";
+import { previewCosts } from "./cost-preview.ts";
 import { ensureInvoices, sendInvoices } from "./create-invoices.ts";
 import { listCreditNotes, storeCreditNote } from "./credit-notes.ts";
 import { announceInvoice, ensureInvoice, getInvoice, listInvoices, toInvoice } from "./invoices.ts";
@@ -26,6 +28,12 @@ export const billingRoutes: RouteRegistration[] = [
   ),
   onChange(routes.billing.closePeriod, ({ caller, params, now }, tx, { newId }) =>
     closePeriod(tx, caller.environmentId, params.periodId, { newId, now }),
+  ),
+  onRoute(routes.billing.preview, ({ caller, query, now }, { db, newId }) =>
+    previewCosts(db, caller.environmentId, query, { newId, now }),
+  ),
+  onRoute(routes.billing.previewAgents, ({ caller, query, now }, { db, newId }) =>
+    previewAgentCosts(db, caller, query, { newId, now }),
   ),
   onChange(
     routes.billing.createInvoice,

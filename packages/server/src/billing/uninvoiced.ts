@@ -116,7 +116,7 @@ async function selectUninvoiced(
   const usage = new Map<string, ReadonlyMap<string | null, readonly BilledUsage[]>>();
   for (const id of new Set(rows.map((row) => row.period_id))) {
     const payers = rows.filter((row) => row.period_id === id).map((row) => row.customer_id);
-    usage.set(id, await selectBilledUsage(db, id, payers));
+    usage.set(id, await selectBilledUsage(db, id, payers, now));
   }
   return rows.map((row) => toUninvoiced(row, usage.get(row.period_id)?.get(row.customer_id) ?? []));
 }

@@ -1,0 +1,63 @@
+import type { CostPreview, CostPreviewQuery } from "@licentric/contract";
+import type { z } from "zod";
+import { type Page, pageRequest, readPageBy } from "../http/page.ts";
+import { type Database, type Queryable, uuidParam } from "../store/database.ts";
+import { selectBilledUsage } from "./billed-usage.ts";
+import { invoiceLines } from "./invoice-lines.ts";
+import { invoicesOfPeriod } from "./invoices.ts";
+import { listPayers, type PayersQuery } from "./payers-of-period.ts";
+import { type PreviewedPeriod, readPeriodSnapshot } from "./preview-period.ts";
+import { sumAmounts } from "./pricing.ts";
+
+/**
+ * Tells what a period costs each payer so far, customers first and the account itself last: the lines are made by what
+ * makes those of invoices, as if the period were closed now. Of a payer who has an invoice already, they are the
+ * invoice's own. Nothing is changed.
+ *
+ * @throws {ApiError} `NOT_FOUND` where there is no such period.
+ */
+export function previewCosts(
+  db: Database,
+  environmentId: string,
+  { periodId, customerId, ...rest }: z.output<typeof CostPreviewQuery>,
+  making: { readonly newId: () => string; readonly now: Date },
+): Promise<Page<CostPreview>> {
+  const page = pageRequest(rest);
+  const of = { cursor: page.cursor, customerId: customerId === undefined ? null : uuidParam(customerId) };
+  return readPeriodSnapshot(db, environmentId, periodId, making, (tx, period) =>
+    readPageBy(
+      page,
+      (limit) => selectCosts(tx, period, { ...of, limit }, making.now),
+      // The account itself comes last, so whoever has somebody behind him is a customer.
+      (last) => last.customerId ?? "",
+    ),
+  );
+}
+
+async function selectCosts(
+  tx: Queryable,
+  period: PreviewedPeriod,
+  of: PayersQuery,
+  now: Date,
+): Promise<CostPreview[]> {
+  const payers = await listPayers(tx, period.id, of);
+  const ids = payers.map((payer) => payer.customer_id);
+  const usage = await selectBilledUsage(tx, period.id, ids, now);
+  const invoices = await invoicesOfPeriod(tx, period.id, ids);
+  return payers.map(({ customer_id: customerId, name }) => {
+    const invoice = invoices.find((each) => each.customer_id === customerId);
+    const lines = invoice?.lines ?? invoiceLines(usage.get(customerId) ?? [], period.currency);
+    return {
+      periodId: period.id,
+      periodStatus: period.status,
+      startsAt: period.starts_at.toISOString(),
+      endsAt: period.ends_at.toISOString(),
+      customerId,
+      name,
+      invoiceId: invoice?.id ?? null,
+      currency: invoice?.currency ?? period.currency,
+      lines,
+      total: invoice?.total ?? sumAmounts(lines, period.currency).amount,
+    };
+  });
+}
