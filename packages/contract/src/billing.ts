@@ -89,6 +89,9 @@ export const InvoiceLine = z
     unitPrice: Decimal.nullable().meta({
       description: "Where all units have one price; null for tiers and packages.",
     }),
+    ownPrice: z.literal(true).optional().meta({
+      description: "There only where it is charged by the customer's own price, and not by the account's.",
+    }),
     amount: Money.meta({
       description: "Rounded once, half up, to the currency's minor unit. Exact, however large it is.",
     }),

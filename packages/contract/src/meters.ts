@@ -24,6 +24,9 @@ export const Meter = z.object({
   price: Price.nullable().meta({
     description: "What the period that runs is billed by; null: usage is counted and not charged.",
   }),
+  ownPrice: z.literal(true).optional().meta({
+    description: "There only where a customer was asked for, and `price` is its own.",
+  }),
   maxQuantityPerCall: maxQuantityPerCall.optional(),
   nextPrice: z
     .object({ price: Price, billedFrom: Timestamp })
@@ -57,4 +60,9 @@ export const UpdateMeter = z.strictObject({
 });
 
 /** Query parameters of the list of meters. */
-export const ListMetersQuery = PageQuery.extend({ name: MeterName.optional() });
+export const ListMetersQuery = PageQuery.extend({
+  name: MeterName.optional(),
+  customerId: Id.optional().meta({
+    description: "With the prices that this customer pays: its own, or else the account's.",
+  }),
+});

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { PageQuery } from "./envelope.ts";
 import { MAX_PRICE_TIERS } from "./limits.ts";
 import { Decimal, Id, QuantityTotal, Timestamp } from "./primitives.ts";
 
@@ -57,7 +58,12 @@ export type Price = z.infer<typeof Price>;
 export const MeterPrice = z.object({
   id: Id,
   meterId: Id,
-  price: Price,
+  customerId: Id.nullable().optional().meta({
+    description: "The customer whose own price it is; null: the account's, which everybody else pays.",
+  }),
+  price: Price.nullable().meta({
+    description: "null: from then on the customer has no price of its own, and pays the account's.",
+  }),
   effectiveFrom: Timestamp,
   billedFrom: Timestamp.nullable().optional().meta({
     description:
@@ -72,6 +78,24 @@ export type MeterPrice = z.infer<typeof MeterPrice>;
 /**
  * The body of `meters.setPrice`. A whole period has one price: the one in effect when the period starts, or,
  * where there was none yet, the first that takes effect in it. `effectiveFrom` is now by default; to correct
- * the running period, name its `startsAt`.
+ * the running period, name its `startsAt`. With a `customerId` it is that customer's own price, which goes before the
+ * account's.
  */
-export const SetMeterPrice = z.strictObject({ price: Price, effectiveFrom: Timestamp.optional() });
+export const SetMeterPrice = z
+  .strictObject({
+    price: Price.nullable().meta({
+      description: "null, with a customerId: the customer pays the account's price again.",
+    }),
+    customerId: Id.optional().meta({ description: "For this customer alone; for everybody by default." }),
+    effectiveFrom: Timestamp.optional(),
+  })
+  .refine(({ price, customerId }) => price !== null || customerId !== undefined, {
+    path: ["price"],
+    message:
+      "may be null with a customerId alone, which then pays the account's price; for no charge, say a price of 0",
+  });
+
+/** Query parameters of `meters.listPrices`. */
+export const ListMeterPricesQuery = PageQuery.extend({
+  customerId: Id.optional().meta({ description: "Only this customer's own; all prices by default." }),
+});

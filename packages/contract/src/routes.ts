@@ -54,7 +54,7 @@ import {
   VerifyRequest,
 } from "./mcp.ts";
 import { CreateMeter, ListMetersQuery, Meter, UpdateMeter } from "./meters.ts";
-import { MeterPrice, SetMeterPrice } from "./prices.ts";
+import { ListMeterPricesQuery, MeterPrice, SetMeterPrice } from "./prices.ts";
 import type { Route } from "./route.ts";
 import {
   ListEventsQuery,
@@ -266,7 +266,8 @@ export const routes = {
       path: "/api/v1/meters/:meterId/prices",
       auth: "key",
       scope: "meters:write",
-      summary: "Set a meter's price from a moment on; a period that has begun keeps the price that it has.",
+      summary:
+        "Set a meter's price from a moment on, for everybody or for one customer; a period that has begun keeps the price that it has.",
       body: SetMeterPrice,
       response: MeterPrice,
       status: 201,
@@ -276,8 +277,8 @@ export const routes = {
       path: "/api/v1/meters/:meterId/prices",
       auth: "key",
       scope: "meters:read",
-      summary: "List a meter's prices, newest first.",
-      query: PageQuery,
+      summary: "List a meter's prices, the account's and customers' own, newest first.",
+      query: ListMeterPricesQuery,
       response: MeterPrice,
       list: true,
       status: 200,

@@ -161,7 +161,8 @@ const WRITES: Readonly<Record<string, string>> = {
   "customers/erase-customer.ts: adjustments, agents, credentials, customers, metered_events":
     "customers.erase",
   "metering/budgets.ts: budgets": "budgets.*",
-  "metering/meters.ts: meter_prices, meters": "meters.*",
+  "metering/meter-prices.ts: customer_prices, meter_prices": "meters.setPrice",
+  "metering/meters.ts: meters": "meters.*",
   "webhooks/delivery.ts: webhook_deliveries, webhooks": "webhooks.disable",
   "webhooks/rotate-secret.ts: webhooks": "webhooks.rotateSecret",
   "webhooks/webhooks.ts: webhooks": "webhooks.*",

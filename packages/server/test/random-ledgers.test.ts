@@ -36,10 +36,15 @@ const PRICES: Record<string, object> = {
   packs: { model: "package", packageSize: 7, packagePrice: "1.001" },
 };
 
-/** The prices of the model in thousandths, of a quantity. */
+/** A price per unit that pages have for everybody, or one customer's own; in thousandths, null for none of its own. */
+interface PagePrices {
+  everybody: number;
+  own: number | null;
+}
+
+/** The prices of the model in thousandths, of a quantity; those of pages change. */
 const THOUSANDTHS: Record<string, (quantity: number) => number> = {
   [METER]: (quantity) => quantity * 100,
-  pages: (quantity) => quantity * 3,
   tokens: (quantity) => {
     const charged = Math.max(0, quantity - 5);
     const tiers = charged === 0 ? 0 : 100 + Math.min(charged, 20) * 50 + Math.max(0, charged - 20) * 7;
@@ -91,6 +96,21 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
         books.set(name, book);
         return book;
       };
+      /** Of the period that runs, and what was set since for the next one. */
+      const inForce: PagePrices = { everybody: 3, own: null };
+      const set: PagePrices = { ...inForce };
+      const [pages] = await get("meters?name=pages");
+      const setPagePrice = async () => {
+        const thousandths = upTo(9);
+        const own = random() < 0.6;
+        const none = own && random() < 0.3;
+        await make(`meters/${pages.id}/prices`, {
+          price: none ? null : { model: "per_unit", unitPrice: `0.00${thousandths}` },
+          ...(own && { customerId: customer }),
+        });
+        if (own) set.own = none ? null : thousandths;
+        else set.everybody = thousandths;
+      };
       const payerOf = (agent: string) => (agent === own ? null : customer);
       const events: { id: string; agent: string; meter: string; quantity: number }[] = [];
       const refunded = new Set<string>();
@@ -104,7 +124,9 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
           const net = book.used + book.adjusted + book.carried;
           if (book.used > 0 || net > 0) {
             const quantity = Math.max(0, net);
-            const cents = Math.floor(((THOUSANDTHS[meterName]?.(quantity) ?? 0) + 5) / 10);
+            const page = (payer === customer ? inForce.own : null) ?? inForce.everybody;
+            const cost = THOUSANDTHS[meterName]?.(quantity) ?? quantity * page;
+            const cents = Math.floor((cost + 5) / 10);
             const line = { meterName, quantity, amount: (cents / 100).toFixed(2) };
             invoices[payer] = [...(invoices[payer] ?? []), line].sort((a, b) =>
               a.meterName < b.meterName ? -1 : 1,
@@ -112,6 +134,7 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
           }
           books.set(name, { used: 0, adjusted: 0, carried: Math.min(0, net) });
         }
+        Object.assign(inForce, set);
         return [customer, null].flatMap((payer) => {
           const lines = invoices[String(payer)];
           return lines === undefined ? [] : [{ customerId: payer, lines }];
@@ -158,7 +181,9 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
           if (refunded.has(event.id)) continue;
           refunded.add(event.id);
           bookOf(payerOf(event.agent), event.meter).adjusted -= event.quantity;
-        } else if (chance < 0.95) {
+        } else if (chance < 0.9) {
+          await setPagePrice();
+        } else if (chance < 0.97) {
           await closeBooks();
         } else if (closed.length > 0) {
           // At any time and again.

@@ -3,8 +3,9 @@ import { Command } from "commander";
 import { callApi } from "../call-api.ts";
 import { usageError } from "../exit-codes.ts";
 import { type ListOptions, listRows, listView, readList, withListOptions } from "../list.ts";
-import { requireUsersExist, toUsageFilters } from "../narrowing.ts";
-import { PERIOD_NAMES, periodIdOf } from "../read-period.ts";
+import { requireUsersExist, toUsageFilters, type UserOptions } from "../narrowing.ts";
+import { PERIOD_NAMES, periodIdOf, readPeriod } from "../read-period.ts";
+import { requireExists } from "../require-exists.ts";
 import { agentCostsCsv, agentCostsTable, previewCsv, previewTable } from "../show/preview.ts";
 import { csvOption, printRows, type RowsOutputOptions } from "../terminal/print.ts";
 
@@ -31,7 +32,11 @@ export function previewCommand(env: NodeJS.ProcessEnv): Command {
       if (options.agent !== undefined) throw usageError("--agent goes with --by-agent.");
       const costs = await callApi(env, "computing costs", async (client, report) => {
         const narrowed = await toNarrowing(client, period, options);
-        return readList(options, report, (page) => client.billing.preview({ ...narrowed, ...page }));
+        const listed = await readList(options, report, (page) =>
+          client.billing.preview({ ...narrowed, ...page }),
+        );
+        if (listed.data.length === 0) await requireAllExist(client, period, options);
+        return listed;
       });
       printRows(options, costs, { view: listView(NOTHING, previewTable), rows: listRows(previewCsv) });
     },
@@ -45,18 +50,31 @@ async function showAgents(
 ): Promise<void> {
   const costs = await callApi(env, "computing costs", async (client, report) => {
     const narrowed = await toNarrowing(client, period, options);
-    return readList(options, report, (page) => client.billing.previewAgents({ ...narrowed, ...page }));
+    const listed = await readList(options, report, (page) =>
+      client.billing.previewAgents({ ...narrowed, ...page }),
+    );
+    if (listed.data.length === 0) await requireAllExist(client, period, options);
+    return listed;
   });
   printRows(options, costs, { view: listView(NOTHING, agentCostsTable), rows: listRows(agentCostsCsv) });
 }
 
-async function toNarrowing(
+async function toNarrowing(client: Licentric, period: string | undefined, users: PreviewOptions) {
+  const periodId = period && (await periodIdOf(client, period));
+  return { ...(await toUsageFilters(client, toUsers(users))), ...(periodId && { periodId }) };
+}
+
+/** Nothing is an answer only where what was asked about is there. */
+async function requireAllExist(
   client: Licentric,
   period: string | undefined,
-  { agent, customer }: PreviewOptions,
-) {
-  const users = { ...(agent !== undefined && { agent }), ...(customer !== undefined && { customer }) };
-  await requireUsersExist(client, users);
-  const periodId = period && (await periodIdOf(client, period));
-  return { ...(await toUsageFilters(client, users)), ...(periodId && { periodId }) };
+  users: PreviewOptions,
+): Promise<void> {
+  if (period !== undefined) await requireExists(readPeriod(client, period));
+  await requireUsersExist(client, toUsers(users));
+}
+
+/** Whose costs are meant: there is no choice of a meter. */
+function toUsers({ agent, customer }: PreviewOptions): UserOptions {
+  return { ...(agent !== undefined && { agent }), ...(customer !== undefined && { customer }) };
 }

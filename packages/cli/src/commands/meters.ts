@@ -1,11 +1,12 @@
-import type { Meter, MeterPrice } from "@licentric/sdk";
+import type { Licentric, Meter, MeterPrice, Price } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { usageError } from "../exit-codes.ts";
-import { meterIdOf, NAME_OR_ID } from "../ids.ts";
+import { customerIdOf, meterIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { moment, wholeNumber } from "../parse.ts";
 import { type PriceOptions, toPrice, withPriceOptions } from "../price-options.ts";
+import { requireExists } from "../require-exists.ts";
 import { shownPrice } from "../show/price.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
@@ -25,6 +26,12 @@ interface UpdateOptions extends OutputOptions {
 
 interface SetPriceOptions extends OutputOptions, PriceOptions {
   readonly from?: string;
+  readonly customer?: string;
+  readonly asAccount?: true;
+}
+
+interface CustomerListOptions extends ListOptions {
+  readonly customer?: string;
 }
 
 /** `licentric meters`: what is counted, and what it costs. */
@@ -39,22 +46,28 @@ export function metersCommand(env: NodeJS.ProcessEnv): Command {
 }
 
 function listCommand(env: NodeJS.ProcessEnv): Command {
-  const command = new Command("list").description("list meters, newest first, with the price in effect");
-  return withListOptions(command).action(async (options: ListOptions) => {
-    const meters = await callApi(env, "listing meters", (client, report) =>
-      readList(options, report, (page) => client.meters.list(page)),
-    );
+  const command = new Command("list")
+    .description("list meters, newest first, with the price in effect")
+    .option("--customer <name or id>", "with the prices that this customer pays");
+  return withListOptions(command).action(async (options: CustomerListOptions) => {
+    const meters = await callApi(env, "listing meters", async (client, report) => {
+      const customer = await toCustomer(client, options);
+      const listed = await readList(options, report, (page) => client.meters.list({ ...customer, ...page }));
+      if (listed.data.length === 0 && customer)
+        await requireExists(client.customers.get(customer.customerId));
+      return listed;
+    });
     print(
       options,
       meters,
       listView("No meters. `licentric meters create <name>` makes one.", (items) =>
         table(
           ["NAME", "ON INVOICES", "UNIT", "PRICE", "NEXT PRICE", "MOST IN A CALL", "ID"],
-          items.map(({ name, displayName, unit, price, nextPrice, maxQuantityPerCall, id }) => [
+          items.map(({ name, displayName, unit, price, ownPrice, nextPrice, maxQuantityPerCall, id }) => [
             name,
             displayName,
             unit,
-            shownPrice(price),
+            ownPrice ? `${shownPrice(price)} (own)` : shownPrice(price),
             nextPrice && `${shownPrice(nextPrice.price)} from ${shownTime(nextPrice.billedFrom)}`,
             maxQuantityPerCall,
             id,
@@ -138,7 +151,9 @@ function priceCommand(env: NodeJS.ProcessEnv): Command {
     .description(
       "set a meter's price; a period has one price, the one in effect when it starts or else its first",
     )
-    .argument("<meter>", NAME_OR_ID);
+    .argument("<meter>", NAME_OR_ID)
+    .option("--customer <name or id>", "this customer's own price, which goes before everybody's")
+    .option("--as-account", "with --customer: no price of its own any more, but everybody's");
   return withPriceOptions(command)
     .addOption(
       new Option(
@@ -148,50 +163,73 @@ function priceCommand(env: NodeJS.ProcessEnv): Command {
     )
     .addOption(jsonOption())
     .action(async (meter: string, options: SetPriceOptions) => {
-      const price = toPrice(options);
-      if (price === undefined) {
-        throw usageError("Say what it costs, for example --unit-price 0.0025. --help shows other models.");
-      }
+      const price = priceToSet(options);
       const { from: effectiveFrom } = options;
       const set = await callApi(env, "setting the price", async (client) =>
         client.meters.setPrice(await meterIdOf(client, meter), {
           price,
+          ...(await toCustomer(client, options)),
           ...(effectiveFrom && { effectiveFrom }),
         }),
       );
-      print(
-        options,
-        set,
-        (made) => `${shownPrice(made.price)} from ${shownTime(made.effectiveFrom)} on.\n${billing(made)}`,
-      );
+      print(options, set, (made) => {
+        const shown = shownPrice(made.price) ?? "The account's price";
+        return `${shown} from ${shownTime(made.effectiveFrom)} on.\n${billing(made)}`;
+      });
     });
+}
+
+/** The price that the options describe; null where a customer is to have none of its own. */
+function priceToSet(options: SetPriceOptions): Price | null {
+  const price = toPrice(options);
+  if (options.asAccount) {
+    if (options.customer === undefined) throw usageError("--as-account goes with --customer.");
+    if (price !== undefined) throw usageError("Give a price or --as-account, not both.");
+    return null;
+  }
+  if (price !== undefined) return price;
+  throw usageError("Say what it costs, for example --unit-price 0.0025. --help shows other models.");
+}
+
+async function toCustomer(client: Licentric, { customer }: { readonly customer?: string }) {
+  return customer === undefined ? undefined : { customerId: await customerIdOf(client, customer) };
 }
 
 function pricesCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("prices")
-    .description("list a meter's prices, newest first")
-    .argument("<meter>", NAME_OR_ID);
-  return withListOptions(command).action(async (meter: string, options: ListOptions) => {
+    .description("list a meter's prices, everybody's and customers' own, newest first")
+    .argument("<meter>", NAME_OR_ID)
+    .option("--customer <name or id>", "only this customer's own");
+  return withListOptions(command).action(async (meter: string, options: CustomerListOptions) => {
     const prices = await callApi(env, "listing prices", async (client, report) => {
       const id = await meterIdOf(client, meter);
-      return readList(options, report, (page) => client.meters.listPrices(id, page));
+      const customer = await toCustomer(client, options);
+      return readList(options, report, (page) => client.meters.listPrices(id, { ...customer, ...page }));
     });
     print(
       options,
       prices,
-      listView("No price: usage is counted and not charged.", (items) =>
-        table(
-          ["FROM", "BILLED FROM", "PRICE", "SET"],
-          items.map((each) => [
-            shownTime(each.effectiveFrom),
-            shownTime(each.billedFrom),
-            shownPrice(each.price),
-            shownTime(each.createdAt),
-          ]),
-        ),
+      listView(
+        options.customer === undefined
+          ? "No price: usage is counted and not charged."
+          : "No price of its own: the customer pays the account's.",
+        pricesTable,
       ),
     );
   });
+}
+
+function pricesTable(prices: readonly MeterPrice[]): string {
+  return table(
+    ["FROM", "BILLED FROM", "PRICE", "OF CUSTOMER", "SET"],
+    prices.map((each) => [
+      shownTime(each.effectiveFrom),
+      shownTime(each.billedFrom),
+      shownPrice(each.price) ?? "the account's price",
+      each.customerId,
+      shownTime(each.createdAt),
+    ]),
+  );
 }
 
 /** A whole period has one price, so what is set is not always what is billed from then on. */

@@ -1,5 +1,6 @@
 import type { Invoice } from "@licentric/sdk";
 import { fields, table } from "../terminal/table.ts";
+import { shownUnitPrice } from "./price.ts";
 import { shownParts, shownQuantity } from "./quantity.ts";
 import { shownStatus } from "./status.ts";
 import { shownTime } from "./time.ts";
@@ -33,7 +34,7 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
   const charged = lines.map((line) => [
     line.description,
     shownQuantity(line),
-    line.unitPrice,
+    shownUnitPrice(line),
     line.amount,
     ...(isAdjusted ? [shownParts(line.parts)] : []),
   ]);

@@ -2,6 +2,7 @@ import type { AgentCost, CostPreview } from "@licentric/sdk";
 import { toCsv } from "../terminal/csv.ts";
 import { type Cell, table } from "../terminal/table.ts";
 import { shownMoney } from "./invoice.ts";
+import { shownUnitPrice } from "./price.ts";
 import { shownQuantity } from "./quantity.ts";
 
 /** The cost of a period by payer, its lines and its total, for people. */
@@ -13,7 +14,7 @@ export function previewTable(costs: readonly CostPreview[]): string {
         name,
         line.description,
         shownQuantity(line),
-        line.unitPrice,
+        shownUnitPrice(line),
         line.amount,
         invoiceId,
       ]),

@@ -9,6 +9,18 @@ export function shownPrice(price: Price | null): string | null {
   return parts.join(", ");
 }
 
+/** The price of one unit on a line; where it is the customer's own, it says so. */
+export function shownUnitPrice({
+  unitPrice,
+  ownPrice,
+}: {
+  readonly unitPrice: string | null;
+  readonly ownPrice?: true | undefined;
+}): string | null {
+  if (ownPrice !== true) return unitPrice;
+  return unitPrice === null ? "own price" : `${unitPrice} (own)`;
+}
+
 function modelText(price: Price): string {
   switch (price.model) {
     case "per_unit":

@@ -270,9 +270,8 @@ export class Billing {
   /**
    * Tells what a period costs each payer so far, customers first and the account itself last: the lines and the total
    * that the invoice would have if the period were closed and invoiced now. It is of the period that takes usage now,
-   * or of `periodId`; of a payer who has an invoice already, the lines are the invoice's. Nothing is changed.
+   * or of `periodId`; of a payer who has an invoice already, the lines are the invoice's. Nothing is changed. Of a period that does not exist, the list is empty.
    *
-   * @throws NotFoundError where there is no such period
    * @example
    * ```ts
    * for await (const { name, total, currency } of client.billing.preview()) show(name, total, currency);
@@ -286,7 +285,6 @@ export class Billing {
    * Tells what each agent's usage of each meter costs its payer in a period so far, by agent. `cost` is the agent's part
    * of the payer's line by its quantity, before the line is rounded: a text with at most 12 decimals.
    *
-   * @throws NotFoundError where there is no such period
    * @example
    * ```ts
    * for await (const { agentName, meterName, cost } of client.billing.previewAgents()) show(agentName, meterName, cost);

@@ -8,7 +8,7 @@ import type { PagePromise } from "../page.ts";
 /** Something that is counted and billed. */
 export type Meter = ResponseOf<typeof routes.meters.get>;
 
-/** A price of a meter with the moment from which it applies. */
+/** A price of a meter, for everybody or for one customer, with the moment from which it applies. */
 export type MeterPrice = ResponseOf<typeof routes.meters.setPrice>;
 
 /** Parameters of {@link Meters.create}. */
@@ -23,7 +23,7 @@ export type MeterSetPriceParams = BodyOf<typeof routes.meters.setPrice>;
 /** Filters, page size and cursor of {@link Meters.list}. */
 export type MeterListParams = QueryOf<typeof routes.meters.list>;
 
-/** Page size and cursor of {@link Meters.listPrices}. */
+/** Filter, page size and cursor of {@link Meters.listPrices}. */
 export type MeterListPricesParams = QueryOf<typeof routes.meters.listPrices>;
 
 /** The meters: what is counted, and what it costs. */
@@ -55,7 +55,7 @@ export class Meters {
   }
 
   /**
-   * Lists meters, newest first.
+   * Lists meters, newest first; with a `customerId`, with the prices that this customer pays.
    *
    * @example
    * ```ts
@@ -98,7 +98,10 @@ export class Meters {
    * Sets a meter's price. A whole period has one price, the one in effect when it starts, so a change applies
    * from the next period on; to correct the running one, give its `startsAt` as `effectiveFrom`.
    *
-   * @throws NotFoundError where there is none of this id
+   * With a `customerId` it is that customer's own price, which goes before the account's for the usage of its agents.
+   * With `price: null` the customer pays the account's price again.
+   *
+   * @throws NotFoundError where there is no such meter or customer
    * @throws ValidationError where the price is not legal
    * @example
    * ```ts
@@ -119,7 +122,7 @@ export class Meters {
   }
 
   /**
-   * Lists a meter's prices, newest first.
+   * Lists a meter's prices, newest first: the account's and customers' own, or those of `customerId`.
    *
    * @throws NotFoundError where there is no such meter
    * @example

@@ -35,6 +35,33 @@ export function describeUsage(api: ContractContext): void {
       expect(await api.client.meters.get(meter.id)).toMatchObject({ id: meter.id, displayName: "Pages" });
     });
 
+    it("have prices of a customer's own, beside everybody's", async () => {
+      const { client } = api;
+      const everybodys = { model: "per_unit", unitPrice: "0.50" } as const;
+      const { id, name } = await client.meters.create({ name: unique("priced"), price: everybodys });
+      const { id: customerId } = await client.customers.create({ name: unique("Customer") });
+      const { startsAt: effectiveFrom } = await client.billing.getCurrentPeriod();
+      const price = { model: "per_unit", unitPrice: "0.30" } as const;
+      const own = await client.meters.setPrice(id, { price, customerId, effectiveFrom });
+      expect(own).toMatchObject({ meterId: id, customerId, price });
+      expect((await client.meters.listPrices(id, { customerId })).data).toEqual([own]);
+      expect((await client.meters.listPrices(id)).data).toHaveLength(2);
+      const shown = async (params: { customerId?: string }) =>
+        (await client.meters.list({ name, ...params })).data.map((meter) => [meter.price, meter.ownPrice]);
+      expect(await shown({ customerId })).toEqual([[price, true]]);
+      expect(await shown({})).toEqual([[everybodys, undefined]]);
+      expect(await shown({ customerId: "0198a1f2-7c3e-7d8a-9b61-0f6c2d4e8a10" })).toEqual([]);
+
+      await client.meters.setPrice(id, { price: null, customerId, effectiveFrom });
+      expect(await shown({ customerId })).toEqual([[everybodys, undefined]]);
+      expect(await errorOf(client.meters.setPrice(id, { price: null }))).toMatchObject({
+        name: "ValidationError",
+        issues: [{ path: "price" }],
+      });
+      const nobody = { price, customerId: "0198a1f2-7c3e-7d8a-9b61-0f6c2d4e8a10" };
+      expect(await errorOf(client.meters.setPrice(id, nobody))).toBeInstanceOf(NotFoundError);
+    });
+
     it("limit what one call of an agent may use, and not what the owner reports", async () => {
       const { id, name: meterName } = await api.newMeter();
       expect(await api.client.meters.get(id)).toMatchObject({ maxQuantityPerCall: 1_000_000 });

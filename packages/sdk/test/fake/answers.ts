@@ -112,18 +112,33 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         }
         const meter = newMeter(body);
         const { price, id: meterId } = meter;
-        if (price) insert("price", { meterId, price, effectiveFrom: iso(), createdAt: iso() });
+        if (price)
+          insert("price", { meterId, customerId: null, price, effectiveFrom: iso(), createdAt: iso() });
         return meter;
       },
-      list: ({ query }) => where("meter", { name: query.get("name") ?? undefined }),
+      list: ({ query }) => {
+        const customerId = query.get("customerId");
+        const meters = where("meter", { name: query.get("name") ?? undefined });
+        if (customerId === null) return meters;
+        if (where("customer", { id: customerId }).length === 0) return [];
+        return meters.map((meter) => {
+          const price = where("price", { meterId: meter.id, customerId }).at(-1)?.["price"] ?? null;
+          return price === null ? meter : { ...meter, price, ownPrice: true };
+        });
+      },
       get: ({ params }) => find("meter", params["meterId"]),
       update: ({ params, body }) => change("meter", params["meterId"], body),
       setPrice: ({ params, body }) => {
-        const { price, effectiveFrom = iso() } = body;
-        const { id: meterId } = change("meter", params["meterId"], { price });
-        return insert("price", { meterId, price, effectiveFrom, createdAt: iso() });
+        const { price, customerId = null, effectiveFrom = iso() } = body;
+        const { id: meterId } = find("meter", params["meterId"]);
+        if (customerId === null) change("meter", meterId, { price });
+        else find("customer", customerId);
+        return insert("price", { meterId, customerId, price, effectiveFrom, createdAt: iso() });
       },
-      listPrices: ({ params }) => where("price", { meterId: find("meter", params["meterId"]).id }),
+      listPrices: ({ params, query }) => {
+        const { id: meterId } = find("meter", params["meterId"]);
+        return where("price", { meterId, customerId: query.get("customerId") ?? undefined });
+      },
     },
     budgets: {
       create: ({ body }) => {

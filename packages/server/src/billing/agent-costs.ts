@@ -5,7 +5,7 @@ import { type Page, pageRequest, readPageBy } from "../http/page.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
 import { agentShare } from "./agent-share.ts";
 import { selectBilledUsage } from "./billed-usage.ts";
-import { type PreviewedPeriod, readPeriodSnapshot } from "./preview-period.ts";
+import { type PreviewedPeriod, readPageOfPeriod } from "./preview-period.ts";
 
 /** The account itself in a cursor, where a customer's id would stand. */
 const OWN = "own";
@@ -35,8 +35,6 @@ interface Asked {
 /**
  * Tells what each agent's usage of each meter costs its payer in a period so far, by agent. A payer's cost is computed
  * as for an invoice, and the agent has the part of it that its quantity is. Nothing is changed.
- *
- * @throws {ApiError} `NOT_FOUND` where there is no such period.
  */
 export async function previewAgentCosts(
   db: Database,
@@ -51,7 +49,7 @@ export async function previewAgentCosts(
     cursor: page.cursor,
   };
   const { environmentId } = caller;
-  const listed = await readPeriodSnapshot(db, environmentId, periodId, making, (tx, period) =>
+  const listed = await readPageOfPeriod(db, environmentId, periodId, making, (tx, period) =>
     readPageBy(
       page,
       (limit) => selectAgentCosts(tx, period, { ...of, limit }, making.now),

@@ -9,6 +9,7 @@ const lineOf = (quantity: string, price: Price | null = unit) => ({
   quantity,
   parts: undefined,
   price,
+  isOwnPrice: false,
 });
 const adjustedTo = (
   quantity: string,

@@ -16,6 +16,7 @@ interface UsageRow extends QuantityRow {
   meter_name: string;
   display_name: string;
   price: Price | null;
+  is_own: boolean | null;
 }
 
 /**
@@ -32,7 +33,8 @@ export async function selectBilledUsage(
 ): Promise<Map<string | null, BilledUsage[]>> {
   const rows = await tx.query<UsageRow>(
     `SELECT t.customer_id, m.name AS meter_name, m.display_name, t.quantity, t.used, t.adjusted, t.carried_in,
-       t.carried_over, price.price
+       t.carried_over, price.price,
+       price.is_own
      FROM (
        SELECT q.customer_id, q.meter_id, ${SUMMED_PARTS} FROM ${quantitiesOfPeriod("$1")} q
        WHERE (q.customer_id = ANY($2::uuid[]) OR $3 AND q.customer_id IS NULL) AND ${HAS_LINE}
@@ -40,7 +42,7 @@ export async function selectBilledUsage(
      ) t
      JOIN meters m ON m.id = t.meter_id
      JOIN periods p ON p.id = $1
-     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", endOnceClosed("$4"))} price ON true
+     LEFT JOIN LATERAL ${priceOfPeriod("m.id", "p.starts_at", endOnceClosed("$4"), "t.customer_id")} price ON true
      ORDER BY m.name`,
     [periodId, payers.filter((id) => id !== null), payers.includes(null), closing],
   );
@@ -48,7 +50,14 @@ export async function selectBilledUsage(
   for (const row of rows) {
     const { customer_id, meter_name, display_name, quantity, price } = row;
     const usage = byPayer.get(customer_id) ?? [];
-    usage.push({ meterName: meter_name, displayName: display_name, quantity, parts: partsOf(row), price });
+    usage.push({
+      meterName: meter_name,
+      displayName: display_name,
+      quantity,
+      parts: partsOf(row),
+      price,
+      isOwnPrice: row.is_own === true,
+    });
     byPayer.set(customer_id, usage);
   }
   return byPayer;

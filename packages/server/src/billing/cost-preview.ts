@@ -6,15 +6,13 @@ import { selectBilledUsage } from "./billed-usage.ts";
 import { invoiceLines } from "./invoice-lines.ts";
 import { invoicesOfPeriod } from "./invoices.ts";
 import { listPayers, type PayersQuery } from "./payers-of-period.ts";
-import { type PreviewedPeriod, readPeriodSnapshot } from "./preview-period.ts";
+import { type PreviewedPeriod, readPageOfPeriod } from "./preview-period.ts";
 import { sumAmounts } from "./pricing.ts";
 
 /**
  * Tells what a period costs each payer so far, customers first and the account itself last: the lines are made by what
  * makes those of invoices, as if the period were closed now. Of a payer who has an invoice already, they are the
  * invoice's own. Nothing is changed.
- *
- * @throws {ApiError} `NOT_FOUND` where there is no such period.
  */
 export function previewCosts(
   db: Database,
@@ -24,7 +22,7 @@ export function previewCosts(
 ): Promise<Page<CostPreview>> {
   const page = pageRequest(rest);
   const of = { cursor: page.cursor, customerId: customerId === undefined ? null : uuidParam(customerId) };
-  return readPeriodSnapshot(db, environmentId, periodId, making, (tx, period) =>
+  return readPageOfPeriod(db, environmentId, periodId, making, (tx, period) =>
     readPageBy(
       page,
       (limit) => selectCosts(tx, period, { ...of, limit }, making.now),

@@ -14,6 +14,8 @@ export interface BilledUsage {
   readonly parts: QuantityParts | undefined;
   /** null: counted and not charged. */
   readonly price: Price | null;
+  /** True where the price is the customer's own. */
+  readonly isOwnPrice: boolean;
 }
 
 /** The exact cost of a payer's usage of one meter, before the line is rounded. */
@@ -23,12 +25,13 @@ export function lineCost({ quantity, price }: Pick<BilledUsage, "quantity" | "pr
 
 /** One line per meter: quantity × price, rounded once. */
 export function invoiceLines(usage: readonly BilledUsage[], currency: string): InvoiceLine[] {
-  return usage.map(({ meterName, displayName, quantity, parts, price }) => ({
+  return usage.map(({ meterName, displayName, quantity, parts, price, isOwnPrice }) => ({
     meterName,
     description: displayName,
     ...summedQuantity(quantity),
     ...(parts && { parts }),
     unitPrice: price?.model === "per_unit" ? price.unitPrice : null,
+    ...(isOwnPrice && { ownPrice: true as const }),
     ...roundToCurrency(lineCost({ quantity, price }), currency),
   }));
 }

@@ -1,4 +1,4 @@
-import { notFound } from "../http/api-error.ts";
+import type { Page } from "../http/page.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
 import { getCurrentPeriod } from "./periods.ts";
 
@@ -12,19 +12,18 @@ export interface PreviewedPeriod {
 }
 
 /**
- * Reads from one snapshot of the database, so that all that is read belongs together whatever is recorded meanwhile.
- * Nothing can be changed in it.
+ * Reads a page from one snapshot of the database, so that all of it belongs together whatever is recorded meanwhile.
+ * Nothing can be changed in it. Of a period that does not exist the page is empty.
  *
  * @param periodId undefined: the period that takes usage now, which is opened first if there is none.
- * @throws {ApiError} `NOT_FOUND` where there is no such period.
  */
-export async function readPeriodSnapshot<Result>(
+export async function readPageOfPeriod<Item>(
   db: Database,
   environmentId: string,
   periodId: string | undefined,
   making: { readonly newId: () => string; readonly now: Date },
-  read: (tx: Queryable, period: PreviewedPeriod) => Promise<Result>,
-): Promise<Result> {
+  read: (tx: Queryable, period: PreviewedPeriod) => Promise<Page<Item>>,
+): Promise<Page<Item>> {
   const id = periodId ?? (await getCurrentPeriod(db, environmentId, making)).id;
   return db.transaction(async (tx) => {
     await tx.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
@@ -34,7 +33,8 @@ export async function readPeriodSnapshot<Result>(
        WHERE p.environment_id = $1 AND p.id = $2`,
       [environmentId, uuidParam(id)],
     );
-    if (period === undefined) throw notFound("billing period", id);
-    return read(tx, period);
+    return period === undefined
+      ? { data: [], pagination: { hasMore: false, nextCursor: null } }
+      : read(tx, period);
   });
 }

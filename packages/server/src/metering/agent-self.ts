@@ -35,14 +35,19 @@ function byMeterAndWindow(left: AgentBudget, right: AgentBudget): number {
   return one === other ? 0 : (one ?? "") < (other ?? "") ? -1 : 1;
 }
 
-/** Lists the prices that the running period is billed by, newest meter first, without the owner's metadata. */
+/**
+ * Lists the prices that the running period's usage of an agent is billed by, its customer's own or the account's, newest
+ * meter first, without the owner's metadata.
+ */
 export async function listAgentPrices(
   db: Queryable,
-  environmentId: string,
+  { environmentId, agentId }: Pick<AgentCaller, "environmentId" | "agentId">,
   { meterName, ...page }: z.output<typeof ListAgentPricesQuery>,
   now: Date,
 ): Promise<Page<AgentPrice>> {
-  const meters = await listMeters(db, environmentId, { ...page, name: meterName }, now);
+  const { customerId } = await getAgent(db, environmentId, agentId);
+  const of = { name: meterName, ...(customerId !== null && { customerId }) };
+  const meters = await listMeters(db, environmentId, { ...page, ...of }, now);
   const currency = await readCurrency(db, environmentId, now);
   return {
     pagination: meters.pagination,

@@ -3,17 +3,16 @@ import {
   DEFAULT_MAX_QUANTITY_PER_CALL,
   type ListMetersQuery,
   type Meter,
-  type MeterPrice,
   type Price,
-  type SetMeterPrice,
   type UpdateMeter,
 } from "@licentric/contract";
 import type { z } from "zod";
 import { periodAt } from "../billing/period-bounds.ts";
 import { priceFrom, priceOfPeriod } from "../billing/price-of-period.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
-import { type Page, type PageRequest, pageRequest, readPage } from "../http/page.ts";
+import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
+import { setMeterPrice } from "./meter-prices.ts";
 
 interface MeterRow {
   id: string;
@@ -21,6 +20,7 @@ interface MeterRow {
   display_name: string;
   unit: string;
   price: Price | null;
+  is_own: boolean | null;
   max_quantity_per_call: number;
   next_price: Price | null;
   next_from: Date;
@@ -29,13 +29,14 @@ interface MeterRow {
   updated_at: Date;
 }
 
+/** Meters with the price that the running period is billed by; `$3` is the customer whose own prices count. */
 const SELECT_METER = `
 SELECT m.id, m.name, m.display_name, m.unit, m.max_quantity_per_call, m.metadata, m.created_at, m.updated_at, billed.price,
-  CASE WHEN next.id IS DISTINCT FROM billed.id THEN next.price END AS next_price, running.ends_at AS next_from
+  billed.is_own, CASE WHEN next.id IS DISTINCT FROM billed.id THEN next.price END AS next_price, running.ends_at AS next_from
 FROM meters m
 CROSS JOIN LATERAL ${periodAt("m.environment_id", "$2::timestamptz")} running
-LEFT JOIN LATERAL ${priceOfPeriod("m.id", "running.starts_at", "running.ends_at")} billed ON true
-LEFT JOIN LATERAL ${priceFrom("m.id", "running.ends_at")} next ON true
+LEFT JOIN LATERAL ${priceOfPeriod("m.id", "running.starts_at", "running.ends_at", "$3::uuid")} billed ON true
+LEFT JOIN LATERAL ${priceFrom("m.id", "running.ends_at", "$3::uuid")} next ON true
 WHERE m.environment_id = $1`;
 
 function toMeter(row: MeterRow): Meter {
@@ -45,6 +46,7 @@ function toMeter(row: MeterRow): Meter {
     displayName: row.display_name,
     unit: row.unit,
     price: row.price,
+    ...(row.is_own && { ownPrice: true }),
     maxQuantityPerCall: row.max_quantity_per_call,
     nextPrice:
       row.next_price === null ? null : { price: row.next_price, billedFrom: row.next_from.toISOString() },
@@ -89,12 +91,20 @@ export async function createMeter(
 
 /** Reads a meter with the price that the running period is billed by. */
 export async function getMeter(db: Queryable, environmentId: string, id: string, now: Date): Promise<Meter> {
-  const rows = await db.query<MeterRow>(`${SELECT_METER} AND m.id = $3`, [environmentId, now, uuidParam(id)]);
+  const rows = await db.query<MeterRow>(`${SELECT_METER} AND m.id = $4`, [
+    environmentId,
+    now,
+    null,
+    uuidParam(id),
+  ]);
   if (rows.length === 0) throw notFound("meter", id);
   return toMeter(onlyRow(rows));
 }
 
-/** Lists meters, newest first. */
+/**
+ * Lists meters, newest first, with the account's prices or, of a customer, with those that it pays. For a customer who
+ * does not exist there are none: the account's prices do not pass for its.
+ */
 export function listMeters(
   db: Queryable,
   environmentId: string,
@@ -102,13 +112,15 @@ export function listMeters(
   now: Date,
 ): Promise<Page<Meter>> {
   const page = pageRequest(query);
+  const customerId = query.customerId === undefined ? null : uuidParam(query.customerId);
   return readPage(
     page,
     (limit) =>
       db.query<MeterRow>(
-        `${SELECT_METER} AND ($3::uuid IS NULL OR m.id < $3) AND ($4::text IS NULL OR m.name = $4)
-         ORDER BY m.id DESC LIMIT $5`,
-        [environmentId, now, page.cursor, query.name ?? null, limit],
+        `${SELECT_METER} AND ($4::uuid IS NULL OR m.id < $4) AND ($5::text IS NULL OR m.name = $5)
+           AND ($3::uuid IS NULL OR EXISTS (SELECT 1 FROM customers WHERE environment_id = $1 AND id = $3))
+         ORDER BY m.id DESC LIMIT $6`,
+        [environmentId, now, customerId, page.cursor, query.name ?? null, limit],
       ),
     toMeter,
   );
@@ -138,81 +150,4 @@ export async function updateMeter(
     ],
   );
   return getMeter(tx, environmentId, id, now);
-}
-
-interface PriceRow {
-  id: string;
-  meter_id: string;
-  price: Price;
-  effective_from: Date;
-  billed_from: Date | null;
-  created_at: Date;
-}
-
-const SELECT_PRICE = `
-SELECT p.id, p.meter_id, p.price, p.effective_from, p.created_at,
-  CASE WHEN billed.id = p.id THEN at.starts_at WHEN next.id = p.id THEN at.ends_at END AS billed_from
-FROM meter_prices p
-CROSS JOIN LATERAL ${periodAt("p.environment_id", "p.effective_from")} at
-LEFT JOIN LATERAL ${priceOfPeriod("p.meter_id", "at.starts_at", "at.ends_at")} billed ON true
-LEFT JOIN LATERAL ${priceFrom("p.meter_id", "at.ends_at")} next ON true
-WHERE p.environment_id = $1`;
-
-function toMeterPrice(row: PriceRow): MeterPrice {
-  return {
-    id: row.id,
-    meterId: row.meter_id,
-    price: row.price,
-    effectiveFrom: row.effective_from.toISOString(),
-    billedFrom: row.billed_from?.toISOString() ?? null,
-    createdAt: row.created_at.toISOString(),
-  };
-}
-
-/** Sets a meter's price from a moment on; prices are never changed, the next one takes over. */
-export async function setMeterPrice(
-  tx: Queryable,
-  environmentId: string,
-  meterId: string,
-  { price, effectiveFrom }: z.output<typeof SetMeterPrice>,
-  { newId, now }: Making,
-): Promise<MeterPrice> {
-  const id = newId();
-  const set = await tx.query(
-    `INSERT INTO meter_prices (id, environment_id, meter_id, price, effective_from, created_at)
-     SELECT $1, m.environment_id, m.id, $4::jsonb, $5, $6 FROM meters m WHERE m.environment_id = $2 AND m.id = $3
-     RETURNING id`,
-    [
-      id,
-      environmentId,
-      uuidParam(meterId),
-      JSON.stringify(price),
-      effectiveFrom === undefined ? now : new Date(effectiveFrom),
-      now,
-    ],
-  );
-  if (set.length === 0) throw notFound("meter", meterId);
-  return toMeterPrice(
-    onlyRow(await tx.query<PriceRow>(`${SELECT_PRICE} AND p.id = $2`, [environmentId, id])),
-  );
-}
-
-/** Lists a meter's prices, newest first. */
-export async function listMeterPrices(
-  db: Queryable,
-  environmentId: string,
-  meterId: string,
-  page: PageRequest,
-  now: Date,
-): Promise<Page<MeterPrice>> {
-  await getMeter(db, environmentId, meterId, now);
-  return readPage(
-    page,
-    (limit) =>
-      db.query<PriceRow>(
-        `${SELECT_PRICE} AND p.meter_id = $2 AND ($3::uuid IS NULL OR p.id < $3) ORDER BY p.id DESC LIMIT $4`,
-        [environmentId, meterId, page.cursor, limit],
-      ),
-    toMeterPrice,
-  );
 }

@@ -1,9 +1,9 @@
 import { routes } from "@licentric/contract";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
-import { pageRequest } from "../http/page.ts";
 import { describeAgent, listAgentPrices } from "./agent-self.ts";
 import { createBudget, deleteBudget, getBudget, listBudgets, updateBudget } from "./budgets.ts";
-import { createMeter, getMeter, listMeterPrices, listMeters, setMeterPrice, updateMeter } from "./meters.ts";
+import { listMeterPrices, setMeterPrice } from "./meter-prices.ts";
+import { createMeter, getMeter, listMeters, updateMeter } from "./meters.ts";
 import { recordBatch } from "./record-batch.ts";
 import { commit, release, repeatGrant, reserve } from "./reservations.ts";
 import { listUsageEvents } from "./usage-events.ts";
@@ -30,9 +30,7 @@ export const meteringRoutes: RouteRegistration[] = [
     release(tx, caller, params.reservationId, now),
   ),
   onRoute(routes.mcp.me, ({ caller, now }, { db }) => describeAgent(db, caller, now)),
-  onRoute(routes.mcp.listPrices, ({ caller, query, now }, { db }) =>
-    listAgentPrices(db, caller.environmentId, query, now),
-  ),
+  onRoute(routes.mcp.listPrices, ({ caller, query, now }, { db }) => listAgentPrices(db, caller, query, now)),
   onRoute(routes.usage.recordBatch, ({ caller, body, idempotencyKey, now }, services) =>
     recordBatch(caller, body, idempotencyKey, now, services),
   ),
@@ -75,7 +73,7 @@ export const meteringRoutes: RouteRegistration[] = [
   onChange(routes.meters.setPrice, ({ caller, params, body, now }, tx, { newId }) =>
     setMeterPrice(tx, caller.environmentId, params.meterId, body, { newId, now }),
   ),
-  onRoute(routes.meters.listPrices, ({ caller, params, query, now }, { db }) =>
-    listMeterPrices(db, caller.environmentId, params.meterId, pageRequest(query), now),
+  onRoute(routes.meters.listPrices, ({ caller, params, query }, { db }) =>
+    listMeterPrices(db, caller.environmentId, params.meterId, query),
   ),
 ];
