@@ -2,7 +2,12 @@ import { fileURLToPath } from "node:url";
 
 /** Runs in `packages/server`; the sources stay as they are, for what is mutated is a copy of them. */
 export default {
-  mutate: ["src/billing/currency.ts", "src/billing/pricing.ts", "src/metering/budget-rules.ts"],
+  mutate: [
+    "src/billing/agent-share.ts",
+    "src/billing/currency.ts",
+    "src/billing/pricing.ts",
+    "src/metering/budget-rules.ts",
+  ],
   testRunner: "vitest",
   plugins: [import.meta.resolve("@stryker-mutator/vitest-runner")],
   vitest: { configFile: fileURLToPath(new URL("vitest.config.ts", import.meta.url)), related: false },

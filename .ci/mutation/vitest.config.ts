@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: [
+      "src/billing/agent-share.test.ts",
       "src/billing/currency.test.ts",
       "src/billing/pricing.test.ts",
       "src/metering/budget-rules.test.ts",

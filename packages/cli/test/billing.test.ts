@@ -237,6 +237,53 @@ describe("the end of a month", SLOW, () => {
     expect((await api.run("invoice", "check", id)).code).toBe(0);
   });
 
+  it("shows what the period costs so far, by a customer's own price", async () => {
+    const { id: customerId } = (await api.json("customers", "create", "Globex")) as { id: string };
+    const agent = (await api.json("agents", "create", "globex bot", "--customer", "Globex")) as {
+      id: string;
+    };
+    await api.run("meters", "create", "scans", "--unit-price", "0.40");
+    const { id, startsAt } = (await api.json("period", "current")) as { id: string; startsAt: string };
+    const setPrice = (...args: string[]) => api.run("meters", "price", "scans", ...args);
+    const set = await setPrice("--customer", "Globex", "--unit-price", "0.25", "--from", startsAt);
+    expect(set.stdout).toContain("0.25 per unit from");
+    expect((await api.run("meters", "list", "--customer", "Globex")).stdout).toMatch(
+      /^scans +scans +unit +0\.25 per unit \(own\)/m,
+    );
+    expect((await api.run("meters", "prices", "scans", "--customer", "Globex")).stdout).toContain(customerId);
+    await api.client.usage.record({ agentId: agent.id, meterName: "scans", quantity: 6 });
+    await api.client.usage.record({ agentId, meterName: "scans", quantity: 1 });
+
+    const preview = (...args: string[]) => api.run("invoice", "preview", ...args);
+    const shown = (await preview()).stdout;
+    expect(shown).toMatch(/^Globex +scans +6 +0\.25 \(own\) +1\.50 +-$/m);
+    expect(shown).toMatch(/^Globex +total +- +- +1\.50 USD +-$/m);
+    expect(shown).toMatch(/ scans +1 +0\.40 +0\.40 +-$/m);
+    expect((await preview(id, "--customer", "Globex")).stdout.trim().split("\n")).toHaveLength(3);
+    expect((await preview("--customer", "Globex", "--csv")).stdout).toContain(
+      `,${customerId},Globex,,scans,scans,6,0.25,true,1.50,usd`,
+    );
+    expect(await api.json("invoice", "preview", "--customer", "Globex")).toMatchObject({
+      data: [{ customerId, total: "1.50", lines: [{ meterName: "scans", ownPrice: true }] }],
+    });
+    expect((await preview("--by-agent", "--agent", "globex bot")).stdout).toMatch(
+      new RegExp(`^globex bot +${customerId} +scans +6 +0 +1\\.5 USD$`, "m"),
+    );
+    expect((await preview("--by-agent", "--customer", "Globex", "--csv")).stdout).toContain(
+      `,${agent.id},globex bot,${customerId},scans,6,0,1.5,usd`,
+    );
+    expect(await preview("--agent", "globex bot")).toMatchObject({ code: 2 });
+    expect(await preview("--customer", "no such one")).toMatchObject({ code: 4 });
+    expect(await preview("0198a1f2-7c3e-7d8a-9b61-0f6c2d4e8a10")).toMatchObject({ code: 4 });
+
+    for (const wrong of [["--as-account"], ["--customer", "Globex", "--as-account", "--unit-price", "1"]]) {
+      expect(await setPrice(...wrong)).toMatchObject({ code: 2, stdout: "" });
+    }
+    const ended = await setPrice("--customer", "Globex", "--as-account", "--from", startsAt);
+    expect(ended.stdout).toContain("The account's price from");
+    expect((await preview("--customer", "Globex")).stdout).toMatch(/^Globex +total +- +- +2\.40 USD +-$/m);
+  });
+
   it("has an invoice for each customer", async () => {
     const customer = await api.json("customers", "create", "Acme", "--email", "pay@acme.example");
     const { id: customerId } = customer as { id: string };

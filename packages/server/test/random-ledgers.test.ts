@@ -157,7 +157,10 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
               (one) => one.customerId === customerId && one.meterName === meterName,
             );
             const sum = shares.reduce((total, { cost }) => total.plus(cost), new Big(0));
-            expect(sum.round(2, Big.roundHalfUp).toFixed(2), `${quantity} ${meterName}`).toBe(amount);
+            // Each is rounded at its twelfth decimal.
+            expect(sum.round(9).round(2, Big.roundHalfUp).toFixed(2), `${quantity} ${meterName}`).toBe(
+              amount,
+            );
           }
         }
       };

@@ -74,7 +74,7 @@ async function requireAllExist(
   await requireUsersExist(client, toUsers(users));
 }
 
-/** Whose costs are meant: there is no choice of a meter. */
+/** The options that say whose costs are meant: there is no choice of a meter. */
 function toUsers({ agent, customer }: PreviewOptions): UserOptions {
   return { ...(agent !== undefined && { agent }), ...(customer !== undefined && { customer }) };
 }

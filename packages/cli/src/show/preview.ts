@@ -35,6 +35,7 @@ export function previewCsv(costs: readonly CostPreview[]): string {
       "description",
       "quantity",
       "unitPrice",
+      "ownPrice",
       "amount",
       "currency",
     ],
