@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Queryable } from "../src/store/database.ts";
 import { closeCurrentPeriod, startTestApi, type TestApi } from "./support/api.ts";
 import { billedAccount, METER } from "./support/billed-account.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
@@ -132,8 +133,8 @@ describeOnEachDatabase("the preview of costs on $name", (database) => {
     const { make, own, use } = await billedAccount(api);
     await use(own, 1);
     const read = (path: string, token: string) => api.call("GET", `/api/v1/billing/${path}`, { token });
-    const { secret: books } = await make("keys", { name: "books", scopes: ["billing:read"] });
-    const { secret: usage } = await make("keys", { name: "usage", scopes: ["usage:read", "agents:read"] });
+    const { key: books } = await make("keys", { name: "books", scopes: ["billing:read"] });
+    const { key: usage } = await make("keys", { name: "usage", scopes: ["usage:read", "agents:read"] });
     const { token } = await make("mcp/authorize", { agentId: own, scopes: ["mcp:invoke"] });
     for (const path of ["preview", "preview/agents"]) {
       expect((await read(path, books)).body.data).toMatchObject([{ customerId: null }]);
@@ -164,21 +165,23 @@ describeOnEachDatabase("the preview of costs on $name", (database) => {
     expect(await get("billing/preview")).toMatchObject([{ total: "3.10" }]);
   });
 
-  it("is fast with 100,000 agents", async () => {
+  it("sums up 20,000 agents, and reads a page of them", async () => {
     const { get, own, use } = await billedAccount(api);
     await use(own, 1);
-    await api.db.query(
-      `WITH one AS (SELECT t.* FROM usage_totals t WHERE agent_id = $1 LIMIT 1),
+    const add = (tx: Queryable) =>
+      tx.query(
+        `WITH one AS (SELECT t.* FROM usage_totals t WHERE agent_id = $1 LIMIT 1),
        many AS (
          INSERT INTO agents (id, environment_id, name, metadata, status, created_at, updated_at)
          SELECT gen_random_uuid(), environment_id, 'many', '{}', 'active', now(), now()
-         FROM one, generate_series(1, 100000) RETURNING id
+         FROM one, generate_series(1, 20000) RETURNING id
        )
        INSERT INTO usage_totals (environment_id, period_id, agent_id, customer_id, meter_id, day, quantity, event_count)
        SELECT environment_id, period_id, many.id, customer_id, meter_id, day, 1, 1 FROM one, many`,
-      [own],
-    );
-    expect(await get("billing/preview")).toMatchObject([{ total: "10000.10" }]);
+        [own],
+      );
+    await api.db.transaction(add, { queryTimeout: 60_000 });
+    expect(await get("billing/preview")).toMatchObject([{ total: "2000.10" }]);
     const costs = await get("billing/preview/agents?limit=100");
     expect(costs).toHaveLength(100);
     expect(new Set(costs.map(({ cost }: { cost: string }) => cost))).toEqual(new Set(["0.1"]));
