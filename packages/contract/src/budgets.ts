@@ -11,7 +11,10 @@ export const BudgetWindow = z.enum(["day", "period", "total"]);
 /** The status of a budget, by how far it is used up. */
 export const BudgetStatus = z.enum(["ok", "warning", "exceeded"]);
 
-/** The state of the budget that applies to a call, as verify answers it. */
+/**
+ * The state of the budget that applies to a call, as verify answers it. `shared` is there only on a budget of the
+ * customer whom the agent belongs to.
+ */
 export const BudgetState = z.object({
   meterName: MeterName,
   limit: QuantityTotal,
@@ -19,6 +22,10 @@ export const BudgetState = z.object({
   remaining: QuantityTotal,
   status: BudgetStatus,
   resetsAt: Timestamp.nullable().optional().meta({ description: "When it starts again; null: never." }),
+  shared: z.literal(true).optional().meta({
+    description:
+      "There on a budget of the agent's customer, which all its agents use together: `used` is theirs in one sum.",
+  }),
 });
 
 /** The state of the budget that applies to a call. */
@@ -31,10 +38,13 @@ const enforced = z.boolean().meta({
     "Whether it holds whatever the caller says: a verify or a reserve that does not fit answers 402 and records nothing, also without `enforceBudget`. False by default. Usage that is recorded with a management key has happened: it is recorded, and flagged as `overBudget`.",
 });
 
-/** A limit on one agent's use of one meter, and how much of it is used. */
+/** A limit on the use of one meter, by one agent or by a customer's agents together, and how much of it is used. */
 export const Budget = BudgetState.extend({
   id: Id,
-  agentId: Id,
+  agentId: Id.nullable().meta({ description: "The agent that it limits; null: it is a customer's." }),
+  customerId: Id.nullable()
+    .optional()
+    .meta({ description: "The customer whose agents it limits together; null: it is an agent's." }),
   window: BudgetWindow,
   warnAtPercent: warnAtPercent.meta({
     description: "Share of the limit at which the status becomes `warning`.",
@@ -45,18 +55,27 @@ export const Budget = BudgetState.extend({
   updatedAt: Timestamp,
 });
 
-/** A limit on one agent's use of one meter, and how much of it is used. */
+/** A limit on the use of one meter, by one agent or by a customer's agents together, and how much of it is used. */
 export type Budget = z.infer<typeof Budget>;
 
-/** The body of `budgets.create`. One budget per agent, meter and window; `warnAtPercent` is 80 by default. */
-export const CreateBudget = z.strictObject({
-  agentId: Id,
-  meterName: MeterName,
-  limit,
-  window: BudgetWindow.optional().meta({ description: "`period` by default." }),
-  warnAtPercent: warnAtPercent.optional(),
-  enforced: enforced.optional(),
-});
+/**
+ * The body of `budgets.create`, with either `agentId` or `customerId`. One budget per agent or customer, meter and window;
+ * `warnAtPercent` is 80 by default.
+ */
+export const CreateBudget = z
+  .strictObject({
+    agentId: Id.optional().meta({ description: "The agent to limit." }),
+    customerId: Id.optional().meta({ description: "The customer whose agents are limited together." }),
+    meterName: MeterName,
+    limit,
+    window: BudgetWindow.optional().meta({ description: "`period` by default." }),
+    warnAtPercent: warnAtPercent.optional(),
+    enforced: enforced.optional(),
+  })
+  .refine(({ agentId, customerId }) => (agentId === undefined) !== (customerId === undefined), {
+    path: ["agentId"],
+    message: "a budget is an agent's or a customer's: send either agentId or customerId",
+  });
 
 /** The body of `budgets.update`; a property left out stays as it is. */
 export const UpdateBudget = z.strictObject({
@@ -66,4 +85,8 @@ export const UpdateBudget = z.strictObject({
 });
 
 /** Query parameters of the list of budgets. */
-export const ListBudgetsQuery = PageQuery.extend({ agentId: Id.optional(), meterName: MeterName.optional() });
+export const ListBudgetsQuery = PageQuery.extend({
+  agentId: Id.optional().meta({ description: "Only this agent's own." }),
+  customerId: Id.optional().meta({ description: "Only those that this customer's agents use together." }),
+  meterName: MeterName.optional(),
+});

@@ -14,10 +14,13 @@ import { describeOnEachDatabase } from "./support/databases.ts";
 const NOW = new Date("2026-06-10T12:00:00.000Z");
 const YESTERDAY = new Date("2026-06-09T12:00:00.000Z");
 const METERS = ["api_calls", "pages"];
-const AGENTS = 2;
+const AGENTS = 3;
+/** The first two agents belong to one customer, which has budgets as the agents have, by the number behind theirs. */
+const CUSTOMER = AGENTS;
+const BELONGING = 2;
 
 const budget = fc.record({
-  agent: fc.nat(AGENTS - 1),
+  owner: fc.nat(CUSTOMER),
   meterName: fc.constantFrom(...METERS),
   limit: fc.integer({ min: 0, max: 60 }),
   window: fc.constantFrom("day", "period", "total"),
@@ -45,9 +48,9 @@ const call = fc
   );
 const scene = fc.record({
   budgets: fc.uniqueArray(budget, {
-    minLength: 3,
-    maxLength: 8,
-    selector: ({ agent, meterName, window }) => `${agent} ${meterName} ${window}`,
+    minLength: 4,
+    maxLength: 10,
+    selector: ({ owner, meterName, window }) => `${owner} ${meterName} ${window}`,
   }),
   held: fc.array(
     fc.record({
@@ -81,11 +84,20 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
     api.setTime(NOW.toISOString());
     const { key } = await api.createAccount();
     const post = (path: string, body: object) => api.call("POST", `/api/v1${path}`, { token: key, body });
+    const customerId: string = (await post("/customers", { name: "Acme" })).body.data.id;
     const agentIds: string[] = [];
-    for (let count = 0; count < AGENTS; count += 1)
-      agentIds.push((await createAuthorizedAgent(api, key)).agentId);
+    for (let count = 0; count < AGENTS; count += 1) {
+      const { agentId } = await createAuthorizedAgent(api, key);
+      if (count < BELONGING) {
+        await api.call("PATCH", `/api/v1/agents/${agentId}`, { token: key, body: { customerId } });
+      }
+      agentIds.push(agentId);
+    }
     await post("/meters", { name: "pages", maxQuantityPerCall: 10 });
-    for (const { agent, ...made } of budgets) await post("/budgets", { agentId: agentIds[agent], ...made });
+    for (const { owner, ...made } of budgets) {
+      const of = owner === CUSTOMER ? { customerId } : { agentId: agentIds[owner] };
+      expect((await post("/budgets", { ...of, ...made })).status).toBe(201);
+    }
     for (const { agent, meterName, quantity, isLapsed } of held) {
       await api.db.query(
         `INSERT INTO reservations
@@ -161,7 +173,8 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
     );
     const told = deliveries.map(({ body }) => {
       const { type, data } = JSON.parse(body);
-      return [type, agentIds.indexOf(data.agentId), data.meterName, data.window].join(" ");
+      const owner = data.agentId === null ? CUSTOMER : agentIds.indexOf(data.agentId);
+      return [type, owner, data.meterName, data.window].join(" ");
     });
     return {
       totals: totals
@@ -173,6 +186,7 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
 
   it("are decided together as they would be one after the other", async () => {
     let refused = 0;
+    let refusedTogether = 0;
     let duplicates = 0;
     await fc.assert(
       fc.asyncProperty(scene, async (drawn) => {
@@ -180,12 +194,14 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
         expect(together).toEqual(await play(drawn, false));
         const told = together.outcomes.map((outcome) => JSON.stringify(outcome));
         refused += told.filter((text) => text.includes("BUDGET_EXCEEDED")).length;
+        refusedTogether += told.filter((text) => text.includes("The customer's budget")).length;
         duplicates += told.filter((text) => text.includes('"duplicate":true')).length;
       }),
       { seed: SEED, numRuns: RUNS, endOnFailure: true },
     );
     // Scenes in which everything fits would show nothing.
     expect(refused).toBeGreaterThan(RUNS);
+    expect(refusedTogether).toBeGreaterThan(RUNS);
     expect(duplicates).toBeGreaterThan(RUNS);
   }, 60_000);
 });

@@ -11,11 +11,19 @@ import { listMeters } from "./meters.ts";
 /** The most budgets that are answered: an owner makes each of them. */
 const MOST_BUDGETS = 1_000;
 
-/** Tells an agent who it is, when its credential ends, and what is left of its budgets. Records nothing. */
+/**
+ * Tells an agent who it is, when its credential ends, and what is left of its budgets and its customer's. Of these it reads
+ * one sum of all use, as every call under them tells it, and no other agent's. Records nothing.
+ */
 export async function describeAgent(db: Queryable, caller: AgentCaller, now: Date): Promise<AgentSelf> {
   const { environmentId, agentId, scopes, expiresAt } = caller;
   const { name } = await getAgent(db, environmentId, agentId);
-  const budgets = await selectBudgets(db, environmentId, { agentId, limit: MOST_BUDGETS }, now);
+  const budgets = await selectBudgets(
+    db,
+    environmentId,
+    { applyingToAgent: agentId, limit: MOST_BUDGETS },
+    now,
+  );
   return {
     agentId,
     name,
@@ -31,7 +39,9 @@ function toAgentBudget(budget: BudgetUse): AgentBudget {
 }
 
 function byMeterAndWindow(left: AgentBudget, right: AgentBudget): number {
-  const [one, other] = [left, right].map(({ meterName, window }) => `${meterName} ${window}`);
+  const [one, other] = [left, right].map(
+    ({ meterName, window, shared = false }) => `${meterName} ${window} ${Number(shared)}`,
+  );
   return one === other ? 0 : (one ?? "") < (other ?? "") ? -1 : 1;
 }
 

@@ -15,6 +15,7 @@ const budget = (change: Partial<BudgetUse> = {}): BudgetUse => ({
   id: "b1",
   environmentId: "e1",
   agentId: "a1",
+  customerId: null,
   meterName: "api_calls",
   window: "day",
   limit: 10,

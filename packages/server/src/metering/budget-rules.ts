@@ -4,7 +4,9 @@ import type { Budget, BudgetState } from "@licentric/contract";
 export interface BudgetUse {
   readonly id: string;
   readonly environmentId: string;
-  readonly agentId: string;
+  /** The agent whose use it limits; null: it is a customer's, whose agents use it together. */
+  readonly agentId: string | null;
+  readonly customerId: string | null;
   readonly meterName: string;
   readonly window: Budget["window"];
   readonly limit: number;
@@ -47,6 +49,7 @@ export function budgetState(budget: BudgetUse): BudgetState & { resetsAt: string
     remaining: Math.max(0, budget.limit - used),
     status: budgetStatus(budget, used),
     resetsAt: budget.resetsAt?.toISOString() ?? null,
+    ...(budget.customerId !== null && { shared: true as const }),
   };
 }
 
@@ -55,6 +58,7 @@ export function toBudget(budget: BudgetUse): Budget {
   return {
     id: budget.id,
     agentId: budget.agentId,
+    customerId: budget.customerId,
     ...budgetState(budget),
     window: budget.window,
     warnAtPercent: budget.warnAtPercent,
@@ -120,4 +124,34 @@ export function thresholdsToTell(budget: BudgetUse): ("warning" | "exceeded")[] 
     ...(warnedWindow === windowKey ? [] : (["warning"] as const)),
     ...(status === "exceeded" && exceededWindow !== windowKey ? (["exceeded"] as const) : []),
   ];
+}
+
+/** Target of a call's usage, which determines the budgets that apply. */
+export interface BudgetTarget {
+  readonly environmentId: string;
+  readonly agentId: string;
+  readonly meterName: string;
+}
+
+/** Returns a key that is the same for targets to which the same budgets apply. */
+export function budgetKey({ environmentId, agentId, meterName }: BudgetTarget): string {
+  return `${environmentId} ${agentId} ${meterName}`;
+}
+
+/** The budgets that apply to targets. Agents of one customer share budgets. */
+export interface ApplyingBudgets {
+  /** Each budget once, by its id. */
+  readonly uses: ReadonlyMap<string, BudgetUse>;
+  /** The ids of the budgets that apply to a target, by its {@link budgetKey}. */
+  readonly idsFor: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Returns the budgets that apply to a target. @param uses those of {@link ApplyingBudgets}, as they stand. */
+export function applyingBudgets(
+  target: BudgetTarget,
+  idsFor: ApplyingBudgets["idsFor"],
+  uses: ApplyingBudgets["uses"],
+): BudgetUse[] {
+  const ids = idsFor.get(budgetKey(target)) ?? [];
+  return ids.flatMap((id) => uses.get(id) ?? []);
 }

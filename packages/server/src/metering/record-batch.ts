@@ -57,19 +57,21 @@ export async function recordBatch(
   };
 }
 
-/** The agents whose budgets must be told of the usage; one query for a whole batch. */
+/** The agents to whose usage budgets apply; one query for a whole batch. */
 async function agentsWithBudgets(
   db: Queryable,
   environmentId: string,
   events: readonly unknown[],
 ): Promise<ReadonlySet<string>> {
   const agentIds = events.map((event) => WithAgent.safeParse(event).data?.agentId ?? "");
-  const rows = await db.query<{ agent_id: string }>(
+  const rows = await db.query<{ id: string }>(
     `/* agents-with-budgets */
-     SELECT DISTINCT agent_id FROM budgets WHERE environment_id = $1 AND agent_id = ANY ($2::uuid[])`,
+     SELECT a.id FROM agents a WHERE a.environment_id = $1 AND a.id = ANY ($2::uuid[])
+       AND (EXISTS (SELECT 1 FROM budgets b WHERE b.agent_id = a.id)
+         OR EXISTS (SELECT 1 FROM customer_budgets b WHERE b.customer_id = a.customer_id))`,
     [environmentId, [...new Set(agentIds.map(uuidParam))]],
   );
-  return new Set(rows.map(({ agent_id }) => agent_id));
+  return new Set(rows.map(({ id }) => id));
 }
 
 const WithAgent = z.object({ agentId: z.string() });

@@ -71,7 +71,7 @@ export async function reserve(
   const { now } = making;
   const target = { environmentId, agentId, meterName };
   // Whatever the token's look-up says of budgets: one may have been made, or marked, since.
-  const budgets = [...(await lockBudgets(tx, [target], making)).values()].flat();
+  const budgets = [...(await lockBudgets(tx, [target], making)).uses.values()];
   const row = await insertHold(
     tx,
     caller,
