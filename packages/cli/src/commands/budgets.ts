@@ -2,7 +2,7 @@ import type { Budget } from "@licentric/sdk";
 import { Command, Option } from "commander";
 import { callApi } from "../call-api.ts";
 import { usageError } from "../exit-codes.ts";
-import { agentIdOf, NAME_OR_ID } from "../ids.ts";
+import { agentIdOf, customerIdOf, NAME_OR_ID } from "../ids.ts";
 import { type ListOptions, listView, readList, withListOptions } from "../list.ts";
 import { wholeNumber } from "../parse.ts";
 import { shownStatus } from "../show/status.ts";
@@ -13,10 +13,12 @@ import { fields, table } from "../terminal/table.ts";
 
 interface BudgetListOptions extends ListOptions {
   readonly agent?: string;
+  readonly customer?: string;
   readonly meter?: string;
 }
 
 interface CreateOptions extends OutputOptions {
+  readonly customer?: string;
   readonly meter: string;
   readonly limit: number;
   readonly window: Budget["window"];
@@ -30,7 +32,7 @@ interface UpdateOptions extends OutputOptions {
   readonly enforced?: boolean;
 }
 
-/** `licentric budgets`: limits on what agents may use. */
+/** `licentric budgets`: limits on what agents, or a customer's agents together, may use. */
 export function budgetsCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("budgets")
     .addCommand(listCommand(env))
@@ -51,13 +53,19 @@ const enforcedOption = () =>
 function listCommand(env: NodeJS.ProcessEnv): Command {
   const command = new Command("list")
     .description("list budgets, newest first, with what is used of each")
-    .option("--agent <name or id>", "only this agent's")
+    .option("--agent <name or id>", "only this agent's own")
+    .option("--customer <name or id>", "only those that this customer's agents share")
     .option("--meter <name>", "only this meter's");
   return withListOptions(command).action(async (options: BudgetListOptions) => {
-    const { agent, meter: meterName } = options;
+    const { agent, customer, meter: meterName } = options;
     const budgets = await callApi(env, "listing budgets", async (client, report) => {
       const agentId = agent && (await agentIdOf(client, agent));
-      const narrowed = { ...(agentId && { agentId }), ...(meterName && { meterName }) };
+      const customerId = customer && (await customerIdOf(client, customer));
+      const narrowed = {
+        ...(agentId && { agentId }),
+        ...(customerId && { customerId }),
+        ...(meterName && { meterName }),
+      };
       return readList(options, report, (page) => client.budgets.list({ ...narrowed, ...page }));
     });
     print(
@@ -65,10 +73,20 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
       budgets,
       listView("No budgets. `licentric budgets create <agent>` makes one.", (items) =>
         table(
-          ["ID", "AGENT", "METER", "WINDOW", "USED", "LIMIT", "STATUS", "ENFORCED", "STARTS AGAIN"],
+          [
+            "ID",
+            "AGENT OR CUSTOMER",
+            "METER",
+            "WINDOW",
+            "USED",
+            "LIMIT",
+            "STATUS",
+            "ENFORCED",
+            "STARTS AGAIN",
+          ],
           items.map((each) => [
             each.id,
-            each.agentId,
+            each.agentId ?? `customer ${each.customerId}`,
             each.meterName,
             each.window,
             each.used,
@@ -85,10 +103,13 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
 
 function createCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("create")
-    .description("limit what an agent may use of a meter")
-    .argument("<agent>", NAME_OR_ID)
+    .description("limit what an agent, or a customer's agents together, may use of a meter")
+    .argument("[agent]", NAME_OR_ID)
+    .option("--customer <name or id>", "the customer whose agents are limited together, instead of an agent")
     .addOption(
-      new Option("--limit <number>", "units that it may use").argParser(wholeNumber(0)).makeOptionMandatory(),
+      new Option("--limit <number>", "units that may be used")
+        .argParser(wholeNumber(0))
+        .makeOptionMandatory(),
     )
     .option("--meter <name>", "the meter", "api_calls")
     .addOption(
@@ -99,11 +120,15 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(warnAtOption())
     .addOption(enforcedOption())
     .addOption(jsonOption())
-    .action(async (nameOrId: string, options: CreateOptions) => {
-      const { meter: meterName, limit, window, warnAt: warnAtPercent, enforced } = options;
+    .action(async (agent: string | undefined, options: CreateOptions) => {
+      const { customer, meter: meterName, limit, window, warnAt: warnAtPercent, enforced } = options;
+      if ((agent === undefined) === (customer === undefined)) {
+        throw usageError("Name either the agent to limit, or --customer to limit all its agents together.");
+      }
       const budget = await callApi(env, "creating the budget", async (client) =>
         client.budgets.create({
-          agentId: await agentIdOf(client, nameOrId),
+          ...(agent !== undefined && { agentId: await agentIdOf(client, agent) }),
+          ...(customer !== undefined && { customerId: await customerIdOf(client, customer) }),
           meterName,
           limit,
           window,
@@ -158,10 +183,11 @@ function deleteCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(yesOption())
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
-      const { agentId, meterName, limit } = await callApi(env, "reading the budget", (client) =>
+      const { agentId, customerId, meterName, limit } = await callApi(env, "reading the budget", (client) =>
         client.budgets.get(id),
       );
-      await confirm(`Remove the limit of ${limit} ${meterName} from the agent ${agentId}?`, options);
+      const owner = agentId === null ? `the customer ${customerId}` : `the agent ${agentId}`;
+      await confirm(`Remove the limit of ${limit} ${meterName} from ${owner}?`, options);
       const budget = await callApi(env, "removing the budget", (client) => client.budgets.delete(id));
       print(options, budget, (removed) => `Removed ${removed.id}.\n`);
     });
@@ -171,6 +197,7 @@ function budgetView(budget: Budget): string {
   return fields([
     ["id", budget.id],
     ["agent", budget.agentId],
+    ["customer", budget.customerId],
     ["meter", budget.meterName],
     ["window", budget.window],
     ["limit", budget.limit],

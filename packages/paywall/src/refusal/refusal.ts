@@ -8,7 +8,7 @@ export type RefusalCode =
   | "invalid_token"
   /** The credential is good and does not allow this. */
   | "insufficient_scope"
-  /** The agent's budget has too little left; `resetsAt` says when the call fits again. */
+  /** The budget of the agent, or of its customer, has too little left; `resetsAt` says when the call fits again. */
   | "budget_exceeded"
   /** Too many calls; `retryAfter` says how many seconds to wait. */
   | "rate_limited"
@@ -121,10 +121,12 @@ function sentence(code: RefusalCode, details: RefusalDetails): string {
       return `The agent credential is not valid: unknown, revoked or expired. Get a new one and call again. ${nothing}`;
     case "insufficient_scope":
       return `The agent credential does not allow this call.${requiredScopes.length === 0 ? "" : ` It needs the scope ${requiredScopes.map((scope) => `"${scope}"`).join(", ")}: get a credential that has it.`} ${nothing}`;
-    case "budget_exceeded":
+    case "budget_exceeded": {
+      const whose = budget?.shared === true ? "The customer's" : "The agent's";
       if (budget !== undefined && isTooLarge(details))
-        return `The agent's whole budget (${budget.limit} ${budget.meterName}) is less than this call needs (${quantity}), so waiting does not help: ask its owner for a larger one. ${nothing}`;
-      return `The agent's budget is used up${budget === undefined ? "" : ` (${budget.used} of ${budget.limit} ${budget.meterName})`}. ${budget?.resetsAt ? `It starts again at ${budget.resetsAt}; call again then.` : "It does not start again by itself: ask its owner for a larger one."} ${nothing}`;
+        return `${whose} whole budget (${budget.limit} ${budget.meterName}) is less than this call needs (${quantity}), so waiting does not help: ask its owner for a larger one. ${nothing}`;
+      return `${whose} budget is used up${budget === undefined ? "" : ` (${budget.used} of ${budget.limit} ${budget.meterName})`}. ${budget?.resetsAt ? `It starts again at ${budget.resetsAt}; call again then.` : "It does not start again by itself: ask its owner for a larger one."} ${nothing}`;
+    }
     case "rate_limited":
       return `Too many calls. ${retryAfter === undefined ? "Wait a little" : `Wait ${retryAfter} seconds`}, then call again. ${nothing}`;
     case "billing_unavailable":

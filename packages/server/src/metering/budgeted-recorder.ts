@@ -124,9 +124,16 @@ export async function recordWithBudgets(
     if (attempt > MAX_ATTEMPTS) throw new Error("budgets are changed faster than usage can be recorded");
     const done = await recordUnderLocks(tx, pending, making);
     for (const [index, event] of pending.entries()) outcomes.set(event, done[index] ?? noOutcome());
-    pending = pending.filter((event) => outcomes.get(event) instanceof BudgetUncheckedError);
+    const isUnchecked = done.some((outcome) => outcome instanceof BudgetUncheckedError);
+    // What was refused beside it may fit after all, without it.
+    pending = isUnchecked ? pending.filter((event) => isUndecided(outcomes.get(event))) : [];
   }
   return events.map((event) => outcomes.get(event) ?? noOutcome());
+}
+
+function isUndecided(outcome: BudgetedOutcome | Error | undefined): boolean {
+  if (outcome instanceof BudgetUncheckedError) return true;
+  return outcome instanceof ApiError && outcome.code === "BUDGET_EXCEEDED";
 }
 
 const noOutcome = () => new Error("the event has no outcome");
