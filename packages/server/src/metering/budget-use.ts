@@ -25,6 +25,23 @@ interface BudgetRow {
 }
 
 /**
+ * The totals of whom a budget limits, with those of its window among them. A customer may have many agents: of its totals
+ * only those are read whose period may be in the window.
+ */
+const TOTALS = `
+SELECT meter_id, period_id, day, quantity FROM usage_totals
+WHERE environment_id = b.environment_id AND agent_id = b.agent_id
+UNION ALL
+SELECT meter_id, period_id, day, quantity FROM usage_totals
+WHERE b.budget_window = 'total' AND environment_id = b.environment_id AND customer_id = b.customer_id
+UNION ALL
+SELECT own.meter_id, own.period_id, own.day, own.quantity
+FROM periods recent JOIN usage_totals own ON own.period_id = recent.id
+WHERE b.budget_window <> 'total' AND recent.environment_id = b.environment_id
+  AND recent.ends_at > $1::timestamptz - interval '2 days'
+  AND own.environment_id = b.environment_id AND own.customer_id = b.customer_id`;
+
+/**
  * Budgets with what is used of each in the window that runs at `$1`. What was recorded comes from the totals that are
  * kept as events arrive; a hold that is past its time is left out by its time alone. A customer's budget counts what was
  * recorded for the customer, and the holds of the agents that belong to it now: for it they will be recorded.
@@ -56,14 +73,9 @@ CROSS JOIN LATERAL (
       AS next_month
 ) clock
 CROSS JOIN LATERAL (
-  SELECT coalesce(sum(t.quantity), 0) AS quantity FROM (
-    SELECT quantity, day, period_id FROM usage_totals
-    WHERE agent_id = b.agent_id AND meter_id = b.meter_id AND environment_id = b.environment_id
-    UNION ALL
-    SELECT quantity, day, period_id FROM usage_totals
-    WHERE customer_id = b.customer_id AND meter_id = b.meter_id AND environment_id = b.environment_id
-  ) t
-  WHERE CASE b.budget_window WHEN 'day' THEN t.day = clock.today WHEN 'period' THEN t.period_id = period.id ELSE true END
+  SELECT coalesce(sum(t.quantity), 0) AS quantity FROM (${TOTALS}) t
+  WHERE t.meter_id = b.meter_id
+    AND CASE b.budget_window WHEN 'day' THEN t.day = clock.today WHEN 'period' THEN t.period_id = period.id ELSE true END
 ) recorded
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(r.quantity), 0) AS quantity FROM (

@@ -22,6 +22,6 @@ CREATE TABLE customer_budgets (
   FOREIGN KEY (environment_id, meter_id) REFERENCES meters (environment_id, id)
 );
 CREATE INDEX ON customer_budgets (environment_id, id);
-CREATE INDEX usage_totals_customer ON usage_totals (customer_id, meter_id, day) WHERE customer_id IS NOT NULL;
+CREATE INDEX usage_totals_customer ON usage_totals (customer_id, meter_id, period_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX agents_customer ON agents (customer_id) WHERE customer_id IS NOT NULL;
 `;
