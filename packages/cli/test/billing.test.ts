@@ -138,6 +138,25 @@ describe("licentric budgets", SLOW, () => {
     expect(await api.json("budgets", "delete", id, "--yes")).toMatchObject({ id });
   });
 
+  it("limits what may be spent, on all meters or on one", async () => {
+    const made = await api.json("budgets", "create", agentId, "--amount", "12.50");
+    expect(made).toMatchObject({ agentId, meterName: null, limit: 1250, amounts: { limit: "12.50" } });
+    const { id } = made as { id: string };
+    const one = await api.json("budgets", "create", agentId, "--amount", "1", "--meter", "api_calls");
+    expect(one).toMatchObject({ meterName: "api_calls", amounts: { limit: "1" } });
+    expect((await api.run("budgets", "list", "--agent", agentId)).stdout).toMatch(
+      new RegExp(`${id} +${agentId} +all +period +0 USD +12.50 USD +ok`),
+    );
+    expect(await api.json("budgets", "update", id, "--amount", "20")).toMatchObject({ limit: 2000 });
+    expect((await api.run("budgets", "show", id)).stdout).toMatch(/^remaining +20 USD$/m);
+    expect(await api.run("budgets", "create", agentId, "--amount", "1", "--limit", "1")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("either --limit, in units, or --amount, in money"),
+    });
+    for (const budget of [id, (one as { id: string }).id])
+      await api.run("budgets", "delete", budget, "--yes");
+  });
+
   it("marks a budget as enforced, and no longer", async () => {
     const made = await api.json("budgets", "create", agentId, "--limit", "5", "--enforced");
     const { id } = made as { id: string };

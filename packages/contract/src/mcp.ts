@@ -122,6 +122,7 @@ export const AgentBudget = Budget.pick({
   status: true,
   enforced: true,
   shared: true,
+  amounts: true,
   resetsAt: true,
 });
 

@@ -27,6 +27,23 @@ const budget = fc.record({
   warnAtPercent: fc.constantFrom(30, 80, 100),
   enforced: fc.boolean(),
 });
+const moneyBudget = fc.record({
+  owner: fc.nat(CUSTOMER),
+  meterName: fc.constantFrom(undefined, ...METERS),
+  cents: fc.integer({ min: 0, max: 400 }),
+  window: fc.constantFrom("day", "period", "total"),
+  warnAtPercent: fc.constantFrom(30, 80, 100),
+  enforced: fc.boolean(),
+});
+const TIERS = {
+  model: "graduated",
+  tiers: [
+    { upTo: 5, unitPrice: "0" },
+    { upTo: 30, unitPrice: "0.10" },
+    { upTo: null, unitPrice: "0.033" },
+  ],
+};
+const PACKAGES = { model: "package", packageSize: 5, packagePrice: "0.40" };
 const anyCall = fc.record({
   agent: fc.nat(AGENTS - 1),
   meterName: fc.oneof(
@@ -50,6 +67,11 @@ const scene = fc.record({
   budgets: fc.uniqueArray(budget, {
     minLength: 4,
     maxLength: 10,
+    selector: ({ owner, meterName, window }) => `${owner} ${meterName} ${window}`,
+  }),
+  money: fc.uniqueArray(moneyBudget, {
+    minLength: 1,
+    maxLength: 5,
     selector: ({ owner, meterName, window }) => `${owner} ${meterName} ${window}`,
   }),
   held: fc.array(
@@ -80,7 +102,7 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
   afterAll(() => api.close());
 
   /** Makes an account with the agents, budgets, holds and a webhook of a scene. */
-  async function build({ budgets, held }: Scene) {
+  async function build({ budgets, money, held }: Scene) {
     api.setTime(NOW.toISOString());
     const { key } = await api.createAccount();
     const post = (path: string, body: object) => api.call("POST", `/api/v1${path}`, { token: key, body });
@@ -93,10 +115,16 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
       }
       agentIds.push(agentId);
     }
-    await post("/meters", { name: "pages", maxQuantityPerCall: 10 });
+    await post("/meters", { name: "pages", maxQuantityPerCall: 10, price: PACKAGES });
+    const meters = await api.call("GET", "/api/v1/meters?name=api_calls", { token: key });
+    await post(`/meters/${meters.body.data[0].id}/prices`, { price: TIERS });
+    const ownerOf = (owner: number) => (owner === CUSTOMER ? { customerId } : { agentId: agentIds[owner] });
     for (const { owner, ...made } of budgets) {
-      const of = owner === CUSTOMER ? { customerId } : { agentId: agentIds[owner] };
-      expect((await post("/budgets", { ...of, ...made })).status).toBe(201);
+      expect((await post("/budgets", { ...ownerOf(owner), ...made })).status).toBe(201);
+    }
+    for (const { owner, cents, ...made } of money) {
+      const amount = (cents / 100).toFixed(2);
+      expect((await post("/budgets", { ...ownerOf(owner), amount, ...made })).status).toBe(201);
     }
     for (const { agent, meterName, quantity, isLapsed } of held) {
       await api.db.query(
@@ -174,7 +202,7 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
     const told = deliveries.map(({ body }) => {
       const { type, data } = JSON.parse(body);
       const owner = data.agentId === null ? CUSTOMER : agentIds.indexOf(data.agentId);
-      return [type, owner, data.meterName, data.window].join(" ");
+      return [type, owner, data.meterName, data.window, data.amounts?.limit].join(" ");
     });
     return {
       totals: totals
@@ -187,6 +215,7 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
   it("are decided together as they would be one after the other", async () => {
     let refused = 0;
     let refusedTogether = 0;
+    let refusedMoney = 0;
     let duplicates = 0;
     await fc.assert(
       fc.asyncProperty(scene, async (drawn) => {
@@ -195,6 +224,7 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
         const told = together.outcomes.map((outcome) => JSON.stringify(outcome));
         refused += told.filter((text) => text.includes("BUDGET_EXCEEDED")).length;
         refusedTogether += told.filter((text) => text.includes("The customer's budget")).length;
+        refusedMoney += told.filter((text) => /budget of [\d.]+ USD/.test(text)).length;
         duplicates += told.filter((text) => text.includes('"duplicate":true')).length;
       }),
       { seed: SEED, numRuns: RUNS, endOnFailure: true },
@@ -202,6 +232,7 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
     // Scenes in which everything fits would show nothing.
     expect(refused).toBeGreaterThan(RUNS);
     expect(refusedTogether).toBeGreaterThan(RUNS);
+    expect(refusedMoney).toBeGreaterThan(RUNS);
     expect(duplicates).toBeGreaterThan(RUNS);
   }, 60_000);
 });

@@ -19,8 +19,9 @@ interface BudgetListOptions extends ListOptions {
 
 interface CreateOptions extends OutputOptions {
   readonly customer?: string;
-  readonly meter: string;
-  readonly limit: number;
+  readonly meter?: string;
+  readonly limit?: number;
+  readonly amount?: string;
   readonly window: Budget["window"];
   readonly warnAt?: number;
   readonly enforced?: boolean;
@@ -28,6 +29,7 @@ interface CreateOptions extends OutputOptions {
 
 interface UpdateOptions extends OutputOptions {
   readonly limit?: number;
+  readonly amount?: string;
   readonly warnAt?: number;
   readonly enforced?: boolean;
 }
@@ -87,10 +89,10 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
           items.map((each) => [
             each.id,
             each.agentId ?? `customer ${each.customerId}`,
-            each.meterName,
+            each.meterName ?? "all",
             each.window,
-            each.used,
-            each.limit,
+            shownUse(each, "used"),
+            shownUse(each, "limit"),
             shownStatus(each.status),
             each.enforced ? "yes" : "no",
             shownTime(each.resetsAt),
@@ -103,15 +105,12 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
 
 function createCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("create")
-    .description("limit what an agent, or a customer's agents together, may use of a meter")
+    .description("limit what an agent, or a customer's agents together, may use of a meter, or spend")
     .argument("[agent]", NAME_OR_ID)
     .option("--customer <name or id>", "the customer whose agents are limited together, instead of an agent")
-    .addOption(
-      new Option("--limit <number>", "units that may be used")
-        .argParser(wholeNumber(0))
-        .makeOptionMandatory(),
-    )
-    .option("--meter <name>", "the meter", "api_calls")
+    .addOption(new Option("--limit <number>", "units that may be used").argParser(wholeNumber(0)))
+    .option("--amount <amount>", "money that may be spent, for example 50.00, instead of units")
+    .option("--meter <name>", "the meter; by default api_calls and, with --amount, all together")
     .addOption(
       new Option("--window <window>", "when it starts again: each day, each period, never")
         .choices(["day", "period", "total"])
@@ -121,16 +120,21 @@ function createCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(enforcedOption())
     .addOption(jsonOption())
     .action(async (agent: string | undefined, options: CreateOptions) => {
-      const { customer, meter: meterName, limit, window, warnAt: warnAtPercent, enforced } = options;
+      const { customer, limit, amount, window, warnAt: warnAtPercent, enforced } = options;
+      const meterName = options.meter ?? (amount === undefined ? "api_calls" : undefined);
       if ((agent === undefined) === (customer === undefined)) {
         throw usageError("Name either the agent to limit, or --customer to limit all its agents together.");
+      }
+      if ((limit === undefined) === (amount === undefined)) {
+        throw usageError("Say either --limit, in units, or --amount, in money.");
       }
       const budget = await callApi(env, "creating the budget", async (client) =>
         client.budgets.create({
           ...(agent !== undefined && { agentId: await agentIdOf(client, agent) }),
           ...(customer !== undefined && { customerId: await customerIdOf(client, customer) }),
-          meterName,
-          limit,
+          ...(meterName !== undefined && { meterName }),
+          ...(limit !== undefined && { limit }),
+          ...(amount !== undefined && { amount }),
           window,
           ...(warnAtPercent !== undefined && { warnAtPercent }),
           ...(enforced !== undefined && { enforced }),
@@ -156,22 +160,23 @@ function updateCommand(env: NodeJS.ProcessEnv): Command {
     .description("change a budget's limit or warning, or whether it is enforced")
     .argument("<budget>", "its id")
     .addOption(new Option("--limit <number>", "units that may be used").argParser(wholeNumber(0)))
+    .option("--amount <amount>", "money that may be spent, of a budget in money")
     .addOption(warnAtOption())
     .addOption(enforcedOption())
     .option("--no-enforced", "only warn; what does not fit is recorded all the same")
     .addOption(jsonOption())
     .action(async (id: string, options: UpdateOptions) => {
-      const { limit, warnAt: warnAtPercent, enforced } = options;
-      if (limit === undefined && warnAtPercent === undefined && enforced === undefined) {
-        throw usageError("Say what to change: --limit, --warn-at, --enforced or --no-enforced.");
+      const { limit, amount, warnAt: warnAtPercent, enforced } = options;
+      const change = {
+        ...(limit !== undefined && { limit }),
+        ...(amount !== undefined && { amount }),
+        ...(warnAtPercent !== undefined && { warnAtPercent }),
+        ...(enforced !== undefined && { enforced }),
+      };
+      if (Object.keys(change).length === 0) {
+        throw usageError("Say what to change: --limit, --amount, --warn-at, --enforced or --no-enforced.");
       }
-      const budget = await callApi(env, "changing the budget", (client) =>
-        client.budgets.update(id, {
-          ...(limit !== undefined && { limit }),
-          ...(warnAtPercent !== undefined && { warnAtPercent }),
-          ...(enforced !== undefined && { enforced }),
-        }),
-      );
+      const budget = await callApi(env, "changing the budget", (client) => client.budgets.update(id, change));
       print(options, budget, budgetView);
     });
 }
@@ -183,14 +188,19 @@ function deleteCommand(env: NodeJS.ProcessEnv): Command {
     .addOption(yesOption())
     .addOption(jsonOption())
     .action(async (id: string, options: OutputOptions & ConfirmOptions) => {
-      const { agentId, customerId, meterName, limit } = await callApi(env, "reading the budget", (client) =>
-        client.budgets.get(id),
-      );
-      const owner = agentId === null ? `the customer ${customerId}` : `the agent ${agentId}`;
-      await confirm(`Remove the limit of ${limit} ${meterName} from ${owner}?`, options);
+      const old = await callApi(env, "reading the budget", (client) => client.budgets.get(id));
+      const owner = old.agentId === null ? `the customer ${old.customerId}` : `the agent ${old.agentId}`;
+      const of = old.meterName === null ? "" : ` ${old.meterName}`;
+      await confirm(`Remove the limit of ${shownUse(old, "limit")}${of} from ${owner}?`, options);
       const budget = await callApi(env, "removing the budget", (client) => client.budgets.delete(id));
       print(options, budget, (removed) => `Removed ${removed.id}.\n`);
     });
+}
+
+/** An amount with its currency; units as the number that they are. */
+function shownUse(budget: Budget, part: "limit" | "used" | "remaining"): string | number {
+  const { amounts } = budget;
+  return amounts === undefined ? budget[part] : `${amounts[part]} ${amounts.currency.toUpperCase()}`;
 }
 
 function budgetView(budget: Budget): string {
@@ -198,11 +208,11 @@ function budgetView(budget: Budget): string {
     ["id", budget.id],
     ["agent", budget.agentId],
     ["customer", budget.customerId],
-    ["meter", budget.meterName],
+    ["meter", budget.meterName ?? "all"],
     ["window", budget.window],
-    ["limit", budget.limit],
-    ["used", budget.used],
-    ["remaining", budget.remaining],
+    ["limit", shownUse(budget, "limit")],
+    ["used", shownUse(budget, "used")],
+    ["remaining", shownUse(budget, "remaining")],
     ["status", shownStatus(budget.status)],
     ["warns at", `${budget.warnAtPercent} %`],
     ["enforced", budget.enforced ? "yes" : "no"],

@@ -54,10 +54,12 @@ export function eraseCustomer(
        WHERE id = $1`,
       [customerId, ERASED, making.now],
     );
-    await tx.query("DELETE FROM customer_budgets WHERE environment_id = $1 AND customer_id = $2", [
-      environmentId,
-      customerId,
-    ]);
+    for (const table of ["customer_budgets", "money_budgets"]) {
+      await tx.query(`DELETE FROM ${table} WHERE environment_id = $1 AND customer_id = $2`, [
+        environmentId,
+        customerId,
+      ]);
+    }
     const events = await tx.query<{ id: string }>(
       `UPDATE metered_events SET metadata = NULL
        WHERE environment_id = $1 AND customer_id = $2 AND metadata IS NOT NULL RETURNING id`,

@@ -4,7 +4,7 @@ import type { AgentCaller } from "../accounts/caller.ts";
 import { getAgent } from "../agents/agents.ts";
 import type { Page } from "../http/page.ts";
 import { onlyRow, type Queryable } from "../store/database.ts";
-import { type BudgetUse, budgetState } from "./budget-rules.ts";
+import { toAgentBudget } from "./budget-rules.ts";
 import { selectBudgets } from "./budget-use.ts";
 import { listMeters } from "./meters.ts";
 
@@ -33,14 +33,9 @@ export async function describeAgent(db: Queryable, caller: AgentCaller, now: Dat
   };
 }
 
-/** A budget without what the owner has for itself, such as ids and the moment of a warning. */
-function toAgentBudget(budget: BudgetUse): AgentBudget {
-  return { ...budgetState(budget), window: budget.window, enforced: budget.enforced };
-}
-
 function byMeterAndWindow(left: AgentBudget, right: AgentBudget): number {
   const [one, other] = [left, right].map(
-    ({ meterName, window, shared = false }) => `${meterName} ${window} ${Number(shared)}`,
+    ({ meterName, window, shared = false }) => `${meterName ?? ""} ${window} ${Number(shared)}`,
   );
   return one === other ? 0 : (one ?? "") < (other ?? "") ? -1 : 1;
 }

@@ -17,7 +17,7 @@ export async function tellThresholds(
   for (const threshold of thresholds) {
     await enqueueWebhook(tx, budget.environmentId, `budget.${threshold}`, toBudget(budget), { newId, now });
   }
-  await tx.query(changeBudgets(`UPDATE budgets SET ${TOLD}`, `UPDATE customer_budgets SET ${TOLD}`), [
+  await tx.query(TELL, [
     budget.id,
     thresholds.includes("warning"),
     thresholds.includes("exceeded"),
@@ -28,3 +28,9 @@ export async function tellThresholds(
 const TOLD = `warned_window = CASE WHEN $2 THEN $4 ELSE warned_window END,
   exceeded_window = CASE WHEN $3 THEN $4 ELSE exceeded_window END
   WHERE id = $1`;
+
+const TELL = changeBudgets(
+  `UPDATE budgets SET ${TOLD}`,
+  `UPDATE customer_budgets SET ${TOLD}`,
+  `UPDATE money_budgets SET ${TOLD}`,
+);

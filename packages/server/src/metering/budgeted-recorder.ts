@@ -4,17 +4,20 @@ import { openPeriod } from "../billing/open-period.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
 import { tellThresholds } from "./budget-alerts.ts";
+import { budgetRefusal } from "./budget-refusal.ts";
 import {
   type ApplyingBudgets,
+  adding,
   afterRecording,
   applyingBudgets,
   type BudgetTarget,
   type BudgetUse,
   budgetKey,
   budgetState,
-  longestRefusing,
+  callLimitOf,
+  isOver,
+  needsPeriod,
   tightest,
-  usedOf,
 } from "./budget-rules.ts";
 import { lockBudgetsFor } from "./budget-use.ts";
 import { isolateFaults } from "./isolate-faults.ts";
@@ -162,22 +165,21 @@ async function recordUnderLocks(
     if (outcome instanceof Error) return outcome;
     const before = applyingBudgets(event, budgets.idsFor, uses);
     const { day, event: stored } = outcome;
-    const usage = day === null ? null : { quantity: stored.quantity, periodId: stored.periodId, day };
+    const { meterName, quantity, periodId } = stored;
+    const usage = day === null ? null : { meterName, quantity, periodId, day };
     const after = before.map((budget) => (usage === null ? budget : afterRecording(budget, usage)));
     for (const budget of after) uses.set(budget.id, budget);
     const budget = tightest(after);
-    const overBudget = after.some(
-      (one, place) => one.enforced && one !== before[place] && usedOf(one) > one.limit,
-    );
-    return { ...outcome, budget: budget && budgetState(budget), overBudget };
+    const overBudget = after.some((one, place) => one.enforced && one !== before[place] && isOver(one));
+    return { ...outcome, budget: budget && budgetState(budget, meterName), overBudget };
   });
   for (const budget of uses.values()) await tellThresholds(tx, budget, { newId, now });
   return outcomes;
 }
 
 /**
- * Locks the budgets that apply and makes sure that a period runs: the window of a budget per period must be known
- * before anything is checked against it.
+ * Locks the budgets that apply and makes sure that a period runs: the window of a budget per period, and the prices of one
+ * in money, must be known before anything is checked against it.
  */
 export async function lockBudgets(
   tx: Queryable,
@@ -185,7 +187,7 @@ export async function lockBudgets(
   { newId, now }: Making,
 ): Promise<ApplyingBudgets> {
   const budgets = await lockBudgetsFor(tx, targets, now);
-  const withoutPeriod = [...budgets.uses.values()].filter(({ windowKey }) => windowKey === null);
+  const withoutPeriod = [...budgets.uses.values()].filter(needsPeriod);
   for (const environmentId of new Set(withoutPeriod.map((budget) => budget.environmentId))) {
     await openPeriod(tx, environmentId, { newId, now });
   }
@@ -249,31 +251,13 @@ function admit(
     const applying = applyingBudgets(event, idsFor, left);
     if (applying.length === 0 || known.has(event)) return null;
     // Refused when it is recorded, so it takes nothing from what comes after.
-    if (applying.some(({ maxQuantityPerCall }) => isOverCallLimit(event, maxQuantityPerCall))) return null;
+    if (applying.some((budget) => isOverCallLimit(event, callLimitOf(budget, event.meterName)))) return null;
     const idempotencyKey = keyOf(event);
     if (idempotencyKey !== null && keys.has(idempotencyKey)) return null;
-    const refused = budgetRefusal(bindingBudgets(event.mustFit, applying), event.quantity);
+    const refused = budgetRefusal(bindingBudgets(event.mustFit, applying), event);
     if (refused !== null) return refused;
     if (idempotencyKey !== null) keys.add(idempotencyKey);
-    for (const budget of applying) {
-      left.set(budget.id, { ...budget, recorded: budget.recorded + event.quantity });
-    }
+    for (const budget of applying) left.set(budget.id, adding(budget, event));
     return null;
   });
-}
-
-/** `BUDGET_EXCEEDED` where a quantity does not fit into every budget; else null. */
-export function budgetRefusal(budgets: readonly BudgetUse[], quantity: number): ApiError | null {
-  const budget = longestRefusing(budgets, quantity);
-  if (budget === undefined) return null;
-  const { limit, used, meterName, resetsAt } = budgetState(budget);
-  const per = budget.window === "total" ? "in total" : `per ${budget.window}`;
-  const owner = budget.agentId === null ? "The customer's" : "The agent's";
-  const name = `${owner} budget of ${limit} "${meterName}" ${per}`;
-  const full = `${name} is used up: ${used} are used or held, and ${quantity} more do not fit. Nothing was recorded.`;
-  const message =
-    quantity > limit
-      ? `${name} is less than ${quantity} in all. Nothing was recorded. Its owner can raise it.`
-      : `${full} ${resetsAt === null ? "Its owner can raise it." : `It starts again at ${resetsAt}.`}`;
-  return new ApiError("BUDGET_EXCEEDED", message, { budget: budgetState(budget) });
 }

@@ -12,6 +12,7 @@ import { ApiError, notFound } from "../http/api-error.ts";
 import { parse } from "../http/parse.ts";
 import type { Services } from "../services.ts";
 import { isUuid, type Queryable, uuidParam } from "../store/database.ts";
+import { hasBudget } from "./budget-tables.ts";
 import type { PendingEvent } from "./record-events.ts";
 
 const EARLIEST = Date.UTC(2000);
@@ -67,8 +68,7 @@ async function agentsWithBudgets(
   const rows = await db.query<{ id: string }>(
     `/* agents-with-budgets */
      SELECT a.id FROM agents a WHERE a.environment_id = $1 AND a.id = ANY ($2::uuid[])
-       AND (EXISTS (SELECT 1 FROM budgets b WHERE b.agent_id = a.id)
-         OR EXISTS (SELECT 1 FROM customer_budgets b WHERE b.customer_id = a.customer_id))`,
+       AND ${hasBudget("a.id", "a.customer_id")}`,
     [environmentId, [...new Set(agentIds.map(uuidParam))]],
   );
   return new Set(rows.map(({ id }) => id));

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { onlyRow, type Queryable } from "../store/database.ts";
+import { hasBudget } from "./budget-tables.ts";
 
 /** Usage on its way into the database. */
 export interface PendingEvent {
@@ -34,6 +35,9 @@ export interface RecordRow {
   /** False where the idempotency key had been used before, or something above speaks against it. */
   readonly recorded: boolean;
 }
+
+/** A condition on a budget: it is for the meter, and not among those that were checked. */
+const UNCHECKED = "(b.meter_id IS NULL OR b.meter_id = meter.id) AND b.id <> ALL (s.checked::uuid[])";
 
 /**
  * Records any number of events, and adds them to the totals, in one statement and therefore in one commit.
@@ -72,12 +76,7 @@ series AS MATERIALIZED (
          array_agg(agent.customer_id ORDER BY s.ord) AS customer_ids,
          array_agg(meter.id ORDER BY s.ord) AS meter_ids,
          array_agg(meter.max_quantity_per_call ORDER BY s.ord) AS max_quantities,
-         array_agg($12::boolean AND (EXISTS (
-           SELECT 1 FROM budgets b WHERE b.agent_id = agent.id AND b.meter_id = meter.id AND b.id <> ALL (s.checked::uuid[])
-         ) OR EXISTS (
-           SELECT 1 FROM customer_budgets b
-           WHERE b.customer_id = agent.customer_id AND b.meter_id = meter.id AND b.id <> ALL (s.checked::uuid[])
-         )) ORDER BY s.ord) AS unchecked,
+         array_agg($12::boolean AND ${hasBudget("agent.id", "agent.customer_id", UNCHECKED)} ORDER BY s.ord) AS unchecked,
          array_agg(open.id ORDER BY s.ord) AS period_ids,
          array_agg((s.occurred_at AT TIME ZONE coalesce(open.time_zone, e.time_zone, account.time_zone))::date ORDER BY s.ord) AS days,
          array_agg(s.occurred_at ORDER BY s.ord) AS times
