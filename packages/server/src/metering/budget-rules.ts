@@ -116,7 +116,7 @@ function minorUnitsOf(budget: MoneyBudget) {
     limit: minor(limit, Big.roundDown),
     used: minor(used, Big.roundUp),
     remaining: minor(remaining, Big.roundDown),
-    amounts: { currency, limit: limit.toFixed(), used: used.toFixed(), remaining: remaining.toFixed() },
+    amounts: { currency, limit: budget.limit, used: used.toFixed(), remaining: remaining.toFixed() },
   };
 }
 
