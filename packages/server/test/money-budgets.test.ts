@@ -1,5 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { createBudgetedRecorder } from "../src/metering/budgeted-recorder.ts";
+import { createRecorder } from "../src/metering/recorder.ts";
+import { measureDatabase } from "../src/store/measure-database.ts";
 import { closeCurrentPeriod, createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { describeOnEachDatabase } from "./support/databases.ts";
 
@@ -313,6 +317,46 @@ describeOnEachDatabase("budgets in money on $name", (database) => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(20);
     expect(answers.filter(({ status }) => status === 402)).toHaveLength(30);
     expect(await usedOf(id)).toBe("5");
+  });
+
+  it("cost no statement more than an agent's own in units, and nothing where there is none", async () => {
+    const names: string[] = [];
+    const db = measureDatabase(api.db, (name) => names.push(name));
+    const options = { db, now: () => new Date(), newId: () => uuidv7() };
+    const [row] = await api.db.query<{ environment_id: string }>(
+      "SELECT environment_id FROM agents WHERE id = $1",
+      [first.agentId],
+    );
+    const event = (quantity = 1) => ({
+      ...{
+        id: uuidv7(),
+        environmentId: row?.environment_id ?? "",
+        agentId: first.agentId,
+        meterName: "pages",
+      },
+      ...{ quantity, byAgent: true, idempotencyKey: null, occurredAt: null, metadata: null },
+    });
+    /** The statements of a call, once a period runs and no threshold is told. */
+    const statementsOf = async (run: () => Promise<unknown>) => {
+      await run();
+      names.length = 0;
+      await run();
+      return [...names];
+    };
+    expect(await statementsOf(() => createRecorder(options)(event()))).toEqual(["record-events"]);
+    const budgeted = () => createBudgetedRecorder(options)({ ...event(), mustFit: "enforced" });
+    await createBudget({ meterName: "pages", limit: 1_000 });
+    const ofUnits = await statementsOf(budgeted);
+    expect(ofUnits.toSorted()).toEqual([
+      "lock-budgets",
+      "read-locked-budgets",
+      "record-events",
+      "transaction",
+    ]);
+    await ofCustomer({ meterName: "pages", limit: 1_000 });
+    await ofCustomer({ amount: "1000" });
+    await createBudget({ amount: "1000", window: "day" });
+    expect((await statementsOf(budgeted)).toSorted()).toEqual(ofUnits.toSorted());
   });
 
   if (database.name === "PostgreSQL") {
