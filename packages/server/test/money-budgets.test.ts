@@ -237,6 +237,7 @@ describeOnEachDatabase("budgets in money on $name", (database) => {
     await start();
     const { id } = await createBudget({ amount: "1", window: "total" });
     await verify(first, "pages", 2);
+    api.setTime("2026-06-12T12:00:00.000Z");
     const [{ id: meterId }] = (await call("GET", "/meters?name=pages")).body.data;
     await call("POST", `/meters/${meterId}/prices`, { price: { model: "per_unit", unitPrice: "0.01" } });
     expect(await usedOf(id)).toBe("0.5");
