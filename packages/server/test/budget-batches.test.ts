@@ -65,13 +65,13 @@ const call = fc
   );
 const scene = fc.record({
   budgets: fc.uniqueArray(budget, {
-    minLength: 4,
-    maxLength: 10,
+    minLength: 3,
+    maxLength: 7,
     selector: ({ owner, meterName, window }) => `${owner} ${meterName} ${window}`,
   }),
   money: fc.uniqueArray(moneyBudget, {
-    minLength: 1,
-    maxLength: 5,
+    minLength: 2,
+    maxLength: 4,
     selector: ({ owner, meterName, window }) => `${owner} ${meterName} ${window}`,
   }),
   held: fc.array(
@@ -85,7 +85,7 @@ const scene = fc.record({
   ),
   before: fc.array(call, { minLength: 3, maxLength: 6 }),
   reported: fc.array(call, { maxLength: 4 }),
-  live: fc.array(call, { minLength: 25, maxLength: 40 }),
+  live: fc.array(call, { minLength: 20, maxLength: 30 }),
 });
 type Scene = typeof scene extends fc.Arbitrary<infer Value> ? Value : never;
 type Call = Scene["live"][number];
