@@ -20,7 +20,7 @@ export interface MeterUse {
   readonly held: bigint;
 }
 
-/** What usage adds to the bills of its periods, exactly: with tiers, that of all usage less that of what was before. */
+/** The amount that usage adds to the bills of its periods, exactly: with tiers, that of all usage less that of what was before. */
 export function costOf(meters: readonly MeterUse[], { withHeld }: { readonly withHeld: boolean }): Big {
   return meters.reduce((sum, { price, before, recorded, held }) => {
     const used = recorded + (withHeld ? held : 0n);

@@ -50,7 +50,7 @@ export interface MoneyBudget extends BudgetBase {
 /** A budget with what is used of it in the window that runs now. */
 export type BudgetUse = UnitBudget | MoneyBudget;
 
-/** Whether a billing period must be opened before anything is checked against a budget. */
+/** Checks whether a billing period must be opened before anything is checked against a budget. */
 export function needsPeriod(budget: BudgetUse): boolean {
   if (budget.windowKey === null) return true;
   return budget.kind === "money" && !budget.meters.some(({ isRunning }) => isRunning);
@@ -87,7 +87,7 @@ export function budgetState(budget: BudgetUse, meterName: string): BudgetState &
   return { meterName: budget.meterName ?? meterName, ...standing(budget) };
 }
 
-/** How a budget stands, whatever the meter. */
+/** The standing of a budget, whatever the meter. */
 function standing(budget: BudgetUse) {
   return {
     ...(budget.kind === "units" ? unitsOf(budget) : minorUnitsOf(budget)),
@@ -102,7 +102,7 @@ function unitsOf({ limit, recorded, held }: UnitBudget) {
   return { limit, used, remaining: Math.max(0, limit - used) };
 }
 
-/** What is used is rounded up, and what is left down: it is never told as more than there is. */
+/** Amounts in minor units. What is used is rounded up, and what is left down: it is never told as more than there is. */
 function minorUnitsOf(budget: MoneyBudget) {
   const { currency } = budget;
   const [limit, used] = [limitOf(budget), atLeastZero(usedOf(budget))];
@@ -156,7 +156,7 @@ function recordedOf(budget: BudgetUse): Big {
   return budget.kind === "units" ? new Big(budget.recorded) : costOf(budget.meters, { withHeld: false });
 }
 
-/** Whether more is used than the limit. */
+/** Checks whether more is used than the limit. */
 export function isOver(budget: BudgetUse): boolean {
   return usedOf(budget).gt(limitOf(budget));
 }
@@ -167,7 +167,7 @@ export function adding(budget: BudgetUse, { meterName, quantity }: NewUse): Budg
   return { ...budget, meters: addUse(budget.meters, meterName, quantity) };
 }
 
-/** What usage of now would take of a budget: units, or an exact amount of money. */
+/** The part of a budget that usage of now would take: units, or an exact amount of money. */
 export function takes(budget: BudgetUse, use: NewUse): Big {
   return usedOf(adding(budget, use)).minus(usedOf(budget));
 }
@@ -211,7 +211,7 @@ export function refusing(budgets: readonly BudgetUse[], use: NewUse): BudgetUse[
   });
 }
 
-/** Whether usage needs more than the whole of a budget: then waiting does not help. */
+/** Checks whether usage needs more than the whole of a budget: then waiting does not help. */
 export function isTooLarge(budget: BudgetUse, use: NewUse): boolean {
   return takes(budget, use).gt(limitOf(budget));
 }

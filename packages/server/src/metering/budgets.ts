@@ -95,7 +95,7 @@ async function readMeterId(tx: Queryable, environmentId: string, meterName: stri
   return onlyRow(meters).id;
 }
 
-/** Whom a budget limits. */
+/** The agent or customer that a budget limits. */
 interface Owner {
   readonly kind: "agent" | "customer";
   readonly id: string;
