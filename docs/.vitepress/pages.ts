@@ -41,7 +41,7 @@ export const sections: readonly Section[] = [
         about: "Node, Bun, Deno, Workers: what runs there, and how",
       },
       { path: "guides/http.md", title: "HTTP routes", about: "charge for any endpoint, on any framework" },
-      { path: "guides/budgets.md", title: "Budgets", about: "limit what an agent may use" },
+      { path: "guides/budgets.md", title: "Budgets", about: "limit what an agent or a customer may use" },
       { path: "guides/prices.md", title: "Prices", about: "per unit, in tiers, in packages" },
       { path: "guides/invoices.md", title: "Invoices and Stripe", about: "close the month and get paid" },
       {

@@ -46,7 +46,14 @@ const ALSO: Readonly<Record<string, Json>> = { name: "api_calls" };
 /** The shortest body that a call takes that says something: with a name, or else the first of what it may have. */
 export function sampleBody(schema: z.ZodType): Json {
   const json = toJsonSchema(schema, "input");
-  const body = sample(json, "", (name, required) => required || name === "name");
+  const takes = (name: string, required: boolean) => required || name === "name";
+  const shortest = sample(json, "", takes);
+  // Of some members one is needed, and the error of a body without any names the first.
+  const missing = schema.safeParse(shortest).error?.issues.map(({ path: [member] }) => member) ?? [];
+  const body =
+    missing.length === 0
+      ? shortest
+      : sample(json, "", (name, required) => takes(name, required) || missing.includes(name));
   if (JSON.stringify(body) !== "{}") return body;
   const first = Object.keys(json.properties ?? {}).find((name) => name !== "cursor");
   return sample(json, "", (name) => name === first);

@@ -28,7 +28,7 @@ describe("a block of commands", () => {
     ["npx licentric agent list", "unknown command 'agent'"],
     ["npx licentric agents suspend", "missing required argument 'agent'"],
     ["npx licentric agents", "outputHelp"],
-    ["npx licentric budgets create 0198a1f2", "required option '--limit <number>' not specified"],
+    ["npx licentric invoice credit 0198a1f2", "required option '--amount <decimal>' not specified"],
     ["npx licentric budgets create 0198a1f2 --limit many", "whole number"],
     ["npx licentric close a b", "too many arguments"],
     ["npx licentric agents create Travel planner", "too many arguments"],

@@ -117,6 +117,46 @@ describe("licentric budgets", SLOW, () => {
     expect((await api.run("budgets", "list")).stdout).toContain("No budgets.");
   });
 
+  it("limits all agents of a customer together, by its name", async () => {
+    const { id: customerId } = await api.client.customers.create({ name: "Shared Ltd" });
+    const made = await api.json("budgets", "create", "--customer", "Shared Ltd", "--limit", "9");
+    expect(made).toMatchObject({ agentId: null, customerId, limit: 9, shared: true });
+    const { id } = made as { id: string };
+    expect((await api.run("budgets", "list", "--customer", "Shared Ltd")).stdout).toMatch(
+      new RegExp(`${id} +customer ${customerId} +api_calls +period +0 +9 +ok`),
+    );
+    expect((await api.run("budgets", "list", "--agent", agentId)).stdout).toContain("No budgets.");
+    expect((await api.run("budgets", "show", id)).stdout).toMatch(
+      new RegExp(`^customer +${customerId}$`, "m"),
+    );
+    for (const owners of [[], [agentId, "--customer", customerId]]) {
+      expect(await api.run("budgets", "create", ...owners, "--limit", "9")).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("either the agent to limit, or --customer"),
+      });
+    }
+    expect(await api.json("budgets", "delete", id, "--yes")).toMatchObject({ id });
+  });
+
+  it("limits what may be spent, on all meters or on one", async () => {
+    const made = await api.json("budgets", "create", agentId, "--amount", "12.50");
+    expect(made).toMatchObject({ agentId, meterName: null, limit: 1250, amounts: { limit: "12.50" } });
+    const { id } = made as { id: string };
+    const one = await api.json("budgets", "create", agentId, "--amount", "1", "--meter", "api_calls");
+    expect(one).toMatchObject({ meterName: "api_calls", amounts: { limit: "1" } });
+    expect((await api.run("budgets", "list", "--agent", agentId)).stdout).toMatch(
+      new RegExp(`${id} +${agentId} +all +period +0 USD +12.50 USD +ok`),
+    );
+    expect(await api.json("budgets", "update", id, "--amount", "20")).toMatchObject({ limit: 2000 });
+    expect((await api.run("budgets", "show", id)).stdout).toMatch(/^remaining +20 USD$/m);
+    expect(await api.run("budgets", "create", agentId, "--amount", "1", "--limit", "1")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("either --limit, in units, or --amount, in money"),
+    });
+    for (const budget of [id, (one as { id: string }).id])
+      await api.run("budgets", "delete", budget, "--yes");
+  });
+
   it("marks a budget as enforced, and no longer", async () => {
     const made = await api.json("budgets", "create", agentId, "--limit", "5", "--enforced");
     const { id } = made as { id: string };

@@ -121,6 +121,8 @@ export const AgentBudget = Budget.pick({
   remaining: true,
   status: true,
   enforced: true,
+  shared: true,
+  amounts: true,
   resetsAt: true,
 });
 
@@ -133,9 +135,10 @@ export const AgentSelf = z.object({
   name: DisplayName,
   scopes: z.array(Scope),
   expiresAt: Timestamp.meta({ description: "When the credential that was sent ends." }),
-  budgets: z
-    .array(AgentBudget)
-    .meta({ description: "The agent's own, by meter and window; the 1,000 newest where it has more." }),
+  budgets: z.array(AgentBudget).meta({
+    description:
+      "The agent's own and those that it shares with the other agents of its customer, by meter and window; the 1,000 newest where there are more.",
+  }),
 });
 
 /** The response of `mcp.me`. */

@@ -290,7 +290,7 @@ export const routes = {
       path: "/api/v1/budgets",
       auth: "key",
       scope: "budgets:write",
-      summary: "Limit what an agent may use of a meter.",
+      summary: "Limit what an agent, or a customer's agents together, may use of a meter, or spend.",
       body: CreateBudget,
       response: Budget,
       status: 201,

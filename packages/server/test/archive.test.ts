@@ -52,7 +52,6 @@ describeOnEachDatabase("archived events on $name", (database) => {
         idempotencyKey: index % 2 === 0 ? `key-${at.getTime()}-${index}` : null,
       })),
       new Date(),
-      { budgetsChecked: true },
     );
     expect(rows.every(({ recorded }) => recorded)).toBe(true);
   }

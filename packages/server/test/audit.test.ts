@@ -123,7 +123,7 @@ const WRITES: Readonly<Record<string, string>> = {
   // Their own record, or what follows from usage and time by itself.
   "metering/record-events.ts: metered_events, usage_event_keys, usage_totals": "usage",
   "metering/reservations.ts: reservations": "usage",
-  "metering/budget-alerts.ts: budgets": "which thresholds were told",
+  "metering/budget-alerts.ts: budgets, customer_budgets, money_budgets": "which thresholds were told",
   "billing/open-period.ts: periods": "a month begins",
   "accounts/last-used.ts: ${table}": "times of use",
   "http/rate-limits.ts: rate_limits": "counts of requests",
@@ -146,7 +146,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "accounts/account.ts: environments, periods": "account.update",
   "accounts/accounts.ts: accounts, environments, meters": "accounts.create",
   "accounts/keys.ts: management_keys": "keys.*",
-  "agents/agents.ts: agents, budgets, credentials": "agents.*",
+  "agents/agents.ts: ${table}, agents, credentials": "agents.*",
   "agents/credentials.ts: credentials": "mcp.authorize, credentials.*",
   "billing/adjustments.ts: adjustments": "billing.createAdjustment, usage.refundEvent",
   "billing/carry-over.ts: carried_adjustments": "billing.closePeriod",
@@ -158,9 +158,9 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
   "billing/sync-payer.ts: ${table}": "customer.updated, customer.missing",
   "customers/customers.ts: customers": "customers.*",
-  "customers/erase-customer.ts: adjustments, agents, credentials, customers, metered_events":
+  "customers/erase-customer.ts: ${table}, adjustments, agents, credentials, customers, metered_events":
     "customers.erase",
-  "metering/budgets.ts: budgets": "budgets.*",
+  "metering/budgets.ts: budgets, customer_budgets, money_budgets": "budgets.*",
   "metering/meter-prices.ts: customer_prices, meter_prices": "meters.setPrice",
   "metering/meters.ts: meters": "meters.*",
   "webhooks/delivery.ts: webhook_deliveries, webhooks": "webhooks.disable",

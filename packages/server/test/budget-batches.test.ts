@@ -14,16 +14,36 @@ import { describeOnEachDatabase } from "./support/databases.ts";
 const NOW = new Date("2026-06-10T12:00:00.000Z");
 const YESTERDAY = new Date("2026-06-09T12:00:00.000Z");
 const METERS = ["api_calls", "pages"];
-const AGENTS = 2;
+const AGENTS = 3;
+/** The first two agents belong to one customer, which has budgets as the agents have, by the number behind theirs. */
+const CUSTOMER = AGENTS;
+const BELONGING = 2;
 
 const budget = fc.record({
-  agent: fc.nat(AGENTS - 1),
+  owner: fc.nat(CUSTOMER),
   meterName: fc.constantFrom(...METERS),
   limit: fc.integer({ min: 0, max: 60 }),
   window: fc.constantFrom("day", "period", "total"),
   warnAtPercent: fc.constantFrom(30, 80, 100),
   enforced: fc.boolean(),
 });
+const moneyBudget = fc.record({
+  owner: fc.nat(CUSTOMER),
+  meterName: fc.constantFrom(undefined, ...METERS),
+  cents: fc.integer({ min: 0, max: 400 }),
+  window: fc.constantFrom("day", "period", "total"),
+  warnAtPercent: fc.constantFrom(30, 80, 100),
+  enforced: fc.boolean(),
+});
+const TIERS = {
+  model: "graduated",
+  tiers: [
+    { upTo: 5, unitPrice: "0" },
+    { upTo: 30, unitPrice: "0.10" },
+    { upTo: null, unitPrice: "0.033" },
+  ],
+};
+const PACKAGES = { model: "package", packageSize: 5, packagePrice: "0.40" };
 const anyCall = fc.record({
   agent: fc.nat(AGENTS - 1),
   meterName: fc.oneof(
@@ -46,8 +66,13 @@ const call = fc
 const scene = fc.record({
   budgets: fc.uniqueArray(budget, {
     minLength: 3,
-    maxLength: 8,
-    selector: ({ agent, meterName, window }) => `${agent} ${meterName} ${window}`,
+    maxLength: 7,
+    selector: ({ owner, meterName, window }) => `${owner} ${meterName} ${window}`,
+  }),
+  money: fc.uniqueArray(moneyBudget, {
+    minLength: 2,
+    maxLength: 4,
+    selector: ({ owner, meterName, window }) => `${owner} ${meterName} ${window}`,
   }),
   held: fc.array(
     fc.record({
@@ -60,7 +85,7 @@ const scene = fc.record({
   ),
   before: fc.array(call, { minLength: 3, maxLength: 6 }),
   reported: fc.array(call, { maxLength: 4 }),
-  live: fc.array(call, { minLength: 25, maxLength: 40 }),
+  live: fc.array(call, { minLength: 20, maxLength: 30 }),
 });
 type Scene = typeof scene extends fc.Arbitrary<infer Value> ? Value : never;
 type Call = Scene["live"][number];
@@ -77,15 +102,30 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
   afterAll(() => api.close());
 
   /** Makes an account with the agents, budgets, holds and a webhook of a scene. */
-  async function build({ budgets, held }: Scene) {
+  async function build({ budgets, money, held }: Scene) {
     api.setTime(NOW.toISOString());
     const { key } = await api.createAccount();
     const post = (path: string, body: object) => api.call("POST", `/api/v1${path}`, { token: key, body });
+    const customerId: string = (await post("/customers", { name: "Acme" })).body.data.id;
     const agentIds: string[] = [];
-    for (let count = 0; count < AGENTS; count += 1)
-      agentIds.push((await createAuthorizedAgent(api, key)).agentId);
-    await post("/meters", { name: "pages", maxQuantityPerCall: 10 });
-    for (const { agent, ...made } of budgets) await post("/budgets", { agentId: agentIds[agent], ...made });
+    for (let count = 0; count < AGENTS; count += 1) {
+      const { agentId } = await createAuthorizedAgent(api, key);
+      if (count < BELONGING) {
+        await api.call("PATCH", `/api/v1/agents/${agentId}`, { token: key, body: { customerId } });
+      }
+      agentIds.push(agentId);
+    }
+    await post("/meters", { name: "pages", maxQuantityPerCall: 10, price: PACKAGES });
+    const meters = await api.call("GET", "/api/v1/meters?name=api_calls", { token: key });
+    await post(`/meters/${meters.body.data[0].id}/prices`, { price: TIERS });
+    const ownerOf = (owner: number) => (owner === CUSTOMER ? { customerId } : { agentId: agentIds[owner] });
+    for (const { owner, ...made } of budgets) {
+      expect((await post("/budgets", { ...ownerOf(owner), ...made })).status).toBe(201);
+    }
+    for (const { owner, cents, ...made } of money) {
+      const amount = (cents / 100).toFixed(2);
+      expect((await post("/budgets", { ...ownerOf(owner), amount, ...made })).status).toBe(201);
+    }
     for (const { agent, meterName, quantity, isLapsed } of held) {
       await api.db.query(
         `INSERT INTO reservations
@@ -161,7 +201,8 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
     );
     const told = deliveries.map(({ body }) => {
       const { type, data } = JSON.parse(body);
-      return [type, agentIds.indexOf(data.agentId), data.meterName, data.window].join(" ");
+      const owner = data.agentId === null ? CUSTOMER : agentIds.indexOf(data.agentId);
+      return [type, owner, data.meterName, data.window, data.amounts?.limit].join(" ");
     });
     return {
       totals: totals
@@ -173,6 +214,8 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
 
   it("are decided together as they would be one after the other", async () => {
     let refused = 0;
+    let refusedTogether = 0;
+    let refusedMoney = 0;
     let duplicates = 0;
     await fc.assert(
       fc.asyncProperty(scene, async (drawn) => {
@@ -180,12 +223,16 @@ describeOnEachDatabase("budgets on $name, of calls at the same time", (database)
         expect(together).toEqual(await play(drawn, false));
         const told = together.outcomes.map((outcome) => JSON.stringify(outcome));
         refused += told.filter((text) => text.includes("BUDGET_EXCEEDED")).length;
+        refusedTogether += told.filter((text) => text.includes("The customer's budget")).length;
+        refusedMoney += told.filter((text) => /budget of [\d.]+ USD/.test(text)).length;
         duplicates += told.filter((text) => text.includes('"duplicate":true')).length;
       }),
       { seed: SEED, numRuns: RUNS, endOnFailure: true },
     );
     // Scenes in which everything fits would show nothing.
     expect(refused).toBeGreaterThan(RUNS);
+    expect(refusedTogether).toBeGreaterThan(RUNS);
+    expect(refusedMoney).toBeGreaterThan(RUNS);
     expect(duplicates).toBeGreaterThan(RUNS);
   }, 60_000);
 });

@@ -8,7 +8,7 @@ export type RefusalCode =
   | "invalid_token"
   /** The credential is good and does not allow this. */
   | "insufficient_scope"
-  /** The agent's budget has too little left; `resetsAt` says when the call fits again. */
+  /** The budget of the agent, or of its customer, has too little left; `resetsAt` says when the call fits again. */
   | "budget_exceeded"
   /** Too many calls; `retryAfter` says how many seconds to wait. */
   | "rate_limited"
@@ -100,7 +100,14 @@ export function refuse(code: RefusalCode, links: Links = {}, details: RefusalDet
 
 /** Returns whether a call needs more than the whole budget: then it does not fit when that starts again, either. */
 function isTooLarge({ budget, quantity = 1 }: RefusalDetails): boolean {
-  return budget !== undefined && quantity > budget.limit;
+  // Of one in money the API says so, as it knows the price: then it has no `resetsAt`.
+  return budget !== undefined && budget.amounts === undefined && quantity > budget.limit;
+}
+
+/** Returns how much of a budget is used, in words: `5 of 5 api_calls`, `49.9 of 50.00 EUR`. */
+function usedOf({ used, limit, meterName, amounts }: BudgetState): string {
+  if (amounts === undefined) return `${used} of ${limit} ${meterName}`;
+  return `${amounts.used} of ${amounts.limit} ${amounts.currency.toUpperCase()}`;
 }
 
 function linkFor(code: RefusalCode, links: Links): string | undefined {
@@ -121,10 +128,12 @@ function sentence(code: RefusalCode, details: RefusalDetails): string {
       return `The agent credential is not valid: unknown, revoked or expired. Get a new one and call again. ${nothing}`;
     case "insufficient_scope":
       return `The agent credential does not allow this call.${requiredScopes.length === 0 ? "" : ` It needs the scope ${requiredScopes.map((scope) => `"${scope}"`).join(", ")}: get a credential that has it.`} ${nothing}`;
-    case "budget_exceeded":
+    case "budget_exceeded": {
+      const whose = budget?.shared === true ? "The customer's" : "The agent's";
       if (budget !== undefined && isTooLarge(details))
-        return `The agent's whole budget (${budget.limit} ${budget.meterName}) is less than this call needs (${quantity}), so waiting does not help: ask its owner for a larger one. ${nothing}`;
-      return `The agent's budget is used up${budget === undefined ? "" : ` (${budget.used} of ${budget.limit} ${budget.meterName})`}. ${budget?.resetsAt ? `It starts again at ${budget.resetsAt}; call again then.` : "It does not start again by itself: ask its owner for a larger one."} ${nothing}`;
+        return `${whose} whole budget (${budget.limit} ${budget.meterName}) is less than this call needs (${quantity}), so waiting does not help: ask its owner for a larger one. ${nothing}`;
+      return `${whose} budget is used up${budget === undefined ? "" : ` (${usedOf(budget)})`}. ${budget?.resetsAt ? `It starts again at ${budget.resetsAt}; call again then.` : "It does not start again by itself: ask its owner for a larger one."} ${nothing}`;
+    }
     case "rate_limited":
       return `Too many calls. ${retryAfter === undefined ? "Wait a little" : `Wait ${retryAfter} seconds`}, then call again. ${nothing}`;
     case "billing_unavailable":

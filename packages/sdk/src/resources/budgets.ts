@@ -5,7 +5,7 @@ import type { ResponseOf } from "../check-response.ts";
 import type { RequestOptions } from "../options.ts";
 import type { PagePromise } from "../page.ts";
 
-/** A limit on one agent's use of one meter, and how much of it is used. */
+/** A limit on what one agent, or a customer's agents together, may use or spend, and how much of it is used. */
 export type Budget = ResponseOf<typeof routes.budgets.get>;
 
 /** Parameters of {@link Budgets.create}. */
@@ -18,7 +18,7 @@ export type BudgetUpdateParams = BodyOf<typeof routes.budgets.update>;
 export type BudgetListParams = QueryOf<typeof routes.budgets.list>;
 
 /**
- * Limits on what agents may use. They refuse a call where they are marked as `enforced`, or where it is verified with
+ * Limits on what agents, or all agents of a customer together, may use or spend. They refuse a call where they are marked as `enforced`, or where it is verified with
  * `enforceBudget`; else they warn.
  */
 export class Budgets {
@@ -30,14 +30,19 @@ export class Budgets {
   }
 
   /**
-   * Limits what an agent may use of a meter per `window`: `day`, `period` (the default) or `total`. With
-   * `enforced: true` the server refuses what does not fit, whatever the caller asks for.
+   * Limits what an agent may use of a meter per `window`: `day`, `period` (the default) or `total`. With `customerId` in
+   * the place of `agentId` all agents of the customer use it together. With `amount` in the place of `limit` it is in money,
+   * for one meter or, without `meterName`, for all. With `enforced: true` the server refuses what does not fit, whatever
+   * the caller asks for.
    *
-   * @throws ConflictError where there is one for this agent, meter and window
-   * @throws NotFoundError where there is no such agent or meter
+   * @throws ConflictError where there is one for this agent or customer, meter and window
+   * @throws NotFoundError where there is no such agent, customer or meter
+   * @throws ValidationError with both `agentId` and `customerId`, or neither, or so of `limit` and `amount`
    * @example
    * ```ts
    * await client.budgets.create({ agentId: "agt_1", meterName: "api_calls", limit: 10_000, enforced: true });
+   * await client.budgets.create({ customerId: "cus_1", meterName: "api_calls", limit: 50_000, window: "day" });
+   * await client.budgets.create({ customerId: "cus_1", amount: "250.00", enforced: true });
    * ```
    */
   create(params: BudgetCreateParams, options?: RequestOptions): APIPromise<Budget> {
@@ -70,7 +75,7 @@ export class Budgets {
   }
 
   /**
-   * Changes a budget's limit, the share of it at which it warns, or whether it is enforced.
+   * Changes a budget's limit or amount, the share of it at which it warns, or whether it is enforced.
    *
    * @throws NotFoundError where there is none of this id
    * @example

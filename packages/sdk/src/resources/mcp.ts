@@ -169,7 +169,8 @@ export class Mcp {
   }
 
   /**
-   * Tells an agent who it is, when its credential ends, and what is left of its budgets. Nothing is recorded or
+   * Tells an agent who it is, when its credential ends, and what is left of its budgets and of those that it shares with
+   * the other agents of its customer. Nothing is recorded or
    * charged. It needs no management key: an agent asks with its own token.
    *
    * @throws AuthenticationError where the token is malformed, unknown, expired or revoked

@@ -183,6 +183,30 @@ export function describeTokens(api: ContractContext): void {
       expect(await errorOf(api.client.budgets.get(budget.id))).toBeInstanceOf(NotFoundError);
     });
 
+    it("of a customer are used by all its agents together", async () => {
+      const { id: customerId } = await api.client.customers.create({ name: unique("customer") });
+      const [one, other] = [await api.newToken(), await api.newToken()];
+      for (const { agent } of [one, other]) await api.client.agents.update(agent.id, { customerId });
+      const made = { customerId, meterName: "api_calls", limit: 3, enforced: true };
+      const budget = await api.client.budgets.create(made);
+      expect(budget).toMatchObject({ agentId: null, customerId, shared: true, limit: 3, used: 0 });
+      const both = api.client.budgets.create({ ...made, agentId: one.agent.id });
+      expect(await errorOf(both)).toBeInstanceOf(ValidationError);
+      // Nothing is recorded: usage of a customer would stay on no invoice.
+      for (const { token } of [one, other]) {
+        const refused = await errorOf(api.client.mcp.verify(token, { meterName: "api_calls", quantity: 4 }));
+        expect(refused).toBeInstanceOf(BudgetExceededError);
+        expect(refused).toMatchObject({ budget: { shared: true, limit: 3, used: 0, remaining: 3 } });
+      }
+      const keyless = new Licentric({ apiKey: null, baseUrl: api.baseUrl });
+      expect((await keyless.mcp.me(other.token)).budgets).toMatchObject([{ shared: true, remaining: 3 }]);
+      await keyless.close();
+      expect((await api.client.budgets.list({ customerId })).data).toMatchObject([
+        { id: budget.id, used: 0 },
+      ]);
+      await api.client.budgets.delete(budget.id);
+    });
+
     it("track and do not stop what is recorded, unless they are enforced", async () => {
       const { agent, token } = await api.newToken();
       await api.client.budgets.create({ agentId: agent.id, meterName: "api_calls", limit: 5 });

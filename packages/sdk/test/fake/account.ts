@@ -117,15 +117,25 @@ export function createAccount(managementKey: string) {
   });
 
   const budgetState = (budget: Row): Row => {
-    const { agentId, meterName } = budget;
-    const used = sum(where("event", { agentId, meterName }));
+    const { agentId, customerId, meterName } = budget;
+    const agents = agentId === null ? where("agent", { customerId }).map(({ id }) => id) : [agentId];
+    const used = sum(agents.flatMap((id) => where("event", { agentId: id, meterName })));
     const limit = number(budget["limit"], 0);
     const warnAt = (limit * number(budget["warnAtPercent"], 80)) / 100;
     const status = used >= limit ? "exceeded" : used >= warnAt ? "warning" : "ok";
     return { ...budget, used, remaining: Math.max(0, limit - used), status, resetsAt: null };
   };
+  /** The agent's own, and those of its customer. */
+  const budgetsFor = (agentId: unknown) => {
+    const customerId = table("agent").get(text(agentId))?.["customerId"] ?? null;
+    const shared = customerId === null ? [] : where("budget", { customerId });
+    return [...where("budget", { agentId }), ...shared].map(budgetState);
+  };
+  /** The one with the least left. */
   const budgetFor = (agentId: unknown, meterName: unknown) =>
-    where("budget", { agentId, meterName }).map(budgetState)[0];
+    budgetsFor(agentId)
+      .filter((budget) => budget["meterName"] === meterName)
+      .toSorted((left, right) => number(left["remaining"], 0) - number(right["remaining"], 0))[0];
 
   const record = (event: Readonly<Record<string, unknown>>): { event: Row; duplicate: boolean } => {
     find("agent", event["agentId"]);
@@ -273,6 +283,7 @@ export function createAccount(managementKey: string) {
     totalsBy,
     withTotals,
     budgetState,
+    budgetsFor,
     record,
     recorded,
     verified,

@@ -9,7 +9,8 @@ type Answers<Table> = { [R in keyof Table]: { [C in keyof Table[R]]: (call: Call
 /** What each call of the route table answers. */
 export function createAnswers(account: FakeAccount): Answers<typeof routes> {
   const { insert, find, change, remove, where } = account;
-  const { newMeter, currentPeriod, insertKey, issueToken, totalsBy, withTotals, budgetState } = account;
+  const { newMeter, currentPeriod, insertKey, issueToken, totalsBy, withTotals, budgetState, budgetsFor } =
+    account;
   const { record, recorded, verified, settle, invoiceOf, outcomeOf } = account;
   const { unitPriceOf, linesOf, totalOf } = account;
   /** Customers first, the account itself last. */
@@ -69,7 +70,7 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
       me: (call) => {
         const { agentId, answer } = verified(call);
         const { scopes, expiresAt } = answer();
-        const budgets = where("budget", { agentId }).map(budgetState);
+        const budgets = budgetsFor(agentId);
         return { agentId, name: find("agent", agentId)["name"], scopes, expiresAt, budgets };
       },
       listPrices: ({ query }) =>
@@ -142,19 +143,24 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
     },
     budgets: {
       create: ({ body }) => {
-        const { agentId, meterName, window = "period" } = body;
-        find("agent", agentId);
+        const { agentId = null, customerId = null, meterName, window = "period" } = body;
+        if (customerId === null) find("agent", agentId);
+        else find("customer", customerId);
         if (where("meter", { name: meterName }).length === 0)
           throw new Refusal("NOT_FOUND", "There is no such meter.");
-        if (where("budget", { agentId, meterName, window }).length > 0)
+        if (where("budget", { agentId, customerId, meterName, window }).length > 0)
           throw new Refusal("CONFLICT", "There is one.");
         return budgetState(
-          insert("budget", { warnAtPercent: 80, enforced: false, ...body, window, ...stamps() }),
+          insert("budget", {
+            ...{ warnAtPercent: 80, enforced: false, ...body, agentId, customerId, window, ...stamps() },
+            ...(customerId !== null && { shared: true }),
+          }),
         );
       },
       list: ({ query }) =>
         where("budget", {
           agentId: query.get("agentId") ?? undefined,
+          customerId: query.get("customerId") ?? undefined,
           meterName: query.get("meterName") ?? undefined,
         }).map(budgetState),
       get: ({ params }) => budgetState(find("budget", params["budgetId"])),

@@ -26,7 +26,7 @@ export interface AgentCaller {
    * the agent's.
    */
   readonly ended: boolean;
-  /** True where the agent has any budget: the calls of agents without one skip the work for budgets. */
+  /** True where the agent or its customer has any budget: the calls of agents without one skip the work for budgets. */
   readonly hasBudgets: boolean;
 }
 

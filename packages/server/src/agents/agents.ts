@@ -138,9 +138,11 @@ export async function deleteAgent(
      WHERE environment_id = $1 AND agent_id = $2 AND (revoked_at IS NULL OR revoked_at > $3)`,
     [environmentId, agent.id, now],
   );
-  await tx.query("DELETE FROM budgets WHERE environment_id = $1 AND agent_id = $2", [
-    environmentId,
-    agent.id,
-  ]);
+  for (const table of ["budgets", "money_budgets"]) {
+    await tx.query(`DELETE FROM ${table} WHERE environment_id = $1 AND agent_id = $2`, [
+      environmentId,
+      agent.id,
+    ]);
+  }
   return agent;
 }

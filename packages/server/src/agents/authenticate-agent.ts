@@ -21,7 +21,10 @@ interface CredentialRow {
 const LOOK_UP = `/* look-up-credentials */
 SELECT c.secret_hash, c.id AS credential_id, c.agent_id, e.account_id, e.id AS environment_id, c.scopes,
        c.expires_at, c.revoked_at, a.status, a.deleted_at,
-       EXISTS (SELECT 1 FROM budgets b WHERE b.agent_id = a.id) AS has_budgets
+       EXISTS (SELECT 1 FROM budgets b WHERE b.agent_id = a.id)
+         OR EXISTS (SELECT 1 FROM customer_budgets b WHERE b.customer_id = a.customer_id)
+         OR EXISTS (SELECT 1 FROM money_budgets b WHERE b.agent_id = a.id)
+         OR EXISTS (SELECT 1 FROM money_budgets b WHERE b.customer_id = a.customer_id) AS has_budgets
 FROM credentials c
 JOIN agents a ON a.id = c.agent_id
 JOIN environments e ON e.id = c.environment_id

@@ -25,7 +25,7 @@ const NO_LIMIT = { queryTimeout: 0 };
 
 /**
  * Erases a customer's personal data in the database itself: name, e-mail address, postal address, tax id and metadata,
- * those of its agents, which are deleted, and what its usage events and adjustments say besides their quantities. What is left is an
+ * those of its agents, which are deleted with all budgets, and what its usage events and adjustments say besides their quantities. What is left is an
  * id with its quantities, invoices, credit notes and audit events: the books stay as they were. The customer is taken
  * off its Stripe customer, so that nothing comes back from there.
  *
@@ -54,6 +54,12 @@ export function eraseCustomer(
        WHERE id = $1`,
       [customerId, ERASED, making.now],
     );
+    for (const table of ["customer_budgets", "money_budgets"]) {
+      await tx.query(`DELETE FROM ${table} WHERE environment_id = $1 AND customer_id = $2`, [
+        environmentId,
+        customerId,
+      ]);
+    }
     const events = await tx.query<{ id: string }>(
       `UPDATE metered_events SET metadata = NULL
        WHERE environment_id = $1 AND customer_id = $2 AND metadata IS NOT NULL RETURNING id`,

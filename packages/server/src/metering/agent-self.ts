@@ -4,18 +4,26 @@ import type { AgentCaller } from "../accounts/caller.ts";
 import { getAgent } from "../agents/agents.ts";
 import type { Page } from "../http/page.ts";
 import { onlyRow, type Queryable } from "../store/database.ts";
-import { type BudgetUse, budgetState } from "./budget-rules.ts";
+import { toAgentBudget } from "./budget-rules.ts";
 import { selectBudgets } from "./budget-use.ts";
 import { listMeters } from "./meters.ts";
 
 /** The most budgets that are answered: an owner makes each of them. */
 const MOST_BUDGETS = 1_000;
 
-/** Tells an agent who it is, when its credential ends, and what is left of its budgets. Records nothing. */
+/**
+ * Tells an agent who it is, when its credential ends, and what is left of its budgets and its customer's. Of these it reads
+ * one sum of all use, as every call under them tells it, and no other agent's. Records nothing.
+ */
 export async function describeAgent(db: Queryable, caller: AgentCaller, now: Date): Promise<AgentSelf> {
   const { environmentId, agentId, scopes, expiresAt } = caller;
   const { name } = await getAgent(db, environmentId, agentId);
-  const budgets = await selectBudgets(db, environmentId, { agentId, limit: MOST_BUDGETS }, now);
+  const budgets = await selectBudgets(
+    db,
+    environmentId,
+    { applyingToAgent: agentId, limit: MOST_BUDGETS },
+    now,
+  );
   return {
     agentId,
     name,
@@ -25,13 +33,10 @@ export async function describeAgent(db: Queryable, caller: AgentCaller, now: Dat
   };
 }
 
-/** A budget without what the owner has for itself, such as ids and the moment of a warning. */
-function toAgentBudget(budget: BudgetUse): AgentBudget {
-  return { ...budgetState(budget), window: budget.window, enforced: budget.enforced };
-}
-
 function byMeterAndWindow(left: AgentBudget, right: AgentBudget): number {
-  const [one, other] = [left, right].map(({ meterName, window }) => `${meterName} ${window}`);
+  const [one, other] = [left, right].map(
+    ({ meterName, window, shared = false }) => `${meterName ?? ""} ${window} ${Number(shared)}`,
+  );
   return one === other ? 0 : (one ?? "") < (other ?? "") ? -1 : 1;
 }
 

@@ -2,19 +2,21 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   afterRecording,
-  type BudgetUse,
   budgetState,
   budgetStatus,
   longestRefusing,
   refusing,
   thresholdsToTell,
   tightest,
+  type UnitBudget,
 } from "./budget-rules.ts";
 
-const budget = (change: Partial<BudgetUse> = {}): BudgetUse => ({
+const budget = (change: Partial<UnitBudget> = {}): UnitBudget => ({
+  kind: "units",
   id: "b1",
   environmentId: "e1",
   agentId: "a1",
+  customerId: null,
   meterName: "api_calls",
   window: "day",
   limit: 10,
@@ -32,6 +34,9 @@ const budget = (change: Partial<BudgetUse> = {}): BudgetUse => ({
   ...change,
 });
 
+const after = (...args: Parameters<typeof afterRecording>) => afterRecording(...args) as UnitBudget;
+const use = (quantity: number) => ({ meterName: "api_calls", quantity });
+
 describe("a budget", () => {
   it.each([
     [0, "ok"],
@@ -41,17 +46,18 @@ describe("a budget", () => {
     [10, "exceeded"],
     [11, "exceeded"],
   ])("of 10 that warns at 80 %% is with %d used %s", (used, status) => {
-    expect(budgetStatus(budget(), used)).toBe(status);
+    expect(budgetStatus(budget({ recorded: used }))).toBe(status);
   });
 
   it("is exact at the largest limit", () => {
-    const largest = { limit: Number.MAX_SAFE_INTEGER, warnAtPercent: 100 };
-    expect(budgetStatus(largest, Number.MAX_SAFE_INTEGER - 1)).toBe("ok");
-    expect(budgetStatus(largest, Number.MAX_SAFE_INTEGER)).toBe("exceeded");
+    const statusAt = (recorded: number) =>
+      budgetStatus(budget({ limit: Number.MAX_SAFE_INTEGER, warnAtPercent: 100, recorded }));
+    expect(statusAt(Number.MAX_SAFE_INTEGER - 1)).toBe("ok");
+    expect(statusAt(Number.MAX_SAFE_INTEGER)).toBe("exceeded");
   });
 
   it("has used what is recorded and what is held", () => {
-    expect(budgetState(budget({ recorded: 4, held: 5 }))).toEqual({
+    expect(budgetState(budget({ recorded: 4, held: 5 }), "api_calls")).toEqual({
       meterName: "api_calls",
       limit: 10,
       used: 9,
@@ -59,13 +65,13 @@ describe("a budget", () => {
       status: "warning",
       resetsAt: "2026-11-24T00:00:00.000Z",
     });
-    expect(budgetState(budget({ recorded: 14 })).remaining).toBe(0);
+    expect(budgetState(budget({ recorded: 14 }), "api_calls").remaining).toBe(0);
   });
 
   it("refuses what does not fit, to the unit", () => {
     const half = budget({ recorded: 3, held: 2 });
-    expect(refusing([half], 5)).toEqual([]);
-    expect(refusing([half], 6)).toEqual([half]);
+    expect(refusing([half], use(5))).toEqual([]);
+    expect(refusing([half], use(6))).toEqual([half]);
   });
 
   it("is never overdrawn by what it does not refuse, in any order of quantities", () => {
@@ -74,11 +80,11 @@ describe("a budget", () => {
         fc.nat(1_000),
         fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 30 }),
         (limit, quantities) => {
-          let current = budget({ limit, window: "total", windowKey: "total" });
+          let current: UnitBudget = budget({ limit, window: "total", windowKey: "total" });
           for (const quantity of quantities) {
             const fits = current.recorded + quantity <= limit;
-            expect(refusing([current], quantity).length === 0).toBe(fits);
-            if (fits) current = afterRecording(current, { quantity, periodId: "p", day: "2026-11-23" });
+            expect(refusing([current], use(quantity)).length === 0).toBe(fits);
+            if (fits) current = after(current, { ...use(quantity), periodId: "p", day: "2026-11-23" });
           }
           expect(current.recorded).toBeLessThanOrEqual(limit);
         },
@@ -87,13 +93,13 @@ describe("a budget", () => {
   });
 
   it("counts usage of its own window alone", () => {
-    const usage = { quantity: 2, periodId: "p1", day: "2026-11-22" };
-    expect(afterRecording(budget(), usage).recorded).toBe(0);
-    expect(afterRecording(budget(), { ...usage, day: "2026-11-23" }).recorded).toBe(2);
+    const usage = { ...use(2), periodId: "p1", day: "2026-11-22" };
+    expect(after(budget(), usage).recorded).toBe(0);
+    expect(after(budget(), { ...usage, day: "2026-11-23" }).recorded).toBe(2);
     const period = budget({ window: "period", windowKey: "p1" });
-    expect(afterRecording(period, usage).recorded).toBe(2);
-    expect(afterRecording(period, { ...usage, periodId: "p2" }).recorded).toBe(0);
-    expect(afterRecording(budget({ window: "total", windowKey: "total" }), usage).recorded).toBe(2);
+    expect(after(period, usage).recorded).toBe(2);
+    expect(after(period, { ...usage, periodId: "p2" }).recorded).toBe(0);
+    expect(after(budget({ window: "total", windowKey: "total" }), usage).recorded).toBe(2);
   });
 });
 
@@ -118,14 +124,14 @@ describe("the budget that a refused call waits for", () => {
     resetsAt: new Date("2026-12-01T00:00:00Z"),
   });
   const ever = budget({ id: "ever", limit: 20, recorded: 16, resetsAt: null });
-  const idOf = (budgets: BudgetUse[], quantity: number) => longestRefusing(budgets, quantity)?.id;
+  const idOf = (budgets: UnitBudget[], quantity: number) => longestRefusing(budgets, use(quantity))?.id;
 
   it("is the one that starts again last, whatever is left of the others", () => {
     expect(idOf([daily, monthly], 1)).toBe("daily");
     expect(idOf([daily, monthly], 3)).toBe("monthly");
     expect(idOf([daily, monthly, ever], 5)).toBe("ever");
     expect(idOf([daily, monthly, ever], 4)).toBe("monthly");
-    expect(longestRefusing([monthly, ever], 2)).toBeUndefined();
+    expect(longestRefusing([monthly, ever], use(2))).toBeUndefined();
   });
 
   it("is one whose whole limit is less, though more is left of it", () => {

@@ -1,25 +1,21 @@
-import type { Budget, BudgetState } from "@licentric/contract";
+import type { AgentBudget, Budget, BudgetState } from "@licentric/contract";
+import Big from "big.js";
+import { currencyRule } from "../billing/currency.ts";
+import { addUse, costOf, type MeterUse } from "./budget-costs.ts";
 
-/** A budget with what is used of it in the window that runs now. */
-export interface BudgetUse {
+interface BudgetBase {
   readonly id: string;
   readonly environmentId: string;
-  readonly agentId: string;
-  readonly meterName: string;
+  /** The agent whose use it limits; null: it is a customer's, whose agents use it together. */
+  readonly agentId: string | null;
+  readonly customerId: string | null;
   readonly window: Budget["window"];
-  readonly limit: number;
   readonly warnAtPercent: number;
   /** True where the budget applies whatever the caller says. */
   readonly enforced: boolean;
-  /** The meter's limit for one call: more never gets as far as the budget. */
-  readonly maxQuantityPerCall: number;
   /** Names the window that runs now: a day, a period's id, or `total`; null: the period has yet to begin. */
   readonly windowKey: string | null;
   readonly resetsAt: Date | null;
-  /** Quantity recorded in the window. */
-  readonly recorded: number;
-  /** Quantity held by reservations that have not lapsed. It will be recorded in whatever window runs then. */
-  readonly held: number;
   /** The windows in which the thresholds were passed last. */
   readonly warnedWindow: string | null;
   readonly exceededWindow: string | null;
@@ -27,85 +23,233 @@ export interface BudgetUse {
   readonly updatedAt: Date;
 }
 
-/** A budget's status with so much used of it. */
-export function budgetStatus(
-  { limit, warnAtPercent }: Pick<BudgetUse, "limit" | "warnAtPercent">,
-  used: number,
-): BudgetState["status"] {
-  if (used >= limit) return "exceeded";
-  // Multiplied as big integers: a limit may be near 2^53.
-  return BigInt(used) * 100n >= BigInt(limit) * BigInt(warnAtPercent) ? "warning" : "ok";
+/** A budget in units of one meter, with what is used of it in the window that runs now. */
+export interface UnitBudget extends BudgetBase {
+  readonly kind: "units";
+  readonly meterName: string;
+  readonly limit: number;
+  /** The meter's limit for one call: more never gets as far as the budget. */
+  readonly maxQuantityPerCall: number;
+  /** Quantity recorded in the window. */
+  readonly recorded: number;
+  /** Quantity held by reservations that have not lapsed. It will be recorded in whatever window runs then. */
+  readonly held: number;
 }
 
-/** The state that a call is told of. */
-export function budgetState(budget: BudgetUse): BudgetState & { resetsAt: string | null } {
-  const used = usedOf(budget);
+/** A budget in money, with what is used under it in the window that runs now. */
+export interface MoneyBudget extends BudgetBase {
+  readonly kind: "money";
+  /** null: it is for all meters. */
+  readonly meterName: string | null;
+  /** A decimal text, in the currency that the running period is billed in. */
+  readonly limit: string;
+  readonly currency: string;
+  readonly meters: readonly MeterUse[];
+}
+
+/** A budget with what is used of it in the window that runs now. */
+export type BudgetUse = UnitBudget | MoneyBudget;
+
+/** Checks whether a billing period must be opened before anything is checked against a budget. */
+export function needsPeriod(budget: BudgetUse): boolean {
+  if (budget.windowKey === null) return true;
+  return budget.kind === "money" && !budget.meters.some(({ isRunning }) => isRunning);
+}
+
+/** Usage that is about to be recorded. */
+export interface NewUse {
+  readonly meterName: string;
+  readonly quantity: number;
+}
+
+/** A budget's status, by what is recorded and held. */
+export function budgetStatus(budget: BudgetUse): BudgetState["status"] {
+  return statusOf(budget, usedOf(budget));
+}
+
+/** A budget's status by what is recorded alone: what is held may be given back. */
+export function recordedStatus(budget: BudgetUse): BudgetState["status"] {
+  return statusOf(budget, recordedOf(budget));
+}
+
+function statusOf(budget: BudgetUse, used: Big): BudgetState["status"] {
+  const limit = limitOf(budget);
+  if (used.gte(limit)) return "exceeded";
+  return used.times(100).gte(limit.times(budget.warnAtPercent)) ? "warning" : "ok";
+}
+
+/**
+ * The state that a call is told of.
+ *
+ * @param meterName the meter of the call, where the budget is for all.
+ */
+export function budgetState(budget: BudgetUse, meterName: string): BudgetState & { resetsAt: string | null } {
+  return { meterName: budget.meterName ?? meterName, ...standing(budget) };
+}
+
+/** The standing of a budget, whatever the meter. */
+function standing(budget: BudgetUse) {
   return {
-    meterName: budget.meterName,
-    limit: budget.limit,
-    used,
-    remaining: Math.max(0, budget.limit - used),
-    status: budgetStatus(budget, used),
+    ...(budget.kind === "units" ? unitsOf(budget) : minorUnitsOf(budget)),
+    status: budgetStatus(budget),
     resetsAt: budget.resetsAt?.toISOString() ?? null,
+    ...(budget.customerId !== null && { shared: true as const }),
   };
 }
+
+function unitsOf({ limit, recorded, held }: UnitBudget) {
+  const used = Math.min(recorded + held, Number.MAX_SAFE_INTEGER);
+  return { limit, used, remaining: Math.max(0, limit - used) };
+}
+
+/** Amounts in minor units. What is used is rounded up, and what is left down: it is never told as more than there is. */
+function minorUnitsOf(budget: MoneyBudget) {
+  const { currency } = budget;
+  const [limit, used] = [limitOf(budget), atLeastZero(usedOf(budget))];
+  const remaining = atLeastZero(limit.minus(used));
+  const minor = (amount: Big, mode: typeof Big.roundUp | typeof Big.roundDown) => {
+    const { digits } = currencyRule(currency);
+    const whole = Number(amount.times(new Big(10).pow(digits)).round(0, mode).toFixed());
+    return Math.min(whole, Number.MAX_SAFE_INTEGER);
+  };
+  return {
+    limit: minor(limit, Big.roundDown),
+    used: minor(used, Big.roundUp),
+    remaining: minor(remaining, Big.roundDown),
+    amounts: { currency, limit: budget.limit, used: used.toFixed(), remaining: remaining.toFixed() },
+  };
+}
+
+const atLeastZero = (amount: Big) => (amount.lt(0) ? new Big(0) : amount);
 
 /** A budget as it is answered. */
 export function toBudget(budget: BudgetUse): Budget {
   return {
     id: budget.id,
     agentId: budget.agentId,
-    ...budgetState(budget),
-    window: budget.window,
+    customerId: budget.customerId,
+    ...toAgentBudget(budget),
     warnAtPercent: budget.warnAtPercent,
-    enforced: budget.enforced,
     createdAt: budget.createdAt.toISOString(),
     updatedAt: budget.updatedAt.toISOString(),
   };
 }
 
-/** Recorded and held together. */
-export function usedOf({ recorded, held }: Pick<BudgetUse, "recorded" | "held">): number {
-  return Math.min(recorded + held, Number.MAX_SAFE_INTEGER);
+/** A budget without what the owner has for itself, such as ids and the moment of a warning. */
+export function toAgentBudget(budget: BudgetUse): AgentBudget {
+  const { meterName, window, enforced } = budget;
+  return { meterName, ...standing(budget), window, enforced };
+}
+
+function limitOf({ limit }: BudgetUse): Big {
+  return new Big(limit);
+}
+
+/** Recorded and held together: units, or an exact amount of money. */
+function usedOf(budget: BudgetUse): Big {
+  return budget.kind === "units"
+    ? new Big(budget.recorded).plus(budget.held)
+    : costOf(budget.meters, { withHeld: true });
+}
+
+function recordedOf(budget: BudgetUse): Big {
+  return budget.kind === "units" ? new Big(budget.recorded) : costOf(budget.meters, { withHeld: false });
+}
+
+/** Checks whether more is used than the limit. */
+export function isOver(budget: BudgetUse): boolean {
+  return usedOf(budget).gt(limitOf(budget));
+}
+
+/** A budget after usage of now. */
+export function adding(budget: BudgetUse, { meterName, quantity }: NewUse): BudgetUse {
+  if (budget.kind === "units") return { ...budget, recorded: budget.recorded + quantity };
+  return { ...budget, meters: addUse(budget.meters, meterName, quantity) };
+}
+
+/** The part of a budget that usage of now would take: units, or an exact amount of money. */
+export function takes(budget: BudgetUse, use: NewUse): Big {
+  return usedOf(adding(budget, use)).minus(usedOf(budget));
+}
+
+/** The meter's limit for one call, where the budget is about the meter; else null. */
+export function callLimitOf(budget: BudgetUse, meterName: string): number | null {
+  if (budget.kind === "units") return budget.maxQuantityPerCall;
+  return budget.meters.find((use) => use.meterName === meterName)?.maxQuantityPerCall ?? null;
 }
 
 /**
- * The budget that stops a call first: the one with the least left and, of equals, the one that starts again last.
- * undefined where there is none.
+ * The budget that stops a call first: the one with the least left and, of equals, the one that starts again last. Of one
+ * in units and one in money it is the one of which the smaller share is left. undefined where there is none.
  */
 export function tightest(budgets: readonly BudgetUse[]): BudgetUse | undefined {
-  const left = (budget: BudgetUse) => budget.limit - usedOf(budget);
+  const units = leastLeft(budgets.filter(({ kind }) => kind === "units"));
+  const money = leastLeft(budgets.filter(({ kind }) => kind === "money"));
+  if (units === undefined || money === undefined) return units ?? money;
+  return leftOf(money)
+    .times(limitOf(units))
+    .lt(leftOf(units).times(limitOf(money)))
+    ? money
+    : units;
+}
+
+const leftOf = (budget: BudgetUse) => limitOf(budget).minus(usedOf(budget));
+
+function leastLeft(budgets: readonly BudgetUse[]): BudgetUse | undefined {
   const reset = ({ resetsAt }: BudgetUse) => resetsAt?.getTime() ?? Number.POSITIVE_INFINITY;
   return budgets.reduce<BudgetUse | undefined>((best, budget) => {
-    if (best === undefined || left(budget) < left(best)) return budget;
-    return left(budget) === left(best) && reset(budget) > reset(best) ? budget : best;
+    if (best === undefined || leftOf(budget).lt(leftOf(best))) return budget;
+    return leftOf(budget).eq(leftOf(best)) && reset(budget) > reset(best) ? budget : best;
   }, undefined);
 }
 
-/** The budgets that a quantity does not fit into. */
-export function refusing(budgets: readonly BudgetUse[], quantity: number): BudgetUse[] {
-  return budgets.filter((budget) => usedOf(budget) + quantity > budget.limit);
+/** The budgets that usage does not fit into. What costs nothing fits into every budget in money. */
+export function refusing(budgets: readonly BudgetUse[], use: NewUse): BudgetUse[] {
+  return budgets.filter((budget) => {
+    const after = adding(budget, use);
+    return isOver(after) && usedOf(after).gt(usedOf(budget));
+  });
+}
+
+/** Checks whether usage needs more than the whole of a budget: then waiting does not help. */
+export function isTooLarge(budget: BudgetUse, use: NewUse): boolean {
+  return takes(budget, use).gt(limitOf(budget));
 }
 
 /**
- * Of the budgets that a quantity does not fit into, the one that makes it wait longest: for ever, where its whole limit
+ * Of the budgets that usage does not fit into, the one that makes it wait longest: for ever, where its whole limit
  * is less or it never starts again. Of equals, the one with the least left. undefined where it fits into all.
  */
-export function longestRefusing(budgets: readonly BudgetUse[], quantity: number): BudgetUse | undefined {
-  const refusals = refusing(budgets, quantity);
-  const until = ({ limit, resetsAt }: BudgetUse) =>
-    quantity > limit || resetsAt === null ? Number.POSITIVE_INFINITY : resetsAt.getTime();
+export function longestRefusing(budgets: readonly BudgetUse[], use: NewUse): BudgetUse | undefined {
+  const refusals = refusing(budgets, use);
+  const until = (budget: BudgetUse) =>
+    budget.resetsAt === null || isTooLarge(budget, use)
+      ? Number.POSITIVE_INFINITY
+      : budget.resetsAt.getTime();
   const last = Math.max(...refusals.map(until));
   return tightest(refusals.filter((budget) => until(budget) === last));
 }
 
-/** A budget after usage was recorded; usage of another window changes nothing. */
+/** A budget after usage was recorded; usage of another window takes nothing of it. */
 export function afterRecording(
   budget: BudgetUse,
-  usage: { readonly quantity: number; readonly periodId: string; readonly day: string },
+  usage: NewUse & { readonly periodId: string; readonly day: string },
 ): BudgetUse {
   const windowKey = { day: usage.day, period: usage.periodId, total: "total" }[budget.window];
-  return windowKey === budget.windowKey ? { ...budget, recorded: budget.recorded + usage.quantity } : budget;
+  const isInside = windowKey === budget.windowKey;
+  if (budget.kind === "units") {
+    return isInside ? { ...budget, recorded: budget.recorded + usage.quantity } : budget;
+  }
+  const quantity = BigInt(usage.quantity);
+  const isOf = (use: MeterUse) => use.meterName === usage.meterName && use.periodId === usage.periodId;
+  if (!budget.meters.some(isOf)) return budget;
+  const meters = budget.meters.map((use) => {
+    if (!isOf(use)) return use;
+    return isInside
+      ? { ...use, recorded: use.recorded + quantity }
+      : { ...use, before: use.before + quantity };
+  });
+  return { ...budget, meters };
 }
 
 /**
@@ -113,11 +257,41 @@ export function afterRecording(
  * held counts for a call and not here: it may be given back.
  */
 export function thresholdsToTell(budget: BudgetUse): ("warning" | "exceeded")[] {
-  const status = budgetStatus(budget, budget.recorded);
+  const status = recordedStatus(budget);
   const { windowKey, warnedWindow, exceededWindow } = budget;
   if (status === "ok" || windowKey === null) return [];
   return [
     ...(warnedWindow === windowKey ? [] : (["warning"] as const)),
     ...(status === "exceeded" && exceededWindow !== windowKey ? (["exceeded"] as const) : []),
   ];
+}
+
+/** Target of a call's usage, which determines the budgets that apply. */
+export interface BudgetTarget {
+  readonly environmentId: string;
+  readonly agentId: string;
+  readonly meterName: string;
+}
+
+/** Returns a key that is the same for targets to which the same budgets apply. */
+export function budgetKey({ environmentId, agentId, meterName }: BudgetTarget): string {
+  return `${environmentId} ${agentId} ${meterName}`;
+}
+
+/** The budgets that apply to targets. Agents of one customer share budgets. */
+export interface ApplyingBudgets {
+  /** Each budget once, by its id. */
+  readonly uses: ReadonlyMap<string, BudgetUse>;
+  /** The ids of the budgets that apply to a target, by its {@link budgetKey}. */
+  readonly idsFor: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Returns the budgets that apply to a target. @param uses those of {@link ApplyingBudgets}, as they stand. */
+export function applyingBudgets(
+  target: BudgetTarget,
+  idsFor: ApplyingBudgets["idsFor"],
+  uses: ApplyingBudgets["uses"],
+): BudgetUse[] {
+  const ids = idsFor.get(budgetKey(target)) ?? [];
+  return ids.flatMap((id) => uses.get(id) ?? []);
 }

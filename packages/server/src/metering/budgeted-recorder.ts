@@ -4,18 +4,26 @@ import { openPeriod } from "../billing/open-period.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
 import { tellThresholds } from "./budget-alerts.ts";
+import { budgetRefusal } from "./budget-refusal.ts";
 import {
+  type ApplyingBudgets,
+  adding,
   afterRecording,
+  applyingBudgets,
+  type BudgetTarget,
   type BudgetUse,
+  budgetKey,
   budgetState,
-  longestRefusing,
+  callLimitOf,
+  isOver,
+  needsPeriod,
   tightest,
-  usedOf,
 } from "./budget-rules.ts";
-import { type BudgetTarget, budgetKey, lockBudgetsFor } from "./budget-use.ts";
+import { lockBudgetsFor } from "./budget-use.ts";
 import { isolateFaults } from "./isolate-faults.ts";
 import { type PendingEvent, recordEvents } from "./record-events.ts";
 import {
+  BudgetUncheckedError,
   explainRefusal,
   isOverCallLimit,
   type Recorded,
@@ -28,6 +36,11 @@ import { selectByIdempotencyKey } from "./usage-events.ts";
 export interface BudgetedEvent extends PendingEvent {
   /** The budgets that it must fit into to be recorded: all that apply, those that are marked as enforced, or none. */
   readonly mustFit: "all" | "enforced" | "none";
+}
+
+interface Making {
+  readonly newId: () => string;
+  readonly now: Date;
 }
 
 /** Outcome of recording such an event, with the budget that is nearest to its end. */
@@ -99,66 +112,86 @@ function keyOf({ environmentId, agentId, idempotencyKey }: BudgetedEvent): strin
   return idempotencyKey === null ? null : `${environmentId} ${agentId} ${idempotencyKey}`;
 }
 
+// As many tries as budgets could be made, and agents moved, under usage by other processes before giving up.
+const MAX_ATTEMPTS = 20;
+
 /** Records usage in a transaction, under the locks of the budgets that apply. One outcome for each, in order. */
 export async function recordWithBudgets(
   tx: Queryable,
   events: readonly BudgetedEvent[],
-  { newId, now }: { readonly newId: () => string; readonly now: Date },
+  making: Making,
 ): Promise<(BudgetedOutcome | Error)[]> {
-  if (events.length === 0) return [];
+  const outcomes = new Map<BudgetedEvent, BudgetedOutcome | Error>();
+  let pending = events;
+  for (let attempt = 1; pending.length > 0; attempt += 1) {
+    if (attempt > MAX_ATTEMPTS) throw new Error("budgets are changed faster than usage can be recorded");
+    const done = await recordUnderLocks(tx, pending, making);
+    for (const [index, event] of pending.entries()) outcomes.set(event, done[index] ?? noOutcome());
+    const isUnchecked = done.some((outcome) => outcome instanceof BudgetUncheckedError);
+    // What was refused beside it may fit after all, without it.
+    pending = isUnchecked ? pending.filter((event) => isUndecided(outcomes.get(event))) : [];
+  }
+  return events.map((event) => outcomes.get(event) ?? noOutcome());
+}
+
+function isUndecided(outcome: BudgetedOutcome | Error | undefined): boolean {
+  if (outcome instanceof BudgetUncheckedError) return true;
+  return outcome instanceof ApiError && outcome.code === "BUDGET_EXCEEDED";
+}
+
+const noOutcome = () => new Error("the event has no outcome");
+
+/** Does so once: usage to which a budget applies by now that was not locked is left out. */
+async function recordUnderLocks(
+  tx: Queryable,
+  events: readonly BudgetedEvent[],
+  { newId, now }: Making,
+): Promise<(BudgetedOutcome | Error)[]> {
   const budgets = await lockBudgets(tx, events, { newId, now });
   const decisions = await decide(tx, events, budgets);
   const admitted = events.filter((_, index) => decisions[index] === null);
   const store = {
     db: tx,
-    insert: (part: readonly PendingEvent[], at: Date) => recordEvents(tx, part, at, { budgetsChecked: true }),
+    insert: (part: readonly PendingEvent[], at: Date) =>
+      recordEvents(tx, part, at, (event) => budgets.idsFor.get(budgetKey(event)) ?? []),
     openPeriod: (environmentId: string, at: Date) => openPeriod(tx, environmentId, { newId, now: at }),
   };
   const recorded = await recordWith(store, admitted, () => now);
   const byEvent = new Map(admitted.map((event, index) => [event, recorded[index]]));
 
+  const uses = new Map(budgets.uses);
   const outcomes = events.map((event, index): BudgetedOutcome | Error => {
-    const refusal = decisions[index];
-    if (refusal) return refusal;
-    const outcome = byEvent.get(event);
-    if (outcome === undefined) return new Error("the event has no outcome");
+    const outcome = decisions[index] ?? byEvent.get(event) ?? noOutcome();
     if (outcome instanceof Error) return outcome;
-    const key = budgetKey(event);
-    const before = budgets.get(key) ?? [];
+    const before = applyingBudgets(event, budgets.idsFor, uses);
     const { day, event: stored } = outcome;
-    const usage = day === null ? null : { quantity: stored.quantity, periodId: stored.periodId, day };
+    const { meterName, quantity, periodId } = stored;
+    const usage = day === null ? null : { meterName, quantity, periodId, day };
     const after = before.map((budget) => (usage === null ? budget : afterRecording(budget, usage)));
-    budgets.set(key, after);
+    for (const budget of after) uses.set(budget.id, budget);
     const budget = tightest(after);
-    const overBudget = after.some(
-      (one, place) => one.enforced && one !== before[place] && usedOf(one) > one.limit,
-    );
-    return { ...outcome, budget: budget && budgetState(budget), overBudget };
+    const overBudget = after.some((one, place) => one.enforced && one !== before[place] && isOver(one));
+    return { ...outcome, budget: budget && budgetState(budget, meterName), overBudget };
   });
-  for (const budget of [...budgets.values()].flat()) await tellThresholds(tx, budget, { newId, now });
+  for (const budget of uses.values()) await tellThresholds(tx, budget, { newId, now });
   return outcomes;
 }
 
-type Budgets = Map<string, BudgetUse[]>;
-
 /**
- * Locks the budgets that apply and makes sure that a period runs: the window of a budget per period must be known
- * before anything is checked against it.
+ * Locks the budgets that apply and makes sure that a period runs: the window of a budget per period, and the prices of one
+ * in money, must be known before anything is checked against it.
  */
 export async function lockBudgets(
   tx: Queryable,
   targets: readonly BudgetTarget[],
-  { newId, now }: { readonly newId: () => string; readonly now: Date },
-): Promise<Budgets> {
-  let uses = await lockBudgetsFor(tx, targets, now);
-  const withoutPeriod = uses.filter(({ windowKey }) => windowKey === null);
+  { newId, now }: Making,
+): Promise<ApplyingBudgets> {
+  const budgets = await lockBudgetsFor(tx, targets, now);
+  const withoutPeriod = [...budgets.uses.values()].filter(needsPeriod);
   for (const environmentId of new Set(withoutPeriod.map((budget) => budget.environmentId))) {
     await openPeriod(tx, environmentId, { newId, now });
   }
-  if (withoutPeriod.length > 0) uses = await lockBudgetsFor(tx, targets, now);
-  const budgets: Budgets = new Map();
-  for (const use of uses) budgets.set(budgetKey(use), [...(budgets.get(budgetKey(use)) ?? []), use]);
-  return budgets;
+  return withoutPeriod.length > 0 ? lockBudgetsFor(tx, targets, now) : budgets;
 }
 
 /**
@@ -168,7 +201,7 @@ export async function lockBudgets(
 async function decide(
   tx: Queryable,
   events: readonly BudgetedEvent[],
-  budgets: Budgets,
+  budgets: ApplyingBudgets,
 ): Promise<(ApiError | null)[]> {
   const decisions = admit(events, budgets, new Set());
   if (decisions.every((refusal) => refusal === null)) return decisions;
@@ -183,14 +216,15 @@ async function decide(
 async function recordedBefore(
   tx: Queryable,
   events: readonly BudgetedEvent[],
-  budgets: Budgets,
+  { uses, idsFor }: ApplyingBudgets,
 ): Promise<ReadonlySet<BudgetedEvent>> {
+  const applying = (event: BudgetedEvent) => applyingBudgets(event, idsFor, uses);
   const binding = new Set(
-    events
-      .filter((event) => bindingBudgets(event.mustFit, budgets.get(budgetKey(event))).length > 0)
-      .map(budgetKey),
+    events.flatMap((event) => bindingBudgets(event.mustFit, applying(event)).map(({ id }) => id)),
   );
-  const keyed = events.filter((event) => event.idempotencyKey !== null && binding.has(budgetKey(event)));
+  const keyed = events.filter(
+    (event) => event.idempotencyKey !== null && applying(event).some(({ id }) => binding.has(id)),
+  );
   if (keyed.length === 0) return new Set();
   const found = await selectByIdempotencyKey(tx, keyed);
   return new Set(keyed.filter((_, index) => found[index] !== undefined));
@@ -199,7 +233,7 @@ async function recordedBefore(
 /** Of the budgets that apply, those that usage must fit into. */
 export function bindingBudgets(
   mustFit: BudgetedEvent["mustFit"],
-  applying: readonly BudgetUse[] = [],
+  applying: readonly BudgetUse[],
 ): readonly BudgetUse[] {
   if (mustFit === "none") return [];
   return mustFit === "all" ? applying : applying.filter(({ enforced }) => enforced);
@@ -208,41 +242,22 @@ export function bindingBudgets(
 /** For each event null, or why it may not be recorded. What is admitted counts for those that come after. */
 function admit(
   events: readonly BudgetedEvent[],
-  budgets: Budgets,
+  { uses, idsFor }: ApplyingBudgets,
   known: ReadonlySet<BudgetedEvent>,
 ): (ApiError | null)[] {
-  const left = new Map(budgets);
+  const left = new Map(uses);
   const keys = new Set<string>();
   return events.map((event) => {
-    const key = budgetKey(event);
-    const applying = left.get(key) ?? [];
+    const applying = applyingBudgets(event, idsFor, left);
     if (applying.length === 0 || known.has(event)) return null;
     // Refused when it is recorded, so it takes nothing from what comes after.
-    if (applying.some(({ maxQuantityPerCall }) => isOverCallLimit(event, maxQuantityPerCall))) return null;
+    if (applying.some((budget) => isOverCallLimit(event, callLimitOf(budget, event.meterName)))) return null;
     const idempotencyKey = keyOf(event);
     if (idempotencyKey !== null && keys.has(idempotencyKey)) return null;
-    const refused = budgetRefusal(bindingBudgets(event.mustFit, applying), event.quantity);
+    const refused = budgetRefusal(bindingBudgets(event.mustFit, applying), event);
     if (refused !== null) return refused;
     if (idempotencyKey !== null) keys.add(idempotencyKey);
-    left.set(
-      key,
-      applying.map((budget) => ({ ...budget, recorded: budget.recorded + event.quantity })),
-    );
+    for (const budget of applying) left.set(budget.id, adding(budget, event));
     return null;
   });
-}
-
-/** `BUDGET_EXCEEDED` where a quantity does not fit into every budget; else null. */
-export function budgetRefusal(budgets: readonly BudgetUse[], quantity: number): ApiError | null {
-  const budget = longestRefusing(budgets, quantity);
-  if (budget === undefined) return null;
-  const { limit, used, meterName, resetsAt } = budgetState(budget);
-  const per = budget.window === "total" ? "in total" : `per ${budget.window}`;
-  const name = `The agent's budget of ${limit} "${meterName}" ${per}`;
-  const full = `${name} is used up: ${used} are used or held, and ${quantity} more do not fit. Nothing was recorded.`;
-  const message =
-    quantity > limit
-      ? `${name} is less than ${quantity} in all. Nothing was recorded. Its owner can raise it.`
-      : `${full} ${resetsAt === null ? "Its owner can raise it." : `It starts again at ${resetsAt}.`}`;
-  return new ApiError("BUDGET_EXCEEDED", message, { budget: budgetState(budget) });
 }

@@ -12,6 +12,7 @@ import { ApiError, notFound } from "../http/api-error.ts";
 import { parse } from "../http/parse.ts";
 import type { Services } from "../services.ts";
 import { isUuid, type Queryable, uuidParam } from "../store/database.ts";
+import { hasBudget } from "./budget-tables.ts";
 import type { PendingEvent } from "./record-events.ts";
 
 const EARLIEST = Date.UTC(2000);
@@ -57,19 +58,20 @@ export async function recordBatch(
   };
 }
 
-/** The agents whose budgets must be told of the usage; one query for a whole batch. */
+/** The agents to whose usage budgets apply; one query for a whole batch. */
 async function agentsWithBudgets(
   db: Queryable,
   environmentId: string,
   events: readonly unknown[],
 ): Promise<ReadonlySet<string>> {
   const agentIds = events.map((event) => WithAgent.safeParse(event).data?.agentId ?? "");
-  const rows = await db.query<{ agent_id: string }>(
+  const rows = await db.query<{ id: string }>(
     `/* agents-with-budgets */
-     SELECT DISTINCT agent_id FROM budgets WHERE environment_id = $1 AND agent_id = ANY ($2::uuid[])`,
+     SELECT a.id FROM agents a WHERE a.environment_id = $1 AND a.id = ANY ($2::uuid[])
+       AND ${hasBudget("a.id", "a.customer_id")}`,
     [environmentId, [...new Set(agentIds.map(uuidParam))]],
   );
-  return new Set(rows.map(({ agent_id }) => agent_id));
+  return new Set(rows.map(({ id }) => id));
 }
 
 const WithAgent = z.object({ agentId: z.string() });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { onlyRow, type Queryable } from "../store/database.ts";
+import { hasBudget } from "./budget-tables.ts";
 
 /** Usage on its way into the database. */
 export interface PendingEvent {
@@ -29,11 +30,14 @@ export interface RecordRow {
   readonly day: string | null;
   /** The meter's limit for one call; null where there is no such meter. */
   readonly maxQuantityPerCall: number | null;
-  /** True where it was left out because a budget is enforced that nobody has checked. */
+  /** True where it was left out because a budget applies that nobody has checked. */
   readonly budgetUnchecked: boolean;
   /** False where the idempotency key had been used before, or something above speaks against it. */
   readonly recorded: boolean;
 }
+
+/** A condition on a budget: it is for the meter, and not among those that were checked. */
+const UNCHECKED = "(b.meter_id IS NULL OR b.meter_id = meter.id) AND b.id <> ALL (s.checked::uuid[])";
 
 /**
  * Records any number of events, and adds them to the totals, in one statement and therefore in one commit.
@@ -44,7 +48,8 @@ export interface RecordRow {
  * statement that had to wait for a close sees the period closed and leaves the event to the caller to try again.
  *
  * The meter's limit for one call is part of the statement, so it holds in every process as soon as it is changed. So is
- * the question whether a budget is enforced, for whoever has not locked the budgets and checked.
+ * the question whether a budget applies to an agent's usage that the caller has not locked and checked: one that was made
+ * meanwhile, or that of the customer to whom the agent moved. Usage is recorded for the customer of the same look-up.
  *
  * An idempotency key is taken first, in a table without partitions, and its event is recorded only by whoever got it:
  * another process that has the same key waits for that row, and then finds it taken. Keys of events that servers of the
@@ -71,14 +76,12 @@ series AS MATERIALIZED (
          array_agg(agent.customer_id ORDER BY s.ord) AS customer_ids,
          array_agg(meter.id ORDER BY s.ord) AS meter_ids,
          array_agg(meter.max_quantity_per_call ORDER BY s.ord) AS max_quantities,
-         array_agg(NOT $12::boolean AND EXISTS (
-           SELECT 1 FROM budgets b WHERE b.agent_id = agent.id AND b.meter_id = meter.id AND b.enforced
-         ) ORDER BY s.ord) AS unchecked,
+         array_agg($12::boolean AND ${hasBudget("agent.id", "agent.customer_id", UNCHECKED)} ORDER BY s.ord) AS unchecked,
          array_agg(open.id ORDER BY s.ord) AS period_ids,
          array_agg((s.occurred_at AT TIME ZONE coalesce(open.time_zone, e.time_zone, account.time_zone))::date ORDER BY s.ord) AS days,
          array_agg(s.occurred_at ORDER BY s.ord) AS times
-  FROM unnest($6::uuid[], $7::uuid[], $8::text[], $9::timestamptz[])
-    WITH ORDINALITY AS s (environment_id, agent_id, meter_name, occurred_at, ord)
+  FROM unnest($6::uuid[], $7::uuid[], $8::text[], $9::timestamptz[], $14::text[])
+    WITH ORDINALITY AS s (environment_id, agent_id, meter_name, occurred_at, checked, ord)
   LEFT JOIN environments e ON e.id = s.environment_id
   LEFT JOIN accounts account ON account.id = e.account_id
   LEFT JOIN agents agent ON agent.environment_id = s.environment_id AND agent.id = s.agent_id
@@ -163,14 +166,14 @@ interface ResultRow {
 /**
  * Runs the statement. One row for each event, in their order.
  *
- * @param budgetsChecked whether the caller holds the locks of all budgets that apply and has checked those that are
- * enforced.
+ * @param checkedFor tells the ids of the budgets that the caller has locked and checked for an agent's usage; none by
+ * default.
  */
 export async function recordEvents(
   db: Queryable,
   events: readonly PendingEvent[],
   now: Date,
-  { budgetsChecked }: { readonly budgetsChecked: boolean },
+  checkedFor: (event: PendingEvent) => readonly string[] = () => [],
 ): Promise<RecordRow[]> {
   const { series, placeOf } = findSeries(events, now.toISOString());
   const ordered = inLockOrder(events);
@@ -187,8 +190,9 @@ export async function recordEvents(
       series.map(({ time }) => time),
       now,
       ordered.map((event) => event.byAgent),
-      budgetsChecked || !events.some(({ byAgent }) => byAgent),
+      events.some(({ byAgent }) => byAgent),
       ordered.map(({ idempotencyKey }) => (idempotencyKey === null ? null : hashOfKey(idempotencyKey))),
+      series.map(({ event }) => `{${checkedFor(event).join(",")}}`),
     ]),
   );
   const recorded = result.recorded_ids && new Set(result.recorded_ids);

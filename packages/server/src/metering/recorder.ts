@@ -34,7 +34,7 @@ const MAX_ATTEMPTS = 20;
  *
  * @returns a function that rejects with an {@link ApiError}: `UNPROCESSABLE` for an unknown meter, more than an agent's
  * call may use of it, or an agent's total of a day beyond 2^53 - 1; `NOT_FOUND` for an unknown agent, `IDEMPOTENCY_CONFLICT` for a key that was used for other usage. It rejects
- * with {@link BudgetUncheckedError} where a budget is enforced that it knows nothing of.
+ * with {@link BudgetUncheckedError} where a budget applies to an agent's usage.
  */
 export function createRecorder({
   db,
@@ -45,8 +45,7 @@ export function createRecorder({
 }: RecorderOptions): (event: PendingEvent) => Promise<Recorded> {
   const store = {
     db,
-    insert: (events: readonly PendingEvent[], at: Date) =>
-      recordEvents(db, events, at, { budgetsChecked: false }),
+    insert: (events: readonly PendingEvent[], at: Date) => recordEvents(db, events, at),
     openPeriod: (environmentId: string, at: Date) =>
       db.transaction((tx) => openPeriod(tx, environmentId, { newId, now: at })),
   };
@@ -176,7 +175,7 @@ export function overCallLimit(
   });
 }
 
-/** A budget is enforced that applies to the usage, and nobody has checked it: nothing was recorded. */
+/** A budget applies to the usage, and nobody has checked it: nothing was recorded. */
 export class BudgetUncheckedError extends Error {
   override readonly name = "BudgetUncheckedError";
 }

@@ -11,15 +11,10 @@ import { type AgentCaller, requireAgentScopes } from "../accounts/caller.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { timeOfId } from "../store/month.ts";
+import { budgetRefusal } from "./budget-refusal.ts";
 import { budgetState, tightest } from "./budget-rules.ts";
 import { readBudgetsFor } from "./budget-use.ts";
-import {
-  type BudgetedEvent,
-  bindingBudgets,
-  budgetRefusal,
-  lockBudgets,
-  recordWithBudgets,
-} from "./budgeted-recorder.ts";
+import { type BudgetedEvent, bindingBudgets, lockBudgets, recordWithBudgets } from "./budgeted-recorder.ts";
 import { explainRefusal, overCallLimit, unknownMeter } from "./recorder.ts";
 import { recordedEvent, verificationOf } from "./verify.ts";
 
@@ -71,7 +66,7 @@ export async function reserve(
   const { now } = making;
   const target = { environmentId, agentId, meterName };
   // Whatever the token's look-up says of budgets: one may have been made, or marked, since.
-  const budgets = [...(await lockBudgets(tx, [target], making)).values()].flat();
+  const budgets = [...(await lockBudgets(tx, [target], making)).uses.values()];
   const row = await insertHold(
     tx,
     caller,
@@ -83,12 +78,13 @@ export async function reserve(
     },
     now,
   );
-  const refusal = budgetRefusal(bindingBudgets(enforceBudget ? "all" : "enforced", budgets), quantity);
+  const binding = bindingBudgets(enforceBudget ? "all" : "enforced", budgets);
+  const refusal = budgetRefusal(binding, { meterName, quantity });
   if (refusal !== null) throw refusal;
   const held = budgets.length === 0 ? undefined : tightest(await readBudgetsFor(tx, target, now));
   return {
     ...verificationOf(caller),
-    ...(held && { budget: budgetState(held) }),
+    ...(held && { budget: budgetState(held, meterName) }),
     reservation: toReservation(row, now),
   };
 }

@@ -8,9 +8,10 @@ import {
 import type { z } from "zod";
 import { type AgentCaller, requireAgentScopes } from "../accounts/caller.ts";
 import type { Services } from "../services.ts";
+import { budgetRefusal } from "./budget-refusal.ts";
 import { budgetState, tightest } from "./budget-rules.ts";
 import { readBudgetsFor } from "./budget-use.ts";
-import { type BudgetedOutcome, budgetRefusal } from "./budgeted-recorder.ts";
+import type { BudgetedOutcome } from "./budgeted-recorder.ts";
 import type { PendingEvent } from "./record-events.ts";
 import { BudgetUncheckedError } from "./recorder.ts";
 
@@ -37,10 +38,11 @@ export async function verify(
   if (meterName === undefined) {
     if (!caller.hasBudgets) return verified;
     const budgets = await readBudgetsFor(services.db, { ...caller, meterName: DEFAULT_METER_NAME }, now);
-    const refusal = enforceBudget ? budgetRefusal(budgets, 1) : null;
+    const use = { meterName: DEFAULT_METER_NAME, quantity: 1 };
+    const refusal = enforceBudget ? budgetRefusal(budgets, use) : null;
     if (refusal !== null) throw refusal;
     const budget = tightest(budgets);
-    return { ...verified, ...(budget && { budget: budgetState(budget) }) };
+    return { ...verified, ...(budget && { budget: budgetState(budget, DEFAULT_METER_NAME) }) };
   }
 
   const pending = {

@@ -12,6 +12,7 @@ import { partitionedEvents } from "./migrations/0009-partitioned-events.ts";
 import { retentionAndArchive } from "./migrations/0010-retention-and-archive.ts";
 import { adjustments } from "./migrations/0011-adjustments.ts";
 import { customerPrices } from "./migrations/0012-customer-prices.ts";
+import { furtherBudgets } from "./migrations/0013-further-budgets.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -27,6 +28,7 @@ export const migrations: readonly string[] = [
   retentionAndArchive,
   adjustments,
   customerPrices,
+  furtherBudgets,
 ];
 
 /**

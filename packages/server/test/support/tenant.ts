@@ -129,7 +129,9 @@ const FRESH_SAMPLES: Readonly<Record<string, (tenant: Tenant) => Samples>> = {
     reason: canary,
   }),
   "usage.refundEvent": ({ samples, canary }) => ({ ...samples, reason: canary }),
-  "budgets.create": ({ samples }) => ({ ...samples, window: "day" }),
+  "budgets.create": ({ samples: { customerId: _, ...rest } }) => ({ ...rest, window: "day" }),
+  // The budget is in units.
+  "budgets.update": ({ samples: { amount: _, ...rest } }) => rest,
   "meters.create": ({ samples }) => ({ ...samples, name: `n${randomBytes(6).toString("hex")}` }),
   "keys.create": ({ samples: { scopes: _, ...rest } }) => rest,
   "webhooks.create": ({ samples: { events: _, ...rest } }) => rest,
