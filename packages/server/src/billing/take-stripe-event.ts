@@ -1,8 +1,8 @@
-import type Stripe from "stripe";
 import { getEnvironment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import { payersOfStripeCustomer } from "../payers/payer.ts";
 import type { Services } from "../services.ts";
+import type { Queryable } from "../store/database.ts";
 import type { InvoiceStatus } from "./invoice-status.ts";
 import { followStripe } from "./invoices.ts";
 import { type StripeConnection, stripeFailure } from "./stripe.ts";
@@ -30,12 +30,28 @@ const OF_CUSTOMERS: ReadonlySet<string> = new Set([
   "customer.tax_id.deleted",
 ]);
 
-/** Remembers the event and follows it, in one transaction. */
+/** As much of one of Stripe's events as is looked at. */
+export interface StripeEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly livemode: boolean;
+  readonly data: { readonly object: unknown };
+}
+
+/** The types of the events that are followed. */
+export const FOLLOWED_EVENTS: readonly string[] = [...Object.keys(STATUS_OF), ...OF_CUSTOMERS];
+
+/**
+ * Remembers an event and follows it, once however often it comes.
+ *
+ * @throws {ApiError} `VALIDATION_ERROR` when it is of the other mode than the key's; `UPSTREAM_ERROR` when it is about a
+ * customer, whom Stripe does not show.
+ */
 export async function takeStripeEvent(
   services: Pick<Services, "db" | "now" | "newId">,
   stripe: StripeConnection,
-  event: Stripe.Event,
-  requestId: string,
+  event: StripeEvent,
+  requestId?: string,
 ): Promise<void> {
   const { db, now, newId } = services;
   const { mode } = stripe;
@@ -49,24 +65,34 @@ export async function takeStripeEvent(
       `This server has a ${mode} key of Stripe's: the event is of the other mode.`,
     );
   }
-  if (status === undefined) return followCustomer(services, stripe, customerIdOf(object));
+  if (status === undefined) {
+    // Whatever it said: the customer is read as it is now.
+    await followCustomer(services, stripe, customerIdOf(object));
+    await remember(db, event, now());
+    return;
+  }
   const invoice = object;
   const at = now();
   await db.transaction(async (tx) => {
-    const first = await tx.query(
-      "INSERT INTO stripe_events (id, received_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id",
-      [event.id, at],
-    );
-    if (first.length === 0) return;
+    if (!(await remember(tx, event, at))) return;
     const rows = await tx.query<{ id: string; environment_id: string }>(
       `SELECT i.id, i.environment_id FROM invoices i JOIN environments e ON e.id = i.environment_id
        WHERE i.stripe_invoice_id = $1 AND e.mode = $2`,
       [invoice.id, mode],
     );
-    const making = { newId, now: at, requestId };
+    const making = { newId, now: at, ...(requestId !== undefined && { requestId }) };
     const url = typeof invoice.hosted_invoice_url === "string" ? invoice.hosted_invoice_url : null;
     for (const row of rows) await followStripe(tx, row.environment_id, row.id, { status, url }, making);
   });
+}
+
+/** Returns whether the event is new. */
+async function remember(tx: Queryable, { id }: StripeEvent, at: Date): Promise<boolean> {
+  const first = await tx.query(
+    "INSERT INTO stripe_events (id, received_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id",
+    [id, at],
+  );
+  return first.length > 0;
 }
 
 /** Brings every payer who is that Stripe customer in step with it. */
