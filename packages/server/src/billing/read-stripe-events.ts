@@ -3,7 +3,7 @@ import Stripe from "stripe";
 import type { Services } from "../services.ts";
 import type { Database } from "../store/database.ts";
 import { CLOCK_DIFFERENCE, type StripeConnection, seconds } from "./stripe.ts";
-import { FOLLOWED_EVENTS, type StripeEvent, takeStripeEvent } from "./take-stripe-event.ts";
+import { FOLLOWED_EVENTS, lookedAt, type StripeEvent, takeStripeEvent } from "./take-stripe-event.ts";
 
 type Parts = Pick<Services, "db" | "now" | "newId">;
 
@@ -74,8 +74,7 @@ async function listEvents({ api }: StripeConnection, from: Date): Promise<DatedE
     for await (const event of api.events.list({ types, created: { gte: seconds(from) }, limit: 100 })) {
       const { id, type, livemode, created } = event;
       // An invoice is large, and there may be many: only what is looked at is kept.
-      const { customer, hosted_invoice_url, id: objectId } = event.data.object as Record<string, unknown>;
-      const object = { id: objectId, customer, hosted_invoice_url };
+      const object = lookedAt(event);
       events.push({ id, type, livemode, created: created * 1_000, data: { object } });
     }
   } catch (error) {

@@ -56,9 +56,9 @@ export async function takeStripeEvent(
   const { db, now, newId } = services;
   const { mode } = stripe;
   const status = STATUS_OF[event.type];
-  const object: unknown = event.data.object;
+  const object = lookedAt(event);
   const ofCustomer = OF_CUSTOMERS.has(event.type);
-  if ((status === undefined && !ofCustomer) || !isObject(object)) return;
+  if ((status === undefined && !ofCustomer) || object === undefined) return;
   if (event.livemode !== (mode === "live")) {
     throw new ApiError(
       "VALIDATION_ERROR",
@@ -117,12 +117,19 @@ function customerIdOf(object: EventObject): string {
 }
 
 /** As much of an event's object as is looked at. */
-interface EventObject {
+export interface EventObject {
   readonly id: string;
   readonly customer?: unknown;
   readonly hosted_invoice_url?: unknown;
 }
 
-function isObject(object: unknown): object is EventObject {
-  return typeof object === "object" && object !== null && "id" in object && typeof object.id === "string";
+/** Returns as much of an event's object as is looked at; undefined where it has no id. */
+export function lookedAt({ data: { object } }: StripeEvent): EventObject | undefined {
+  if (typeof object !== "object" || object === null || !("id" in object) || typeof object.id !== "string")
+    return undefined;
+  return {
+    id: object.id,
+    ...("customer" in object && { customer: object.customer }),
+    ...("hosted_invoice_url" in object && { hosted_invoice_url: object.hosted_invoice_url }),
+  };
 }
