@@ -22,6 +22,12 @@ export interface PaywallOptions extends CoreOptions {
   /** Leave out of `tools/list` what the caller's credential does not allow; false by default. Costs a request. */
   readonly hideUncallable?: boolean;
   /**
+   * Tell in `tools/list` what a unit of each charged tool's meter costs its caller, by the API's price list, where the
+   * tool's `price` says nothing: `price` of `_meta["com.licentric/charge"]`, in a few words; false by default. Costs a
+   * request for each token, at most once a minute. Who has no valid token is told no prices.
+   */
+  readonly showPrices?: boolean;
+  /**
    * Answer HTTP 403 with `WWW-Authenticate` to a call whose credential lacks a tool's scope, as the MCP authorization
    * specification asks of clients that can obtain more scopes, in place of an error result; false by default. Works
    * on protected servers of SDK v2 whose requests were verified by `requireBearerAuth`; elsewhere the result says it.
@@ -33,6 +39,7 @@ const OPTION_NAMES = [
   "paywall",
   "refusals",
   "hideUncallable",
+  "showPrices",
   "scopeStepUp",
 ] satisfies (keyof PaywallOptions)[];
 

@@ -173,7 +173,7 @@ export interface Paywall extends CorePaywall {
  */
 export function createPaywall(options: PaywallOptions = {}): Paywall {
   checkMcpOptions(options);
-  const { paywall, refusals, hideUncallable, scopeStepUp, ...core } = options;
+  const { paywall, refusals, hideUncallable, showPrices, scopeStepUp, ...core } = options;
   return buildPaywall(options, paywall ?? createCorePaywall(core));
 }
 
@@ -194,10 +194,12 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
     refusals: refusals === "error" ? ("error" as const) : ("result" as const),
     hideUncallable: options.hideUncallable ?? false,
     scopeStepUp: options.scopeStepUp ?? false,
+    showPrices: options.showPrices ?? false,
     tasks: createTaskOwners(),
     warn: core.emitter.warn,
     identify: identifyCaller,
     scopesOf: (context: unknown) => scopesOf(identifyCaller(context)),
+    pricesOf: async (context: unknown) => core.findPriceList(await handlerCharges.tokenOf(context)),
   };
   return {
     ...paywall,

@@ -1,5 +1,5 @@
 import { AssertionError } from "node:assert";
-import type { RefusalCode, RefusalDetails, TokenRequest } from "@licentric/paywall/adapter";
+import type { AgentPrice, RefusalCode, RefusalDetails, TokenRequest } from "@licentric/paywall/adapter";
 import { buildCore, buildCorePaywall } from "@licentric/paywall/adapter";
 import { createTestLedger, type RecordedUsage, type TestAgentOptions } from "@licentric/paywall/testing";
 import { checkMcpOptions, type PaywallOptions } from "./options.ts";
@@ -17,8 +17,11 @@ export interface ExpectedUsage {
 /** Options of a test paywall: all but those that have to do with requests. */
 export type TestPaywallOptions = Pick<
   PaywallOptions,
-  "defaults" | "hideUncallable" | "links" | "receipts" | "refusals" | "token" | "verification"
->;
+  "defaults" | "hideUncallable" | "links" | "receipts" | "refusals" | "showPrices" | "token" | "verification"
+> & {
+  /** Prices by meter, in US dollars; with `showPrices`, agents are told them in `tools/list`. None by default. */
+  readonly prices?: Readonly<Record<string, NonNullable<AgentPrice["price"]>>>;
+};
 
 /** A paywall for unit tests: it never uses the network, and tells what it billed. */
 export interface TestPaywall extends Paywall {
@@ -56,12 +59,12 @@ export interface TestPaywall extends Paywall {
  * paywall.expectBilled({ meterName: "api_calls", quantity: 1 });
  * ```
  */
-export function createTestPaywall(options: TestPaywallOptions = {}): TestPaywall {
+export function createTestPaywall({ prices = {}, ...options }: TestPaywallOptions = {}): TestPaywall {
   checkMcpOptions(options);
-  const ledger = createTestLedger();
+  const ledger = createTestLedger(Object.entries(prices).map(toAgentPrice));
   const agentId = "agt_test";
   let acting: string | null = ledger.authorize(agentId);
-  const { refusals, hideUncallable, ...own } = options;
+  const { refusals, hideUncallable, showPrices, ...own } = options;
   const core = {
     ...own,
     token: async (request: TokenRequest) => (await options.token?.(request)) ?? acting ?? undefined,
@@ -102,4 +105,8 @@ export function createTestPaywall(options: TestPaywallOptions = {}): TestPaywall
       });
     },
   };
+}
+
+function toAgentPrice([meterName, price]: readonly [string, NonNullable<AgentPrice["price"]>]): AgentPrice {
+  return { id: `met_${meterName}`, meterName, displayName: meterName, unit: "unit", price, currency: "usd" };
 }

@@ -1,8 +1,9 @@
 // What an adapter to a protocol or a framework is built of: `@licentric/mcp` is one.
 
-export type { BudgetState } from "@licentric/sdk";
+export type { AgentPrice, BudgetState } from "@licentric/sdk";
 export type { Receipt } from "./billing/charge-context.ts";
 export type { GatewayResponse, Recorded } from "./billing/gateway.ts";
+export type { PriceList } from "./billing/price-lists.ts";
 export type { VerifiedCaller } from "./billing/verification-cache.ts";
 export {
   type ChargeCall,

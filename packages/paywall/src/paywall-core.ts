@@ -3,6 +3,7 @@ import { createBillingClient } from "./billing/billing-client.ts";
 import type { Gateway } from "./billing/gateway.ts";
 import { createIdentify, type Identify } from "./billing/identify.ts";
 import { createJournalSink } from "./billing/journal-sink.ts";
+import { createFindPriceList, type FindPriceList } from "./billing/price-lists.ts";
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
 import { createVerificationCache, withRecent } from "./billing/verification-cache.ts";
 import { type Authorizer, createAuthorizer } from "./call/authorizer.ts";
@@ -31,6 +32,8 @@ export interface PaywallCore {
   readonly findToken: FindCallToken;
   /** Says who a token belongs to where no call is billed. */
   readonly identify: Identify;
+  /** Tells what a token's agent pays. */
+  readonly findPriceList: FindPriceList;
   /** Delivers what is journalled, at once. */
   flush(): Promise<void>;
   /** Waits for calls in flight, delivers what is journalled, and closes the connections to the API, within `timeout` milliseconds. */
@@ -129,6 +132,7 @@ export function buildCore(
     receipts: options.receipts ?? false,
     findToken: createFindCallToken({ tokenSource, environment, timeout, emitter, links }),
     identify: createIdentify({ gateway, emitter, callers, links, timeout, allowOffline }),
+    findPriceList: createFindPriceList({ gateway, emitter, timeout, now }),
     flush: async () => journal?.flush(),
     async close(closeTimeout) {
       authorizer.close();

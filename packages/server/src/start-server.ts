@@ -1,38 +1,31 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { MAX_CLOCK_SKEW } from "@licentric/contract";
 import type { FastifyInstance } from "fastify";
-import { type DestinationStream, type Logger, pino } from "pino";
+import { type DestinationStream, pino } from "pino";
 import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
-import { type AutoArchive, archiveByAge } from "./archive/archive-by-age.ts";
-import type { ArchivedMonth, ArchiveError } from "./archive/archive-month.ts";
 import { type Background, oncePer, runInBackground } from "./background.ts";
-import { closeEndedPeriods } from "./billing/periods.ts";
-import { sendPendingCreditNotes } from "./billing/send-credit-note.ts";
 import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics } from "./http/metrics.ts";
-import { createRateLimiter, type RateLimiter, type RateLimits } from "./http/rate-limits.ts";
+import { createRateLimiter, type RateLimits } from "./http/rate-limits.ts";
 import type { AnsweredCall } from "./http/report-calls.ts";
 import { createLog } from "./log.ts";
-import { removeExpired } from "./maintenance.ts";
 import { createBudgetedRecorder } from "./metering/budgeted-recorder.ts";
 import { createRecorder } from "./metering/recorder.ts";
 import { createIds } from "./new-ids.ts";
-import { KEYS_KEPT, type Retention, removeByAge } from "./retention.ts";
+import { type ScheduleOptions, scheduleTasks } from "./scheduled-tasks.ts";
 import type { Services } from "./services.ts";
 import type { Database } from "./store/database.ts";
-import { indexPastByAgent, makePartitions } from "./store/event-partitions.ts";
 import { measureDatabase } from "./store/measure-database.ts";
 import { keepSecretKey } from "./store/secret-key.ts";
 import { version } from "./version.ts";
-import { createDelivery, type Delivery } from "./webhooks/delivery.ts";
+import { createDelivery } from "./webhooks/delivery.ts";
 import { createWebhookSigner } from "./webhooks/signing.ts";
 import { within } from "./within.ts";
 
 /** Options for running the API. */
-export interface ServerOptions {
+export interface ServerOptions extends ScheduleOptions {
   /** An open database; {@link openDatabase} opens one. It stays open when the server closes. */
   readonly db: Database;
   /** `127.0.0.1` by default. */
@@ -56,20 +49,6 @@ export interface ServerOptions {
   readonly previousSecretKey?: string;
   /** Allows webhooks to be sent to private, loopback and link-local addresses. False by default. */
   readonly allowPrivateWebhooks?: boolean;
-  /**
-   * Closes each period by itself, `after` seconds after its end. Periods are closed by call alone by default.
-   *
-   * A close is for good: nothing is closed by itself while this server's clock and the database's differ by more than
-   * `maxClockSkew` seconds, 300 by default, and the log says so.
-   */
-  readonly autoClose?: { readonly after: number; readonly maxClockSkew?: number };
-  /** For how many days idempotency keys, ended credentials, reservations and the audit log are kept. */
-  readonly retention?: Retention;
-  /**
-   * Exports the events of each month that is old enough, closed and invoiced, and removes them from the database. They
-   * stay for ever by default.
-   */
-  readonly archive?: AutoArchive;
   /** Limits on the requests that are answered in a minute. */
   readonly rateLimits?: RateLimits;
   /** Number of proxies in front of the server that are believed about a caller's address. 0 by default. */
@@ -90,8 +69,6 @@ export interface ServerOptions {
    * down: in production, `/metrics` counts them.
    */
   readonly onCall?: (call: AnsweredCall) => void;
-  /** Milliseconds between two looks at what is to be done in the background. 1000 by default. */
-  readonly backgroundInterval?: number;
 }
 
 /** A running API. */
@@ -220,61 +197,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-/** Has everything done that no request does: what is sent, removed, archived and closed as time goes on. */
-function scheduleTasks(
-  every: (interval: number, what: string, task: () => Promise<void>) => void,
-  options: ServerOptions,
-  parts: {
-    readonly services: Services;
-    readonly limiter: RateLimiter;
-    readonly delivery: Delivery | null;
-    readonly log: Logger;
-  },
-): void {
-  const { services, limiter, delivery, log } = parts;
-  const { db, now, newId, stripe } = services;
-  const { autoClose, archive, retention } = options;
-  const interval = options.backgroundInterval ?? BACKGROUND_INTERVAL;
-  if (delivery !== null) every(interval, "sending webhooks", delivery.poll);
-  every(interval, "sharing request counts", limiter.sync);
-  every(MAINTENANCE_INTERVAL, "removing what has expired", () => removeExpired(db, now()));
-  every(MAINTENANCE_INTERVAL, "making partitions ahead", () => makePartitions(db, new Date()));
-  // At once in a database of the version before; it finds nothing to do ever after.
-  every(interval * LOOKS_PER_INDEX, "making the index of events by agent", () => indexPastByAgent(db));
-  every(MAINTENANCE_INTERVAL, "removing what is no longer kept", async () => {
-    const removed = await removeByAge(db, retention ?? {}, now());
-    if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
-    if (db.kind === "embedded") await db.maintain("ANALYZE");
-  });
-  if (archive !== undefined) {
-    const keysKept = retention?.idempotencyKeys ?? KEYS_KEPT;
-    const told = {
-      archived: (month: ArchivedMonth) => log.info(month, "archived the events of a month"),
-      left: (error: ArchiveError) => log.warn(error.message),
-    };
-    every(ARCHIVE_INTERVAL, "archiving events", () =>
-      archiveByAge(db, { ...archive, keysKept }, { now: now(), newId }, told),
-    );
-  }
-  if (stripe !== null) {
-    every(interval * LOOKS_PER_CREDIT_NOTE, "sending credit notes", () =>
-      sendPendingCreditNotes(services, stripe, (error) =>
-        log.warn({ err: error }, "a credit note could not be sent"),
-      ),
-    );
-  }
-  if (autoClose !== undefined) {
-    every(interval, "closing ended periods", () =>
-      closeEndedPeriods(db, {
-        grace: autoClose.after * 1_000,
-        maxClockSkew: (autoClose.maxClockSkew ?? MAX_CLOCK_SKEW) * 1_000,
-        newId,
-        now,
-      }),
-    );
-  }
-}
-
 /**
  * Closes the app when every request in flight is answered. A client keeps its connection after its answer,
  * and would hold the server up by it, so connections are closed as they become idle.
@@ -293,13 +215,6 @@ const REQUEST_TIMEOUT = 30_000;
 const ANSWER_TIMEOUT = 10_000;
 const SHUTDOWN_TIMEOUT = 15_000;
 const SAME_FAULT_LOGGED_EVERY = 60_000;
-const BACKGROUND_INTERVAL = 1_000;
-/** Stripe is asked again once a minute, not once a second. */
-const LOOKS_PER_CREDIT_NOTE = 60;
-/** A large database of the version before is indexed while the server is at work. */
-const LOOKS_PER_INDEX = 30;
-const MAINTENANCE_INTERVAL = 3_600_000;
-const ARCHIVE_INTERVAL = 6 * MAINTENANCE_INTERVAL;
 
 function startError(error: unknown, host: string, port: number): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

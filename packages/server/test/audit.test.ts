@@ -131,7 +131,8 @@ const WRITES: Readonly<Record<string, string>> = {
   "http/idempotency.ts: idempotency_keys": "memory",
   "billing/make-in-stripe.ts: stripe_steps": "memory",
   "billing/send-to-stripe.ts: invoices, stripe_steps": "steps of billing.createInvoice",
-  "billing/stripe-webhook.ts: stripe_events": "memory",
+  "billing/take-stripe-event.ts: stripe_events": "memory",
+  "billing/read-stripe-events.ts: stripe_events_read": "memory",
   "webhooks/outbox.ts: webhook_deliveries": "memory",
   "maintenance.ts: rate_limits, stripe_events, webhook_deliveries": "memory",
   "store/event-partitions.ts: metered_events, metered_events_other, usage_event_keys, usage_events":

@@ -25,6 +25,7 @@ import { table } from "../terminal/table.ts";
 import { adjustCommand, adjustmentsCommand, refundCommand } from "./adjust.ts";
 import { archiveCommand } from "./archive.ts";
 import { recordCommand } from "./usage-record.ts";
+import { resendCommand } from "./usage-resend.ts";
 import { timeseriesCommand } from "./usage-timeseries.ts";
 
 interface Narrowing extends UserOptions {
@@ -51,6 +52,7 @@ export function usageCommand(env: NodeJS.ProcessEnv): Command {
     .addCommand(timeseriesCommand(env))
     .addCommand(eventsCommand(env))
     .addCommand(recordCommand(env))
+    .addCommand(resendCommand(env))
     .addCommand(refundCommand(env))
     .addCommand(adjustCommand(env))
     .addCommand(adjustmentsCommand(env))

@@ -1,7 +1,8 @@
-import type { Policy } from "@licentric/paywall/adapter";
+import type { Policy, PriceList } from "@licentric/paywall/adapter";
 import { isRecord, property, stringProperty } from "@licentric/paywall/adapter";
 import { asPrivate } from "../protocol/cache-scope.ts";
 import { META_PREFIX } from "../protocol/meta.ts";
+import { priceText } from "../protocol/price-text.ts";
 import type { BuiltIn } from "./registered.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
@@ -37,7 +38,10 @@ export function annotateTools(run: RequestHandler, plan: ServerPlan, builtIn?: B
         "tool",
         tools.flatMap((tool: unknown) => stringProperty(tool, "name") ?? []),
       );
-    const scopes = plan.hideUncallable ? await plan.scopesOf(context) : undefined;
+    const [scopes, prices] = await Promise.all([
+      plan.hideUncallable ? plan.scopesOf(context) : undefined,
+      plan.showPrices ? plan.pricesOf(context) : undefined,
+    ]);
     const annotated = tools.flatMap((tool: unknown) => {
       const name = property(tool, "name");
       const policy = typeof name === "string" ? policyOf(name) : false;
@@ -48,15 +52,18 @@ export function annotateTools(run: RequestHandler, plan: ServerPlan, builtIn?: B
       )
         return [];
       const meta = isRecord(tool["_meta"]) ? tool["_meta"] : {};
-      return [{ ...tool, _meta: { ...meta, [CHARGE_META_KEY]: chargeInfo(policy) } }];
+      return [{ ...tool, _meta: { ...meta, [CHARGE_META_KEY]: chargeInfo(policy, prices) } }];
     });
     const result = { ...listed, tools: annotated };
-    // What is left out depends on who asks.
-    return plan.hideUncallable ? asPrivate(result, context) : result;
+    // What is left out, and what it costs, depends on who asks.
+    return plan.hideUncallable || plan.showPrices ? asPrivate(result, context) : result;
   };
 }
 
-function chargeInfo({ meterName, quantity = 1, charge, scopes, price }: Policy): ChargeInfo {
+function chargeInfo(policy: Policy, prices: PriceList | undefined): ChargeInfo {
+  const { meterName, quantity = 1, charge, scopes } = policy;
+  const listed = typeof meterName === "string" ? prices?.get(meterName) : undefined;
+  const price = policy.price ?? (listed && priceText(listed));
   return {
     ...(typeof meterName === "string" && { meterName, ...(typeof quantity === "number" && { quantity }) }),
     charge,

@@ -1,4 +1,4 @@
-import type { Links, VerifiedCaller } from "@licentric/paywall/adapter";
+import type { Links, PriceList, VerifiedCaller } from "@licentric/paywall/adapter";
 import {
   type ChargeOptions,
   isOptions,
@@ -69,6 +69,7 @@ export interface ServerPlan {
   readonly receipts: boolean;
   /** Leave out of `tools/list` what the caller may not call. */
   readonly hideUncallable: boolean;
+  readonly showPrices: boolean;
   /** True if missing scopes are answered with HTTP 403 where the SDK can. */
   readonly scopeStepUp: boolean;
   /**
@@ -95,6 +96,8 @@ export interface ServerPlan {
   identify(context: unknown): Promise<VerifiedCaller>;
   /** The scopes of whoever asks: "none" without a valid credential, undefined where it could not be found out. */
   scopesOf(context: unknown): Promise<readonly string[] | "none" | undefined>;
+  /** The prices that whoever asks pays; undefined where it could not be found out. */
+  pricesOf(context: unknown): Promise<PriceList | undefined>;
 }
 
 const OPTION_NAMES = ["tools", "prompts", "resources", "default", "requireToken"];

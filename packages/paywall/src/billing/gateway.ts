@@ -1,3 +1,4 @@
+import type { AgentPrice } from "@licentric/sdk";
 import type { VerifiedAgent } from "../credential/caller.ts";
 import type { DeliveryOutcome } from "../journal/delivery.ts";
 import type { JournalEvent } from "../journal/journal-event.ts";
@@ -92,6 +93,8 @@ export interface Gateway {
     options: GatewayOptions,
   ): Promise<GatewayResponse<Committed>>;
   release(token: string, reservationId: string, options: GatewayOptions): Promise<GatewayResponse<Released>>;
+  /** Lists the prices of all meters that the token's agent pays. */
+  listPrices(token: string, options: GatewayOptions): Promise<GatewayResponse<readonly AgentPrice[]>>;
   /** Delivers journalled usage. Needs a management key. */
   record(events: readonly JournalEvent[], signal: AbortSignal): Promise<readonly DeliveryOutcome[]>;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 import {
+  type AgentPrice,
   AuthenticationError,
   BudgetExceededError,
   ConflictError,
@@ -87,6 +88,12 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
       if (!isGone(response)) return response;
       return { value: { committed: response.cause instanceof ConflictError }, retried: false };
     },
+    listPrices: (token, options) =>
+      ask(token, options, async ({ idempotencyKey: _, ...send }) => {
+        const prices: AgentPrice[] = [];
+        for await (const price of client.mcp.listPrices(token, { limit: 100 }, send)) prices.push(price);
+        return prices;
+      }),
     // The journal has a breaker of its own: it backs off, and nobody waits for it.
     record: createRecord((events, signal) =>
       client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { BudgetState } from "@licentric/sdk";
+import type { AgentPrice, BudgetState } from "@licentric/sdk";
 import type {
   Committed,
   Gateway,
@@ -65,8 +65,12 @@ export interface TestLedger {
   refuseWith(code: RefusalCode | undefined, details?: RefusalDetails): void;
 }
 
-/** Makes an empty ledger. */
-export function createTestLedger(): TestLedger {
+/**
+ * Makes an empty ledger.
+ *
+ * @param prices - the prices that every agent pays
+ */
+export function createTestLedger(prices: readonly AgentPrice[] = []): TestLedger {
   const agents = new Map<string, TestAgent>();
   const reservations = new Map<string, TestReservation>();
   const reservationIds = new Map<string, string>();
@@ -199,6 +203,11 @@ export function createTestLedger(): TestLedger {
       if (reservation === undefined || !isOwn) return responseOf({ committed: false });
       if (reservation.status !== "committed") reservation.status = "released";
       return responseOf({ committed: reservation.status === "committed" });
+    },
+    async listPrices(token) {
+      requests.push("listPrices");
+      const agent = check(token, {});
+      return "refusal" in agent ? agent : responseOf(prices);
     },
     async record(events) {
       requests.push("record");

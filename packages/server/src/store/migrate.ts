@@ -13,6 +13,7 @@ import { retentionAndArchive } from "./migrations/0010-retention-and-archive.ts"
 import { adjustments } from "./migrations/0011-adjustments.ts";
 import { customerPrices } from "./migrations/0012-customer-prices.ts";
 import { furtherBudgets } from "./migrations/0013-further-budgets.ts";
+import { stripeEventsRead } from "./migrations/0014-stripe-events-read.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -29,6 +30,7 @@ export const migrations: readonly string[] = [
   adjustments,
   customerPrices,
   furtherBudgets,
+  stripeEventsRead,
 ];
 
 /**

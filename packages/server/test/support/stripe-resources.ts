@@ -293,11 +293,23 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
       allOf(store, "credit_note").filter((note) => note["invoice"] === params["invoice"]),
       params,
     ),
+  "GET /v1/events": (_, params, store) => {
+    const types = Object.values(nested(params, "types"));
+    // "An array of up to 20 strings containing specific event names" (https://docs.stripe.com/api/events/list).
+    if (types.length > 20) throw refusalOf(RULES.mostEventTypes);
+    return list(
+      allOf(store, "event").filter((one) => types.length === 0 || types.includes(one["type"])),
+      params,
+    );
+  },
 };
 
 function list(found: StripeObject[], params: Params) {
   const since = Number(params["created[gte]"] ?? 0);
-  const newestFirst = found.filter((one) => one.created >= since).reverse();
+  const newestFirst = found
+    .filter((one) => one.created >= since)
+    .reverse()
+    .sort((one, other) => other.created - one.created);
   const after = params["starting_after"];
   const from = after === undefined ? 0 : newestFirst.findIndex((one) => one.id === after) + 1;
   const limit = Number(params["limit"] ?? 10);

@@ -56,6 +56,14 @@ export const STRIPE_RULES = {
     message: "The maximum number of invoice items is 250.",
     unverified: "the wording",
   },
+  mostEventTypes: {
+    // "The list may contain up to 20 strings"
+    source: "https://docs.stripe.com/api/events/list#list_events-types",
+    status: 400,
+    param: "types",
+    message: "You may only specify up to 20 types.",
+    unverified: "the wording",
+  },
   largestAmount: {
     // "The amount value supports up to eight digits (for example, 99999999 for a USD charge of $999,999.99)."
     source: "https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts",

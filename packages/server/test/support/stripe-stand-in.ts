@@ -9,10 +9,19 @@ export interface Fault {
   /** For example `POST /v1/invoices`; ids in the path are written `:id`. `*` is every request. */
   readonly on: string;
   /**
-   * `400`, `402` and `500`: answered, kept under the key, no work done; `500-after`: the same after the work;
+   * `400`, `402`, `403` and `500`: answered, kept under the key, no work done; `500-after`: the same after the work;
    * `429`: refused before any work, not kept; `hang-after` and `close-after`: the work is done and no answer comes.
    */
-  readonly kind: "400" | "500" | "500-after" | "402" | "429" | "hang-after" | "close-after" | "close-before";
+  readonly kind:
+    | "400"
+    | "403"
+    | "500"
+    | "500-after"
+    | "402"
+    | "429"
+    | "hang-after"
+    | "close-after"
+    | "close-before";
   /** How many requests it hits. 1 by default. */
   readonly times?: number;
   /** How many requests it lets pass before. None by default. */
@@ -35,6 +44,8 @@ export interface StripeStandIn {
   deleteAllTestData(): void;
   /** Makes a customer by hand, as its dashboard does; answers its id. */
   addCustomer(details?: object): string;
+  /** Makes an event, as Stripe does where something happens to the object, `age` seconds ago; answers its id. */
+  addEvent(type: string, object: object, made?: { readonly age?: number }): string;
   /** Deletes a customer, as its dashboard does. */
   deleteCustomer(id: string): void;
   /** Moves its clock; keys older than 24 hours are forgotten. */
@@ -107,6 +118,10 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
           body: failure("invalid_request_error", "It is not as it must be.", "of_today"),
         };
       }
+      if (kind === "403") {
+        const message = "The provided key does not have the required permissions for this endpoint.";
+        return { status: 403, body: failure("invalid_request_error", message) };
+      }
       if (kind === "402") return { status: 402, body: failure("card_error", "It was declined") };
       try {
         const body = structuredClone(handler(ids, params, storeOf(secret)));
@@ -161,6 +176,11 @@ export async function startStripeStandIn(): Promise<StripeStandIn> {
     addCustomer: (details = {}) => {
       const none = { name: null, email: null, address: null, balance: 0 };
       return storeOf("sk_test_").create("customer", "cus", {}, { ...none, ...details }).id;
+    },
+    addEvent: (type, object, { age = 0 } = {}) => {
+      const store = storeOf("sk_test_");
+      const created = store.now() - age;
+      return store.create("event", "evt", {}, { type, created, data: { object } }).id;
     },
     deleteCustomer: (id) => {
       Object.assign(objects.get(id) ?? {}, { deleted: true });
