@@ -33,12 +33,37 @@ export interface NewUse {
  * before. A hold may be billed in part, or given back, so it counts with the most that can come of it.
  */
 export function costOf(meters: readonly MeterUse[], { withHeld }: { readonly withHeld: boolean }): Big {
-  return meters.reduce((sum, { price, before, recorded, held }) => {
-    const least = before + recorded;
-    const most = withHeld ? least + held : least;
-    if (price === null || most === before) return sum;
-    return sum.plus(highestCost(price, least, most)).minus(exactCost(price, before));
-  }, new Big(0));
+  return withHeld ? totalWithHeld(meters) : totalRecorded(meters);
+}
+
+/** Computes once for each value: a call changes one meter of many, and asks several times what they cost. */
+function once<Value extends object>(compute: (value: Value) => Big): (value: Value) => Big {
+  const known = new WeakMap<Value, Big>();
+  return (value) => {
+    const result = known.get(value) ?? compute(value);
+    known.set(value, result);
+    return result;
+  };
+}
+
+const NOTHING = new Big(0);
+
+const totalBy = (costOfOne: (use: MeterUse) => Big) =>
+  once((meters: readonly MeterUse[]) =>
+    meters.reduce((sum, use) => {
+      const cost = costOfOne(use);
+      return cost.eq(NOTHING) ? sum : sum.plus(cost);
+    }, NOTHING),
+  );
+
+const totalRecorded = totalBy(once((use) => addedCost(use, 0n)));
+const totalWithHeld = totalBy(once((use) => addedCost(use, use.held)));
+
+function addedCost({ price, before, recorded }: MeterUse, held: bigint): Big {
+  const least = before + recorded;
+  const most = least + held;
+  if (price === null || most === before) return NOTHING;
+  return highestCost(price, least, most).minus(exactCost(price, before));
 }
 
 /** The highest cost of any quantity from `least` to `most`. By volume, the last unit of a tier may cost more than the next. */
