@@ -283,13 +283,14 @@ describeOnEachDatabase("budgets in money on $name", (database) => {
       [randomUUID(), first.agentId],
     );
     const { id } = await ofCustomer({ amount: "2.00" });
-    const report = async (agent: Agent, quantity: number) => {
-      const events = [{ agentId: agent.agentId, meterName: "pages", quantity }];
+    const report = async (agent: Agent, quantity: number, meterName = "pages") => {
+      const events = [{ agentId: agent.agentId, meterName, quantity }];
       return (await call("POST", "/usage/events", { events })).body.data.results[0];
     };
     expect(await report(first, 7)).not.toHaveProperty("overBudget");
     expect(await report(second, 2)).toMatchObject({ overBudget: true });
     await report(second, 2);
+    expect(await report(second, 2, "free")).not.toHaveProperty("overBudget");
     const rows = await api.db.query<{ body: string }>(
       `SELECT body FROM webhook_deliveries
        WHERE environment_id = (SELECT environment_id FROM agents WHERE id = $1) ORDER BY event_id`,
