@@ -208,6 +208,34 @@ describeOnEachDatabase("budgets in money on $name", (database) => {
     expect(await statusOf(first, "pages", 7)).toBe(200);
   });
 
+  it("count a hold with the most that can come of it, where less costs more by volume", async () => {
+    const tiers = [
+      { upTo: 100, unitPrice: "1" },
+      { upTo: null, unitPrice: "0.5" },
+    ];
+    await createMeter("volume", { model: "volume", tiers });
+    const { id } = await ofCustomer({ amount: "60" });
+    const hold = async (quantity: number) => {
+      const { status, body } = await mcp("/reserve", second, {
+        meterName: "volume",
+        quantity,
+        expiresIn: 60,
+      });
+      return { status, id: body.data?.reservation.id };
+    };
+    // Committed as 100 it would cost 100, and as 120 no more than 60.
+    expect((await hold(120)).status).toBe(402);
+    const held = await hold(20);
+    expect(held.status).toBe(201);
+    expect(await statusOf(first, "volume", 100)).toBe(402);
+    expect(await statusOf(first, "volume", 40)).toBe(200);
+    expect(await usedOf(id)).toBe("60");
+    await mcp(`/reservations/${held.id}/release`, second, {});
+    expect(await usedOf(id)).toBe("40");
+    expect(await statusOf(first, "volume", 80)).toBe(200);
+    expect(await usedOf(id)).toBe("60");
+  });
+
   it("start again with their window, and go on in the period's tiers from day to day", async () => {
     api.setTime("2026-06-10T12:00:00.000Z");
     await start();
@@ -255,13 +283,14 @@ describeOnEachDatabase("budgets in money on $name", (database) => {
       [randomUUID(), first.agentId],
     );
     const { id } = await ofCustomer({ amount: "2.00" });
-    const report = async (agent: Agent, quantity: number) => {
-      const events = [{ agentId: agent.agentId, meterName: "pages", quantity }];
+    const report = async (agent: Agent, quantity: number, meterName = "pages") => {
+      const events = [{ agentId: agent.agentId, meterName, quantity }];
       return (await call("POST", "/usage/events", { events })).body.data.results[0];
     };
     expect(await report(first, 7)).not.toHaveProperty("overBudget");
     expect(await report(second, 2)).toMatchObject({ overBudget: true });
     await report(second, 2);
+    expect(await report(second, 2, "free")).not.toHaveProperty("overBudget");
     const rows = await api.db.query<{ body: string }>(
       `SELECT body FROM webhook_deliveries
        WHERE environment_id = (SELECT environment_id FROM agents WHERE id = $1) ORDER BY event_id`,

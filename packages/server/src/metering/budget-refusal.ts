@@ -1,12 +1,6 @@
 import { ApiError } from "../http/api-error.ts";
-import {
-  type BudgetUse,
-  budgetState,
-  isTooLarge,
-  longestRefusing,
-  type NewUse,
-  takes,
-} from "./budget-rules.ts";
+import type { NewUse } from "./budget-costs.ts";
+import { type BudgetUse, budgetState, isTooLarge, longestRefusing, takes } from "./budget-rules.ts";
 
 /** `BUDGET_EXCEEDED` where usage does not fit into every budget; else null. */
 export function budgetRefusal(budgets: readonly BudgetUse[], use: NewUse): ApiError | null {

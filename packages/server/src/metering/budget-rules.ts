@@ -1,7 +1,7 @@
 import type { AgentBudget, Budget, BudgetState } from "@licentric/contract";
 import Big from "big.js";
 import { currencyRule } from "../billing/currency.ts";
-import { addUse, costOf, type MeterUse } from "./budget-costs.ts";
+import { addUse, costOf, type MeterUse, type NewUse } from "./budget-costs.ts";
 
 interface BudgetBase {
   readonly id: string;
@@ -54,12 +54,6 @@ export type BudgetUse = UnitBudget | MoneyBudget;
 export function needsPeriod(budget: BudgetUse): boolean {
   if (budget.windowKey === null) return true;
   return budget.kind === "money" && !budget.meters.some(({ isRunning }) => isRunning);
-}
-
-/** Usage that is about to be recorded. */
-export interface NewUse {
-  readonly meterName: string;
-  readonly quantity: number;
 }
 
 /** A budget's status, by what is recorded and held. */
@@ -162,9 +156,9 @@ export function isOver(budget: BudgetUse): boolean {
 }
 
 /** A budget after usage of now. */
-export function adding(budget: BudgetUse, { meterName, quantity }: NewUse): BudgetUse {
-  if (budget.kind === "units") return { ...budget, recorded: budget.recorded + quantity };
-  return { ...budget, meters: addUse(budget.meters, meterName, quantity) };
+export function adding(budget: BudgetUse, use: NewUse): BudgetUse {
+  if (budget.kind === "units") return { ...budget, recorded: budget.recorded + use.quantity };
+  return { ...budget, meters: addUse(budget.meters, use) };
 }
 
 /** The part of a budget that usage of now would take: units, or an exact amount of money. */

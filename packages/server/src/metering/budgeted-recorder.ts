@@ -18,6 +18,7 @@ import {
   isOver,
   needsPeriod,
   tightest,
+  usedOf,
 } from "./budget-rules.ts";
 import { lockBudgetsFor } from "./budget-use.ts";
 import { isolateFaults } from "./isolate-faults.ts";
@@ -170,11 +171,18 @@ async function recordUnderLocks(
     const after = before.map((budget) => (usage === null ? budget : afterRecording(budget, usage)));
     for (const budget of after) uses.set(budget.id, budget);
     const budget = tightest(after);
-    const overBudget = after.some((one, place) => one.enforced && one !== before[place] && isOver(one));
+    const overBudget = after.some(
+      (one, place) => one.enforced && isOver(one) && hasGrown(before[place], one),
+    );
     return { ...outcome, budget: budget && budgetState(budget, meterName), overBudget };
   });
   for (const budget of uses.values()) await tellThresholds(tx, budget, { newId, now });
   return outcomes;
+}
+
+/** Checks whether usage took something of a budget: what costs nothing leaves one in money as it was. */
+function hasGrown(before: BudgetUse | undefined, after: BudgetUse): boolean {
+  return before !== undefined && usedOf(after).gt(usedOf(before));
 }
 
 /**

@@ -79,7 +79,7 @@ export async function reserve(
     now,
   );
   const binding = bindingBudgets(enforceBudget ? "all" : "enforced", budgets);
-  const refusal = budgetRefusal(binding, { meterName, quantity });
+  const refusal = budgetRefusal(binding, { meterName, quantity, isHeld: true });
   if (refusal !== null) throw refusal;
   const held = budgets.length === 0 ? undefined : tightest(await readBudgetsFor(tx, target, now));
   return {
