@@ -12,6 +12,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   sdk: ["contract"],
   paywall: ["sdk"],
   mcp: ["paywall"],
+  gate: ["mcp"],
   server: ["contract"],
   cli: ["sdk", "server"],
 };
