@@ -1,0 +1,108 @@
+import type { StdioProcess } from "./stdio-process.ts";
+import { UpstreamError } from "./upstream-error.ts";
+
+/** What starts a process again. */
+export interface RestartParts {
+  readonly start: () => StdioProcess;
+  /** Brings a process that was started again to where the one before it was. */
+  readonly shakeHands: (started: StdioProcess) => Promise<void>;
+  readonly say: (sentence: string) => void;
+  /** Called when it is no use to go on. */
+  readonly onLost: () => void;
+}
+
+/** Keeps one process running. */
+export interface Restarts {
+  /**
+   * Returns the process when it is ready, and starts it the first time.
+   *
+   * @throws UpstreamError where it cannot be kept running; the signal's reason
+   */
+  running(signal?: AbortSignal): Promise<StdioProcess>;
+  /** Takes note that the process ended: it is started again, later each time. */
+  onEnd(how: string): void;
+  /** Takes note that the process answered: it works. */
+  onResponse(): void;
+  close(): void;
+}
+
+const FIRST_DELAY = 250;
+const MAX_DELAY = 30_000;
+/** Crashes, with no response between them, after which nobody starts it again. */
+const MAX_CRASHES = 6;
+
+/** Makes what keeps one process running. */
+export function createRestarts({ start, shakeHands, say, onLost }: RestartParts): Restarts {
+  let ready: Promise<StdioProcess> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let crashes = 0;
+  let hasAnswered = false;
+  let isOver = false;
+  let startNow: (() => void) | undefined;
+
+  const restart = (delay: number): Promise<StdioProcess> => {
+    const next = new Promise<void>((resolve) => {
+      startNow = resolve;
+      timer = setTimeout(resolve, delay);
+    }).then(async () => {
+      if (isOver) throw gone();
+      const started = start();
+      try {
+        await shakeHands(started);
+      } catch (error) {
+        // Ends it where it lives; its end starts the next one.
+        void started.stop();
+        throw error;
+      }
+      return started;
+    });
+    // Whoever waits hears of it; where nobody does, the next start is on its way.
+    next.catch(() => {});
+    return next;
+  };
+  const lose = () => {
+    isOver = true;
+    onLost();
+  };
+  return {
+    async running(signal) {
+      if (isOver) throw gone();
+      ready ??= Promise.resolve(start());
+      return signal === undefined ? ready : abortable(ready, signal);
+    },
+    onEnd(how) {
+      if (isOver) return;
+      crashes += 1;
+      if (!hasAnswered || crashes >= MAX_CRASHES) {
+        say(`the upstream ended (${how})${hasAnswered ? ` ${crashes} times in a row: its session ends` : ""}`);
+        lose();
+        return;
+      }
+      const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** (crashes - 1));
+      say(`the upstream ended (${how}) and is started again in ${delay} ms`);
+      ready = restart(delay);
+    },
+    onResponse() {
+      crashes = 0;
+      hasAnswered = true;
+    },
+    close() {
+      isOver = true;
+      clearTimeout(timer);
+      startNow?.();
+    },
+  };
+}
+
+function gone(): UpstreamError {
+  return new UpstreamError("The MCP server behind this gate is not running.", { endsSession: true });
+}
+
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
