@@ -6,7 +6,7 @@ import type { Sender } from "../session/session.ts";
 import { openUpstream } from "../upstream/open-upstream.ts";
 import { UpstreamError } from "../upstream/upstream-error.ts";
 import { allowOrigin, answerPreflight, createGuard } from "./guard.ts";
-import { handlePost, type HttpParts, missingSession, ownFailure, unknownSession } from "./post.ts";
+import { type HttpParts, handlePost, missingSession, ownFailure, unknownSession } from "./post.ts";
 import { beginEvents, HttpRefusal, sendAnswer, sendRefusal } from "./responses.ts";
 import { createHttpSessions } from "./sessions.ts";
 
@@ -87,7 +87,9 @@ async function answerEndpoint(
 ): Promise<void> {
   const { method: httpMethod, headers } = request;
   if (httpMethod !== "POST" && httpMethod !== "GET" && httpMethod !== "DELETE")
-    throw new HttpRefusal(405, "The endpoint takes POST, GET and DELETE.", -32_000, { allow: "POST, GET, DELETE" });
+    throw new HttpRefusal(405, "The endpoint takes POST, GET and DELETE.", -32_000, {
+      allow: "POST, GET, DELETE",
+    });
   const sender: Sender = { token: tokenOf(headers.authorization), headers };
   const id = headers["mcp-session-id"];
   const known = typeof id === "string" ? parts.sessions.get(id) : undefined;
@@ -96,7 +98,8 @@ async function answerEndpoint(
   if (refusal !== undefined) return sendAnswer(response, refusal);
   if (httpMethod === "POST") return handlePost(parts, request, response, sender);
   if (id === undefined) {
-    if (!parts.isStdio) throw new HttpRefusal(405, "There is no stream without a session.", -32_000, { allow: "POST" });
+    if (!parts.isStdio)
+      throw new HttpRefusal(405, "There is no stream without a session.", -32_000, { allow: "POST" });
     throw missingSession();
   }
   if (known === undefined) throw unknownSession();
@@ -138,9 +141,12 @@ function tokenOf(authorization: string | undefined): string | undefined {
 }
 
 function fail(response: ServerResponse, error: unknown, say: (sentence: string) => void): void {
-  if (error instanceof HttpRefusal) return sendRefusal(response, error);
   // A client that went away while it was read is no fault of anybody's.
   if (response.destroyed) return;
+  if (error instanceof HttpRefusal) {
+    sendRefusal(response, error);
+    return;
+  }
   say(`a request failed: ${error instanceof Error ? error.message : String(error)}`);
   if (response.headersSent) response.destroy();
   else sendAnswer(response, { status: 500, body: ownFailure() });

@@ -48,7 +48,8 @@ export function createPostOutput(
       if (stream !== undefined) return stream.end();
       const [only] = held;
       if (only === undefined) response.writeHead(202).end();
-      else if (isBatch) sendAnswer(response, { status: 200, body: `[${held.map(({ text }) => text).join(",")}]` });
+      else if (isBatch)
+        sendAnswer(response, { status: 200, body: `[${held.map(({ text }) => text).join(",")}]` });
       else sendAnswer(response, { status: 200, ...only.http, body: only.body ?? only.text });
     },
   };

@@ -6,8 +6,8 @@ import {
   type Message,
   MessageError,
   type Parcel,
-  readClientParcel,
   type RequestMessage,
+  readClientParcel,
 } from "../message/message.ts";
 import type { Sender } from "../session/session.ts";
 import { UpstreamError } from "../upstream/upstream-error.ts";
@@ -82,7 +82,9 @@ async function readParcel(request: IncomingMessage, maxBytes: number): Promise<P
 }
 
 function initializeOf({ messages }: Parcel): RequestMessage | undefined {
-  const initialize = messages.find((message) => message.kind === "request" && message.method === "initialize");
+  const initialize = messages.find(
+    (message) => message.kind === "request" && message.method === "initialize",
+  );
   if (initialize?.kind !== "request") return undefined;
   if (messages.length > 1) throw new HttpRefusal(400, "A request to initialize comes alone.", -32_600);
   return initialize;
@@ -154,9 +156,15 @@ function checkVersion(sent: string | string[] | undefined, { session }: HttpSess
     );
 }
 
-function checkBatch({ isBatch }: Parcel, { session, isKept }: HttpSession, { headers }: IncomingMessage): void {
+function checkBatch(
+  { isBatch }: Parcel,
+  { session, isKept }: HttpSession,
+  { headers }: IncomingMessage,
+): void {
   if (!isBatch) return;
-  const version = isKept ? session.protocolVersion : (headers["mcp-protocol-version"] ?? VERSION_WITH_BATCHES);
+  const version = isKept
+    ? session.protocolVersion
+    : (headers["mcp-protocol-version"] ?? VERSION_WITH_BATCHES);
   if (version !== VERSION_WITH_BATCHES)
     throw new HttpRefusal(400, `Batches are of protocol ${VERSION_WITH_BATCHES} alone.`, -32_600);
 }

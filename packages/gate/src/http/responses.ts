@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { isUtf8 } from "node:buffer";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpAnswer } from "../exchange.ts";
 import { errorText } from "../message/message.ts";
 
@@ -9,7 +9,12 @@ export class HttpRefusal extends Error {
   readonly code: number;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, message: string, code = -32_000, headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    status: number,
+    message: string,
+    code = -32_000,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     super(message);
     this.name = "HttpRefusal";
     this.status = status;

@@ -40,7 +40,11 @@ const MEBIBYTE = 1_048_576;
 const KEEP_ALIVE = 25_000;
 
 /** Makes the sessions of an HTTP front. */
-export function createHttpSessions(options: FrontOptions, limits: Limits, upstream: OpenUpstream): HttpSessions {
+export function createHttpSessions(
+  options: FrontOptions,
+  limits: Limits,
+  upstream: OpenUpstream,
+): HttpSessions {
   const kept = new Map<string, Kept>();
   const begun = new Set<Kept>();
   const passing = new Set<Kept>();
@@ -75,12 +79,15 @@ export function createHttpSessions(options: FrontOptions, limits: Limits, upstre
     };
     return made;
   };
-  const sweep = setInterval(() => {
-    for (const one of kept.values()) {
-      if (one.streams.connections > 0) one.touch();
-      if (Date.now() - one.seen > limits.idleTimeout) void one.session.end();
-    }
-  }, Math.min(30_000, Math.max(50, limits.idleTimeout / 4))).unref();
+  const sweep = setInterval(
+    () => {
+      for (const one of kept.values()) {
+        if (one.streams.connections > 0) one.touch();
+        if (Date.now() - one.seen > limits.idleTimeout) void one.session.end();
+      }
+    },
+    Math.min(30_000, Math.max(50, limits.idleTimeout / 4)),
+  ).unref();
   const keepAlive = setInterval(() => {
     for (const { streams } of [...kept.values(), ...passing]) streams.keepAlive();
   }, KEEP_ALIVE).unref();

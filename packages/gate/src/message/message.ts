@@ -10,7 +10,12 @@ export type Message =
       readonly method: string;
       readonly params: unknown;
     }
-  | { readonly kind: "notification"; readonly text: string; readonly method: string; readonly params: unknown }
+  | {
+      readonly kind: "notification";
+      readonly text: string;
+      readonly method: string;
+      readonly params: unknown;
+    }
   | {
       readonly kind: "response";
       readonly text: string;
@@ -62,7 +67,10 @@ export function readClientParcel(text: string): Parcel {
   const ambiguous = findAmbiguousKey(text);
   if (ambiguous !== undefined) {
     const key = JSON.stringify(ambiguous);
-    throw new MessageError(-32600, `The key ${key} is in one object twice, perhaps in another case. Send it once.`);
+    throw new MessageError(
+      -32600,
+      `The key ${key} is in one object twice, perhaps in another case. Send it once.`,
+    );
   }
   return readParcel(text, value, readClientMessage);
 }
@@ -122,7 +130,8 @@ function readClientMessage(text: string, value: Readonly<Record<string, unknown>
     return message;
   }
   if ("result" in value || "error" in value) throw refuse("A request has neither a result nor an error.");
-  if ("id" in value && message.kind === "notification") throw refuse("The id of a request is a string or a number.");
+  if ("id" in value && message.kind === "notification")
+    throw refuse("The id of a request is a string or a number.");
   const { params } = message;
   if (params !== undefined && (typeof params !== "object" || params === null))
     throw refuse("The params of a request are an object.");
@@ -184,7 +193,13 @@ export function metaOf(params: unknown, key: string): unknown {
 
 const PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion";
 
-/** Returns whether a request says that it is of the era without sessions (from 2026-07-28): each carries its own version. */
+/** Returns the version that a message carries itself, as each does in the era without sessions (from 2026-07-28). */
+export function versionOf({ params }: { readonly params: unknown }): string | undefined {
+  const version = metaOf(params, PROTOCOL_VERSION);
+  return typeof version === "string" ? version : undefined;
+}
+
+/** Returns whether a message is of the era without sessions. */
 export function isSessionless(message: Message): boolean {
-  return message.kind !== "response" && typeof metaOf(message.params, PROTOCOL_VERSION) === "string";
+  return message.kind !== "response" && versionOf(message) !== undefined;
 }

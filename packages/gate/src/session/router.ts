@@ -36,7 +36,10 @@ export function createRouter({ inFlight, standalone, refuse }: RouterParts): Rou
     if (message.method === "notifications/progress")
       return (inFlight.byProgressToken(params["progressToken"]) ?? inFlight.latest)?.output ?? standalone;
     const named = params["requestId"];
-    if (message.method === "notifications/cancelled" && (typeof named === "string" || typeof named === "number"))
+    if (
+      message.method === "notifications/cancelled" &&
+      (typeof named === "string" || typeof named === "number")
+    )
       return asked.get(idKey(named)) ?? standalone;
     const subscription = metaOf(params, SUBSCRIPTION);
     if (typeof subscription === "string" || typeof subscription === "number") {

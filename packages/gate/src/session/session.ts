@@ -8,6 +8,7 @@ import {
   type Message,
   type NotificationMessage,
   type RequestMessage,
+  versionOf,
 } from "../message/message.ts";
 import type { Channel, ChannelHost } from "../upstream/channel.ts";
 import { ClientCancelled, UpstreamError } from "../upstream/upstream-error.ts";
@@ -117,9 +118,10 @@ export function createSession(parts: SessionParts): ClientSession {
     async ask(method, params, { signal } = {}) {
       const id = `licentric-${randomUUID()}`;
       const text = JSON.stringify({ jsonrpc: "2.0", id, method, params });
+      const version = versionOf({ params });
       return upstream().request({
         message: { kind: "request", text, id, method, params },
-        headers: {},
+        headers: version === undefined ? {} : { "mcp-protocol-version": version, "mcp-method": method },
         signal: signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]),
         onAccepted: () => {},
       });
@@ -128,7 +130,8 @@ export function createSession(parts: SessionParts): ClientSession {
       const idText = idTextOf(message.text);
       if (over.signal.aborted) return failureOf(idText, over.signal.reason, say);
       const entry = inFlight.add(message, output);
-      if (entry === undefined) return { text: errorText(idText, -32_600, "A request with this id is running.") };
+      if (entry === undefined)
+        return { text: errorText(idText, -32_600, "A request with this id is running.") };
       const signal = AbortSignal.any([over.signal, entry.signal]);
       try {
         const { kind: _, ...request } = message;
@@ -180,5 +183,7 @@ function failureOf(idText: string, error: unknown, say: (sentence: string) => vo
     return { text: errorText(idText, error.code, error.message), http, body: http?.body };
   }
   say(`a request failed: ${error instanceof Error ? error.message : String(error)}`);
-  return { text: errorText(idText, -32_603, "The gate could not handle the request. Its owner has been told.") };
+  return {
+    text: errorText(idText, -32_603, "The gate could not handle the request. Its owner has been told."),
+  };
 }

@@ -32,7 +32,11 @@ export function createRemoteChannel(parts: RemoteParts, host: ChannelHost): Chan
     ...(sessionId === undefined ? {} : { "mcp-session-id": sessionId }),
     ...(agentId !== undefined && parts.upstream.sendAgentId ? { "x-licentric-agent-id": agentId } : {}),
   });
-  const post = async (text: string, headers: Record<string, string>, signal: AbortSignal): Promise<RemoteResponse> => {
+  const post = async (
+    text: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<RemoteResponse> => {
     const response = await http.send({ method: "POST", headers, body: text, signal });
     if (response.status >= 300) throw await refusalOf(response, say, "mcp-session-id" in headers);
     return response;
@@ -44,7 +48,8 @@ export function createRemoteChannel(parts: RemoteParts, host: ChannelHost): Chan
     return response;
   };
   const learn = ({ message }: OutgoingRequest, { result }: UpstreamResponse) => {
-    const version = message.method === "initialize" && isObject(result) ? result["protocolVersion"] : undefined;
+    const version =
+      message.method === "initialize" && isObject(result) ? result["protocolVersion"] : undefined;
     if (typeof version === "string") protocolVersion = version;
   };
   /** Tells the upstream that nobody waits for a request; where there is no session, a closed connection says it. */
@@ -55,12 +60,25 @@ export function createRemoteChannel(parts: RemoteParts, host: ChannelHost): Chan
   };
   const exchange = async (outgoing: OutgoingRequest, signal: AbortSignal, onAlive: () => void) => {
     const { message, onAccepted } = outgoing;
-    const started = await post(message.text, headersOf(passedHeaders(outgoing.headers), outgoing.agentId), signal);
+    const started = await post(
+      message.text,
+      headersOf(passedHeaders(outgoing.headers), outgoing.agentId),
+      signal,
+    );
     const given = started.headers["mcp-session-id"];
     if (message.method === "initialize" && typeof given === "string") sessionId = given;
     const canResume = sessionId === undefined ? undefined : (id: string) => resume(id, signal);
     const { receive } = host;
-    return readResponse(started, { message, limits, receive, say, signal, onAccepted, onAlive, resume: canResume });
+    return readResponse(started, {
+      message,
+      limits,
+      receive,
+      say,
+      signal,
+      onAccepted,
+      onAlive,
+      resume: canResume,
+    });
   };
   return {
     get sessionId() {

@@ -17,14 +17,20 @@ export async function refusalOf(
   const { status } = response;
   const body = await readWhole(response, MAX_ERROR_BYTES).catch(() => "");
   if (status === 401 || status === 407) {
-    say(`the upstream answered HTTP ${status}: it does not accept the headers that the gate's configuration gives it`);
+    say(
+      `the upstream answered HTTP ${status}: it does not accept the headers that the gate's configuration gives it`,
+    );
     return new UpstreamError(
       `The MCP server behind this gate does not accept the gate's own credentials (HTTP ${status}). Its owner has been told; your token is not the cause.`,
     );
   }
   const endsSession = status === 404 && hadSession;
   if (endsSession || isJsonRpc(response, body)) {
-    const http = { status, headers: { "content-type": "application/json" }, body: isJsonRpc(response, body) ? body : GONE };
+    const http = {
+      status,
+      headers: { "content-type": "application/json" },
+      body: isJsonRpc(response, body) ? body : GONE,
+    };
     return new UpstreamError("The MCP server behind this gate refused the request.", { http, endsSession });
   }
   return new UpstreamError(

@@ -30,7 +30,10 @@ export interface RemoteHttp {
 const MAX_CONNECTIONS = 4_096;
 
 /** Opens the HTTP of a remote upstream, through the proxy that the environment names. Time limits are the caller's. */
-export function openRemoteHttp({ url, headers: own = {} }: RemoteUpstream, { connectTimeout }: Limits): RemoteHttp {
+export function openRemoteHttp(
+  { url, headers: own = {} }: RemoteUpstream,
+  { connectTimeout }: Limits,
+): RemoteHttp {
   const { hostname } = new URL(url);
   const options = { connections: MAX_CONNECTIONS, headersTimeout: 0, bodyTimeout: 0, connectTimeout };
   const dispatcher = isLocal(hostname) ? new Agent(options) : new EnvHttpProxyAgent(options);
@@ -65,7 +68,9 @@ function isLocal(hostname: string): boolean {
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown error";
   const inner = error instanceof AggregateError ? error.errors[0] : error;
-  return inner instanceof Error && "code" in inner && typeof inner.code === "string" ? inner.code : error.name;
+  return inner instanceof Error && "code" in inner && typeof inner.code === "string"
+    ? inner.code
+    : error.name;
 }
 
 /** Headers of a client that go on to the upstream, beside all of MCP's own. */

@@ -32,7 +32,10 @@ const RESUME_DELAY = 1_000;
  *
  * @throws UpstreamError where there is none
  */
-export async function readResponse(started: RemoteResponse, reader: ResponseReader): Promise<UpstreamResponse> {
+export async function readResponse(
+  started: RemoteResponse,
+  reader: ResponseReader,
+): Promise<UpstreamResponse> {
   const { limits, say } = reader;
   const type = mediaTypeOf(started);
   if (type === "text/event-stream") {
@@ -65,7 +68,10 @@ function createTake(
   let isDone = false;
   return (message: Message): void => {
     onAlive();
-    if (message.kind !== "response") return receive(message, { to: id });
+    if (message.kind !== "response") {
+      receive(message, { to: id });
+      return;
+    }
     if (isDone || message.id === null || idKey(message.id) !== idKey(id)) {
       say(
         `the upstream sent a response that no request waits for (id ${JSON.stringify(message.id)}), which was dropped`,
@@ -91,12 +97,14 @@ function readStream(started: RemoteResponse, reader: ResponseReader): Promise<Up
       tries = 0;
       take(message);
     };
-    const onJunk = (start: string) => reader.say(`the upstream sends events that are no MCP messages: ${start}`);
+    const onJunk = (start: string) =>
+      reader.say(`the upstream sends events that are no MCP messages: ${start}`);
     const point: ResumePoint = {};
     const read = async (response: RemoteResponse): Promise<void> => {
-      const cause = await readEvents(response, reader.limits.maxServerBytes, point, { onMessage, onJunk }).catch(
-        (error: unknown) => error,
-      );
+      const cause = await readEvents(response, reader.limits.maxServerBytes, point, {
+        onMessage,
+        onJunk,
+      }).catch((error: unknown) => error);
       if (isDone) return;
       if (cause instanceof UpstreamError) throw cause;
       tries += 1;

@@ -1,6 +1,13 @@
 import type { RequestId, UpstreamResponse } from "../exchange.ts";
 import { replaceAt } from "../message/json-spans.ts";
-import { errorText, idTextOf, isObject, type Message, metaOf, type RequestMessage } from "../message/message.ts";
+import {
+  errorText,
+  idTextOf,
+  isObject,
+  type Message,
+  metaOf,
+  type RequestMessage,
+} from "../message/message.ts";
 import type { Channel, ChannelHost, OutgoingRequest } from "./channel.ts";
 import { ClientCancelled, UpstreamError } from "./upstream-error.ts";
 
@@ -48,7 +55,9 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
       // It may not ask: which of the clients it means cannot be known.
       const text = "This server is shared by many clients, so it cannot ask one of them.";
       const refusal = errorText(idTextOf(message.text), -32_601, text);
-      channel.pass({ kind: "response", text: refusal, id: message.id, result: undefined, error: {} }, {}).catch(() => {});
+      channel
+        .pass({ kind: "response", text: refusal, id: message.id, result: undefined, error: {} }, {})
+        .catch(() => {});
       return;
     }
     const related = relatedTo(message, running);
@@ -73,7 +82,12 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
     last += 1;
     const number = last;
     const mapped = mapRequest(message, number);
-    running.set(number, { host, id: message.id, idText: idTextOf(message.text), tokenText: mapped.tokenText });
+    running.set(number, {
+      host,
+      id: message.id,
+      idText: idTextOf(message.text),
+      tokenText: mapped.tokenText,
+    });
     const { signal, release } = mapSignal(outgoing.signal, number);
     try {
       const response = await channel.request({ ...outgoing, message: mapped.message, signal });
@@ -131,7 +145,9 @@ function mapSignal(signal: AbortSignal, number: number) {
     const { reason } = signal;
     const isClients = reason instanceof ClientCancelled;
     controller.abort(
-      isClients ? new ClientCancelled(replaceAt(reason.text, ["params", "requestId"], String(number))) : reason,
+      isClients
+        ? new ClientCancelled(replaceAt(reason.text, ["params", "requestId"], String(number)))
+        : reason,
     );
   };
   signal.addEventListener("abort", onAbort);
@@ -144,7 +160,10 @@ function restoreResponse(text: string, idText: string): string {
 }
 
 /** Finds the request that a notification belongs to, and puts the client's own token or id back into it. */
-function relatedTo(message: Extract<Message, { kind: "notification" }>, running: ReadonlyMap<number, Running>) {
+function relatedTo(
+  message: Extract<Message, { kind: "notification" }>,
+  running: ReadonlyMap<number, Running>,
+) {
   const find = (value: unknown) => (typeof value === "number" ? running.get(value) : undefined);
   const token = isObject(message.params) ? message.params["progressToken"] : undefined;
   const byToken = message.method === "notifications/progress" ? find(token) : undefined;
@@ -157,4 +176,3 @@ function relatedTo(message: Extract<Message, { kind: "notification" }>, running:
   const text = replaceAt(message.text, SUBSCRIPTION, bySubscription.idText);
   return { running: bySubscription, message: { ...message, text } };
 }
-

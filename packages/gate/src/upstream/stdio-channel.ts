@@ -74,7 +74,8 @@ export function createStdioChannel(parts: StdioParts, host: ChannelHost): Channe
     async request({ message, signal, onAccepted }) {
       const current = await restarts.running(signal);
       signal.throwIfAborted();
-      if (pending.has(message.id)) throw new UpstreamError("A request with this id is running.", { code: -32_600 });
+      if (pending.has(message.id))
+        throw new UpstreamError("A request with this id is running.", { code: -32_600 });
       const cancel = (text: string) => process === current && current.write(text);
       const response = pending.add(message, { signal, timeout: limits.callTimeout, cancel });
       try {

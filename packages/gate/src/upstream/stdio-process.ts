@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { isUtf8 } from "node:buffer";
+import { type ChildProcess, spawn } from "node:child_process";
 import type { StdioUpstream } from "../exchange.ts";
 import { createLineSplitter } from "../message/line-splitter.ts";
 import { type Message, readServerParcel } from "../message/message.ts";

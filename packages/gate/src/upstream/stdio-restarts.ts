@@ -74,7 +74,9 @@ export function createRestarts({ start, shakeHands, say, onLost }: RestartParts)
       if (isOver) return;
       crashes += 1;
       if (!hasAnswered || crashes >= MAX_CRASHES) {
-        say(`the upstream ended (${how})${hasAnswered ? ` ${crashes} times in a row: its session ends` : ""}`);
+        say(
+          `the upstream ended (${how})${hasAnswered ? ` ${crashes} times in a row: its session ends` : ""}`,
+        );
         lose();
         return;
       }
