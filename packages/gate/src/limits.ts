@@ -25,3 +25,11 @@ export function toLimits(given: GateLimits = {}): Limits {
     connectTimeout: given.connectTimeout ?? 10_000,
   };
 }
+
+/** The longest time that a timer takes. */
+const NEVER = 2_147_483_647;
+
+/** Returns the milliseconds that a request may take: one that listens takes as long as its client does. */
+export function timeoutOf({ method }: { readonly method: string }, { callTimeout }: Limits): number {
+  return method === "subscriptions/listen" ? NEVER : callTimeout;
+}

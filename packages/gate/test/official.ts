@@ -95,7 +95,8 @@ export async function clientV2(url: string, mode: "auto" | "legacy" = "auto"): P
   onTestFinished(() => client.close());
   return {
     version: client.getNegotiatedProtocolVersion(),
-    call: async (name, args = {}, options = {}) => textOf(await client.callTool({ name, arguments: args }, options)),
+    call: async (name, args = {}, options = {}) =>
+      textOf(await client.callTool({ name, arguments: args }, options)),
     listChanged,
     async close() {
       await transport.terminateSession();

@@ -28,13 +28,19 @@ async function oddRemote(answer: Answer) {
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part);
-    const one = { method: request.method ?? "", headers: request.headers, body: Buffer.concat(parts).toString() };
+    const one = {
+      method: request.method ?? "",
+      headers: request.headers,
+      body: Buffer.concat(parts).toString(),
+    };
     seen.push(one);
     const { method, id } = one.method === "POST" ? JSON.parse(one.body) : {};
     if (method === "initialize")
       response
         .writeHead(200, { "content-type": "application/json", "mcp-session-id": "upstreams-own" })
-        .end(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{"protocolVersion":"2025-11-25","capabilities":{}}}`);
+        .end(
+          `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{"protocolVersion":"2025-11-25","capabilities":{}}}`,
+        );
     else if (method?.startsWith("notifications/")) response.writeHead(202).end();
     else answer(one, response);
   });
@@ -150,14 +156,39 @@ describe("a remote upstream", () => {
   };
 
   it.each<[string, Answer, RegExp]>([
-    ["a page", (_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<h1>"), /with text\/html without a response/],
-    ["a page and 502", (_, response) => response.writeHead(502).end("<h1>"), /answered HTTP 502 and no MCP message/],
-    ["a redirect", (_, response) => response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(), /HTTP 302/],
-    ["401 to the owner's headers", (_, response) => response.writeHead(401).end(), /does not accept the gate's own credentials/],
+    [
+      "a page",
+      (_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<h1>"),
+      /with text\/html without a response/,
+    ],
+    [
+      "a page and 502",
+      (_, response) => response.writeHead(502).end("<h1>"),
+      /answered HTTP 502 and no MCP message/,
+    ],
+    [
+      "a redirect",
+      (_, response) => response.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),
+      /HTTP 302/,
+    ],
+    [
+      "401 to the owner's headers",
+      (_, response) => response.writeHead(401).end(),
+      /does not accept the gate's own credentials/,
+    ],
     ["nothing", (_, response) => response.writeHead(202).end(), /HTTP 202 with nothing/],
-    ["a stream that ends", (_, response) => response.writeHead(200, EVENTS).end(), /ended its stream without a response/],
+    [
+      "a stream that ends",
+      (_, response) => response.writeHead(200, EVENTS).end(),
+      /ended its stream without a response/,
+    ],
     ["a broken connection", (_, response) => response.destroy(), /cannot be reached \(UND_ERR_SOCKET\)/],
-    ["another's response", (_, response) => response.writeHead(200, { "content-type": "application/json" }).end('{"id":2,"result":{}}'), /without a response/],
+    [
+      "another's response",
+      (_, response) =>
+        response.writeHead(200, { "content-type": "application/json" }).end('{"id":2,"result":{}}'),
+      /without a response/,
+    ],
   ])("that answers with %s is told in one sentence", async (_, answer, message) => {
     const got = await failed(answer);
     expect(got.status).toBe(200);
@@ -218,10 +249,13 @@ describe("a remote upstream", () => {
   });
 
   it("is told of a cancelled call, and of a session that ends", async () => {
-    const { url, seen } = await oddRemote((_, response) => void response.writeHead(200, EVENTS).flushHeaders());
+    const { url, seen } = await oddRemote(
+      (_, response) => void response.writeHead(200, EVENTS).flushHeaders(),
+    );
     const client = await connectedClient((await openGate({ url })).url);
     const called = await client.post(callText("c", "slow"));
-    const cancelled = '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"c", "why":1.0}}';
+    const cancelled =
+      '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"c", "why":1.0}}';
     await client.post(cancelled);
     expect(await messagesOf(called)).toEqual([]);
     await until(() => seen.at(-1)?.body === cancelled);

@@ -67,7 +67,10 @@ export function rawClient(url: string): RawClient {
         signal: signal ?? null,
       }),
     get: (headers, signal) =>
-      fetch(url, { headers: { accept: "text/event-stream", ...sessionOf(client), ...headers }, signal: signal ?? null }),
+      fetch(url, {
+        headers: { accept: "text/event-stream", ...sessionOf(client), ...headers },
+        signal: signal ?? null,
+      }),
   };
   return client;
 }
@@ -113,10 +116,11 @@ export async function* eventsOf(response: Response): AsyncGenerator<RawEvent> {
     const blocks = text.split("\n\n");
     text = blocks.pop() ?? "";
     for (const block of blocks) {
-      const fields = block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]);
+      const fields = block
+        .split("\n")
+        .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]);
       const data = fields.filter(([name]) => name === "data").map(([, value]) => value);
-      if (data.length > 0)
-        yield { id: fields.find(([name]) => name === "id")?.[1], data: data.join("\n") };
+      if (data.length > 0) yield { id: fields.find(([name]) => name === "id")?.[1], data: data.join("\n") };
     }
   }
 }
@@ -135,7 +139,7 @@ export async function lastMessage(response: Response) {
 }
 
 /** Waits until a condition holds. */
-export async function until(condition: () => boolean | Promise<boolean>, limit = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, limit = 30_000): Promise<void> {
   const end = Date.now() + limit;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error("what the test waits for did not come");

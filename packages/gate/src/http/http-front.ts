@@ -105,7 +105,7 @@ async function answerEndpoint(
   if (known === undefined) throw unknownSession();
   known.touch();
   if (httpMethod === "GET") return handleGet(known, request, response);
-  await known.session.end();
+  void known.session.end();
   response.writeHead(200).end();
 }
 

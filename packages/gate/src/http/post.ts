@@ -11,6 +11,7 @@ import {
 } from "../message/message.ts";
 import type { Sender } from "../session/session.ts";
 import { UpstreamError } from "../upstream/upstream-error.ts";
+import { checkEnvelopes } from "./envelope-headers.ts";
 import { createPostOutput, type PostOutput } from "./post-output.ts";
 import { HttpRefusal, readBody, sendAnswer } from "./responses.ts";
 import type { HttpSession, HttpSessions } from "./sessions.ts";
@@ -44,12 +45,12 @@ export async function handlePost(
   const target = findSession(parts, parcel, request, sender);
   if (target === undefined) return answerPings(parcel, response);
   target.touch();
-  checkBatch(parcel, target, request);
-  const whenGone = () => {
+  response.once("close", () => {
     // Nobody can ask for what it waited for.
     if (!target.isKept) void target.session.end();
-  };
-  response.once("close", whenGone);
+  });
+  checkBatch(parcel, target, request);
+  if (parts.isStdio && !target.isKept) checkEnvelopes(parcel.messages, request.headers);
   await passOthers(parcel, target, sender);
   const requests = parcel.messages.filter((message) => message.kind === "request");
   if (requests.length === 0) {

@@ -3,11 +3,14 @@ import { idTextOf, readClientParcel, readServerParcel } from "./message.ts";
 
 describe("what a client sends", () => {
   it("is told apart, and kept as it came", () => {
-    const text = '[{"jsonrpc":"2.0","id":1,"method":"a"}, {"jsonrpc":"2.0","method":"b"},{"id":"x","jsonrpc":"2.0","result":{}}]';
+    const text =
+      '[{"jsonrpc":"2.0","id":1,"method":"a"}, {"jsonrpc":"2.0","method":"b"},{"id":"x","jsonrpc":"2.0","result":{}}]';
     const { messages, isBatch } = readClientParcel(text);
     expect(isBatch).toBe(true);
     expect(messages.map(({ kind }) => kind)).toEqual(["request", "notification", "response"]);
-    expect(messages.map((message) => message.text).join("|")).toBe(text.slice(1, -1).replace("}, {", "}|{").replace("},{", "}|{"));
+    expect(messages.map((message) => message.text).join("|")).toBe(
+      text.slice(1, -1).replace("}, {", "}|{").replace("},{", "}|{"),
+    );
     expect(idTextOf('{"params":{"id":2},"id": 1.0 }')).toBe("1.0");
   });
 
@@ -37,7 +40,10 @@ describe("what a client sends", () => {
 describe("what an upstream sends", () => {
   it("is read leniently, and refused where it is nothing of JSON-RPC", () => {
     expect(readServerParcel('{"id":1,"result":null}').messages[0]).toMatchObject({ kind: "response", id: 1 });
-    expect(readServerParcel('{"id":null,"error":{}}').messages[0]).toMatchObject({ kind: "response", id: null });
+    expect(readServerParcel('{"id":null,"error":{}}').messages[0]).toMatchObject({
+      kind: "response",
+      id: null,
+    });
     expect(() => readServerParcel('"hello"')).toThrow("object");
     expect(() => readServerParcel('{"id":1}')).toThrow("no JSON-RPC message");
   });

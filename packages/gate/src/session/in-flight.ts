@@ -20,7 +20,7 @@ export interface RunningRequest {
   readonly id: RequestId;
   readonly output: Output;
   readonly progressToken: unknown;
-  /** Aborts when its client cancelled it. */
+  /** Aborts when its client cancelled it, or its session ended. */
   readonly signal: AbortSignal;
 }
 
@@ -31,6 +31,8 @@ export interface InFlight {
   remove(id: RequestId): void;
   /** Aborts a request; returns false where none with this key runs. */
   cancel(key: string, reason: unknown): boolean;
+  /** Aborts every request. */
+  cancelAll(reason: unknown): void;
   get(id: RequestId): RunningRequest | undefined;
   byProgressToken(token: unknown): RunningRequest | undefined;
   /** The one that began last. */
@@ -56,6 +58,9 @@ export function createInFlight(): InFlight {
       const entry = running.get(key);
       entry?.controller.abort(reason);
       return entry !== undefined;
+    },
+    cancelAll(reason) {
+      for (const { controller } of running.values()) controller.abort(reason);
     },
     get: (id) => running.get(idKey(id)),
     byProgressToken: (token) => [...running.values()].find(({ progressToken }) => progressToken === token),

@@ -132,13 +132,13 @@ export function createSession(parts: SessionParts): ClientSession {
       const entry = inFlight.add(message, output);
       if (entry === undefined)
         return { text: errorText(idText, -32_600, "A request with this id is running.") };
-      const signal = AbortSignal.any([over.signal, entry.signal]);
+      const { signal } = entry;
       try {
         const { kind: _, ...request } = message;
         const send = createSend(message, sender, signal, output);
         return await rules.request({ ...request, ...sender, session, signal }, send);
       } catch (error) {
-        if (entry.signal.reason instanceof ClientCancelled) return undefined;
+        if (signal.reason instanceof ClientCancelled) return undefined;
         const failure = failureOf(idText, error, say);
         if (error instanceof UpstreamError && error.endsSession) void session.end();
         return failure;
@@ -160,7 +160,9 @@ export function createSession(parts: SessionParts): ClientSession {
     },
     async end() {
       if (over.signal.aborted) return;
-      over.abort(new UpstreamError("The session has ended.", { endsSession: true }));
+      const reason = new UpstreamError("The session has ended.", { endsSession: true });
+      over.abort(reason);
+      inFlight.cancelAll(reason);
       const closed = channel?.close() ?? Promise.resolve();
       parts.onEnd(closed);
       await closed;

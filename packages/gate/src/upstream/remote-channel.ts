@@ -1,5 +1,5 @@
 import type { RemoteUpstream, UpstreamResponse } from "../exchange.ts";
-import type { Limits } from "../limits.ts";
+import { type Limits, timeoutOf } from "../limits.ts";
 import { isObject } from "../message/message.ts";
 import { cancelText } from "./cancellation.ts";
 import type { Channel, ChannelHost, OutgoingRequest } from "./channel.ts";
@@ -86,8 +86,9 @@ export function createRemoteChannel(parts: RemoteParts, host: ChannelHost): Chan
     },
     async request(outgoing) {
       const late = new AbortController();
-      const timer = setTimeout(() => late.abort(tooSlow(limits.callTimeout)), limits.callTimeout);
-      const signal = AbortSignal.any([outgoing.signal, over.signal, late.signal]);
+      const timeout = timeoutOf(outgoing.message, limits);
+      const timer = setTimeout(() => late.abort(tooSlow(timeout)), timeout);
+      const signal = AbortSignal.any([outgoing.signal, late.signal]);
       try {
         const response = await exchange(outgoing, signal, () => timer.refresh());
         learn(outgoing, response);

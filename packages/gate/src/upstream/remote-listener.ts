@@ -57,7 +57,7 @@ export function createListener(parts: ListenerParts): () => Promise<void> {
         if (message.kind !== "response") host.receive(message, "standalone");
       },
     }).catch((error: unknown) => {
-      if (error instanceof UpstreamError) say(error.message);
+      if (error instanceof UpstreamError && !signal.aborted) say(error.message);
     });
   return () => {
     listening ??= open().then(

@@ -9,7 +9,7 @@ import {
   type RequestMessage,
 } from "../message/message.ts";
 import type { Channel, ChannelHost, OutgoingRequest } from "./channel.ts";
-import { ClientCancelled, UpstreamError } from "./upstream-error.ts";
+import { ClientCancelled } from "./upstream-error.ts";
 
 /** A process that serves several sessions. */
 export interface SharedProcess {
@@ -101,10 +101,8 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
     open(host) {
       hosts.add(host);
       clearTimeout(idle);
-      const mine = new AbortController();
       return {
-        request: (outgoing) =>
-          request(host, { ...outgoing, signal: AbortSignal.any([outgoing.signal, mine.signal]) }),
+        request: (outgoing) => request(host, outgoing),
         // The process has asked nobody, and what is cancelled is cancelled by the request's own signal.
         async pass(message, headers) {
           if (message.kind === "notification" && message.method !== "notifications/cancelled")
@@ -112,7 +110,6 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
         },
         async close() {
           hosts.delete(host);
-          mine.abort(new UpstreamError("The session has ended."));
           if (hosts.size === 0) idle = setTimeout(() => void close(), idleTimeout).unref();
         },
       };

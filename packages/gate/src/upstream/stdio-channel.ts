@@ -1,5 +1,5 @@
 import type { StdioUpstream } from "../exchange.ts";
-import type { Limits } from "../limits.ts";
+import { type Limits, timeoutOf } from "../limits.ts";
 import { idKey, type Message, type RequestMessage } from "../message/message.ts";
 import type { Channel, ChannelHost } from "./channel.ts";
 import { createPendingRequests, type PendingRequests } from "./pending-requests.ts";
@@ -77,7 +77,7 @@ export function createStdioChannel(parts: StdioParts, host: ChannelHost): Channe
       if (pending.has(message.id))
         throw new UpstreamError("A request with this id is running.", { code: -32_600 });
       const cancel = (text: string) => process === current && current.write(text);
-      const response = pending.add(message, { signal, timeout: limits.callTimeout, cancel });
+      const response = pending.add(message, { signal, timeout: timeoutOf(message, limits), cancel });
       try {
         current.write(message.text);
         onAccepted();

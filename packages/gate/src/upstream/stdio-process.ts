@@ -103,12 +103,13 @@ function printable(text: string): string {
   return text.length > 80 ? `${start}…` : start;
 }
 
-function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
   try {
-    process.kill(-pid, signal);
+    process.kill(-child.pid, signal);
   } catch {
-    // Nobody of the group is left.
+    // Nobody of the group is left, or there are no groups here.
+    child.kill(signal);
   }
 }
 

@@ -16,7 +16,10 @@ const tools = {
   pid: ({ id }) => respond(id, text(process.pid)),
   crash: () => process.exit(7),
   slow: ({ id, params }) => {
-    running.set(id, setTimeout(() => respond(id, text("late")), params.arguments?.ms ?? 600_000));
+    running.set(
+      id,
+      setTimeout(() => respond(id, text("late")), params.arguments?.ms ?? 600_000),
+    );
   },
   double: ({ id }) => {
     respond(id, text("first"));
@@ -41,14 +44,27 @@ const tools = {
   progress: ({ id, params }) => {
     const progressToken = params._meta?.progressToken;
     for (const progress of [1, 2])
-      write(JSON.stringify({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken, progress, total: 2 } }));
+      write(
+        JSON.stringify({
+          jsonrpc: "2.0",
+          method: "notifications/progress",
+          params: { progressToken, progress, total: 2 },
+        }),
+      );
     respond(id, text("done"));
   },
   ask: ({ id, params }) => {
     asked += 1;
     const own = `from-server-${asked}`;
     waiting.set(own, (line) => respond(id, text(line)));
-    write(JSON.stringify({ jsonrpc: "2.0", id: own, method: params.arguments?.method ?? "sampling/createMessage", params: { messages: [], maxTokens: 1 } }));
+    write(
+      JSON.stringify({
+        jsonrpc: "2.0",
+        id: own,
+        method: params.arguments?.method ?? "sampling/createMessage",
+        params: { messages: [], maxTokens: 1 },
+      }),
+    );
   },
   announce: ({ id }) => {
     write('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}');
@@ -63,6 +79,7 @@ const requests = {
       capabilities: { tools: { listChanged: true }, logging: {} },
       serverInfo: { name: "odd", version: "0" },
     }),
+  "notifications/initialized": () => {},
   ping: ({ id }) => respond(id, {}),
   "tools/list": ({ id }) =>
     respond(id, { tools: Object.keys(tools).map((name) => ({ name, inputSchema: { type: "object" } })) }),
@@ -79,9 +96,13 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   } else if (requests[message.method] !== undefined) requests[message.method](message);
   else {
     // Spelled as no serializer would spell it.
-    write(`{ "jsonrpc":"2.0","method":"unheard/of", "params":{"n":1.50,"big":12345678901234567890,"e":1E+2,"s":"\\u00e9\\/é"},"extra":[ ] }`);
+    write(
+      `{ "jsonrpc":"2.0","method":"unheard/of", "params":{"n":1.50,"big":12345678901234567890,"e":1E+2,"s":"\\u00e9\\/é"},"extra":[ ] }`,
+    );
     const idText = /"id"\s*:\s*([^,}\s]+)/.exec(line)?.[1];
     if (idText !== undefined)
-      write(`{"result" :{"of":1.0, "big":98765432109876543210,"s":"\\u00e9"},"id":${idText},"jsonrpc":"2.0","odd":{"a":-0.0} }`);
+      write(
+        `{"result" :{"of":1.0, "big":98765432109876543210,"s":"\\u00e9"},"id":${idText},"jsonrpc":"2.0","odd":{"a":-0.0} }`,
+      );
   }
 });

@@ -19,7 +19,10 @@ function buildV1() {
   server.registerTool("progress", {}, async (extra) => {
     const { progressToken } = extra._meta ?? {};
     for (const progress of [1, 2])
-      await extra.sendNotification({ method: "notifications/progress", params: { progressToken, progress, total: 2 } });
+      await extra.sendNotification({
+        method: "notifications/progress",
+        params: { progressToken, progress, total: 2 },
+      });
     return text("done");
   });
   server.registerTool("elicit", {}, async () => {
@@ -31,12 +34,17 @@ function buildV1() {
     server.registerTool(`grown-${randomUUID()}`, {}, () => text("grown"));
     return text("grew");
   });
-  server.registerTool("slow", {}, (extra) => new Promise((resolve) => {
-    extra.signal.addEventListener("abort", () => {
-      process.stderr.write("cancelled\n");
-      resolve(text("cancelled"));
-    });
-  }));
+  server.registerTool(
+    "slow",
+    {},
+    (extra) =>
+      new Promise((resolve) => {
+        extra.signal.addEventListener("abort", () => {
+          process.stderr.write("cancelled\n");
+          resolve(text("cancelled"));
+        });
+      }),
+  );
   server.registerTool("headers", {}, ({ requestInfo }) => text(JSON.stringify(requestInfo?.headers ?? {})));
   server.registerTool("exit", {}, () => process.exit(9));
   return server;
@@ -44,14 +52,21 @@ function buildV1() {
 
 function buildV2() {
   const server = new McpServerV2(info);
-  server.registerTool("echo", { inputSchema: z.object({ text: z.string() }) }, ({ text: given }) => text(given));
+  server.registerTool("echo", { inputSchema: z.object({ text: z.string() }) }, ({ text: given }) =>
+    text(given),
+  );
   server.registerTool("progress", {}, async (ctx) => {
     const progressToken = ctx.mcpReq._meta?.progressToken;
     for (const progress of [1, 2])
-      await ctx.mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress, total: 2 } });
+      await ctx.mcpReq.notify({
+        method: "notifications/progress",
+        params: { progressToken, progress, total: 2 },
+      });
     return text("done");
   });
-  server.registerTool("headers", {}, (ctx) => text(JSON.stringify(Object.fromEntries(ctx.http?.req?.headers ?? []))));
+  server.registerTool("headers", {}, (ctx) =>
+    text(JSON.stringify(Object.fromEntries(ctx.http?.req?.headers ?? []))),
+  );
   return server;
 }
 
