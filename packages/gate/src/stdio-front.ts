@@ -11,7 +11,9 @@ import {
   readClientParcel,
   readServerParcel,
 } from "./message/message.ts";
-import { type Answer, type ClientSession, createSession, type Sender } from "./session/session.ts";
+import type { Answer } from "./session/answer.ts";
+import type { Sender } from "./session/send.ts";
+import { type ClientSession, createSession } from "./session/session.ts";
 import { openUpstream } from "./upstream/open-upstream.ts";
 import { UpstreamError } from "./upstream/upstream-error.ts";
 

@@ -158,6 +158,7 @@ function createStream(stream: number, history: History, { isResumable, maxUnread
       write(toEvent(last, text));
     },
     attach(response: ServerResponse, after = sent) {
+      if (response.destroyed) return;
       responses.push(response);
       response.once("close", () => responses.splice(responses.indexOf(response), 1));
       for (const { number, text } of history.after(stream, after)) write(toEvent(number, text));
@@ -169,7 +170,7 @@ function createStream(stream: number, history: History, { isResumable, maxUnread
       for (const response of responses) response.end();
     },
     keepAlive() {
-      for (const response of responses) response.write(": \n\n");
+      if (!isOver) for (const response of responses) response.write(": \n\n");
     },
     get isHeard() {
       return responses.length > 0;

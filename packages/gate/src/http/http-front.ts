@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { HttpArrival, HttpFront, HttpFrontOptions } from "../exchange.ts";
 import { toLimits } from "../limits.ts";
-import type { Sender } from "../session/session.ts";
+import type { Sender } from "../session/send.ts";
 import { openUpstream } from "../upstream/open-upstream.ts";
 import { UpstreamError } from "../upstream/upstream-error.ts";
 import { allowOrigin, answerPreflight, createGuard } from "./guard.ts";
@@ -28,6 +28,8 @@ export async function openHttpFront(options: HttpFrontOptions): Promise<HttpFron
   };
   const guard = createGuard(options);
   const server = createServer((request, response) => {
+    // A response whose client is gone is no fault of anybody's.
+    response.on("error", () => {});
     answer(request, response).catch((error: unknown) => fail(response, error, say));
   });
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

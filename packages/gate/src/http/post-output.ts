@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
+import type { Answer } from "../session/answer.ts";
 import type { Output } from "../session/in-flight.ts";
-import type { Answer } from "../session/session.ts";
 import type { EventStream } from "./event-stream.ts";
 import { beginEvents, sendAnswer } from "./responses.ts";
 import type { HttpSession } from "./sessions.ts";

@@ -9,7 +9,7 @@ import {
   type RequestMessage,
   readClientParcel,
 } from "../message/message.ts";
-import type { Sender } from "../session/session.ts";
+import type { Sender } from "../session/send.ts";
 import { UpstreamError } from "../upstream/upstream-error.ts";
 import { checkEnvelopes } from "./envelope-headers.ts";
 import { createPostOutput, type PostOutput } from "./post-output.ts";

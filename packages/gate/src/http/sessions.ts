@@ -46,85 +46,113 @@ export function createHttpSessions(
   upstream: OpenUpstream,
 ): HttpSessions {
   const kept = new Map<string, Kept>();
-  const begun = new Set<Kept>();
-  const passing = new Set<Kept>();
+  /** Those whose client has not heard that it began, and those of one request alone. */
+  const others = { begun: new Set<Kept>(), passing: new Set<Kept>() };
   const ending = new Set<Promise<void>>();
 
-  const make = (id: string | undefined, openChannel: OpenChannel, isKept: boolean) => {
-    const streams = createEventStreams({ isResumable: isKept, maxUnread: limits.maxServerBytes + MEBIBYTE });
-    const session = createSession({
-      id,
-      rules: options.rules,
-      say: options.say,
-      openChannel,
-      standalone: isKept ? streams.standalone : undefined,
-      onEnd(closed) {
-        begun.delete(made);
-        passing.delete(made);
-        if (session.id !== undefined && kept.get(session.id) === made) kept.delete(session.id);
-        streams.end();
-        ending.add(closed);
-        const over = () => void ending.delete(closed);
-        closed.then(over, over);
-      },
+  const make = (id: string | undefined, openChannel: OpenChannel, isKept: boolean) =>
+    createHttpSession(options, limits, { id, openChannel, isKept }, (made, closed) => {
+      for (const set of [others.begun, others.passing]) set.delete(made);
+      const { id: own } = made.session;
+      if (own !== undefined && kept.get(own) === made) kept.delete(own);
+      ending.add(closed);
+      const over = () => void ending.delete(closed);
+      closed.then(over, over);
     });
-    const made: Kept = {
-      session,
-      streams,
-      isKept,
-      seen: Date.now(),
-      touch() {
-        made.seen = Date.now();
-      },
-    };
-    return made;
-  };
-  const sweep = setInterval(
-    () => {
-      for (const one of kept.values()) {
-        if (one.streams.connections > 0) one.touch();
-        if (Date.now() - one.seen > limits.idleTimeout) void one.session.end();
-      }
-    },
-    Math.min(30_000, Math.max(50, limits.idleTimeout / 4)),
-  ).unref();
-  const keepAlive = setInterval(() => {
-    for (const { streams } of [...kept.values(), ...passing]) streams.keepAlive();
-  }, KEEP_ALIVE).unref();
-
+  const stop = watch(kept, others.passing, limits);
   return {
     get: (id) => kept.get(id),
     begin() {
-      if (kept.size + begun.size >= limits.maxSessions)
-        throw new HttpRefusal(
-          503,
-          `This server has its ${limits.maxSessions} sessions; try again in a minute.`,
-          -32_000,
-          { "retry-after": "60" },
-        );
+      if (kept.size + others.begun.size >= limits.maxSessions) throw tooMany(limits);
       const made = make(upstream.mintsIds ? randomUUID() : undefined, upstream.openSession, true);
-      begun.add(made);
+      others.begun.add(made);
       return made;
     },
     keep(made) {
       const { id, signal } = made.session;
-      const one = [...begun].find((each) => each === made);
+      const one = [...others.begun].find((each) => each === made);
       if (one === undefined || id === undefined || signal.aborted) return false;
-      begun.delete(one);
+      others.begun.delete(one);
       one.touch();
       kept.set(id, one);
       return true;
     },
     transient(caller) {
       const made = make(undefined, (host) => upstream.openTransient(host, caller), false);
-      passing.add(made);
+      others.passing.add(made);
       return made;
     },
     async close() {
-      clearInterval(sweep);
-      clearInterval(keepAlive);
-      await Promise.all([...kept.values(), ...begun, ...passing].map(({ session }) => session.end()));
+      stop();
+      const all = [...kept.values(), ...others.begun, ...others.passing];
+      await Promise.all(all.map(({ session }) => session.end()));
       await Promise.all(ending);
     },
+  };
+}
+
+function tooMany({ maxSessions }: Limits): HttpRefusal {
+  const sentence = `This server has its ${maxSessions} sessions; try again in a minute.`;
+  return new HttpRefusal(503, sentence, -32_000, { "retry-after": "60" });
+}
+
+/** What tells one session from another when it is made. */
+interface Making {
+  readonly id: string | undefined;
+  readonly openChannel: OpenChannel;
+  readonly isKept: boolean;
+}
+
+function createHttpSession(
+  { rules, say }: FrontOptions,
+  { maxServerBytes }: Limits,
+  { id, openChannel, isKept }: Making,
+  onEnd: (made: Kept, closed: Promise<void>) => void,
+): Kept {
+  const streams = createEventStreams({ isResumable: isKept, maxUnread: maxServerBytes + MEBIBYTE });
+  const session = createSession({
+    id,
+    rules,
+    say,
+    openChannel,
+    standalone: isKept ? streams.standalone : undefined,
+    onEnd(closed) {
+      onEnd(made, closed);
+      streams.end();
+    },
+  });
+  const made: Kept = {
+    session,
+    streams,
+    isKept,
+    seen: Date.now(),
+    touch() {
+      made.seen = Date.now();
+    },
+  };
+  return made;
+}
+
+/** Ends sessions that are idle, and finds connections that are dead. Returns the function that stops it. */
+function watch(
+  kept: ReadonlyMap<string, Kept>,
+  passing: ReadonlySet<Kept>,
+  { idleTimeout }: Limits,
+): () => void {
+  const sweep = () => {
+    for (const one of kept.values()) {
+      if (one.streams.connections > 0) one.touch();
+      if (Date.now() - one.seen > idleTimeout) void one.session.end();
+    }
+  };
+  const keepAlive = () => {
+    for (const { streams } of [...kept.values(), ...passing]) streams.keepAlive();
+  };
+  const timers = [
+    setInterval(sweep, Math.min(30_000, Math.max(50, idleTimeout / 4))).unref(),
+    setInterval(keepAlive, KEEP_ALIVE).unref(),
+  ];
+  return () => {
+    for (const timer of timers) clearInterval(timer);
   };
 }

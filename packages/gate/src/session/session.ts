@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Origin, Reply, Rules, Send, Session, UpstreamResponse } from "../exchange.ts";
+import type { AskOptions, Rules, Session, UpstreamResponse } from "../exchange.ts";
 import {
   errorText,
   idKey,
@@ -12,17 +12,10 @@ import {
 } from "../message/message.ts";
 import type { Channel, ChannelHost } from "../upstream/channel.ts";
 import { ClientCancelled, UpstreamError } from "../upstream/upstream-error.ts";
-import { createInFlight, type Output, type StandaloneOutput } from "./in-flight.ts";
-import { createRouter } from "./router.ts";
-
-/** What a client's HTTP request or stdin says of a message, beside its text. */
-export type Sender = Pick<Origin, "token" | "headers">;
-
-/** The response to a request: what the rules answered, or what the upstream's failure comes to. */
-export type Answer = Reply & {
-  /** The whole HTTP response of a remote upstream, where it gave none of JSON-RPC. */
-  readonly body?: string | undefined;
-};
+import { type Answer, failureOf } from "./answer.ts";
+import { createInFlight, type InFlight, type Output, type StandaloneOutput } from "./in-flight.ts";
+import { createRouter, type Router } from "./router.ts";
+import { createSend, type Sender } from "./send.ts";
 
 /** What a session is made of. */
 export interface SessionParts {
@@ -42,8 +35,6 @@ export interface SessionParts {
 export interface ClientSession extends Session {
   /** The protocol's version, once it was negotiated. */
   readonly protocolVersion: string | undefined;
-  /** Requests that run. */
-  readonly running: number;
   /** Handles a request; resolves with what is answered, or undefined where the client cancelled it. Never rejects. */
   handle(message: RequestMessage, sender: Sender, output: Output): Promise<Answer | undefined>;
   /**
@@ -62,23 +53,32 @@ export interface ClientSession extends Session {
   end(): Promise<void>;
 }
 
+/** What the parts of a session share. */
+interface Inner {
+  readonly parts: SessionParts;
+  readonly inFlight: InFlight;
+  readonly router: Router;
+  /** Aborts when the session is over. */
+  readonly over: AbortSignal;
+  /** Returns the way to the upstream, and opens it the first time. @throws UpstreamError where the session is over */
+  readonly upstream: () => Channel;
+  /** Takes note of what a response says of the session. */
+  readonly learn: (message: RequestMessage, response: UpstreamResponse) => void;
+}
+
 /** Makes a session. */
 export function createSession(parts: SessionParts): ClientSession {
-  const { rules, say } = parts;
   const over = new AbortController();
   const inFlight = createInFlight();
   let channel: Channel | undefined;
   let protocolVersion: string | undefined;
 
-  const router = createRouter({
-    inFlight,
-    standalone: parts.standalone,
-    refuse: (request) => {
-      const text = errorText(idTextOf(request.text), -32_601, "The client cannot be reached for a request.");
-      const response = { kind: "response", text, id: request.id, result: undefined, error: {} } as const;
-      channel?.pass(response, {}).catch(() => {});
-    },
-  });
+  const refuse = ({ text, id }: RequestMessage) => {
+    const refusal = errorText(idTextOf(text), -32_601, "The client cannot be reached for a request.");
+    const response = { kind: "response", text: refusal, id, result: undefined, error: {} } as const;
+    channel?.pass(response, {}).catch(() => {});
+  };
+  const router = createRouter({ inFlight, standalone: parts.standalone, refuse });
   const upstream = (): Channel => {
     over.signal.throwIfAborted();
     channel ??= parts.openChannel({ receive: router.receive, onLost: () => void session.end() });
@@ -88,22 +88,7 @@ export function createSession(parts: SessionParts): ClientSession {
     const version = method === "initialize" && isObject(result) ? result["protocolVersion"] : undefined;
     if (typeof version === "string") protocolVersion = version;
   };
-  const createSend = (message: RequestMessage, sender: Sender, own: AbortSignal, output: Output): Send => {
-    let isSent = false;
-    return async ({ signal, agentId } = {}) => {
-      if (isSent) throw new TypeError("send: a request is sent to the upstream once");
-      isSent = true;
-      const response = await upstream().request({
-        message,
-        headers: sender.headers,
-        agentId,
-        signal: signal === undefined ? own : AbortSignal.any([own, signal]),
-        onAccepted: () => output.begin(),
-      });
-      learn(message, response);
-      return response;
-    };
-  };
+  const inner: Inner = { parts, inFlight, router, over: over.signal, upstream, learn };
   const session: ClientSession = {
     get id() {
       return parts.id ?? channel?.sessionId;
@@ -112,49 +97,9 @@ export function createSession(parts: SessionParts): ClientSession {
     get protocolVersion() {
       return protocolVersion;
     },
-    get running() {
-      return inFlight.size;
-    },
-    async ask(method, params, { signal } = {}) {
-      const id = `licentric-${randomUUID()}`;
-      const text = JSON.stringify({ jsonrpc: "2.0", id, method, params });
-      const version = versionOf({ params });
-      return upstream().request({
-        message: { kind: "request", text, id, method, params },
-        headers: version === undefined ? {} : { "mcp-protocol-version": version, "mcp-method": method },
-        signal: signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]),
-        onAccepted: () => {},
-      });
-    },
-    async handle(message, sender, output) {
-      const idText = idTextOf(message.text);
-      if (over.signal.aborted) return failureOf(idText, over.signal.reason, say);
-      const entry = inFlight.add(message, output);
-      if (entry === undefined)
-        return { text: errorText(idText, -32_600, "A request with this id is running.") };
-      const { signal } = entry;
-      try {
-        const { kind: _, ...request } = message;
-        const send = createSend(message, sender, signal, output);
-        return await rules.request({ ...request, ...sender, session, signal }, send);
-      } catch (error) {
-        if (signal.reason instanceof ClientCancelled) return undefined;
-        const failure = failureOf(idText, error, say);
-        if (error instanceof UpstreamError && error.endsSession) void session.end();
-        return failure;
-      } finally {
-        inFlight.remove(message.id);
-      }
-    },
-    async take(message, sender) {
-      if (message.kind === "response") {
-        router.onAnswered(message);
-        return upstream().pass(message, sender.headers);
-      }
-      const { kind: _, ...notification } = message;
-      if (!rules.notification({ ...notification, ...sender, session })) return;
-      if (!cancel(message)) await upstream().pass(message, sender.headers);
-    },
+    ask: (method, params, options) => ask(inner, method, params, options),
+    handle: (message, sender, output) => handle(inner, session, message, sender, output),
+    take: (message, sender) => take(inner, session, message, sender),
     async listen() {
       await upstream().listen?.();
     },
@@ -168,24 +113,75 @@ export function createSession(parts: SessionParts): ClientSession {
       await closed;
     },
   };
-  /** Cancels the request that a notification names: its own text goes upstream with it. */
-  const cancel = ({ method, params, text }: NotificationMessage): boolean => {
-    if (method !== "notifications/cancelled" || !isObject(params)) return false;
-    const id = params["requestId"];
-    if (typeof id !== "string" && typeof id !== "number") return false;
-    return inFlight.cancel(idKey(id), new ClientCancelled(text));
-  };
   return session;
 }
 
-/** Returns the answer to a request that failed. */
-function failureOf(idText: string, error: unknown, say: (sentence: string) => void): Answer {
-  if (error instanceof UpstreamError) {
-    const { http } = error;
-    return { text: errorText(idText, error.code, error.message), http, body: http?.body };
+async function handle(
+  { parts, inFlight, over, upstream, learn }: Inner,
+  session: ClientSession,
+  message: RequestMessage,
+  sender: Sender,
+  output: Output,
+): Promise<Answer | undefined> {
+  const idText = idTextOf(message.text);
+  if (over.aborted) return failureOf(idText, over.reason, parts.say);
+  const entry = inFlight.add(message, output);
+  if (entry === undefined) return { text: errorText(idText, -32_600, "A request with this id is running.") };
+  const { signal } = entry;
+  const { kind: _, ...request } = message;
+  const send = createSend({ message, sender, own: signal, output, upstream, learn });
+  try {
+    return await parts.rules.request({ ...request, ...sender, session, signal }, send);
+  } catch (error) {
+    if (signal.reason instanceof ClientCancelled) return undefined;
+    if (error instanceof UpstreamError && error.endsSession) void session.end();
+    return failureOf(idText, error, parts.say);
+  } finally {
+    inFlight.remove(message.id);
   }
-  say(`a request failed: ${error instanceof Error ? error.message : String(error)}`);
-  return {
-    text: errorText(idText, -32_603, "The gate could not handle the request. Its owner has been told."),
-  };
+}
+
+async function take(
+  { parts, inFlight, router, upstream }: Inner,
+  session: ClientSession,
+  message: Exclude<Message, { kind: "request" }>,
+  sender: Sender,
+): Promise<void> {
+  if (message.kind === "response") {
+    router.onAnswered(message);
+    return upstream().pass(message, sender.headers);
+  }
+  const { kind: _, ...notification } = message;
+  if (!parts.rules.notification({ ...notification, ...sender, session })) return;
+  if (!cancel(inFlight, message)) await upstream().pass(message, sender.headers);
+}
+
+/** Cancels the request that a notification names: its own text goes upstream with it. */
+function cancel(inFlight: InFlight, { method, params, text }: NotificationMessage): boolean {
+  if (method !== "notifications/cancelled" || !isObject(params)) return false;
+  const id = params["requestId"];
+  if (typeof id !== "string" && typeof id !== "number") return false;
+  return inFlight.cancel(idKey(id), new ClientCancelled(text));
+}
+
+async function ask(
+  { over, upstream }: Inner,
+  method: string,
+  params: unknown,
+  { signal }: AskOptions = {},
+): Promise<UpstreamResponse> {
+  const id = `licentric-${randomUUID()}`;
+  const version = versionOf({ params });
+  return upstream().request({
+    message: {
+      kind: "request",
+      text: JSON.stringify({ jsonrpc: "2.0", id, method, params }),
+      id,
+      method,
+      params,
+    },
+    headers: version === undefined ? {} : { "mcp-protocol-version": version, "mcp-method": method },
+    signal: signal === undefined ? over : AbortSignal.any([over, signal]),
+    onAccepted: () => {},
+  });
 }

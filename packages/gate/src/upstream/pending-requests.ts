@@ -12,7 +12,6 @@ import { tooSlow, type UpstreamError } from "./upstream-error.ts";
 
 /** A request that waits for its response. */
 interface Pending {
-  readonly message: RequestMessage;
   readonly progressToken: unknown;
   readonly resolve: (response: UpstreamResponse) => void;
   readonly reject: (error: unknown) => void;
@@ -25,7 +24,7 @@ export interface AddOptions {
   readonly signal: AbortSignal | undefined;
   /** Milliseconds for the response, begun anew by progress. */
   readonly timeout: number;
-  /** Tells the upstream that nobody waits any more. */
+  /** Tells the upstream that nobody waits any more. Does not throw. */
   readonly cancel: (text: string) => void;
 }
 
@@ -47,7 +46,6 @@ export interface PendingRequests {
   fail(id: RequestId, error: UpstreamError): boolean;
   /** Fails all that wait. */
   failAll(error: UpstreamError): void;
-  readonly size: number;
 }
 
 /** Most cancelled requests whose late response is expected. */
@@ -63,39 +61,22 @@ export function createPendingRequests(): PendingRequests {
     pending.delete(idKey(id));
     return found;
   };
-  const remember = (key: string) => {
+  /** Forgets a request that nobody waits for; its response may still come. */
+  const forget = (key: string): boolean => {
+    if (!pending.delete(key)) return false;
     cancelled.add(key);
     for (const first of cancelled) if (cancelled.size > MAX_CANCELLED) cancelled.delete(first);
+    return true;
   };
   return {
-    add: (message, { signal, timeout, cancel }) =>
-      new Promise((resolve, reject) => {
-        const key = idKey(message.id);
-        const giveUp = (reason: unknown, text: string) => {
-          if (!pending.delete(key)) return;
-          remember(key);
-          if (message.method !== "initialize") cancel(text);
-          settle(() => reject(reason));
-        };
-        const onAbort = () => giveUp(signal?.reason, cancelText(message, signal?.reason));
-        const onTimeout = () => giveUp(tooSlow(timeout), cancelText(message, undefined));
-        const timer = setTimeout(onTimeout, timeout);
-        const settle = (then: () => void) => {
-          clearTimeout(timer);
-          signal?.removeEventListener("abort", onAbort);
-          then();
-        };
-        cancelled.delete(key);
-        pending.set(key, {
-          message,
-          progressToken: metaOf(message.params, "progressToken"),
-          resolve: (response) => settle(() => resolve(response)),
-          reject: (error) => settle(() => reject(error)),
-          refresh: () => timer.refresh(),
-        });
-        signal?.addEventListener("abort", onAbort);
-        if (signal?.aborted) onAbort();
-      }),
+    add(message, options) {
+      const key = idKey(message.id);
+      cancelled.delete(key);
+      return wait(message, options, {
+        begin: (entry) => void pending.set(key, entry),
+        giveUp: () => forget(key),
+      });
+    },
     has: (id) => pending.has(idKey(id)),
     settle({ id, text, result, error }) {
       if (id === null) return false;
@@ -119,8 +100,40 @@ export function createPendingRequests(): PendingRequests {
       pending.clear();
       for (const { reject } of all) reject(error);
     },
-    get size() {
-      return pending.size;
-    },
   };
+}
+
+interface Waiting {
+  readonly begin: (entry: Pending) => void;
+  /** Takes the request from the list; returns whether it was there. */
+  readonly giveUp: () => boolean;
+}
+
+function wait(
+  message: RequestMessage,
+  { signal, timeout, cancel }: AddOptions,
+  { begin, giveUp }: Waiting,
+): Promise<UpstreamResponse> {
+  return new Promise((resolve, reject) => {
+    const stop = (reason: unknown) => {
+      if (!giveUp()) return;
+      settle(() => reject(reason));
+      if (message.method !== "initialize") cancel(cancelText(message, reason));
+    };
+    const onAbort = () => stop(signal?.reason);
+    const timer = setTimeout(() => stop(tooSlow(timeout)), timeout);
+    const settle = (then: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      then();
+    };
+    begin({
+      progressToken: metaOf(message.params, "progressToken"),
+      resolve: (response) => settle(() => resolve(response)),
+      reject: (error) => settle(() => reject(error)),
+      refresh: () => timer.refresh(),
+    });
+    signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted) onAbort();
+  });
 }

@@ -77,32 +77,15 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
   const channel = openChannel({ receive, onLost });
   let idle: NodeJS.Timeout | undefined;
 
-  const request = async (host: ChannelHost, outgoing: OutgoingRequest): Promise<UpstreamResponse> => {
-    const { message } = outgoing;
-    last += 1;
-    const number = last;
-    const mapped = mapRequest(message, number);
-    running.set(number, {
-      host,
-      id: message.id,
-      idText: idTextOf(message.text),
-      tokenText: mapped.tokenText,
-    });
-    const { signal, release } = mapSignal(outgoing.signal, number);
-    try {
-      const response = await channel.request({ ...outgoing, message: mapped.message, signal });
-      return { ...response, text: restoreResponse(response.text, idTextOf(message.text)) };
-    } finally {
-      release();
-      running.delete(number);
-    }
-  };
   return {
     open(host) {
       hosts.add(host);
       clearTimeout(idle);
       return {
-        request: (outgoing) => request(host, outgoing),
+        request: (outgoing) => {
+          last += 1;
+          return requestAs(last, { channel, running, host }, outgoing);
+        },
         // The process has asked nobody, and what is cancelled is cancelled by the request's own signal.
         async pass(message, headers) {
           if (message.kind === "notification" && message.method !== "notifications/cancelled")
@@ -116,6 +99,33 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
     },
     close,
   };
+}
+
+/** Where a request of a session runs. */
+interface Place {
+  readonly channel: Channel;
+  readonly running: Map<number, Running>;
+  readonly host: ChannelHost;
+}
+
+/** Sends a request under a number of the process, and returns its response under its own id. */
+async function requestAs(
+  number: number,
+  { channel, running, host }: Place,
+  outgoing: OutgoingRequest,
+): Promise<UpstreamResponse> {
+  const { message } = outgoing;
+  const idText = idTextOf(message.text);
+  const mapped = mapRequest(message, number);
+  running.set(number, { host, id: message.id, idText, tokenText: mapped.tokenText });
+  const { signal, release } = mapSignal(outgoing.signal, number);
+  try {
+    const response = await channel.request({ ...outgoing, message: mapped.message, signal });
+    return { ...response, text: restoreResponse(response.text, idText) };
+  } finally {
+    release();
+    running.delete(number);
+  }
 }
 
 function mapRequest(message: RequestMessage, number: number) {

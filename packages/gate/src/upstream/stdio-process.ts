@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { StdioUpstream } from "../exchange.ts";
 import { createLineSplitter } from "../message/line-splitter.ts";
 import { type Message, readServerParcel } from "../message/message.ts";
-import { UpstreamError } from "./upstream-error.ts";
 
 /** What a process does. */
 export interface ProcessEvents {
@@ -18,11 +17,9 @@ export interface ProcessEvents {
 
 /** A running stdio upstream. */
 export interface StdioProcess {
-  /**
-   * Writes one message.
-   *
-   * @throws UpstreamError where it has stopped reading
-   */
+  /** False if more waits for it to be read than should. */
+  readonly isReading: boolean;
+  /** Writes one message; nothing is written to a process that is over. */
   write(text: string): void;
   /** Ends it: closes its stdin, then SIGTERM, then SIGKILL to its whole process group. Resolves when it is over. */
   stop(): Promise<void>;
@@ -57,11 +54,12 @@ export function startProcess(
   const ended = watchEnd(child, events);
   child.stdout.on("data", createLineSplitter(maxBytes, readLines(events)));
   // Told by the end of the process.
-  child.stdin.on("error", () => {});
+  for (const stream of [child.stdin, child.stdout]) stream.on("error", () => {});
   return {
+    get isReading() {
+      return child.stdin.writableLength <= MAX_UNREAD;
+    },
     write(text) {
-      if (child.stdin.writableLength > MAX_UNREAD)
-        throw new UpstreamError("The MCP server behind this gate has stopped reading what it is sent.");
       // A message is a line: a newline between its tokens is as good as a space.
       if (child.stdin.writable) child.stdin.write(`${text.replace(/[\r\n]/g, " ")}\n`);
     },

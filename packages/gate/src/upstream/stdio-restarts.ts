@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { StdioProcess } from "./stdio-process.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
@@ -32,68 +33,60 @@ const MAX_DELAY = 30_000;
 const MAX_CRASHES = 6;
 
 /** Makes what keeps one process running. */
-export function createRestarts({ start, shakeHands, say, onLost }: RestartParts): Restarts {
+export function createRestarts(parts: RestartParts): Restarts {
+  const { start, say, onLost } = parts;
+  const over = new AbortController();
   let ready: Promise<StdioProcess> | undefined;
-  let timer: NodeJS.Timeout | undefined;
   let crashes = 0;
   let hasAnswered = false;
-  let isOver = false;
-  let startNow: (() => void) | undefined;
 
-  const restart = (delay: number): Promise<StdioProcess> => {
-    const next = new Promise<void>((resolve) => {
-      startNow = resolve;
-      timer = setTimeout(resolve, delay);
-    }).then(async () => {
-      if (isOver) throw gone();
-      const started = start();
-      try {
-        await shakeHands(started);
-      } catch (error) {
-        // Ends it where it lives; its end starts the next one.
-        void started.stop();
-        throw error;
-      }
-      return started;
-    });
-    // Whoever waits hears of it; where nobody does, the next start is on its way.
-    next.catch(() => {});
-    return next;
-  };
-  const lose = () => {
-    isOver = true;
+  const lose = (sentence: string) => {
+    say(sentence);
+    over.abort(gone());
     onLost();
   };
   return {
     async running(signal) {
-      if (isOver) throw gone();
+      over.signal.throwIfAborted();
       ready ??= Promise.resolve(start());
       return signal === undefined ? ready : abortable(ready, signal);
     },
     onEnd(how) {
-      if (isOver) return;
+      if (over.signal.aborted) return;
       crashes += 1;
-      if (!hasAnswered || crashes >= MAX_CRASHES) {
-        say(
-          `the upstream ended (${how})${hasAnswered ? ` ${crashes} times in a row: its session ends` : ""}`,
-        );
-        lose();
-        return;
-      }
+      if (!hasAnswered) return lose(`the upstream ended (${how}) before it had answered anything`);
+      if (crashes >= MAX_CRASHES)
+        return lose(`the upstream ended (${how}) ${crashes} times in a row: its session ends`);
       const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** (crashes - 1));
       say(`the upstream ended (${how}) and is started again in ${delay} ms`);
-      ready = restart(delay);
+      ready = startAgain(parts, delay, over.signal);
+      // Whoever waits hears of it; where nobody does, the next start is on its way.
+      ready.catch(() => {});
     },
     onResponse() {
       crashes = 0;
       hasAnswered = true;
     },
-    close() {
-      isOver = true;
-      clearTimeout(timer);
-      startNow?.();
-    },
+    close: () => over.abort(gone()),
   };
+}
+
+async function startAgain(
+  { start, shakeHands }: RestartParts,
+  delay: number,
+  signal: AbortSignal,
+): Promise<StdioProcess> {
+  await sleep(delay, undefined, { signal }).catch(() => {});
+  signal.throwIfAborted();
+  const started = start();
+  try {
+    await shakeHands(started);
+  } catch (error) {
+    // Ends it where it lives; its end starts the next one.
+    void started.stop();
+    throw error;
+  }
+  return started;
 }
 
 function gone(): UpstreamError {
