@@ -39,7 +39,7 @@ export interface ClientRequest extends Origin {
   readonly text: string;
   readonly id: RequestId;
   readonly method: string;
-  /** What was parsed of `params`. */
+  /** The parsed `params`. */
   readonly params: unknown;
   /** Aborts when nobody waits for the response any more: the client cancelled the request, or its session ended. */
   readonly signal: AbortSignal;
@@ -50,7 +50,7 @@ export interface ClientNotification extends Origin {
   /** The message as it came. */
   readonly text: string;
   readonly method: string;
-  /** What was parsed of `params`. */
+  /** The parsed `params`. */
   readonly params: unknown;
 }
 
@@ -58,13 +58,13 @@ export interface ClientNotification extends Origin {
 export interface UpstreamResponse {
   /** The message as it came, under the client's own id. */
   readonly text: string;
-  /** What was parsed of `result`; undefined where it is an error. */
+  /** The parsed `result`; undefined where it is an error. */
   readonly result: unknown;
-  /** What was parsed of `error`; undefined where it is a result. */
+  /** The parsed `error`; undefined where it is a result. */
   readonly error: unknown;
 }
 
-/** What a client is answered. */
+/** The answer to a client. */
 export interface Reply {
   /** A JSON-RPC response under the request's id: the upstream's text, or one of the rules' own. */
   readonly text: string;
@@ -72,10 +72,12 @@ export interface Reply {
    * The status and headers of the HTTP response, in place of 200. Taken where the request came by HTTP, alone, and nothing
    * of its response is on the way yet, so not after {@link Send} was called; else the text alone is sent.
    */
-  readonly http?: { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | undefined;
+  readonly http?:
+    | { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+    | undefined;
 }
 
-/** What goes with a request to the upstream. */
+/** Options of {@link Send}. */
 export interface SendOptions {
   /** Aborts in addition to the request's own signal. */
   readonly signal?: AbortSignal | undefined;
@@ -168,7 +170,7 @@ export interface GateLimits {
   readonly connectTimeout?: number | undefined;
 }
 
-/** What both fronts need. */
+/** Options of both fronts. */
 export interface FrontOptions {
   readonly upstream: UpstreamOptions;
   readonly rules: Rules;

@@ -16,7 +16,7 @@ import { createPostOutput, type PostOutput } from "./post-output.ts";
 import { HttpRefusal, readBody, sendAnswer } from "./responses.ts";
 import type { HttpSession, HttpSessions } from "./sessions.ts";
 
-/** What the handling of requests needs. */
+/** The parts that requests are handled by. */
 export interface HttpParts {
   readonly sessions: HttpSessions;
   /** True if the upstream has no HTTP of its own, so that its rules are kept here. */

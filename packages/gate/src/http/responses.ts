@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpAnswer } from "../exchange.ts";
 import { errorText } from "../message/message.ts";
 
-/** A request that is answered at the door. */
+/** A request that is refused before a session hears of it. */
 export class HttpRefusal extends Error {
   readonly status: number;
   readonly code: number;

@@ -96,7 +96,7 @@ function tooMany({ maxSessions }: Limits): HttpRefusal {
   return new HttpRefusal(503, sentence, -32_000, { "retry-after": "60" });
 }
 
-/** What tells one session from another when it is made. */
+/** The parts by which sessions differ when they are made. */
 interface Making {
   readonly id: string | undefined;
   readonly openChannel: OpenChannel;

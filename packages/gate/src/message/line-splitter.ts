@@ -1,4 +1,4 @@
-/** What a splitter finds. */
+/** The finds of a splitter. */
 export interface LineEvents {
   /** A whole line, without its newline. */
   readonly onLine: (line: Buffer) => void;

@@ -44,7 +44,7 @@ export class MessageError extends Error {
   }
 }
 
-/** What a peer sent: one message, or a batch of them. */
+/** One message of a peer, or a batch of them. */
 export interface Parcel {
   readonly messages: readonly Message[];
   readonly isBatch: boolean;

@@ -1,7 +1,7 @@
 import type { RequestId } from "../exchange.ts";
 import { idKey, metaOf, type RequestMessage } from "../message/message.ts";
 
-/** Where the messages go that belong to a request. */
+/** The way to a client for messages that belong to a request. */
 export interface Output {
   /** The response may be long in coming: what belongs to it can be sent from now on. */
   begin(): void;
@@ -9,7 +9,7 @@ export interface Output {
   message(text: string): void;
 }
 
-/** Where the messages go that belong to no request. */
+/** The way to a client for messages that belong to no request. */
 export interface StandaloneOutput extends Output {
   /** True if the client listens now. What is sent meanwhile waits until it does. */
   readonly isHeard: boolean;

@@ -9,7 +9,7 @@ import {
 import type { Receive, Relation } from "../upstream/channel.ts";
 import type { InFlight, Output, StandaloneOutput } from "./in-flight.ts";
 
-/** What a router knows. */
+/** The parts of a router. */
 export interface RouterParts {
   readonly inFlight: InFlight;
   readonly standalone: StandaloneOutput | undefined;
@@ -28,7 +28,7 @@ const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
 
 /** Makes the router of a session. */
 export function createRouter({ inFlight, standalone, refuse }: RouterParts): Router {
-  /** Where each request of the server was sent: its cancellation goes the same way. */
+  /** The way that each request of the server took: its cancellation takes the same. */
   const asked = new Map<string, Output>();
 
   const guess = (message: Exclude<Message, { kind: "response" }>): Output | undefined => {

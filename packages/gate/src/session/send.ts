@@ -3,10 +3,10 @@ import type { RequestMessage } from "../message/message.ts";
 import type { Channel } from "../upstream/channel.ts";
 import type { Output } from "./in-flight.ts";
 
-/** What a client's HTTP request or stdin says of a message, beside its text. */
+/** The sender of a message, as its HTTP request or the environment says. */
 export type Sender = Pick<Origin, "token" | "headers">;
 
-/** What sending a request takes. */
+/** The parts of a {@link Send}. */
 export interface SendParts {
   readonly message: RequestMessage;
   readonly sender: Sender;

@@ -17,7 +17,7 @@ import { createInFlight, type InFlight, type Output, type StandaloneOutput } fro
 import { createRouter, type Router } from "./router.ts";
 import { createSend, type Sender } from "./send.ts";
 
-/** What a session is made of. */
+/** The parts of a session. */
 export interface SessionParts {
   /** The id that it is given; undefined where the upstream gives one, or none. */
   readonly id: string | undefined;
@@ -25,7 +25,7 @@ export interface SessionParts {
   readonly say: (sentence: string) => void;
   /** Opens the way to the upstream; called when the first message is passed on. */
   readonly openChannel: (host: ChannelHost) => Channel;
-  /** Where messages of the server go that belong to no request; undefined where nobody hears them. */
+  /** The way for messages of the server that belong to no request; undefined where nobody hears them. */
   readonly standalone: StandaloneOutput | undefined;
   /** Called once, when the session is over; `closed` resolves when nothing of it is left. */
   readonly onEnd: (closed: Promise<void>) => void;
@@ -53,7 +53,7 @@ export interface ClientSession extends Session {
   end(): Promise<void>;
 }
 
-/** What the parts of a session share. */
+/** The state that the functions of a session share. */
 interface Inner {
   readonly parts: SessionParts;
   readonly inFlight: InFlight;

@@ -13,7 +13,7 @@ export interface OutgoingRequest {
   readonly onAccepted: () => void;
 }
 
-/** What a server's message belongs to, as far as the channel knows: a request, the session's own stream, or either. */
+/** The owner of a server's message, as far as the channel knows: a request, the session's own stream, or either. */
 export type Relation = { readonly to: RequestId } | "standalone" | "unknown";
 
 /** Takes requests and notifications of the server. */
@@ -46,7 +46,7 @@ export interface Channel {
   close(): Promise<void>;
 }
 
-/** What the session of a channel does for it. */
+/** The session of a channel, as the channel sees it. */
 export interface ChannelHost {
   readonly receive: Receive;
   /** Called where the upstream cannot be kept up any longer: the session ends. */

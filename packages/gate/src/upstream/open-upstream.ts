@@ -28,7 +28,7 @@ export interface OpenUpstream {
   close(): Promise<void>;
 }
 
-/** What the ways to an upstream are made of. */
+/** The parts of the ways to an upstream. */
 export interface UpstreamParts {
   readonly limits: Limits;
   readonly say: (sentence: string) => void;

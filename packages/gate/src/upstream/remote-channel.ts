@@ -15,7 +15,7 @@ import { createListener } from "./remote-listener.ts";
 import { type ResponseReader, readResponse } from "./remote-request.ts";
 import { tooSlow, UpstreamError } from "./upstream-error.ts";
 
-/** What a remote channel is made of. */
+/** The parts of a remote channel. */
 export interface RemoteParts {
   readonly upstream: RemoteUpstream;
   readonly http: RemoteHttp;
@@ -23,7 +23,7 @@ export interface RemoteParts {
   readonly say: (sentence: string) => void;
 }
 
-/** What is known of the session with the upstream. */
+/** The session with the upstream, as far as it is known. */
 interface RemoteSession {
   id: string | undefined;
   protocolVersion: string | undefined;

@@ -3,14 +3,14 @@ import { type Message, readServerParcel } from "../message/message.ts";
 import { type RemoteResponse, tooLarge } from "./remote-http.ts";
 import type { UpstreamError } from "./upstream-error.ts";
 
-/** What is read of a stream of events. */
+/** The finds in a stream of events. */
 export interface EventReader {
   readonly onMessage: (message: Message) => void;
   /** Data that is no message: its first characters. */
   readonly onJunk: (start: string) => void;
 }
 
-/** Where a stream of events can be resumed. */
+/** The point at which a stream of events can be resumed. */
 export interface ResumePoint {
   /** The id of the last event. */
   id?: string;

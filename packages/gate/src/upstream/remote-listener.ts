@@ -6,7 +6,7 @@ import { refusalOf } from "./remote-failures.ts";
 import { mediaTypeOf, type RemoteHttp, type RemoteResponse } from "./remote-http.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
-/** What a listener is made of. */
+/** The parts of a listener. */
 export interface ListenerParts {
   readonly http: RemoteHttp;
   readonly limits: Limits;

@@ -8,7 +8,7 @@ import { withoutResponse } from "./remote-failures.ts";
 import { codeOf, dropBody, mediaTypeOf, type RemoteResponse, readWhole } from "./remote-http.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
-/** What the reading of one response needs. */
+/** The parts that one response is read by. */
 export interface ResponseReader {
   readonly message: RequestMessage;
   readonly limits: Limits;

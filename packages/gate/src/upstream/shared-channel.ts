@@ -19,7 +19,7 @@ export interface SharedProcess {
   close(): Promise<void>;
 }
 
-/** What a shared process is made of. */
+/** The parts of a shared process. */
 export interface SharedParts {
   readonly openChannel: (host: ChannelHost) => Channel;
   /** Milliseconds without a user after which it ends. */
@@ -101,7 +101,7 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
   };
 }
 
-/** Where a request of a session runs. */
+/** The place where a request of a session runs. */
 interface Place {
   readonly channel: Channel;
   readonly running: Map<number, Running>;

@@ -6,7 +6,7 @@ import { createPendingRequests, type PendingRequests } from "./pending-requests.
 import { type StdioProcess, startProcess } from "./stdio-process.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
-/** What a stdio channel is made of. */
+/** The parts of a stdio channel. */
 export interface StdioParts {
   readonly upstream: StdioUpstream;
   readonly limits: Limits;
@@ -24,7 +24,7 @@ export interface StdioLink {
   takeAnswer(response: ResponseMessage): boolean;
 }
 
-/** What a link tells its channel. */
+/** The events of a link. */
 export interface LinkEvents {
   readonly receive: Receive;
   /** The process is over, and every request that waited for it has failed. */

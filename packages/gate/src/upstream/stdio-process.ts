@@ -4,7 +4,7 @@ import type { StdioUpstream } from "../exchange.ts";
 import { createLineSplitter } from "../message/line-splitter.ts";
 import { type Message, readServerParcel } from "../message/message.ts";
 
-/** What a process does. */
+/** The events of a process. */
 export interface ProcessEvents {
   readonly onMessage: (message: Message) => void;
   /** A line that is no message: its first characters. */

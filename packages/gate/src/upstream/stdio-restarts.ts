@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { StdioProcess } from "./stdio-process.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
-/** What starts a process again. */
+/** The parts that a process is started again by. */
 export interface RestartParts {
   readonly start: () => StdioProcess;
   /** Brings a process that was started again to where the one before it was. */

@@ -2,7 +2,7 @@ import type { HttpAnswer } from "../exchange.ts";
 
 /** Options of an {@link UpstreamError}. */
 export interface UpstreamErrorOptions {
-  /** What the upstream answered by HTTP, to be passed on where nothing else is on the way. */
+  /** The upstream's HTTP response, to be passed on where nothing else is on the way. */
   readonly http?: HttpAnswer | undefined;
   /** True if the upstream knows the session no more, so that the client has to begin anew. */
   readonly endsSession?: boolean | undefined;
