@@ -1,12 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpFrontOptions } from "../exchange.ts";
+import { isLoopback } from "../loopback.ts";
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
-
-/** Returns whether an address is reached from this machine alone. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
 
 /**
  * Makes the check that keeps web pages out: a page whose name is made to point at this machine sends its own `Host` and
@@ -28,8 +24,7 @@ export function createGuard({ host = "127.0.0.1", allowedHosts, allowedOrigins }
 }
 
 function isLoopbackOrigin(origin: string): boolean {
-  const { hostname } = URL.canParse(origin) ? new URL(origin) : { hostname: "" };
-  return LOOPBACK.includes(hostname);
+  return URL.canParse(origin) && isLoopback(new URL(origin).hostname);
 }
 
 /** Lets a page of an allowed origin read the response. */

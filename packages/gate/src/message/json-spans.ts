@@ -80,7 +80,7 @@ export function elementsOf(text: string): Span[] {
 }
 
 /** Returns the span of the value at a path of keys; undefined where there is none. */
-export function spanAt(text: string, path: readonly string[]): Span | undefined {
+function spanAt(text: string, path: readonly string[]): Span | undefined {
   let span: Span | undefined = { start: 0, end: text.length };
   for (const key of path) {
     span = membersOf(text, span.start).find((member) => member.key === key);

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import type { Origin, RemoteUpstream } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
+import { isLoopback } from "../loopback.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
 /** One HTTP request to a remote upstream. */
@@ -36,7 +37,7 @@ export function openRemoteHttp(
 ): RemoteHttp {
   const { hostname } = new URL(url);
   const options = { connections: MAX_CONNECTIONS, headersTimeout: 0, bodyTimeout: 0, connectTimeout };
-  const dispatcher = isLocal(hostname) ? new Agent(options) : new EnvHttpProxyAgent(options);
+  const dispatcher = isLoopback(hostname) ? new Agent(options) : new EnvHttpProxyAgent(options);
   const owners = Object.fromEntries(Object.entries(own).map(([name, value]) => [name.toLowerCase(), value]));
   return {
     async send({ method, headers, body, signal }) {
@@ -58,10 +59,6 @@ export function openRemoteHttp(
     },
     close: () => dispatcher.destroy(),
   };
-}
-
-function isLocal(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
 }
 
 /** Returns the code of a network error, which tells no address. */
