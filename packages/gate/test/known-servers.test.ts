@@ -73,6 +73,7 @@ describe.each(["v1-sessions", "v1-stateless", "v2"] as const)(
       expect(await api.billed(agentId)).toBe(1);
       const { content } = await agent.callTool({ name: "headers" });
       expect(JSON.stringify(content)).not.toContain(token);
+      expect(JSON.stringify(content)).toContain(agentId);
       expect(await api.billed(agentId)).toBe(2);
     });
   },

@@ -10,9 +10,9 @@ import { type CommandOptions, readUpstream, withArguments } from "./read-argumen
 
 /** A command line that was read. */
 export interface CommandLine {
-  /** What stands there besides options. */
+  /** The words that stand there besides options. */
   readonly operands: readonly string[];
-  /** Whether they stand behind `--`. */
+  /** True if they stand behind `--`. */
   readonly hasDashes: boolean;
   readonly options: CommandOptions;
 }

@@ -155,7 +155,7 @@ const limits = z.strictObject({
     .describe("Milliseconds until an upstream has to be reachable; 10 seconds by default."),
 });
 
-/** What may stand in the file, with a description of each part for editors. */
+/** The form of the file, with a description of each part for editors. */
 export const gateConfig = z.strictObject({
   $schema: z.string().exactOptional().describe("The JSON schema of this file, for editors."),
   upstream: upstream
@@ -238,5 +238,5 @@ export const gateConfig = z.strictObject({
   limits: limits.exactOptional().describe("Limits on what clients and the upstream may take."),
 });
 
-/** What a gate does: what the file `licentric.gate.json` says. */
+/** The prices and settings of a gate: what the file `licentric.gate.json` says. */
 export type GateConfig = z.output<typeof gateConfig>;

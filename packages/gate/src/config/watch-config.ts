@@ -10,7 +10,7 @@ export interface ConfigFile {
   readonly path: string;
   /** The text in it. */
   readonly text: string;
-  /** What that says. */
+  /** The prices and settings that it says. */
   readonly config: GateConfig;
 }
 

@@ -23,7 +23,7 @@ export interface ChangeableRules extends Rules {
   change(config: GateConfig): void;
 }
 
-/** What requests are decided by at a time. */
+/** The file as it is in force, and the guard that was made of it. */
 interface Current {
   readonly config: GateConfig;
   readonly guard: RequestGuard;
