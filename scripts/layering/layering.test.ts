@@ -93,6 +93,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   gate: [
     "exchange.ts",
     "limits.ts",
+    "loopback.ts",
     "message",
     "upstream",
     "session",
