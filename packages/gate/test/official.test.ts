@@ -46,6 +46,14 @@ describe.each(Object.entries(CLIENTS))("%s", (clientName, connect) => {
     await client.listChanged;
   });
 
+  it("shares no response with another of its kind", async () => {
+    const { url } = await openGate(sdkStdio("v2-stdio"));
+    const clients = await Promise.all([connect(url), connect(url), connect(url)]);
+    const texts = clients.map((_, index) => `text of ${index}`);
+    const echoed = clients.map((client, index) => client.call("echo", { text: texts[index] }));
+    expect(await Promise.all(echoed)).toEqual(texts);
+  });
+
   it("goes on after a stdio upstream died", async () => {
     const { url } = await openGate(sdkStdio("v1-stdio"));
     const client = await connect(url);

@@ -4,6 +4,7 @@ import {
   connectedClient,
   eventsOf,
   initializeText,
+  isAlive,
   lastMessage,
   messagesOf,
   oddServer,
@@ -11,15 +12,6 @@ import {
   rawClient,
   until,
 } from "./support.ts";
-
-const isAlive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 describe("messages of a stdio upstream", () => {
   it("arrive equal to the byte, whatever they are", async () => {

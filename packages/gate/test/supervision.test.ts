@@ -4,6 +4,7 @@ import {
   callText,
   connectedClient,
   eventsOf,
+  isAlive,
   lastMessage,
   messagesOf,
   oddServer,
@@ -108,6 +109,28 @@ describe("a stdio upstream", () => {
     expect(answer.error.message).toMatch(/gave no response within 4 s/);
     await until(() => lines().some((line) => line.includes("notifications/cancelled")));
     expect((await call(client, 2, "echo")).result).toBeDefined();
+  });
+});
+
+describe("the end of a session", () => {
+  it("leaves no process behind, and none that these have started", async () => {
+    const gate = await openGate(oddServer({ ODD_STUBBORN: "1" }).upstream);
+    const client = await connectedClient(gate.url);
+    const pids = [
+      await pidOf(client, 1),
+      Number((await call(client, 2, "offspring")).result.content[0].text),
+    ];
+    expect(pids.map(isAlive)).toEqual([true, true]);
+    await gate.close();
+    expect(isAlive(pids[0] ?? 0)).toBe(false);
+    await until(() => !isAlive(pids[1] ?? 0));
+  });
+
+  it("that a crash is leaves nothing that the process had started", async () => {
+    const client = await connectedClient((await openGate(oddServer().upstream)).url);
+    const offspring = Number((await call(client, 1, "offspring")).result.content[0].text);
+    await call(client, 2, "crash");
+    await until(() => !isAlive(offspring));
   });
 });
 

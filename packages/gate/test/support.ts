@@ -95,6 +95,16 @@ export async function connectedClient(url: string, version?: string): Promise<Ra
   return client;
 }
 
+/** Returns whether a process runs. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The text of a call. */
 export function callText(id: string | number, name: string, args: object = {}, meta?: object): string {
   const params = { name, arguments: args, ...(meta !== undefined && { _meta: meta }) };

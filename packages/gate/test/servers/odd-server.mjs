@@ -1,4 +1,5 @@
 // A stdio server that speaks no SDK's MCP: it does what the name of the called tool says, and writes what it reads to a file.
+import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
@@ -15,6 +16,10 @@ const tools = {
   echo: ({ id, params }) => respond(id, text(JSON.stringify(params.arguments ?? {}))),
   pid: ({ id }) => respond(id, text(process.pid)),
   crash: () => process.exit(7),
+  offspring: ({ id }) => {
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" });
+    respond(id, text(child.pid));
+  },
   slow: ({ id, params }) => {
     running.set(
       id,
@@ -71,6 +76,12 @@ const tools = {
     respond(id, text("announced"));
   },
 };
+
+// One that does not end when it is asked to.
+if (process.env.ODD_STUBBORN) {
+  process.on("SIGTERM", () => {});
+  setInterval(() => {}, 1000);
+}
 
 const requests = {
   initialize: ({ id, params }) =>
