@@ -200,11 +200,9 @@ describe("a remote upstream", () => {
     const piece = "x".repeat(1_048_576);
     const large = async (_: Seen, response: ServerResponse) => {
       response.writeHead(200, EVENTS).write('data: {"jsonrpc":"2.0","id":1,"result":"');
+      const closed = new Promise((resolve) => response.once("close", resolve));
       for (let count = 0; count < 100 && !response.destroyed; count++)
-        await new Promise((resolve) => {
-          response.once("close", resolve);
-          response.write(piece, resolve);
-        });
+        await Promise.race([closed, new Promise((resolve) => response.write(piece, resolve))]);
       response.end('"}\n\n');
     };
     expect((await failed((seen, response) => void large(seen, response))).message).toMatch(/larger than/);

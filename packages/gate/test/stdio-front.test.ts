@@ -79,8 +79,13 @@ describe("the front on standard input and output", () => {
     const front = openFront({ url });
     await front.ask(initializeText());
     front.write('{"jsonrpc":"2.0","method":"notifications/initialized"}');
-    await front.ask(callText(1, "grow"));
-    await until(() => front.lines().some((line) => line.includes("list_changed")));
+    // The upstream tells nobody who does not listen yet.
+    let id = 0;
+    await until(async () => {
+      id += 1;
+      await front.ask(callText(id, "grow"));
+      return front.lines().some((line) => line.includes("list_changed"));
+    });
     front.input.end();
     await front.over;
   });
