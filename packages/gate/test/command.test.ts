@@ -89,7 +89,7 @@ it("begins with --init, bills by the file that it wrote, and follows it: a wrong
   const file = join(folder, "licentric.gate.json");
   const init = runCommand(["--init", "--", "python3", PYTHON], folder);
   expect(await init.ended()).toBe(0);
-  expect(init.said()).toContain("has 1 tools");
+  expect(init.said()).toContain("prices 1 tool, at one unit");
   const written = parseConfig(readFileSync(file, "utf8"), file);
   expect(written).toMatchObject({
     upstream: { command: "python3", args: [PYTHON] },

@@ -28,7 +28,8 @@ export async function initConfig(file: string, upstream: Upstream, version: stri
     throw error;
   }
   const secrets = variables.map((variable) => ` Set ${variable} to the header's value first.`).join("");
-  return `${file} has ${names.tools.length} tools, each at one unit of the meter api_calls. Look through it, then run licentric-gate --config ${file}.${secrets}`;
+  const tools = names.tools.length === 1 ? "1 tool" : `${names.tools.length} tools`;
+  return `${file} prices ${tools}, at one unit of the meter api_calls for each call. Look through it, then start the gate without --init.${secrets}`;
 }
 
 async function askNames(upstream: Upstream, version: string): Promise<ServerNames> {

@@ -32,7 +32,8 @@ export function createListedTools(now: () => number = () => performance.now()): 
       isRecord(result) && Array.isArray(result["tools"]) ? result["tools"] : [];
     for (const tool of listed) {
       const name = isRecord(tool) ? tool["name"] : undefined;
-      if (typeof name === "string" && (tools.has(name) || tools.size < LIMIT)) tools.set(name, tool);
+      if (!isRecord(tool) || typeof name !== "string") continue;
+      if (tools.has(name) || tools.size < LIMIT) tools.set(name, { name, inputSchema: tool["inputSchema"] });
     }
   }
 
