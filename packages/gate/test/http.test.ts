@@ -186,4 +186,18 @@ describe("the HTTP front", () => {
     const again = eventsOf(await client.get({ "last-event-id": "0-1" }));
     expect((await again.next()).value?.id).toBe("0-2");
   });
+
+  it("forgets the oldest of what clients could resume, and says so", async () => {
+    const client = await connectedClient((await openGate(oddServer().upstream)).url);
+    const starts: string[] = [];
+    for (const id of [1, 2]) {
+      const response = await client.post(callText(id, "echo", { long: "x".repeat(700_000) }));
+      for await (const { id: event } of eventsOf(response)) if (event?.endsWith("-0")) starts.push(event);
+    }
+    const [first = "", second = ""] = starts;
+    const forgotten = await client.get({ "last-event-id": first });
+    expect(forgotten.status).toBe(400);
+    expect((await lastMessage(forgotten)).error.message).toMatch(/not kept any more/);
+    expect((await lastMessage(await client.get({ "last-event-id": second }))).id).toBe(2);
+  });
 });
