@@ -60,8 +60,10 @@ export function createRestarts(parts: RestartParts): Restarts {
       const delay = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** (crashes - 1));
       say(`the upstream ended (${how}) and is started again in ${delay} ms`);
       ready = startAgain(parts, delay, over.signal);
-      // Whoever waits hears of it; where nobody does, the next start is on its way.
-      ready.catch(() => {});
+      ready.catch((error: unknown) => {
+        // After what is said of the upstream's own, the next start is on its way.
+        if (!(error instanceof UpstreamError)) lose(`the upstream cannot be started again: ${String(error)}`);
+      });
     },
     onResponse() {
       crashes = 0;
