@@ -35,7 +35,6 @@ describe.each(Object.entries(COMMANDS))("the server %s behind a gate", (_, comma
     const stranger = await connect(gate.url, undefined, "legacy");
     const { tools } = await stranger.listTools();
     expect(tools.length).toBeGreaterThan(0);
-    const isCallable = ({ execution }: (typeof tools)[number]) => execution?.taskSupport !== "required";
     const argumentsOf = ({ name, inputSchema }: (typeof tools)[number]) =>
       ARGUMENTS[name] ?? sampleOf(inputSchema);
     for (const tool of tools)
@@ -46,12 +45,14 @@ describe.each(Object.entries(COMMANDS))("the server %s behind a gate", (_, comma
 
     const { agentId, token } = await api.authorize();
     const agent = await connect(gate.url, token, "legacy");
-    const callable = tools.filter(isCallable);
-    for (const [index, tool] of callable.entries()) {
+    let billed = 0;
+    for (const tool of tools) {
       await agent.callTool({ name: tool.name, arguments: argumentsOf(tool) });
-      expect([tool.name, await api.billed(agentId)]).toEqual([tool.name, index + 1]);
+      // The server refuses calls of such a tool that make no task.
+      if (tool.execution?.taskSupport !== "required") billed += 1;
+      expect([tool.name, await api.billed(agentId)]).toEqual([tool.name, billed]);
     }
-    expect(called()).toEqual(callable.map(({ name }) => name));
+    expect(called()).toEqual(tools.map(({ name }) => name));
   });
 });
 

@@ -71,6 +71,8 @@ interface Schema {
   readonly enum?: readonly unknown[];
   readonly default?: unknown;
   readonly minimum?: number;
+  readonly minItems?: number;
+  readonly items?: unknown;
   readonly properties?: Readonly<Record<string, unknown>>;
   readonly required?: readonly string[];
 }
@@ -84,7 +86,7 @@ function sampleValue(schema: unknown): unknown {
   if (schema.default !== undefined) return schema.default;
   if (schema.enum !== undefined) return schema.enum[0];
   if (schema.type === "object") return sampleOf(schema);
-  if (schema.type === "array") return [];
+  if (schema.type === "array") return schema.minItems === undefined ? [] : [sampleValue(schema.items)];
   if (schema.type === "boolean") return true;
   if (schema.type === "number" || schema.type === "integer") return schema.minimum ?? 1;
   return "a";

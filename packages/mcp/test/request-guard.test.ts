@@ -99,6 +99,18 @@ it("bills a call that fits its server's list before it is sent, and any other by
   paywall.expectBilled({ meterName: "api_calls" });
 });
 
+it("bills no call of a tool that makes tasks alone before that is made as one", async () => {
+  const failed = new Error("this tool needs a task");
+  const { handle, paywall } = guardWith({ ...charged, validator }, failed);
+  const [tool] = listed.tools;
+  const listTools = async () => ({ tools: [{ ...tool, execution: { taskSupport: "required" } }] });
+  const forecast = call("forecast", { city: "Rome" });
+  await expect(handle("tools/call", forecast, { listTools })).rejects.toBe(failed);
+  paywall.expectBilled();
+  await expect(handle("tools/call", { ...forecast, task: {} }, { listTools })).rejects.toBe(failed);
+  paywall.expectBilled({ meterName: "api_calls" });
+});
+
 it("bills no tool that the server does not have", async () => {
   const { handle, paywall } = guardWith(
     { default: { meterName: "api_calls" }, validator },

@@ -33,7 +33,8 @@ export function createListedTools(now: () => number = () => performance.now()): 
     for (const tool of listed) {
       const name = isRecord(tool) ? tool["name"] : undefined;
       if (!isRecord(tool) || typeof name !== "string") continue;
-      if (tools.has(name) || tools.size < LIMIT) tools.set(name, { name, inputSchema: tool["inputSchema"] });
+      const { inputSchema, execution } = tool;
+      if (tools.has(name) || tools.size < LIMIT) tools.set(name, { name, inputSchema, execution });
     }
   }
 

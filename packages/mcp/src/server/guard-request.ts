@@ -228,7 +228,8 @@ async function checkArgs(
   const isBilledFirst = policy.meterName !== undefined && policy.charge === "call";
   if (!isBilledFirst) return { args: sent, willRun: true };
   if (kind !== "tool" || listTools === undefined) return { args: sent, willRun: isOwn && !isElsewhere };
-  const fits = fitsListed(listTools, validator(), { name: asked, args: sent }, context);
+  const isTask = property(params, "task") !== undefined;
+  const fits = fitsListed(listTools, validator(), { name: asked, args: sent, isTask }, context);
   // A list that does not come says as little as one that is not for this caller.
   const willRun = await withTimeLimit(fits, plan.timeout).catch(() => false);
   return { args: sent, willRun };
