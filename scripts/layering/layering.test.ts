@@ -94,6 +94,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "exchange.ts",
     "limits.ts",
     "loopback.ts",
+    "loopback.ts",
     "message",
     "upstream",
     "session",
