@@ -94,7 +94,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "exchange.ts",
     "limits.ts",
     "loopback.ts",
-    "loopback.ts",
     "message",
     "upstream",
     "session",
