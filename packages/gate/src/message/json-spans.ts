@@ -89,6 +89,12 @@ function spanAt(text: string, path: readonly string[]): Span | undefined {
   return span;
 }
 
+/** Returns the value at a path as it is written; undefined where there is none. */
+export function textAt(text: string, path: readonly string[]): string | undefined {
+  const span = spanAt(text, path);
+  return span === undefined ? undefined : text.slice(span.start, span.end);
+}
+
 /** Returns the text with the value at a path replaced; the text itself where there is none. */
 export function replaceAt(text: string, path: readonly string[], value: string): string {
   const span = spanAt(text, path);

@@ -1,5 +1,5 @@
 import type { RequestId } from "../exchange.ts";
-import { elementsOf, findAmbiguousKey, foldKey, membersOf } from "./json-spans.ts";
+import { elementsOf, findAmbiguousKey, foldKey, textAt } from "./json-spans.ts";
 
 /** A JSON-RPC message: its text, and what was seen of it. */
 export type Message =
@@ -170,8 +170,7 @@ function readMessage(text: string, value: Readonly<Record<string, unknown>>): Me
 
 /** Returns the text of a message's id as it came, such as `1.0`. */
 export function idTextOf(text: string): string {
-  const member = membersOf(text).find(({ key }) => key === "id");
-  return member === undefined ? "null" : text.slice(member.start, member.end);
+  return textAt(text, ["id"]) ?? "null";
 }
 
 /** Returns a key for a request's id: 1 and "1" are two requests. */

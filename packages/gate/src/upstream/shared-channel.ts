@@ -1,5 +1,5 @@
 import type { RequestId, UpstreamResponse } from "../exchange.ts";
-import { replaceAt } from "../message/json-spans.ts";
+import { replaceAt, textAt } from "../message/json-spans.ts";
 import {
   errorText,
   idTextOf,
@@ -141,7 +141,7 @@ function mapRequest(message: RequestMessage, number: number) {
       id: number,
       params: { ...params, _meta: { ...meta, progressToken: number } },
     },
-    tokenText: JSON.stringify(token),
+    tokenText: textAt(message.text, TOKEN),
   };
 }
 
