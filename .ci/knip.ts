@@ -33,6 +33,12 @@ const config: KnipConfig = {
       ],
       project: ["*.ts", "src/**/*.ts", "test/**/*.{ts,mts,cts,mjs,cjs}"],
     },
+    "packages/gate": {
+      entry: ["src/**/*.test.ts", "write-schema.ts", "test/servers/*.mjs"],
+      project: ["*.ts", "src/**/*.ts", "test/**/*.{ts,mjs}"],
+      // Run as servers, by the paths of their programs.
+      ignoreDependencies: [/^@modelcontextprotocol\/server-/],
+    },
     "packages/paywall": {
       // Required by its name, in src/journal/file-locks.ts.
       ignoreDependencies: ["fs-native-extensions"],

@@ -41,6 +41,11 @@ export const sections: readonly Section[] = [
         about: "Node, Bun, Deno, Workers: what runs there, and how",
       },
       { path: "guides/http.md", title: "HTTP routes", about: "charge for any endpoint, on any framework" },
+      {
+        path: "guides/any-server.md",
+        title: "Any server, without code",
+        about: "a paid front for an MCP server in any language",
+      },
       { path: "guides/budgets.md", title: "Budgets", about: "limit what an agent or a customer may use" },
       { path: "guides/prices.md", title: "Prices", about: "per unit, in tiers, in packages" },
       { path: "guides/invoices.md", title: "Invoices and Stripe", about: "close the month and get paid" },
@@ -120,6 +125,12 @@ export const reference: Section = {
       title: "@licentric/mcp/testing",
       about: "the paywall of tests",
     },
+    {
+      path: "reference/mcp/protocol/index.md",
+      title: "@licentric/mcp/protocol",
+      about: "MCP's rules on messages, for proxies",
+    },
+    { path: "reference/gate/index.md", title: "@licentric/gate", about: "a paid front for any server" },
     { path: "reference/paywall/index.md", title: "@licentric/paywall", about: "charging for anything else" },
     {
       path: "reference/paywall/fastify/index.md",

@@ -28,12 +28,12 @@ has a default. What is wrong is named at start, all of it at once, and never wit
         ],
         [
           "`LICENTRIC_BASE_URL`",
-          "client, paywall, command line",
+          "client, paywall, gate, command line",
           "the API's origin; `https://www.licentric.com` by default",
         ],
         [
           "`LICENTRIC_AGENT_TOKEN`",
-          "paywall",
+          "paywall, gate",
           "the token of the agent that a stdio server was started for; read for local calls alone",
         ],
         ["`LICENTRIC_JOURNAL_DIR`", "paywall", 'where usage is journalled with `metering: "background"`'],

@@ -1,3 +1,4 @@
+import { GateConfigError, parseConfig } from "../../packages/gate/src/config/parse-config.ts";
 import { programRegion } from "../frameworks/programs.ts";
 import { problemsOfScript } from "./check-commands.ts";
 import { problemsOfJson, problemsOfMessage } from "./check-requests.ts";
@@ -33,7 +34,7 @@ export function problemsOfBlock({ language, text }: Block): string[] {
     case "text": // what a command or a program prints
       return [];
     case "json":
-      return problemsOfJson(text);
+      return isGateConfig(text) ? problemsOfGateConfig(text) : problemsOfJson(text);
     case "sh":
       return problemsOfScript(text);
     case "http":
@@ -44,5 +45,22 @@ export function problemsOfBlock({ language, text }: Block): string[] {
       return [
         `nothing checks ${language}: use ts, sh, json, http or text, or check it in scripts/documents/check-block.ts`,
       ];
+  }
+}
+
+/** Whether a block shows a `licentric.gate.json`. */
+function isGateConfig(text: string): boolean {
+  return /^\{\n {2}("\$schema": "[^"]*\/licentric\.gate\.schema\.json",\n {2})?"(upstream|tools)":/.test(
+    text,
+  );
+}
+
+function problemsOfGateConfig(text: string): string[] {
+  try {
+    parseConfig(text, "licentric.gate.json");
+    return [];
+  } catch (error) {
+    if (error instanceof GateConfigError) return error.message.split("\n");
+    throw error;
   }
 }

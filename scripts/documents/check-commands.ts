@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createProgram, loadAllCommands } from "../../packages/cli/src/program.ts";
+import { createCommand } from "../../packages/gate/src/command/create-command.ts";
 import { problemOfRequest } from "./check-requests.ts";
 import { commandsIn } from "./shell-commands.ts";
 
@@ -65,11 +66,18 @@ function problemOfCommand([program = "", ...args]: string[], allowed: readonly s
     case "npx":
       if (first === "-y" || first === "--yes") return problemOfCommand([program, ...args.slice(1)], allowed);
       if (first === "@modelcontextprotocol/inspector") return undefined;
-      if (first !== "licentric" && first !== "pnpm@10")
-        return `npx runs licentric or pnpm@10, and not ${first}`;
+      if (first !== "licentric" && first !== "pnpm@10" && first !== "@licentric/gate")
+        return `npx runs licentric, @licentric/gate or pnpm@10, and not ${first}`;
       return problemOfCommand(args, allowed);
     case "licentric":
-      return problemOfLicentric(args, allowed);
+      return problemOf(createProgram({}, commands), args, allowed);
+    case "licentric-gate":
+    case "@licentric/gate":
+      return problemOf(
+        createCommand("0.0.0", args, async () => undefined),
+        args,
+        allowed,
+      );
     case "pnpm":
     case "pnpm@10":
       return problemOfPnpm(args.filter((each) => each !== "--silent"));
@@ -86,9 +94,8 @@ function problemOfCommand([program = "", ...args]: string[], allowed: readonly s
 
 type Command = ReturnType<typeof createProgram>;
 
-/** Has the real command line read the arguments, and does nothing. */
-function problemOfLicentric(args: string[], allowed: readonly string[]): string | undefined {
-  const program = createProgram({}, commands);
+/** Has a real command line read the arguments, and does nothing. */
+function problemOf(program: Command, args: string[], allowed: readonly string[]): string | undefined {
   disarm(program);
   try {
     program.parse(args, { from: "user" });

@@ -17,6 +17,7 @@ describe("a block of commands", () => {
     "export LICENTRIC_API_KEY=… A=b && npx licentric dev --port 0 | cat",
     "npx licentric budgets create 0198a1f2 \\\n  --limit 1000 --window day",
     "source <(licentric completion bash)",
+    "npx @licentric/gate --port 0 -- uvx some-server --flag",
     "npx -y pnpm@10 --silent example stdio",
     "npx -y pnpm@10 --filter @licentric/sdk run api:update",
     'curl -H "Authorization: Bearer $KEY" "$LICENTRIC_BASE_URL/api/v1/billing/invoices/$ID/html"',
@@ -35,6 +36,7 @@ describe("a block of commands", () => {
     ["export KEY=1; source <(licentric completions bash)", "unknown command 'completions'"],
     ['export KEY="$(licentric keys creat)"', "unknown command 'creat'"],
     ["npx licentrics dev", "not licentrics"],
+    ["npx @licentric/gate --prot 0", "unknown option '--prot'"],
     ["npx -y pnpm@10 demos", "no script demos"],
     ["npx -y pnpm@10 example nowhere", "no example nowhere"],
     ["npx -y pnpm@10 --filter @licentric/sdk run api:updat", "no script api:updat"],
@@ -68,6 +70,7 @@ describe("a block of another language", () => {
 
   it.each([
     ["json", '{ "a": 1, }', "SyntaxError"],
+    ["json", '{\n  "tools": { "a": "fre" }\n}', "licentric.gate.json:2:14: tools.a"],
     ["http", "POST /api/v1/mcp/verfiy HTTP/1.1", "no route POST /api/v1/mcp/verfiy"],
     ["http", "POST /mcp", "no request, no answer"],
     ["http", "HTTP/1.1 403 Forbiden", "no request, no answer"],

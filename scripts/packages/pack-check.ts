@@ -13,6 +13,8 @@ import { problemsOfBundle } from "./worker-bundle.ts";
  */
 const root = new URL("../..", import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), "licentric-pack-"));
+/** Programs, which nobody requires. */
+const ESM_ONLY = ["@licentric/server", "@licentric/gate"];
 const tool = (name: string, args: readonly string[]) =>
   execFileSync(join(root, "node_modules/.bin", name), args, { stdio: ["ignore", "inherit", "inherit"] });
 
@@ -34,9 +36,10 @@ try {
     const found = problemsOf(unpacked);
     problems.push(...found.map((problem) => `${name}: ${problem}`));
     tool("publint", [tarball, "--strict"]);
-    // The command line has no entry to import; the server is for ESM alone.
+    // The command line has no entry to import.
     if (name === "licentric") continue;
-    tool("attw", [tarball, "--profile", name === "@licentric/server" ? "esm-only" : "node16", "--no-emoji"]);
+    const profile = ESM_ONLY.includes(name) ? "esm-only" : "node16";
+    tool("attw", [tarball, "--profile", profile, "--no-emoji"]);
   }
   problems.push(...(await problemsOfBundle(scratch, [join(root, "packages/contract/node_modules")])));
   if (problems.length > 0) throw new Error(`\n${problems.join("\n")}`);

@@ -6,7 +6,15 @@ import { filesIn } from "./make-once.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The folders of all packages, each after those that it depends on. */
-export const packageFolders: readonly string[] = ["contract", "sdk", "paywall", "mcp", "server", "cli"];
+export const packageFolders: readonly string[] = [
+  "contract",
+  "sdk",
+  "paywall",
+  "mcp",
+  "gate",
+  "server",
+  "cli",
+];
 
 /** Where a package is, given by its folder. */
 export function packageDirectory(folder: string): string {
@@ -19,7 +27,9 @@ export function packageSources(folders: readonly string[] = packageFolders): str
     const path = (name: string) => join(directory, name);
     return [
       ...filesIn(...["src", "template"].map(path).filter((folder) => existsSync(folder))),
-      ...["package.json", "tsup.config.ts", "README.md", "LICENSE"].map(path),
+      ...["package.json", "tsup.config.ts", "README.md", "LICENSE", "licentric.gate.schema.json"]
+        .map(path)
+        .filter((file) => existsSync(file)),
     ];
   });
   return [...["pnpm-lock.yaml", "tsconfig.base.json"].map((name) => join(root, name)), ...own];

@@ -117,6 +117,12 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
       load: async () => (await import("./commands/init.ts")).initCommand,
     },
     {
+      name: "gate",
+      takes: "[arguments...]",
+      description: "run a paid front for any MCP server, in any language: needs @licentric/gate",
+      load: async () => (await import("./commands/gate.ts")).gateCommand,
+    },
+    {
       name: "keys",
       description: "management keys",
       load: async () => (await import("./commands/keys.ts")).keysCommand,

@@ -24,7 +24,7 @@ import { type AnyHandler, guardHandler } from "./handler/wrap-handler.ts";
 import { checkMcpOptions, type PaywallOptions } from "./options.ts";
 import { createTaskOwners } from "./protocol/task-owners.ts";
 import { guardServer } from "./server/protect.ts";
-import { type ProtectOptions, toServerPlan } from "./server/server-plan.ts";
+import { type PlanParts, type ProtectOptions, type ServerPlan, toServerPlan } from "./server/server-plan.ts";
 
 /** The price of a single handler. */
 export interface HandlerOptions<Args = unknown, Result = unknown> extends ChargeOptions<Args, Result> {
@@ -186,12 +186,12 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
   const { refusals = "result" } = options;
   const thrown = refusals === "throw" ? "throw" : "result";
   const wrap = (kind: ServedKind) => wrapHandlers(kind, handlerCharges, defaults, thrown);
-  const planParts = {
+  const parts: PlanParts = {
     handlerCharges,
     links,
     timeout,
     receipts: core.receipts,
-    refusals: refusals === "error" ? ("error" as const) : ("result" as const),
+    refusals: refusals === "error" ? "error" : "result",
     hideUncallable: options.hideUncallable ?? false,
     scopeStepUp: options.scopeStepUp ?? false,
     showPrices: options.showPrices ?? false,
@@ -201,13 +201,13 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
     scopesOf: (context: unknown) => scopesOf(identifyCaller(context)),
     pricesOf: async (context: unknown) => core.findPriceList(await handlerCharges.tokenOf(context)),
   };
-  return {
+  const mcpPaywall: Paywall = {
     ...paywall,
     tool: wrap("tool"),
     prompt: wrap("prompt"),
     resource: wrap("resource"),
     protect(server, charges) {
-      guardServer(server, toServerPlan(charges, defaults, planParts));
+      guardServer(server, toServerPlan(charges, defaults, { ...parts, where: "paywall.protect" }));
       return server;
     },
     reportUsage: (quantity, context) => runningCall(handlerCharges.callsOf(context)).reportUsage(quantity),
@@ -221,6 +221,28 @@ export function buildPaywall(options: PaywallOptions, paywall: CorePaywall): Pay
     verifier: (verifierOptions = {}) => createVerifier(identify, verifierOptions),
     requireBearerAuth: (bearerAuthOptions) => createRequireBearerAuth(identify, links, bearerAuthOptions),
   };
+  planMakers.set(mcpPaywall.protect, (charges, where) =>
+    toServerPlan(charges, defaults, { ...parts, where }),
+  );
+  return mcpPaywall;
+}
+
+/** Makes plans of a paywall's own, by its `protect`, which a paywall that is made of another one keeps. */
+const planMakers = new WeakMap<Paywall["protect"], (charges: ProtectOptions, where: string) => ServerPlan>();
+
+/**
+ * Makes a plan of a paywall for a server that is none of this process.
+ *
+ * @param where - the place where the owner wrote the prices, for sentences about them
+ * @throws TypeError where an option is wrong, or the paywall was not made by {@link createPaywall} of this package
+ */
+export function planOf(paywall: Paywall, charges: ProtectOptions, where: string): ServerPlan {
+  const makePlan = planMakers.get(paywall.protect);
+  if (makePlan === undefined)
+    throw new TypeError(
+      "a paywall is needed that was made by createPaywall of the same copy of @licentric/mcp",
+    );
+  return makePlan(charges, where);
 }
 
 /** Makes the function that wraps handlers of a kind. */

@@ -72,6 +72,7 @@ export {
   refuse,
   STATUS,
 } from "./refusal/refusal.ts";
+export { refusalHeaders } from "./refusal/refusal-headers.ts";
 export { RefusedError } from "./refusal/refused-error.ts";
 export { digest, type Fingerprint, fingerprint } from "./util/digest.ts";
 export { createExpiringMap } from "./util/expiring-map.ts";

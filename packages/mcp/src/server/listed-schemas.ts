@@ -11,6 +11,14 @@ const compiled = createExpiringMap<(value: unknown) => unknown>({
 /** Pages of a list that are looked through. */
 const MAX_PAGES = 10;
 
+/** A call of a tool, as its client sent it. */
+interface ListedCall {
+  readonly name: string;
+  readonly args: unknown;
+  /** True if it is to make a task. */
+  readonly isTask: boolean;
+}
+
 /**
  * Returns whether a call of a tool is known to fit what the server says of it in `tools/list`. A request handler of the owner's
  * checks its arguments by itself, and where it refuses them nothing has run.
@@ -21,11 +29,14 @@ const MAX_PAGES = 10;
 export async function fitsListed(
   listTools: RequestHandler,
   validator: unknown,
-  { name, args }: { readonly name: string; readonly args: unknown },
+  { name, args, isTask }: ListedCall,
   context: unknown,
 ): Promise<boolean> {
   try {
-    const schema = await listedSchema(listTools, name, context);
+    const tool = await listedTool(listTools, name, context);
+    // A tool whose calls have to make tasks does not run in others.
+    if (!isTask && property(property(tool, "execution"), "taskSupport") === "required") return false;
+    const schema = property(tool, "inputSchema");
     return isRecord(schema) && property(compile(schema, validator)(args), "valid") === true;
   } catch {
     // The owner's list is not for this caller, or its schema for no validator: nothing is known then.
@@ -46,7 +57,7 @@ function compile(schema: object, validator: unknown): (value: unknown) => unknow
   return validate;
 }
 
-async function listedSchema(listTools: RequestHandler, name: string, context: unknown): Promise<unknown> {
+async function listedTool(listTools: RequestHandler, name: string, context: unknown): Promise<unknown> {
   let cursor: unknown;
   for (let page = 0; page < MAX_PAGES; page++) {
     const params = cursor === undefined ? {} : { cursor };
@@ -55,7 +66,7 @@ async function listedSchema(listTools: RequestHandler, name: string, context: un
     const tool = Array.isArray(tools)
       ? tools.find((one: unknown) => property(one, "name") === name)
       : undefined;
-    if (tool !== undefined) return property(tool, "inputSchema");
+    if (tool !== undefined) return tool;
     cursor = property(listed, "nextCursor");
     if (cursor === undefined) break;
   }

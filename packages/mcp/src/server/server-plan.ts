@@ -58,6 +58,8 @@ export type TokenMethod = (typeof TOKEN_METHODS)[number];
 
 /** The prices of a protected server, and the parts that its guards share. */
 export interface ServerPlan {
+  /** The place where the owner wrote the prices, for sentences about them. */
+  readonly where: string;
   readonly handlerCharges: HandlerCharges;
   /** The owner's links for who is refused. */
   readonly links: Links;
@@ -79,7 +81,7 @@ export interface ServerPlan {
    */
   policyFor(kind: ServedKind, names: readonly string[], asked?: string): Policy | false;
   /** The requests that need a valid token besides those that are charged for. */
-  readonly tokenMethods: ReadonlySet<unknown>;
+  readonly tokenMethods: Pick<ReadonlySet<unknown>, "has">;
   /** The names of a kind in the owner's options. */
   readonly names: Readonly<Record<ServedKind, readonly string[]>>;
   /** Tells the owner of a mistake in the set-up, once. */
@@ -100,13 +102,16 @@ export interface ServerPlan {
   pricesOf(context: unknown): Promise<PriceList | undefined>;
 }
 
+/** The parts of a plan that are the paywall's own, whatever its prices are. */
+export type PlanParts = Omit<ServerPlan, "where" | "policyFor" | "isNamed" | "names" | "tokenMethods">;
+
 const OPTION_NAMES = ["tools", "prompts", "resources", "default", "requireToken"];
 
-function toTokenMethods(methods: readonly TokenMethod[] = []): ReadonlySet<unknown> {
+function toTokenMethods(methods: readonly TokenMethod[] = [], where: string): ReadonlySet<unknown> {
   const known: readonly unknown[] = TOKEN_METHODS;
   if (!Array.isArray(methods) || methods.some((method) => !known.includes(method)))
     throw new TypeError(
-      `paywall.protect: requireToken is a list of these: ${TOKEN_METHODS.map((method) => `"${method}"`).join(", ")}`,
+      `${where}: requireToken is a list of these: ${TOKEN_METHODS.map((method) => `"${method}"`).join(", ")}`,
     );
   return new Set(methods);
 }
@@ -118,22 +123,20 @@ function toPolicyOrFree(
 ): Policy | false {
   if (charge === false) return charge;
   // `true` would else verify, and bill nothing.
-  if (!isOptions(charge))
-    throw new TypeError(`paywall.protect: ${where}: ${OPTIONS_ADVICE}, or false for what is free`);
-  return toPolicy({ ...defaults, ...charge }, `paywall.protect: ${where}`);
+  if (!isOptions(charge)) throw new TypeError(`${where}: ${OPTIONS_ADVICE}, or false for what is free`);
+  return toPolicy({ ...defaults, ...charge }, where);
 }
 
 function toPolicies(
   charges: Charges = {},
-  property: string,
+  where: string,
   defaults: ChargeOptions,
 ): ReadonlyMap<string, Policy | false> {
-  if (!isOptions(charges))
-    throw new TypeError(`paywall.protect: ${property} is an object of names with their options`);
+  if (!isOptions(charges)) throw new TypeError(`${where} is an object of names with their options`);
   return new Map(
     Object.entries(charges).map(([name, charge]) => [
       name,
-      toPolicyOrFree(charge, `${property}.${name}`, defaults),
+      toPolicyOrFree(charge, `${where}.${name}`, defaults),
     ]),
   );
 }
@@ -146,24 +149,29 @@ function toPolicies(
 export function toServerPlan(
   options: ProtectOptions,
   defaults: ChargeOptions,
-  rest: Omit<ServerPlan, "policyFor" | "isNamed" | "names" | "tokenMethods">,
+  rest: PlanParts & Pick<ServerPlan, "where">,
 ): ServerPlan {
+  const { where } = rest;
   if (!isOptions(options))
     throw new TypeError(
-      'paywall.protect: options are an object such as { tools: { forecast: { meterName: "api_calls" } } }',
+      `${where}: options are an object such as { tools: { forecast: { meterName: "api_calls" } } }`,
     );
   const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
   if (unknown !== undefined)
     throw new TypeError(
-      `paywall.protect: there is no option "${unknown}"; the options are ${OPTION_NAMES.join(", ")}`,
+      `${where}: there is no option "${unknown}"; the options are ${OPTION_NAMES.join(", ")}`,
     );
   const policies: Readonly<Record<ServedKind, ReadonlyMap<string, Policy | false>>> = {
-    tool: toPolicies(options.tools, "tools", defaults),
-    prompt: toPolicies(options.prompts, "prompts", defaults),
-    resource: toPolicies(options.resources, "resources", defaults),
+    tool: toPolicies(options.tools, `${where}: tools`, defaults),
+    prompt: toPolicies(options.prompts, `${where}: prompts`, defaults),
+    resource: toPolicies(options.resources, `${where}: resources`, defaults),
   };
   const resources = createResourceCharges(policies.resource);
-  const otherwise = toPolicyOrFree(options.default === undefined ? {} : options.default, "default", defaults);
+  const otherwise = toPolicyOrFree(
+    options.default === undefined ? {} : options.default,
+    `${where}: default`,
+    defaults,
+  );
   const unnamed: Readonly<Record<ServedKind, Policy | false>> = {
     tool: otherwise,
     prompt: options.prompts === undefined ? false : otherwise,
@@ -175,7 +183,7 @@ export function toServerPlan(
   };
   return {
     ...rest,
-    tokenMethods: toTokenMethods(options.requireToken),
+    tokenMethods: toTokenMethods(options.requireToken, where),
     names: {
       tool: [...policies.tool.keys()],
       prompt: [...policies.prompt.keys()],

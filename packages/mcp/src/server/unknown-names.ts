@@ -25,7 +25,7 @@ export function warnOfUnknownNames(
     if (forms.has(formOf(kind)(name)) || builtIn?.find(kind, name) !== undefined) continue;
     const has = [...new Set([...registered.flatMap(([first]) => first ?? []), ...listed])];
     plan.warn(
-      `paywall.protect: ${kind}s.${name} is the name of no ${kind} of this server, so its price holds for nothing; the server has ${shown(has)}. What has no price goes by \`default\`.`,
+      `${plan.where}: ${kind}s.${name} is the name of no ${kind} of this server, so its price holds for nothing; the server has ${shown(has)}. What has no price goes by \`default\`.`,
     );
   }
 }

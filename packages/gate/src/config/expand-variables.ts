@@ -1,0 +1,31 @@
+import type { GateConfig } from "./gate-config.ts";
+import { GateConfigError } from "./parse-config.ts";
+
+type Upstream = NonNullable<GateConfig["upstream"]>;
+
+/**
+ * Puts variables in the place of `${NAME}` in an upstream's headers and environment, so that no secret stands in the file.
+ *
+ * @throws GateConfigError where a variable is not set
+ */
+export function expandVariables(upstream: Upstream, env: NodeJS.ProcessEnv): Upstream {
+  if ("url" in upstream)
+    return upstream.headers === undefined
+      ? upstream
+      : { ...upstream, headers: expanded(upstream.headers, "headers", env) };
+  return upstream.env === undefined ? upstream : { ...upstream, env: expanded(upstream.env, "env", env) };
+}
+
+function expanded(
+  texts: Readonly<Record<string, string>>,
+  property: string,
+  env: NodeJS.ProcessEnv,
+): Record<string, string> {
+  const expand = (name: string, text: string) =>
+    text.replace(/\$\{(\w+)\}/g, (_, variable: string) => {
+      const value = env[variable];
+      if (value !== undefined) return value;
+      throw new GateConfigError(`upstream.${property}.${name}: the variable ${variable} is not set.`);
+    });
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, expand(name, text)]));
+}

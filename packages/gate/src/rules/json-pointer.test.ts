@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+import { quantityAt } from "./json-pointer.ts";
+
+it("finds a number by its pointer, with the escapes of RFC 6901", () => {
+  const value = { list: [{ n: 3 }], "a/b": { "~": 4 } };
+  expect(quantityAt(value, "/list/0/n")).toBe(3);
+  expect(quantityAt(value, "/a~1b/~0")).toBe(4);
+});
+
+it("finds nothing where nothing is, and nothing of JavaScript's own", () => {
+  expect(quantityAt({}, "/pages")).toBeUndefined();
+  expect(quantityAt({ text: "abc" }, "/text/length")).toBeUndefined();
+  expect(quantityAt([], "/constructor/length")).toBeUndefined();
+  expect(quantityAt(undefined, "/pages")).toBeUndefined();
+});
+
+it("refuses what is no number", () => {
+  for (const pages of ["3", null, true, [3], {}])
+    expect(() => quantityAt({ pages }, "/pages")).toThrow("/pages is no number");
+});
