@@ -69,6 +69,12 @@ async function start(folder: string, args: readonly string[] = ["--", "python3",
   return { run, url };
 }
 
+it("says what it stands before without what a URL may hold of secrets", async () => {
+  const { run } = await start(scratchFolder(), ["http://owner:sesame@127.0.0.1:9/mcp?key=sesame"]);
+  expect(run.said()).toContain("It stands before http://127.0.0.1:9/mcp.");
+  expect(run.said()).not.toContain("sesame");
+});
+
 it("serves a command without a file: a token is needed and nothing is billed, and says so; ends on SIGTERM", async () => {
   const { agentId, token } = await api.authorize();
   const { run, url } = await start(scratchFolder());

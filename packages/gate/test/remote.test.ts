@@ -148,6 +148,34 @@ describe("messages of a remote upstream", () => {
 });
 
 describe("a remote upstream", () => {
+  const asksFor = async (retry: number) => {
+    const asked: number[] = [];
+    const { url } = await oddRemote(({ method, body }, response) => {
+      if (method === "POST") {
+        const { id } = JSON.parse(body);
+        return void response.writeHead(200, EVENTS).end(`data: {"jsonrpc":"2.0","id":${id},"result":{}}\n\n`);
+      }
+      asked.push(performance.now());
+      response.writeHead(200, EVENTS).end(`retry: ${retry}\ndata: \n\n`);
+    });
+    const client = await connectedClient((await openGate({ url })).url);
+    const own = await client.get();
+    onTestFinished(() => own.body?.cancel());
+    return { asked, client };
+  };
+
+  it("that asks to be asked at once is given time", async () => {
+    const { asked } = await asksFor(0);
+    await until(() => asked.length === 4);
+    expect((asked[3] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(250);
+  });
+
+  it("that asks for more time than a timer takes is not asked at once", async () => {
+    const { asked, client } = await asksFor(99_999_999_999);
+    for (let id = 0; id < 20; id++) await (await client.post(callText(id, "any"))).text();
+    expect(asked).toHaveLength(1);
+  });
+
   const failed = async (answer: Answer, limits = {}) => {
     const { url } = await oddRemote(answer);
     const client = await connectedClient((await openGate({ url }, { limits })).url);
@@ -257,6 +285,9 @@ describe("a remote upstream", () => {
     await client.post(cancelled);
     expect(await messagesOf(called)).toEqual([]);
     await until(() => seen.at(-1)?.body === cancelled);
+    const again = await lastMessage(await client.post('{"jsonrpc":"2.0","id":"c","method":"ping"}'));
+    expect(again.error).toMatchObject({ code: -32_600, message: expect.stringContaining("cancelled") });
+    expect(seen.filter(({ body }) => body.includes("ping"))).toEqual([]);
     await fetch(client.url, { method: "DELETE", headers: { "mcp-session-id": client.session ?? "" } });
     await until(() => seen.at(-1)?.method === "DELETE");
     expect(seen.at(-1)?.headers["mcp-session-id"]).toBe("upstreams-own");

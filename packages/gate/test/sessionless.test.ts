@@ -31,6 +31,21 @@ describe("requests that belong to no session, before a stdio upstream", () => {
     expect(pids[2]).not.toBe(pids[0]);
   });
 
+  it("find a place when others have gone, and are refused while they run", async () => {
+    const { upstream, lines } = oddServer();
+    const { url } = await openGate(upstream, { limits: { maxSessions: 1 } });
+    const client = rawClient(url);
+    const first = await pidOf(client, "AGT-made-up");
+    await until(async () => (await pidOf(client, "AGT-other").catch(() => first)) !== first);
+    const slow = await client.post(callText(2, "slow", {}, META), headersOf("slow", "AGT-other"));
+    await until(() => lines().some((line) => line.includes('"slow"')));
+    const refused = await lastMessage(
+      await client.post(callText(3, "pid", {}, META), headersOf("pid", "AGT-3")),
+    );
+    expect(refused.error.message).toContain("has its 1 callers");
+    await slow.body?.cancel();
+  });
+
   it("share one process where the upstream is stateless", async () => {
     const { url } = await openGate({ ...oddServer().upstream, stateless: true });
     const pids = await Promise.all(["AGT-one", "AGT-two"].map((token) => pidOf(rawClient(url), token)));

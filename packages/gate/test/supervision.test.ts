@@ -33,6 +33,20 @@ describe("a stdio upstream", () => {
     expect(said.join("\n")).toContain("exit code 3");
   });
 
+  it("that answers a cancelled call late does not answer what comes under the same id", async () => {
+    const { upstream, lines } = oddServer();
+    const client = await connectedClient((await openGate(upstream)).url);
+    const held = client.post(callText(1, "held"));
+    await until(() => lines().some((line) => line.includes('"held"')));
+    await client.post('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}');
+    expect(await messagesOf(await held)).toEqual([]);
+    const again = await lastMessage(await client.post('{"jsonrpc":"2.0","id":1,"method":"ping"}'));
+    expect(again.error).toMatchObject({ code: -32_600, message: expect.stringContaining("cancelled") });
+    expect(lines().filter((line) => line.includes("ping"))).toEqual([]);
+    const other = await lastMessage(await client.post('{"jsonrpc":"2.0","id":2,"method":"ping"}'));
+    expect(other).toEqual({ jsonrpc: "2.0", id: 2, result: {} });
+  });
+
   it("that crashes in the middle of calls fails each of them once, and the session goes on in a new process", async () => {
     const { upstream, lines } = oddServer();
     const { url, said } = await openGate(upstream);

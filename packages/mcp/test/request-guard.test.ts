@@ -155,6 +155,18 @@ it("hands the result of a task to the agent alone whose call made it", async () 
   expect(await codeOf(handle("tasks/result", { taskId: "t1" }, { token: undefined }))).toBe("missing_token");
 });
 
+it("hands a task of the extension to the agent alone whose call made it, and lets no other answer for it", async () => {
+  const started = { resultType: "task", taskId: "t2", status: "working" };
+  const { handle, paywall } = guardWith(charged, started);
+  await handle("tools/call", call("forecast"));
+  const other = paywall.authorize("agt_2");
+  for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
+    expect(await handle(method, { taskId: "t2" })).toBe(started);
+    await expect(handle(method, { taskId: "t2" }, { token: other })).rejects.toThrow("Task not found");
+    expect(await codeOf(handle(method, { taskId: "t2" }, { token: undefined }))).toBe("missing_token");
+  }
+});
+
 it("tells each tool's price in the list", async () => {
   const { handle } = guardWith(charged, listed);
   expect(await handle("tools/list", {})).toMatchObject({

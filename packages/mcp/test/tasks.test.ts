@@ -209,6 +209,14 @@ describe("the memory of who started what", () => {
     expect(owners.isOf("many 0", agent("agent 0"))).toBe(true);
   });
 
+  it("knows a task that is the result itself, as the extension has it", () => {
+    const owners = createTaskOwners();
+    owners.remember({ resultType: "task", taskId: "t", status: "working" }, agent("a"));
+    expect(owners.isOf("t", agent("a"))).toBe(true);
+    owners.remember({ resultType: "complete", taskId: "u" }, agent("a"));
+    expect(owners.isOf("u", agent("a"))).toBe(false);
+  });
+
   it("keeps the first owner", () => {
     const owners = createTaskOwners();
     owners.remember(task("t"), agent("a"));

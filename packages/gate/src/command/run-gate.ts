@@ -117,5 +117,8 @@ function follow(
 
 function shown({ upstream }: GateConfig): string {
   if (upstream === undefined) return "nothing";
-  return "url" in upstream ? upstream.url : [upstream.command, ...(upstream.args ?? [])].join(" ");
+  if (!("url" in upstream)) return [upstream.command, ...(upstream.args ?? [])].join(" ");
+  // A URL may hold a password, or a key in its query.
+  const { origin, pathname } = new URL(upstream.url);
+  return origin + pathname;
 }

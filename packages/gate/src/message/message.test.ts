@@ -32,6 +32,12 @@ describe("what a client sends", () => {
     ['{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"Name":"paid"}}', -32_600],
     ['{"jsonrpc":"2.0","id":1,"method":"tools/call","params":7}', -32_600],
     ['{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}', -32_600],
+    // To a look-up in JavaScript this list is the method itself.
+    ['{"jsonrpc":"2.0","id":1,"method":["tools/call"],"params":{"name":"paid"},"result":{}}', -32_600],
+    // Servers cannot repeat these ids, so that nothing would settle what they ran.
+    ['{"jsonrpc":"2.0","id":1e400,"method":"tools/call"}', -32_600],
+    ['{"jsonrpc":"2.0","id":"\\ud800","method":"tools/call"}', -32_600],
+    [`{"jsonrpc":"2.0","id":"${"x".repeat(1_025)}","method":"tools/call"}`, -32_600],
   ])("is refused where it is unclear: %s", (text, code) => {
     expect(() => readClientParcel(text)).toThrow(expect.objectContaining({ code }));
   });

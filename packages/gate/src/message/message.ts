@@ -50,6 +50,8 @@ export interface Parcel {
   readonly isBatch: boolean;
 }
 
+/** Most characters of the id of a client's message. */
+const MAX_ID = 1_024;
 /** Most messages of one batch. */
 const MAX_BATCH = 100;
 /** Keys by whose other spellings a careless reader would be led astray. */
@@ -127,16 +129,23 @@ function readClientMessage(text: string, value: Readonly<Record<string, unknown>
     throw refuse("A JSON-RPC message has a method, or an id and either a result or an error.");
   if (message.kind === "response") {
     if (message.id === null) throw refuse("A response has the id of its request.");
+    // A method that is no string is one to a server which looks it up as it came.
+    if ("method" in value) throw refuse("A response has no method.");
     return message;
   }
   if ("result" in value || "error" in value) throw refuse("A request has neither a result nor an error.");
-  if ("id" in value && message.kind === "notification")
-    throw refuse("The id of a request is a string or a number.");
+  if ("id" in value && (message.kind === "notification" || !isRepeatable(message.id)))
+    throw refuse(`The id of a request is a number, or a string of at most ${MAX_ID} characters.`);
   const { params } = message;
   if (params !== undefined && (typeof params !== "object" || params === null))
     throw refuse("The params of a request are an object.");
   if (isObject(params)) refuseSpellings(Object.keys(params), PARAMS_KEYS, refuse);
   return message;
+}
+
+/** Returns whether every server can send an id back as it came: one whose response is lost runs, and nothing settles it. */
+function isRepeatable(id: RequestId): boolean {
+  return typeof id === "number" ? Number.isFinite(id) : id.length <= MAX_ID && !/\p{Cs}/u.test(id);
 }
 
 function refuseSpellings(

@@ -14,6 +14,13 @@ it("finds nothing where nothing is, and nothing of JavaScript's own", () => {
   expect(quantityAt(undefined, "/pages")).toBeUndefined();
 });
 
+it("refuses a place in another case, which some servers read as the same", () => {
+  for (const value of [{ Pages: 100 }, { PAGES: 0 }])
+    expect(() => quantityAt(value, "/pages")).toThrow('is written "pages"');
+  expect(() => quantityAt({ Options: { n: 9 } }, "/options/n")).toThrow('is written "options"');
+  expect(quantityAt({ pages: 2, other: 1 }, "/pages")).toBe(2);
+});
+
 it("refuses what is no number", () => {
   for (const pages of ["3", null, true, [3], {}])
     expect(() => quantityAt({ pages }, "/pages")).toThrow("/pages is no number");

@@ -55,8 +55,13 @@ function openStdio(upstream: StdioUpstream, { limits, say }: UpstreamParts): Ope
   const share = (key: string, host: ChannelHost): Channel => {
     const known = shared.get(key);
     if (known !== undefined) return known.open(host);
-    if (shared.size >= limits.maxSessions)
-      throw new UpstreamError(`This server has its ${limits.maxSessions} callers; try again later.`);
+    if (shared.size >= limits.maxSessions) {
+      // Whoever calls with many tokens, which nobody has checked, keeps no one out once the calls are over.
+      const idle = [...shared.values()].find(({ isIdle }) => isIdle);
+      if (idle === undefined)
+        throw new UpstreamError(`This server has its ${limits.maxSessions} callers; try again later.`);
+      void idle.close();
+    }
     const made = createSharedProcess({
       idleTimeout: limits.idleTimeout,
       openChannel: open,

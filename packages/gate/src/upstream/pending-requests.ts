@@ -36,7 +36,7 @@ export interface PendingRequests {
    * @throws UpstreamError where none comes; the signal's reason
    */
   add(message: RequestMessage, options: AddOptions): Promise<UpstreamResponse>;
-  /** Returns whether a request waits under an id. */
+  /** Returns whether a response may come under an id: its request waits, or was cancelled and may be answered all the same. */
   has(id: RequestId): boolean;
   /** Gives a response to the request that waits for it; returns whether one does, or did until it was cancelled. */
   settle(response: ResponseMessage): boolean;
@@ -44,12 +44,12 @@ export interface PendingRequests {
   progress(message: Message): void;
   /** Fails the request with an id; returns false where none waits. */
   fail(id: RequestId, error: UpstreamError): boolean;
-  /** Fails all that wait. */
+  /** Fails all that wait: no response comes any more. */
   failAll(error: UpstreamError): void;
 }
 
 /** Most cancelled requests whose late response is expected. */
-const MAX_CANCELLED = 1_000;
+const MAX_CANCELLED = 10_000;
 
 /** Makes the list of requests that wait. */
 export function createPendingRequests(): PendingRequests {
@@ -71,13 +71,12 @@ export function createPendingRequests(): PendingRequests {
   return {
     add(message, options) {
       const key = idKey(message.id);
-      cancelled.delete(key);
       return wait(message, options, {
         begin: (entry) => void pending.set(key, entry),
         giveUp: () => forget(key),
       });
     },
-    has: (id) => pending.has(idKey(id)),
+    has: (id) => pending.has(idKey(id)) || cancelled.has(idKey(id)),
     settle({ id, text, result, error }) {
       if (id === null) return false;
       const found = take(id);
@@ -98,6 +97,7 @@ export function createPendingRequests(): PendingRequests {
     failAll(error) {
       const all = [...pending.values()];
       pending.clear();
+      cancelled.clear();
       for (const { reject } of all) reject(error);
     },
   };

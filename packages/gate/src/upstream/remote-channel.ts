@@ -1,6 +1,6 @@
 import type { RemoteUpstream, UpstreamResponse } from "../exchange.ts";
 import { type Limits, timeoutOf } from "../limits.ts";
-import { isObject, type RequestMessage } from "../message/message.ts";
+import { idKey, isObject, type RequestMessage } from "../message/message.ts";
 import { cancelText } from "./cancellation.ts";
 import type { Channel, ChannelHost, OutgoingRequest } from "./channel.ts";
 import { refusalOf } from "./remote-failures.ts";
@@ -13,7 +13,7 @@ import {
 } from "./remote-http.ts";
 import { createListener } from "./remote-listener.ts";
 import { type ResponseReader, readResponse } from "./remote-request.ts";
-import { tooSlow, UpstreamError } from "./upstream-error.ts";
+import { idTaken, tooSlow, UpstreamError } from "./upstream-error.ts";
 
 /** The parts of a remote channel. */
 export interface RemoteParts {
@@ -29,18 +29,24 @@ interface RemoteSession {
   protocolVersion: string | undefined;
 }
 
+/** Most ids of requests that nobody waits for. */
+const MAX_GIVEN_UP = 10_000;
+
 /** Opens a channel to a remote upstream: one session with it, or none where it keeps none. */
 export function createRemoteChannel(parts: RemoteParts, host: ChannelHost): Channel {
   const { http, limits, say } = parts;
   const over = new AbortController();
   const session: RemoteSession = { id: undefined, protocolVersion: undefined };
   const poster = createPoster(parts, session);
+  /** The ids of requests that nobody waits for: an upstream may still send their responses, to whom it knows by their ids. */
+  const givenUp = new Set<string>();
   return {
     get sessionId() {
       return session.id;
     },
     async request(outgoing) {
       const { message } = outgoing;
+      if (givenUp.has(idKey(message.id))) throw idTaken();
       const late = new AbortController();
       const timeout = timeoutOf(message, limits);
       const timer = setTimeout(() => late.abort(tooSlow(timeout)), timeout);
@@ -57,6 +63,7 @@ export function createRemoteChannel(parts: RemoteParts, host: ChannelHost): Chan
         return await read(parts, host, session, started, { ...outgoing, signal, onAlive, resume });
       } catch (error) {
         if (!signal.aborted) throw error;
+        if (givenUp.size < MAX_GIVEN_UP) givenUp.add(idKey(message.id));
         if (!over.signal.aborted) poster.cancel(message, signal.reason);
         throw signal.reason;
       } finally {

@@ -18,6 +18,8 @@ export interface ListenerParts {
 }
 
 const FIRST_DELAY = 1_000;
+/** The least that an upstream can ask for. */
+const MIN_DELAY = 100;
 const MAX_DELAY = 30_000;
 
 /**
@@ -44,7 +46,8 @@ export function createListener(parts: ListenerParts): () => Promise<void> {
     let response: RemoteResponse | undefined = first;
     while (!signal.aborted) {
       if (response !== undefined) await read(response);
-      await sleep(point.retry ?? delay, undefined, { signal }).catch(() => {});
+      const wait = Math.min(MAX_DELAY, Math.max(MIN_DELAY, point.retry ?? delay));
+      await sleep(wait, undefined, { signal }).catch(() => {});
       delay = Math.min(MAX_DELAY, 2 * delay);
       response = await open().catch(() => undefined);
     }

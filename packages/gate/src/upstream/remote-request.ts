@@ -26,6 +26,8 @@ export interface ResponseReader {
 /** Times that a stream is resumed, without a message between them. */
 const MAX_RESUMES = 5;
 const RESUME_DELAY = 1_000;
+/** The most that an upstream can ask for: a timer takes no more than 24 days, and fires at once beyond. */
+const MAX_RESUME_DELAY = 600_000;
 
 /**
  * Reads the response to one request from the HTTP response to its POST. Whatever else comes with it is handed on as it comes.
@@ -110,7 +112,9 @@ function readStream(started: RemoteResponse, reader: ResponseReader): Promise<Up
       tries += 1;
       if (reader.resume === undefined || point.id === undefined || point.id === "" || tries > MAX_RESUMES)
         throw withoutResponse(cause === undefined ? "ended its stream" : `broke off (${codeOf(cause)})`);
-      await sleep(point.retry ?? RESUME_DELAY, undefined, { signal: reader.signal });
+      await sleep(Math.min(MAX_RESUME_DELAY, point.retry ?? RESUME_DELAY), undefined, {
+        signal: reader.signal,
+      });
       await read(await reader.resume(point.id));
     };
     read(started).catch(reject);

@@ -15,6 +15,8 @@ import { ClientCancelled } from "./upstream-error.ts";
 export interface SharedProcess {
   /** Opens the channel of one session. */
   open(host: ChannelHost): Channel;
+  /** True while no session uses it. */
+  readonly isIdle: boolean;
   /** Ends the process. */
   close(): Promise<void>;
 }
@@ -96,6 +98,9 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
           if (hosts.size === 0) idle = setTimeout(() => void close(), idleTimeout).unref();
         },
       };
+    },
+    get isIdle() {
+      return hosts.size === 0;
     },
     close,
   };

@@ -4,7 +4,7 @@ import type { Channel, ChannelHost } from "./channel.ts";
 import { createStdioLink, type StdioParts } from "./stdio-link.ts";
 import type { StdioProcess } from "./stdio-process.ts";
 import { createRestarts } from "./stdio-restarts.ts";
-import { UpstreamError } from "./upstream-error.ts";
+import { idTaken, UpstreamError } from "./upstream-error.ts";
 
 /** Milliseconds that a process which was started again may take for the handshake. */
 const HANDSHAKE_TIMEOUT = 60_000;
@@ -36,8 +36,7 @@ export function createStdioChannel(parts: StdioParts, { receive, onLost }: Chann
     async request({ message, signal, onAccepted }) {
       const current = await restarts.running(signal);
       signal.throwIfAborted();
-      if (pending.has(message.id))
-        throw new UpstreamError("A request with this id is running.", { code: -32_600 });
+      if (pending.has(message.id)) throw idTaken();
       if (!current.isReading)
         throw new UpstreamError("The MCP server behind this gate has stopped reading what it is sent.");
       const timeout = timeoutOf(message, limits);

@@ -36,6 +36,13 @@ export class ClientCancelled extends Error {
   }
 }
 
+/** Returns the error for a request under the id of another, whose response would be taken for its own. */
+export function idTaken(): UpstreamError {
+  return new UpstreamError("A request with this id was cancelled, or is running. Send it under another id.", {
+    code: -32_600,
+  });
+}
+
 /** Returns the error for a request that took too long. */
 export function tooSlow(timeout: number): UpstreamError {
   const seconds = Math.max(1, Math.round(timeout / 1_000));

@@ -6,6 +6,8 @@ import { createInterface } from "node:readline";
 const LOG = process.env.ODD_LOG;
 const waiting = new Map();
 const running = new Map();
+/** Responses that wait for the next ping, as those of a server that does one thing after the other. */
+const held = [];
 let asked = 0;
 
 const write = (text) => process.stdout.write(`${text}\n`);
@@ -26,6 +28,7 @@ const tools = {
       setTimeout(() => respond(id, text("late")), params.arguments?.ms ?? 600_000),
     );
   },
+  held: ({ id }) => void held.push(() => respond(id, text("late"))),
   double: ({ id }) => {
     respond(id, text("first"));
     respond(id, text("second"));
@@ -91,7 +94,10 @@ const requests = {
       serverInfo: { name: "odd", version: "0" },
     }),
   "notifications/initialized": () => {},
-  ping: ({ id }) => respond(id, {}),
+  ping: ({ id }) => {
+    for (const release of held.splice(0)) release();
+    respond(id, {});
+  },
   "tools/list": ({ id }) =>
     respond(id, { tools: Object.keys(tools).map((name) => ({ name, inputSchema: { type: "object" } })) }),
   "tools/call": (message) => tools[message.params.name](message),

@@ -31,7 +31,8 @@ export function createTaskOwners(): TaskOwners {
   }
   return {
     remember(result, owner) {
-      const taskId = stringProperty(property(result, "task"), "taskId");
+      const task = property(result, "resultType") === "task" ? result : property(result, "task");
+      const taskId = stringProperty(task, "taskId");
       // The first owner stays: a result that is given once more has started nothing.
       if (taskId === undefined || owners.has(taskId)) return;
       const name = owner === "everybody" ? EVERYBODY : agentNameOf(owner);

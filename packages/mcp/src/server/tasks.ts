@@ -5,8 +5,8 @@ import type { Agent } from "../protocol/task-owners.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { ServerPlan } from "./server-plan.ts";
 
-/** The requests about tasks that a client can send (protocol 2025-11-25). */
-const TASK_METHODS = ["tasks/get", "tasks/result", "tasks/cancel", "tasks/list"];
+/** The requests about tasks that a client can send: of protocol 2025-11-25, and of the extension that took their place. */
+const TASK_METHODS = ["tasks/get", "tasks/result", "tasks/cancel", "tasks/list", "tasks/update"];
 
 /** Returns whether a request is about tasks. */
 export function isTaskMethod(method: unknown): boolean {
