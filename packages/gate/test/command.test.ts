@@ -130,6 +130,14 @@ it("begins with --init, bills by the file that it wrote, and follows it: a wrong
   expect(await api.billed(agentId)).toBe(15);
 });
 
+it("says with --init which command is not there, and ends with 5", async () => {
+  const folder = scratchFolder();
+  const run = runCommand(["--init", "--", "pyton3", PYTHON], folder);
+  expect(await run.ended()).toBe(5);
+  expect(run.said()).toContain('"pyton3" was not found: install it, or give its whole path.');
+  expect(existsSync(join(folder, "licentric.gate.json"))).toBe(false);
+});
+
 it("writes no header's value into the file of --init", async () => {
   const folder = scratchFolder();
   const run = runCommand(

@@ -4,6 +4,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { expandVariables } from "../config/expand-variables.ts";
 import type { GateConfig } from "../config/gate-config.ts";
 import { firstConfig, listServer, type ServerNames } from "../config/init-config.ts";
+import { findCommand } from "../upstream/open-upstream.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
 
 type Upstream = NonNullable<GateConfig["upstream"]>;
@@ -13,7 +14,7 @@ type Upstream = NonNullable<GateConfig["upstream"]>;
  *
  * @param file - its path; nothing is overwritten
  * @returns what to say
- * @throws CommandError where the file is there, or the server is not
+ * @throws CommandError where the file is there, or the server does not answer; UpstreamError where its command is not there
  */
 export async function initConfig(file: string, upstream: Upstream, version: string): Promise<string> {
   const names = await askNames(upstream, version);
@@ -33,12 +34,14 @@ export async function initConfig(file: string, upstream: Upstream, version: stri
 }
 
 async function askNames(upstream: Upstream, version: string): Promise<ServerNames> {
+  const expanded = expandVariables(upstream, process.env);
+  if ("command" in expanded) await findCommand(expanded);
   try {
-    return await listServer(transportTo(expandVariables(upstream, process.env)), version);
+    return await listServer(transportTo(expanded), version);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CommandError(
-      `The server could not be asked for its tools: ${reason} Check that it runs by itself.`,
+      `The server could not be asked for its tools: ${reason.replace(/\.$/, "")}. Check that it runs by itself.`,
       EXIT.unreachable,
     );
   }
