@@ -13,7 +13,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   paywall: ["sdk"],
   mcp: ["paywall"],
   server: ["contract"],
-  cli: ["sdk", "server"],
+  console: [],
+  cli: ["sdk", "server", "console"],
 };
 
 const packageOf = (path: string) => path.split("/")[0] ?? "";

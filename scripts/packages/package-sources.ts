@@ -6,7 +6,15 @@ import { filesIn } from "./make-once.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The folders of all packages, each after those that it depends on. */
-export const packageFolders: readonly string[] = ["contract", "sdk", "paywall", "mcp", "server", "cli"];
+export const packageFolders: readonly string[] = [
+  "contract",
+  "sdk",
+  "paywall",
+  "mcp",
+  "server",
+  "console",
+  "cli",
+];
 
 /** Where a package is, given by its folder. */
 export function packageDirectory(folder: string): string {
@@ -18,7 +26,7 @@ export function packageSources(folders: readonly string[] = packageFolders): str
   const own = folders.map(packageDirectory).flatMap((directory) => {
     const path = (name: string) => join(directory, name);
     return [
-      ...filesIn(...["src", "template"].map(path).filter((folder) => existsSync(folder))),
+      ...filesIn(...["src", "template", "pages"].map(path).filter((folder) => existsSync(folder))),
       ...["package.json", "tsup.config.ts", "README.md", "LICENSE"].map(path),
     ];
   });

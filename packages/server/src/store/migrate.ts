@@ -11,6 +11,7 @@ import { agentsIdempotencyKeys } from "./migrations/0008-agents-idempotency-keys
 import { partitionedEvents } from "./migrations/0009-partitioned-events.ts";
 import { retentionAndArchive } from "./migrations/0010-retention-and-archive.ts";
 import { adjustments } from "./migrations/0011-adjustments.ts";
+import { consoleSignIn } from "./migrations/0012-console.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -25,6 +26,7 @@ export const migrations: readonly string[] = [
   partitionedEvents,
   retentionAndArchive,
   adjustments,
+  consoleSignIn,
 ];
 
 /**
