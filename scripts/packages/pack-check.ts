@@ -11,6 +11,7 @@ import { problemsOfBundle } from "./worker-bundle.ts";
  * Packs every package as it would be published, and holds each tarball against what may be in it, against publint
  * and against `@arethetypeswrong/cli`. Prints the sizes.
  */
+const ESM_ONLY = new Set(["@licentric/console", "@licentric/server"]);
 const root = new URL("../..", import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), "licentric-pack-"));
 const tool = (name: string, args: readonly string[]) =>
@@ -34,9 +35,9 @@ try {
     const found = problemsOf(unpacked);
     problems.push(...found.map((problem) => `${name}: ${problem}`));
     tool("publint", [tarball, "--strict"]);
-    // The command line has no entry to import; the server is for ESM alone.
+    // The command line has no entry to import; the server and the console are for ESM alone.
     if (name === "licentric") continue;
-    tool("attw", [tarball, "--profile", name === "@licentric/server" ? "esm-only" : "node16", "--no-emoji"]);
+    tool("attw", [tarball, "--profile", ESM_ONLY.has(name) ? "esm-only" : "node16", "--no-emoji"]);
   }
   problems.push(...(await problemsOfBundle(scratch, [join(root, "packages/contract/node_modules")])));
   if (problems.length > 0) throw new Error(`\n${problems.join("\n")}`);
