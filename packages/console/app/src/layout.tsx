@@ -64,9 +64,9 @@ export function Layout() {
         Skip to the page
       </a>
       {session.mode === "test" && (
-        <p className="test-banner">
+        <section className="test-banner" aria-label="Mode">
           <strong>Test data.</strong> Nothing here is charged.
-        </p>
+        </section>
       )}
       <div className="shell">
         <aside className="side">

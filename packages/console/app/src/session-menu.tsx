@@ -17,9 +17,10 @@ export function SessionMenu() {
   return (
     <>
       <Menu.Root>
-        <Menu.Trigger className="button session" aria-label={`${session.mode} data, session menu`}>
+        <Menu.Trigger className="button session">
           <ModeBadge mode={session.mode} />
           <span className="session-role">{roleOf(session)}</span>
+          <span className="visually-hidden">Session menu</span>
           <svg viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">
             <path d="M3 4.5 6 7.5 9 4.5" className="stroke" />
           </svg>

@@ -70,7 +70,7 @@ export async function seed(
       const events = Array.from({ length: eventsPerAgent }, (_, index) => ({
         agentId,
         meterName: index % 3 === 2 ? "pages" : "api_calls",
-        quantity: 1 + ((index * 7 + which) % 40),
+        quantity: 20 + ((index * 7 + which) % 40),
         timestamp: days[index % days.length],
         metadata: { tool: name("Tool", index) },
       }));

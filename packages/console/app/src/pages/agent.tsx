@@ -102,9 +102,9 @@ const BUDGET_TONES: Readonly<Record<Budget["status"], Tone>> = {
   exceeded: "bad",
 };
 const WINDOWS: Readonly<Record<Budget["window"], string>> = {
-  day: "each day",
-  period: "each period",
-  total: "in all",
+  day: "Each day",
+  period: "Each period",
+  total: "In all",
 };
 
 function Budgets({ agent }: { readonly agent: Agent }) {
@@ -137,14 +137,22 @@ function Budgets({ agent }: { readonly agent: Agent }) {
   );
 }
 
-function BudgetUse({ budget: { used, limit } }: { readonly budget: Budget }) {
+function BudgetUse({ budget: { used, limit, warnAtPercent } }: { readonly budget: Budget }) {
   const share = limit === 0 ? 100 : Math.min(100, (used / limit) * 100);
   return (
     <span className="use">
       <span className="figure">
         {whole(used)} of {whole(limit)}
       </span>
-      <meter min={0} max={100} value={share} aria-label="Share of the limit that is used" />
+      <meter
+        min={0}
+        max={100}
+        low={warnAtPercent}
+        high={99.9}
+        optimum={0}
+        value={share}
+        aria-label="Share of the limit that is used"
+      />
     </span>
   );
 }

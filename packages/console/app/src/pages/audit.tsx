@@ -29,8 +29,8 @@ export default function Audit() {
         rowKey={({ id }) => id}
         columns={[
           { head: "When", cell: ({ createdAt }) => <Time at={createdAt} /> },
-          { head: "Change", wide: true, cell: ({ operation }) => operationText(operation) },
-          { head: "Of", cell: (event) => <Subject event={event} /> },
+          { head: "Change", cell: ({ operation }) => operationText(operation) },
+          { head: "Of", wide: true, cell: (event) => <Subject event={event} /> },
           { head: "By", cell: (event) => <Actor event={event} /> },
           {
             head: "Request",
@@ -88,25 +88,26 @@ function operationText(operation: string) {
   return WORDS[operation] ?? <Code>{operation}</Code>;
 }
 
+/** What a change is about where it has neither a name nor a page of its own. */
+const KINDS: Readonly<Record<string, string>> = {
+  mcp: "An agent's token",
+  credentials: "An agent's token",
+  budgets: "A budget",
+  usage: "Usage",
+  console: "A one-time link",
+  account: "The account",
+  accounts: "The account",
+};
+
 /** What the change is about, by name where it has a page. */
 function Subject({ event: { operation, resourceIds } }: { readonly event: AuditEvent }) {
   const session = useSession();
-  const [first] = resourceIds;
-  if (first === undefined) return <None />;
-  const [resource, call] = operation.split(".");
+  const [first = ""] = resourceIds;
+  const [resource = "", call] = operation.split(".");
   if (resource === "agents") return <AgentName id={first} />;
   if (resource === "customers" || resource === "customer") return <PayerName id={first} />;
-  if (operation === "billing.closePeriod" && may(session, "billing:read")) return <PeriodName id={first} />;
   if (resource === "keys") return <KeyName id={first} />;
-  const invoiceId = call === "createInvoice" ? resourceIds[1] : first;
-  const ofInvoice = resource === "invoice" || call === "voidInvoice" || call === "createInvoice";
-  if (ofInvoice && invoiceId !== undefined) {
-    return (
-      <Link to="/invoices/$invoiceId" params={{ invoiceId }}>
-        The invoice
-      </Link>
-    );
-  }
+  if (resource === "webhooks") return <Link to="/webhooks">A webhook</Link>;
   if (resource === "meters") {
     return (
       <Link to="/meters/$meterId" params={{ meterId: first }}>
@@ -114,8 +115,20 @@ function Subject({ event: { operation, resourceIds } }: { readonly event: AuditE
       </Link>
     );
   }
-  const ids = `${first.slice(0, 8)}…${resourceIds.length > 1 ? ` and ${resourceIds.length - 1} more` : ""}`;
-  return <Code>{ids}</Code>;
+  const ofPeriod = call === "closePeriod" || call === "createInvoices";
+  if (ofPeriod && may(session, "billing:read")) return <PeriodName id={first} />;
+  // Of createInvoice, the period comes first.
+  const invoiceId = call === "createInvoice" ? resourceIds[1] : first;
+  const ofInvoice =
+    resource === "invoice" || ["createInvoice", "voidInvoice", "createCreditNote"].includes(call ?? "");
+  if (ofInvoice && invoiceId !== undefined) {
+    return (
+      <Link to="/invoices/$invoiceId" params={{ invoiceId }}>
+        The invoice
+      </Link>
+    );
+  }
+  return <None>{KINDS[resource] ?? "Not named"}</None>;
 }
 
 const ACTORS: Readonly<Record<string, string>> = {

@@ -136,7 +136,8 @@ function webhookCheck(webhooks: readonly Webhook[]): Check {
       what: `${failing} of ${webhooks.length} do not take what is sent.`,
     };
   }
-  const what = webhooks.length === 0 ? "There are none." : `All ${webhooks.length} take what is sent.`;
+  const all = webhooks.length === 1 ? "It takes what is sent." : `All ${webhooks.length} take what is sent.`;
+  const what = webhooks.length === 0 ? "There are none." : all;
   return { name, tone: "good", state: "Well", what };
 }
 

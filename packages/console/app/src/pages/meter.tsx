@@ -97,6 +97,7 @@ function PriceDetails({ price, unit }: { readonly price: Price; readonly unit: s
       {(price.model === "graduated" || price.model === "volume") && (
         <Table
           label="Tiers"
+          narrow
           rows={price.tiers.map((tier, index) => ({
             ...tier,
             from: (price.tiers[index - 1]?.upTo ?? 0) + 1,

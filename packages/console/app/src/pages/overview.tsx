@@ -47,9 +47,7 @@ export default function Overview() {
         <Section title="Top meters">
           <Loaded query={period}>{({ totals }) => <TopMeters totals={totals} />}</Loaded>
         </Section>
-        <Section title="Top customers">
-          <TopCustomers totals={period.data?.totals ?? []} />
-        </Section>
+        <TopCustomers totals={period.data?.totals ?? []} />
       </div>
       <Section title="Open invoices" beside={<Link to="/invoices">All invoices</Link>}>
         <Loaded query={invoices}>{(listed) => <OpenInvoices listed={listed} />}</Loaded>
@@ -69,7 +67,7 @@ function sums(rows: readonly { total: string; currency: string }[], goesOn: bool
   const texts = currencies.map((currency) =>
     money(addDecimals(rows.filter((row) => row.currency === currency).map(({ total }) => total)), currency),
   );
-  return texts.length === 0 ? "Nothing" : `${texts.join(" + ")}${goesOn ? " and more" : ""}`;
+  return texts.length === 0 ? "None" : `${texts.join(" + ")}${goesOn ? " and more" : ""}`;
 }
 
 function Figures({
@@ -149,7 +147,7 @@ function Uninvoiced({ listed: { data, pagination } }: { readonly listed: Listed<
           {whole(SHOWN)} of {pagination.hasMore ? "more than 100" : whole(data.length)} are shown.
         </p>
       )}
-      <div className="muted">
+      <div className="muted next-step">
         This closes and invoices the last period that is over:{" "}
         <Command>{"npx licentric close previous && npx licentric invoice create previous"}</Command>
       </div>

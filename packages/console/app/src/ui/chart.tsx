@@ -146,7 +146,7 @@ function plot(
         y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
       },
       axes: [
-        { ...axis, grid: { show: false }, splits: () => splits, values: (_, at) => at.map(name) },
+        { ...axis, size: 30, grid: { show: false }, splits: () => splits, values: (_, at) => at.map(name) },
         {
           ...axis,
           size: 52,

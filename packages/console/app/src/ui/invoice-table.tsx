@@ -24,7 +24,6 @@ export function InvoiceBadge({ status }: { readonly status: Invoice["status"] })
 export const INVOICE_COLUMNS: readonly Column<Invoice>[] = [
   {
     head: "Total",
-    align: "end",
     cell: ({ id, total, currency }) => (
       <Link to="/invoices/$invoiceId" params={{ invoiceId: id }}>
         <Money amount={total} currency={currency} />

@@ -17,7 +17,10 @@ export function NotFound() {
 export function Lost({ error }: ErrorComponentProps) {
   return (
     <main className="content">
-      <Problem error={error} onRetry={() => window.location.reload()} />
+      <Problem
+        error={error instanceof Error ? error : new Error(String(error))}
+        onRetry={() => window.location.reload()}
+      />
     </main>
   );
 }

@@ -64,7 +64,7 @@ export function Facts({ facts }: { readonly facts: readonly (readonly [string, R
   return (
     <dl className="facts">
       {facts.map(([what, value]) => (
-        <div key={what}>
+        <div key={what} className={what === "Id" ? "whole" : undefined}>
           <dt>{what}</dt>
           <dd>{value}</dd>
         </div>

@@ -18,16 +18,18 @@ interface TableProps<Row> {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly rowKey: (row: Row) => string;
+  /** Keeps a table of few figures together. */
+  readonly narrow?: boolean;
 }
 
 /**
  * A table, which is one card for each row on a narrow screen. The roles are said, since a browser forgets them where the
  * rows are laid out otherwise.
  */
-export function Table<Row>({ label, columns, rows, rowKey }: TableProps<Row>) {
+export function Table<Row>({ label, columns, rows, rowKey, narrow }: TableProps<Row>) {
   return (
     // biome-ignore-start lint/a11y/noRedundantRoles: they are lost with `display: block`.
-    <table className="table" role="table" aria-label={label}>
+    <table className={narrow ? "table narrow" : "table"} role="table" aria-label={label}>
       <thead role="rowgroup">
         <tr role="row">
           {columns.map(({ head, align, wide }) => (

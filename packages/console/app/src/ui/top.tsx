@@ -1,10 +1,10 @@
 import type { MeterTotal, UsageTotal } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { totalsQuery } from "../queries.ts";
+import { metersQuery, totalsQuery } from "../queries.ts";
 import { may, useSession } from "../session.ts";
 import { MeterName, PayerName } from "./names.tsx";
-import { Choice } from "./page.tsx";
+import { Choice, Section } from "./page.tsx";
 import { Empty, Loaded } from "./states.tsx";
 import { Table } from "./table.tsx";
 import { Quantity } from "./values.tsx";
@@ -38,25 +38,30 @@ export function TopMeters({ totals }: { readonly totals: readonly MeterTotal[] }
 export function TopCustomers({ totals }: { readonly totals: readonly MeterTotal[] }) {
   const session = useSession();
   const [chosen, setChosen] = useState<string | undefined>();
+  const meters = useQuery({ ...metersQuery(), enabled: may(session, "meters:read") });
   const names = totals.toSorted((a, b) => b.eventCount - a.eventCount).map(({ meterName }) => meterName);
   const meterName = chosen ?? names[0];
   const query = useQuery({
     ...totalsQuery({ groupBy: "customer", meterName }),
     enabled: meterName !== undefined && may(session, "usage:read"),
   });
-  if (meterName === undefined) return <Empty title="Nothing was used yet." />;
+  const shown = (name: string) => meters.data?.find((meter) => meter.name === name)?.displayName ?? name;
+  const choice = names.length > 1 && (
+    <Choice
+      label="Meter"
+      value={meterName ?? ""}
+      options={names.map((name) => [name, shown(name)] as const)}
+      onChange={setChosen}
+    />
+  );
   return (
-    <>
-      {names.length > 1 && (
-        <Choice
-          label="Meter"
-          value={meterName}
-          options={names.map((name) => [name, name] as const)}
-          onChange={setChosen}
-        />
+    <Section title="Top customers" beside={choice}>
+      {meterName === undefined ? (
+        <Empty title="Nothing was used yet." />
+      ) : (
+        <Loaded query={query}>{(rows) => <Ranking rows={rows} />}</Loaded>
       )}
-      <Loaded query={query}>{(rows) => <Ranking rows={rows} />}</Loaded>
-    </>
+    </Section>
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Meter, UsageInterval } from "@licentric/contract";
+import type { UsageInterval } from "@licentric/contract";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { whole } from "../format.ts";
@@ -36,7 +36,8 @@ export function UsageChart({
   const meters = useQuery({ ...metersQuery(), enabled: may(session, "meters:read") });
   const [chosen, setChosen] = useState<string | undefined>();
   const [range, setRange] = useState("month");
-  const names = (meters.data ?? []).toSorted(oldestFirst);
+  // The list has the newest first.
+  const names = (meters.data ?? []).toReversed();
   const meterName = fixed ?? chosen ?? names[0]?.name;
   const unit = names.find(({ name }) => name === meterName)?.unit ?? "unit";
   return (
@@ -73,8 +74,6 @@ export function UsageChart({
     </Section>
   );
 }
-
-const oldestFirst = (a: Meter, b: Meter) => a.createdAt.localeCompare(b.createdAt);
 
 function Series({
   query,
