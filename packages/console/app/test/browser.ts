@@ -104,13 +104,19 @@ export async function accessibilityFaults(page: Page): Promise<string[]> {
   );
 }
 
-/** The elements that are wider than the screen; none where nothing has to be scrolled sideways. */
-export function tooWide(page: Page): Promise<string[]> {
+/** The elements that are wider than the screen, and names that nobody can see; none where a page is laid out well. */
+export function layoutFaults(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const width = document.documentElement.clientWidth;
-    if (document.documentElement.scrollWidth <= width) return [];
-    return [...document.querySelectorAll("body *")]
-      .filter((element) => element.getBoundingClientRect().right > width + 1)
-      .map((element) => `${element.tagName}.${element.className}: ${element.textContent?.slice(0, 60)}`);
+    const unseen = [...document.querySelectorAll("main .name, main .code")].filter(
+      (element) => element.getBoundingClientRect().width < 8,
+    );
+    const wide = [...document.querySelectorAll("body *")].filter(
+      (element) =>
+        document.documentElement.scrollWidth > width && element.getBoundingClientRect().right > width + 1,
+    );
+    return [...unseen, ...wide].map(
+      (element) => `${element.tagName}.${element.className}: ${element.textContent?.slice(0, 60)}`,
+    );
   });
 }

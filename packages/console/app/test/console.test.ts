@@ -10,7 +10,7 @@ import {
   openConsole,
   pages,
   startBrowser,
-  tooWide,
+  layoutFaults,
 } from "./browser.ts";
 import { HOSTILE, hostileName, plainName } from "./names.ts";
 import { addressesOf, type Seeded, seed } from "./seed.ts";
@@ -67,7 +67,7 @@ describe.each(Object.entries(AMOUNTS))("with %s,", (what, amount) => {
     await open.goTo(address);
     for (const width of WIDTHS) {
       await open.page.setViewportSize({ width, height: 900 });
-      expect({ width, tooWide: await tooWide(open.page) }).toEqual({ width, tooWide: [] });
+      expect({ width, faults: await layoutFaults(open.page) }).toEqual({ width, faults: [] });
       for (const scheme of ["light", "dark"] as const) {
         await open.page.emulateMedia({ colorScheme: scheme });
         expect({ width, scheme, faults: await accessibilityFaults(open.page) }).toEqual({

@@ -134,8 +134,10 @@ function plot(
   const style = getComputedStyle(element);
   const colour = (variable: string) => style.getPropertyValue(variable).trim();
   const axis = { stroke: colour("--muted"), font: `12px ${style.fontFamily}`, ticks: { show: false } };
-  const every = Math.max(1, Math.ceil(bars.length / Math.max(2, Math.floor(element.clientWidth / 90))));
-  const splits = bars.map((_, index) => index).filter((index) => index % every === 0);
+  const splitsOf = ({ width }: uPlot) => {
+    const every = Math.max(1, Math.ceil(bars.length / Math.max(2, Math.floor(width / 90))));
+    return bars.map((_, index) => index).filter((index) => index % every === 0);
+  };
   return new uPlot(
     {
       ...sizeOf(element),
@@ -146,7 +148,7 @@ function plot(
         y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
       },
       axes: [
-        { ...axis, size: 30, grid: { show: false }, splits: () => splits, values: (_, at) => at.map(name) },
+        { ...axis, size: 30, grid: { show: false }, splits: splitsOf, values: (_, at) => at.map(name) },
         {
           ...axis,
           size: 52,
