@@ -26,7 +26,7 @@ export function SessionMenu() {
           </svg>
         </Menu.Trigger>
         <Menu.Portal>
-          <Menu.Positioner className="positioner" sideOffset={6} align="end">
+          <Menu.Positioner className="positioner" sideOffset={6} align="start">
             <Menu.Popup className="menu">
               <Menu.Group>
                 <Menu.GroupLabel className="menu-label">

@@ -6,11 +6,11 @@ import { startTestApi, type TestAccount, type TestApi } from "../../../server/te
 import { embedded } from "../../../server/test/support/databases.ts";
 import {
   accessibilityFaults,
+  layoutFaults,
   type OpenConsole,
   openConsole,
   pages,
   startBrowser,
-  layoutFaults,
 } from "./browser.ts";
 import { HOSTILE, hostileName, plainName } from "./names.ts";
 import { addressesOf, type Seeded, seed } from "./seed.ts";

@@ -1,5 +1,5 @@
 import type { BillingPeriod, Invoice, UninvoicedUsage } from "@licentric/contract";
-import { useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Listed } from "../api.ts";
@@ -31,6 +31,9 @@ export default function Overview() {
     enabled: billing,
   });
   const daysOf = usePeriodDays();
+  const isNew = [period.data?.totals, uninvoiced.data?.data, invoices.data?.data].every(
+    (rows) => rows?.length === 0,
+  );
   return (
     <Page
       title="Overview"
@@ -42,6 +45,37 @@ export default function Overview() {
       <Loaded query={period} rows={2}>
         {(data) => <Figures period={data} uninvoiced={uninvoiced.data} invoices={invoices.data} />}
       </Loaded>
+      {isNew ? <FirstSteps /> : <Standing period={period} uninvoiced={uninvoiced} invoices={invoices} />}
+    </Page>
+  );
+}
+
+/** What an account without any usage needs, in its order. */
+function FirstSteps() {
+  return (
+    <Section title="First steps">
+      <Empty title="Nothing was used yet.">
+        <p>An agent calls your paid tools with a token of its own. Make both:</p>
+        <Command>npx licentric agents create "Travel planner"</Command>
+        <Command>npx licentric authorize "Travel planner"</Command>
+        <p className="next-step">This writes an MCP server with one paid tool, and a client that calls it:</p>
+        <Command>npx licentric init my-server</Command>
+        <p className="next-step">The call is on this page as soon as it is made.</p>
+      </Empty>
+    </Section>
+  );
+}
+
+interface StandingProps {
+  readonly period: UseQueryResult<BillingPeriod>;
+  readonly uninvoiced: UseQueryResult<Listed<UninvoicedUsage>>;
+  readonly invoices: UseQueryResult<Listed<Invoice>>;
+}
+
+/** How usage and invoices stand. */
+function Standing({ period, uninvoiced, invoices }: StandingProps) {
+  return (
+    <>
       <UsageChart />
       <div className="columns">
         <Section title="Top meters">
@@ -55,7 +89,7 @@ export default function Overview() {
       <Section title="Not yet invoiced" beside={<Link to="/periods">All periods</Link>}>
         <Loaded query={uninvoiced}>{(listed) => <Uninvoiced listed={listed} />}</Loaded>
       </Section>
-    </Page>
+    </>
   );
 }
 
