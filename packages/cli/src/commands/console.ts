@@ -20,7 +20,11 @@ interface ConsoleOptions extends SecretOptions {
 /** `licentric console`: prints a link that opens the owner's console. */
 export function consoleCommand(env: NodeJS.ProcessEnv): Command {
   return new Command("console")
-    .addOption(new Option("--role <role>", "what the console may do; full by default").choices(Object.keys(CONSOLE_ROLES)))
+    .addOption(
+      new Option("--role <role>", "what the console may do; full by default").choices(
+        Object.keys(CONSOLE_ROLES),
+      ),
+    )
     .addOption(
       new Option("--expires-in <time>", "when its key ends: 15m, 8h, up to 30d; 12h by default").argParser(
         duration,

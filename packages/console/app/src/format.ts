@@ -83,7 +83,7 @@ export function month(at: string | Date, timeZone: string): string {
   );
 }
 
-/** How long ago or ahead a moment is: 3 minutes ago. */
+/** The distance of a moment from now: 3 minutes ago. */
 export function ago(at: string, now = Date.now()): string {
   const seconds = (Date.parse(at) - now) / 1_000;
   const [unit, size] = UNITS.find(([, least]) => Math.abs(seconds) >= least) ?? (["second", 1] as const);

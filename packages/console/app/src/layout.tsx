@@ -45,7 +45,7 @@ const PLACES: readonly (readonly [string, readonly Place[]])[] = [
   ],
 ];
 
-/** What stands around every page: where one can go, whose data it is, and of which mode. */
+/** Frame of every page: the way to the others, and whose data it is, in which mode. */
 export function Layout() {
   const session = useSession();
   const account = useQuery(accountQuery());

@@ -15,7 +15,7 @@ import { activeSession, endSession } from "./session.ts";
 const refused = (error: unknown, statuses: readonly number[]) =>
   error instanceof ApiError && error.status !== null && statuses.includes(error.status);
 
-/** What was read, of the session that is shown. */
+/** Answers that were read. Each is kept under the session that asked. */
 export const queryClient = new QueryClient({
   queryCache: new QueryCache({
     onError: (error, { queryKey: [session] }) => {

@@ -13,7 +13,7 @@ export interface Session {
   readonly expiresAt: string;
 }
 
-/** What the tab is signed in to, and why it is not where it was. */
+/** Sessions of the tab, and the reason where there is none. */
 export interface SignedIn {
   readonly active: Mode | null;
   readonly sessions: Readonly<Partial<Record<Mode, Session>>>;

@@ -2,7 +2,7 @@ import { type FormEvent, useEffect, useState } from "react";
 import { type SignedIn, signIn } from "./session.ts";
 import { Command } from "./ui/states.tsx";
 
-/** How the console is opened, where it is not. */
+/** Ways to open the console. */
 export function SignIn({ signedIn: { notice, busy } }: { readonly signedIn: SignedIn }) {
   useEffect(() => {
     document.title = "Sign in · Licentric";

@@ -9,7 +9,7 @@ export interface Seeded {
   readonly invoiceId: string;
 }
 
-/** What there is of everything, and how it is called. */
+/** Number of everything, and names. */
 export interface Amount {
   readonly customers: number;
   readonly eventsPerAgent: number;

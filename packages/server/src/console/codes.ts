@@ -98,7 +98,7 @@ export async function exchangeConsoleCode(
   return made;
 }
 
-/** What the exchange of a code is made with. */
+/** Clock, randomness and request of an exchange. */
 interface Exchanging {
   readonly now: Date;
   readonly newId: () => string;

@@ -13,7 +13,7 @@ import { Code, Name, None, Time } from "../ui/values.tsx";
 
 const route = getRouteApi("/audit");
 
-/** Who changed what, newest first. */
+/** All changes, newest first. */
 export default function Audit() {
   const search = route.useSearch();
   const query = useList<AuditEvent>("/api/v1/audit-events", { cursor: search.cursor });
@@ -76,7 +76,7 @@ const WORDS: Readonly<Record<string, string>> = {
   "customers.erase": "Customer erased",
   "keys.create": "Key created",
   "keys.revoke": "Key revoked",
-  "console.createCode": "Console opened",
+  "console.createCode": "Console link made",
   "webhooks.create": "Webhook created",
   "webhooks.update": "Webhook changed",
   "webhooks.delete": "Webhook removed",
@@ -88,7 +88,7 @@ function operationText(operation: string) {
   return WORDS[operation] ?? <Code>{operation}</Code>;
 }
 
-/** What a change is about where it has neither a name nor a page of its own. */
+/** Subjects of changes that have neither a name nor a page of their own. */
 const KINDS: Readonly<Record<string, string>> = {
   mcp: "An agent's token",
   credentials: "An agent's token",
@@ -99,7 +99,7 @@ const KINDS: Readonly<Record<string, string>> = {
   accounts: "The account",
 };
 
-/** What the change is about, by name where it has a page. */
+/** Subject of a change, by name where it has a page. */
 function Subject({ event: { operation, resourceIds } }: { readonly event: AuditEvent }) {
   const session = useSession();
   const [first = ""] = resourceIds;

@@ -16,7 +16,7 @@ const route = getRouteApi("/events");
 
 const EVERY = 2_000;
 
-/** What was used, newest first, as it comes. */
+/** All events, newest first, as they come. */
 export default function Events() {
   const search = route.useSearch();
   const [paused, setPaused] = useState(false);

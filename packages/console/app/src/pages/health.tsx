@@ -9,7 +9,7 @@ import { Loading } from "../ui/states.tsx";
 import { Table } from "../ui/table.tsx";
 import { Badge, type Tone } from "../ui/values.tsx";
 
-/** What `GET /readyz` answers where all is well. */
+/** Answer of `GET /readyz` where all is well. */
 interface Readiness {
   readonly status: string;
   readonly stripe: "test" | "live" | null;
@@ -28,7 +28,7 @@ interface Check {
 const MOST_SKEW = 300_000;
 const NOTABLE_SKEW = 30_000;
 
-/** Whether all that the server needs is well, and what to do where it is not. */
+/** Checks of all that the server needs, with what to do where one fails. */
 export default function Health() {
   const session = useSession();
   const ready = useQuery({ ...read<Readiness>("/readyz"), refetchInterval: 10_000, retry: false });

@@ -9,7 +9,7 @@ import { Badge, Code, Name, None, Time } from "../ui/values.tsx";
 
 const route = getRouteApi("/meters");
 
-/** What is counted, and what it costs. */
+/** All meters with their prices. */
 export default function Meters() {
   const search = route.useSearch();
   const { currency } = useMoneyAndTime();

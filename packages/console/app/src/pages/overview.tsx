@@ -17,7 +17,7 @@ import { UsageChart } from "../ui/usage-chart.tsx";
 
 const SHOWN = 5;
 
-/** What is used now, who uses most of it, and what is not paid or invoiced yet. */
+/** Usage of now, those who use most, and money that is not paid or invoiced yet. */
 export default function Overview() {
   const session = useSession();
   const billing = may(session, "billing:read");
@@ -50,7 +50,7 @@ export default function Overview() {
   );
 }
 
-/** What an account without any usage needs, in its order. */
+/** Commands for an account without any usage, in their order. */
 function FirstSteps() {
   return (
     <Section title="First steps">
@@ -72,7 +72,7 @@ interface StandingProps {
   readonly invoices: UseQueryResult<Listed<Invoice>>;
 }
 
-/** How usage and invoices stand. */
+/** Usage and invoices of an account that has some. */
 function Standing({ period, uninvoiced, invoices }: StandingProps) {
   return (
     <>

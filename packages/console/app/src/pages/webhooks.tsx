@@ -5,7 +5,7 @@ import { Page } from "../ui/page.tsx";
 import { Command, Empty } from "../ui/states.tsx";
 import { Badge, Name, Time } from "../ui/values.tsx";
 
-/** Where events are sent, and whether they arrive. */
+/** All webhooks, and their state. */
 export default function Webhooks() {
   const query = useList<Webhook>("/api/v1/webhooks", { limit: 100 });
   return (
@@ -16,7 +16,7 @@ export default function Webhooks() {
         rowKey={({ id }) => id}
         columns={[
           { head: "Address", wide: true, cell: ({ url }) => <Name lines={2}>{url}</Name> },
-          { head: "Deliveries", cell: (webhook) => <Deliveries webhook={webhook} /> },
+          { head: "State", cell: (webhook) => <State webhook={webhook} /> },
           { head: "Events", cell: ({ events }) => <Name lines={3}>{events.join(", ")}</Name> },
           { head: "Created", cell: ({ createdAt }) => <Time at={createdAt} /> },
         ]}
@@ -31,7 +31,7 @@ export default function Webhooks() {
   );
 }
 
-function Deliveries({ webhook: { enabled, disabledReason, failingSince } }: { readonly webhook: Webhook }) {
+function State({ webhook: { enabled, disabledReason, failingSince } }: { readonly webhook: Webhook }) {
   if (!enabled) {
     return (
       <span className="stack">
@@ -40,10 +40,10 @@ function Deliveries({ webhook: { enabled, disabledReason, failingSince } }: { re
       </span>
     );
   }
-  if (failingSince == null) return <Badge tone="good">Arrive</Badge>;
+  if (failingSince == null) return <Badge tone="good">On</Badge>;
   return (
     <span className="stack">
-      <Badge tone="warn">Fail</Badge>
+      <Badge tone="warn">Failing</Badge>
       <span className="muted">
         since <Time at={failingSince} relative />
       </span>

@@ -133,11 +133,6 @@ function plot(
 ): uPlot {
   const style = getComputedStyle(element);
   const colour = (variable: string) => style.getPropertyValue(variable).trim();
-  const axis = { stroke: colour("--muted"), font: `12px ${style.fontFamily}`, ticks: { show: false } };
-  const splitsOf = ({ width }: uPlot) => {
-    const every = Math.max(1, Math.ceil(bars.length / Math.max(2, Math.floor(width / 90))));
-    return bars.map((_, index) => index).filter((index) => index % every === 0);
-  };
   return new uPlot(
     {
       ...sizeOf(element),
@@ -147,15 +142,7 @@ function plot(
         x: { time: false, range: [-0.6, bars.length - 0.4] },
         y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
       },
-      axes: [
-        { ...axis, size: 30, grid: { show: false }, splits: splitsOf, values: (_, at) => at.map(name) },
-        {
-          ...axis,
-          size: 52,
-          grid: { stroke: colour("--line"), width: 1 },
-          values: (_, at) => at.map((value) => (Number.isInteger(value) ? short(value) : "")),
-        },
-      ],
+      axes: axesOf(colour, style.fontFamily, bars.length, name),
       series: [
         {},
         {
@@ -178,6 +165,29 @@ function plot(
     [bars.map((_, index) => index), bars.map(({ quantity }) => quantity)],
     element,
   );
+}
+
+/** The axes of a chart: as many names below the bars as there is room for, and short numbers beside them. */
+function axesOf(
+  colour: (variable: string) => string,
+  fontFamily: string,
+  count: number,
+  name: (index: number) => string,
+): uPlot.Axis[] {
+  const axis = { stroke: colour("--muted"), font: `12px ${fontFamily}`, ticks: { show: false } };
+  const splitsOf = ({ width }: uPlot) => {
+    const every = Math.max(1, Math.ceil(count / Math.max(2, Math.floor(width / 90))));
+    return Array.from({ length: count }, (_, index) => index).filter((index) => index % every === 0);
+  };
+  return [
+    { ...axis, size: 30, grid: { show: false }, splits: splitsOf, values: (_, at) => at.map(name) },
+    {
+      ...axis,
+      size: 52,
+      grid: { stroke: colour("--line"), width: 1 },
+      values: (_, at) => at.map((value) => (Number.isInteger(value) ? short(value) : "")),
+    },
+  ];
 }
 
 /** The sum of a chart's bars, for its heading. */

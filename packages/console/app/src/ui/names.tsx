@@ -60,7 +60,7 @@ export function PeriodName({ id }: { readonly id: string }) {
   );
 }
 
-/** What a meter is called on invoices; its own name until that is known. */
+/** Name of a meter on invoices; its own name until that is known. */
 export function MeterName({ name }: { readonly name: string }) {
   const { data } = useQuery(metersQuery());
   const meter = data?.find((one) => one.name === name);

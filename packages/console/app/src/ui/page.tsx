@@ -73,7 +73,7 @@ export function Facts({ facts }: { readonly facts: readonly (readonly [string, R
   );
 }
 
-/** What the owner keeps with a thing. */
+/** Texts that the owner keeps with a thing. */
 export function Metadata({ metadata }: { readonly metadata: Readonly<Record<string, string>> }) {
   const entries = Object.entries(metadata);
   if (entries.length === 0) return null;

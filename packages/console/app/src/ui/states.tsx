@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { ApiError } from "../api.ts";
 
-/** What went wrong, in words, with the request's id for the server's log. */
+/** An error in words, with the request's id for the server's log. */
 export function Problem({ error, onRetry }: { readonly error: Error; readonly onRetry?: () => void }) {
   const requestId = error instanceof ApiError ? error.requestId : null;
   return (
@@ -49,7 +49,7 @@ export function Loading({ rows = 5 }: { readonly rows?: number }) {
   );
 }
 
-/** What a query needs of its state to be shown. */
+/** State of a query, as far as it is shown. */
 interface Asked<Data> {
   readonly data: Data | undefined;
   readonly error: Error | null;

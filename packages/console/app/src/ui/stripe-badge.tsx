@@ -8,7 +8,7 @@ const STATES: Readonly<Record<StripeStatus, readonly [Tone, string]>> = {
   missing: ["bad", "Missing in Stripe"],
 };
 
-/** How a payer stands with Stripe. */
+/** State of a payer in Stripe, in words. */
 export function StripeBadge({ status = "none" }: { readonly status?: StripeStatus }) {
   const [tone, text] = STATES[status];
   return <Badge tone={tone}>{text}</Badge>;

@@ -11,7 +11,7 @@ import { Empty, Loaded } from "./states.tsx";
 
 const HOUR = 3_600_000;
 
-/** How far back a chart goes, and in what steps. */
+/** Ranges of a chart, and their steps. */
 const RANGES: Readonly<Record<string, { name: string; interval: UsageInterval; span: number }>> = {
   day: { name: "24 hours", interval: "hour", span: 24 * HOUR },
   week: { name: "7 days", interval: "hour", span: 7 * 24 * HOUR },
