@@ -44,6 +44,8 @@ const config: KnipConfig = {
       entry: ["src/**/*.test.ts", "template/src/*.ts"],
       project: ["*.ts", "src/**/*.ts", "test/**/*.ts", "template/src/*.ts"],
     },
+    // Its pages are a program of their own, with a lockfile of its own.
+    "packages/console": { project: ["*.ts", "src/**/*.ts"], ignore: ["app/**"] },
     bench: {
       entry: ["src/run.ts", "src/serve-*.ts"],
       project: ["src/**/*.ts"],

@@ -8,12 +8,15 @@ import { router } from "./router.tsx";
 import { activeSession, signIn, useSignedIn } from "./session.ts";
 import { SignIn } from "./sign-in.tsx";
 
-/** Takes the one-time code out of the address, before anything else sees it there. */
+/**
+ * Takes the one-time code out of the address, before anything else sees it there. A tab that is signed in stays so: no
+ * link of somebody else's shows another account in it.
+ */
 function takeCode(): void {
   const code = new URLSearchParams(window.location.hash.slice(1)).get("code");
   if (code === null) return;
   window.history.replaceState(null, "", window.location.pathname);
-  void signIn(code);
+  if (activeSession() === null) void signIn(code);
 }
 
 function Console() {

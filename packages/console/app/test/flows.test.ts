@@ -75,6 +75,23 @@ describe("the sign-in", () => {
     await context.close();
   });
 
+  it("stays what it is where another link is followed", async () => {
+    const other = await api.createAccount({ name: "Somebody else" });
+    const { page, context } = await open();
+    const link = await linkFor(other.key);
+    await page.evaluate((hash) => {
+      window.location.hash = hash;
+    }, new URL(link).hash);
+    await page.waitForFunction(() => window.location.hash === "");
+    await settled(page);
+    expect(await page.getByText("Northwind Tools").first().isVisible()).toBe(true);
+    expect(await page.getByText("Somebody else").count()).toBe(0);
+    // Its code was not used.
+    const code = new URL(link).hash.replace("#code=", "");
+    expect((await api.call("POST", "/api/v1/console/keys", { token: code })).status).toBe(201);
+    await context.close();
+  });
+
   it("ends where the key is revoked, and says so", async () => {
     const { page, context, goTo } = await open();
     const { data } = (await api.call("GET", "/api/v1/keys", { token: account.key })).body;
