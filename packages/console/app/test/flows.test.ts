@@ -173,6 +173,7 @@ describe("the pages", () => {
       window.dispatchEvent(new PopStateEvent("popstate"));
     });
     await page.getByRole("alert").getByText("No customer has the id").waitFor();
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Customer");
     expect(await page.getByRole("alert").locator("code").textContent()).toMatch(/^[0-9A-Z]{26}$/);
     await context.close();
   });

@@ -20,7 +20,14 @@ export default function AgentPage() {
   const session = useSession();
   const query = useQuery(agentQuery(agentId));
   return (
-    <Loaded query={query}>
+    <Loaded
+      query={query}
+      frame={(content) => (
+        <Page title="Agent" above={<Link to="/agents">Agents</Link>}>
+          {content}
+        </Page>
+      )}
+    >
       {(agent) => (
         <Page
           title={agent.name}

@@ -20,7 +20,14 @@ export default function CustomerPage() {
   const { customerId } = route.useParams();
   const query = useQuery(customerQuery(customerId));
   return (
-    <Loaded query={query}>
+    <Loaded
+      query={query}
+      frame={(content) => (
+        <Page title="Customer" above={<Link to="/customers">Customers</Link>}>
+          {content}
+        </Page>
+      )}
+    >
       {(customer) => (
         <Page
           title={customer.name}

@@ -19,7 +19,14 @@ export default function InvoicePage() {
   const { invoiceId } = route.useParams();
   const query = useQuery(invoiceQuery(invoiceId));
   return (
-    <Loaded query={query}>
+    <Loaded
+      query={query}
+      frame={(content) => (
+        <Page title="Invoice" above={<Link to="/invoices">Invoices</Link>}>
+          {content}
+        </Page>
+      )}
+    >
       {(invoice) => (
         <Page
           title={`Invoice of ${money(invoice.total, invoice.currency)}`}

@@ -19,7 +19,14 @@ export default function MeterPage() {
   const { meterId } = route.useParams();
   const query = useQuery(meterQuery(meterId));
   return (
-    <Loaded query={query}>
+    <Loaded
+      query={query}
+      frame={(content) => (
+        <Page title="Meter" above={<Link to="/meters">Meters and prices</Link>}>
+          {content}
+        </Page>
+      )}
+    >
       {(meter) => (
         <Page
           title={meter.displayName}

@@ -21,7 +21,14 @@ export default function PeriodPage() {
   const query = useQuery({ ...periodQuery(periodId), refetchInterval: 15_000 });
   const daysOf = usePeriodDays();
   return (
-    <Loaded query={query}>
+    <Loaded
+      query={query}
+      frame={(content) => (
+        <Page title="Period" above={<Link to="/periods">Periods</Link>}>
+          {content}
+        </Page>
+      )}
+    >
       {(period) => (
         <Page
           title={daysOf(period).month}

@@ -60,14 +60,17 @@ interface Asked<Data> {
 export function Loaded<Data>({
   query,
   rows,
+  frame = (content) => content,
   children,
 }: {
   readonly query: Asked<Data>;
   readonly rows?: number;
+  /** Heading of a page that is of one thing, as long as that is not known. */
+  readonly frame?: (content: ReactNode) => ReactNode;
   readonly children: (data: Data) => ReactNode;
 }) {
   const { data, error, refetch } = query;
   if (data !== undefined) return children(data);
-  if (error !== null) return <Problem error={error} onRetry={() => void refetch()} />;
-  return <Loading rows={rows} />;
+  if (error !== null) return frame(<Problem error={error} onRetry={() => void refetch()} />);
+  return frame(<Loading rows={rows} />);
 }
