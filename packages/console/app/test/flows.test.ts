@@ -216,7 +216,7 @@ describe("the pages", () => {
     await context.close();
   });
 
-  it("run no script that is put into them, and show themselves in no frame", async () => {
+  it("run no script that is put into them", async () => {
     const { page, context } = await open();
     const ran = await page.evaluate(() => {
       const script = document.createElement("script");

@@ -30,7 +30,7 @@ export default function Audit() {
         columns={[
           { head: "When", cell: ({ createdAt }) => <Time at={createdAt} /> },
           { head: "Change", cell: ({ operation }) => operationText(operation) },
-          { head: "Of", wide: true, cell: (event) => <Subject event={event} /> },
+          { head: "Of", cell: (event) => <Subject event={event} /> },
           { head: "By", cell: (event) => <Actor event={event} /> },
           {
             head: "Request",
@@ -152,5 +152,5 @@ function KeyName({ id }: { readonly id: string }) {
   });
   const key = data?.data.find((one) => one.id === id);
   if (key === undefined) return <None>A key</None>;
-  return <Name>{key.name ?? `Key that ends in ${key.hint}`}</Name>;
+  return <Name>{key.name ?? `Key …${key.hint}`}</Name>;
 }
