@@ -9,6 +9,8 @@ export default defineConfig({
     emptyOutDir: true,
     // Each asset is a file of its own: the policy that the server sends loads nothing inline.
     assetsInlineLimit: 0,
+    // Of what is built in, which each of them asks to be handed on.
+    license: { fileName: "THIRD-PARTY-LICENSES.md" },
     modulePreload: { polyfill: false },
     target: "es2022",
     rolldownOptions: {
