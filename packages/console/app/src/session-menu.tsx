@@ -7,7 +7,7 @@ import { CodeForm } from "./sign-in.tsx";
 import { Command } from "./ui/states.tsx";
 import { ModeBadge } from "./ui/values.tsx";
 
-/** Whose key the tab has, and the way to the other mode and out. */
+/** Role and mode of the session, with the way to the other mode and out. */
 export function SessionMenu() {
   const session = useSession();
   const { sessions, notice } = useSignedIn();

@@ -41,7 +41,7 @@ export interface NewKey {
   readonly name?: string | undefined;
   /** Full access by default. */
   readonly scopes?: readonly KeyScope[] | undefined;
-  /** When the key ends by itself; never by default. */
+  /** End of the key; it has none by default. */
   readonly expiresAt?: Date | undefined;
 }
 

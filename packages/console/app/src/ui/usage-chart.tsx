@@ -65,7 +65,7 @@ export function UsageChart({
       <Loaded query={meters}>
         {() =>
           meterName === undefined ? (
-            <Empty title="There is no meter yet.">Usage is counted by meters.</Empty>
+            <Empty title="No meters yet.">Usage is counted by meters.</Empty>
           ) : (
             <Series query={{ agentId, customerId, meterName }} range={range} unit={unit} />
           )
