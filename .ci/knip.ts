@@ -58,6 +58,7 @@ const config: KnipConfig = {
       project: ["generate/**/*.ts", ".vitepress/*.ts"],
       // For the blocks of the packages' READMEs, which are compiled from here.
       ignoreDependencies: [
+        "@licentric/console",
         "@licentric/paywall",
         /^@modelcontextprotocol\/(express|hono|node)$/,
         "express",
