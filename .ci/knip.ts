@@ -50,6 +50,8 @@ const config: KnipConfig = {
       entry: ["src/**/*.test.ts", "template/src/*.ts"],
       project: ["*.ts", "src/**/*.ts", "test/**/*.ts", "template/src/*.ts"],
     },
+    // Its pages are a program of their own, with a lockfile of its own.
+    "packages/console": { project: ["*.ts", "src/**/*.ts"], ignore: ["app/**"] },
     bench: {
       entry: ["src/run.ts", "src/serve-*.ts"],
       project: ["src/**/*.ts"],
@@ -62,6 +64,7 @@ const config: KnipConfig = {
       project: ["generate/**/*.ts", ".vitepress/*.ts"],
       // For the blocks of the packages' READMEs, which are compiled from here.
       ignoreDependencies: [
+        "@licentric/console",
         "@licentric/paywall",
         /^@modelcontextprotocol\/(express|hono|node)$/,
         "express",

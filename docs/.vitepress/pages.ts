@@ -54,6 +54,11 @@ export const sections: readonly Section[] = [
         title: "Correct usage",
         about: "refund a call, adjust what is billed",
       },
+      {
+        path: "guides/console.md",
+        title: "The console",
+        about: "see usage, customers and invoices as pages",
+      },
       { path: "guides/refusals.md", title: "Errors and refusals", about: "what callers see, and what to do" },
       { path: "guides/production.md", title: "Going to production", about: "run the API on PostgreSQL" },
       {

@@ -2,6 +2,7 @@ import { STATUS_CODES } from "node:http";
 import { type Route, routes } from "../../packages/contract/src/index.ts";
 import { INVOICE_PAGE_PATH } from "../../packages/server/src/billing/invoice-page-route.ts";
 import { STRIPE_WEBHOOK_PATH } from "../../packages/server/src/billing/stripe-webhook.ts";
+import { CONSOLE_KEY_PATH } from "../../packages/server/src/console/routes.ts";
 
 const calls = Object.values(routes).flatMap((resource) => Object.values<Route>(resource));
 
@@ -13,6 +14,7 @@ const requests = [
   "GET /metrics",
   "GET /readyz",
   `GET ${INVOICE_PAGE_PATH}`,
+  `POST ${CONSOLE_KEY_PATH}`,
   `POST ${STRIPE_WEBHOOK_PATH}`,
   "POST /mcp",
 ].map((request) => new RegExp(`^${request.replace(/:\w+/g, "[^/]+")}$`));

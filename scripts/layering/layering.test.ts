@@ -14,7 +14,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   mcp: ["paywall"],
   gate: ["mcp"],
   server: ["contract"],
-  cli: ["sdk", "server"],
+  console: [],
+  cli: ["sdk", "server", "console"],
 };
 
 const packageOf = (path: string) => path.split("/")[0] ?? "";

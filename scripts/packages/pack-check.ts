@@ -11,10 +11,10 @@ import { problemsOfBundle } from "./worker-bundle.ts";
  * Packs every package as it would be published, and holds each tarball against what may be in it, against publint
  * and against `@arethetypeswrong/cli`. Prints the sizes.
  */
+/** Programs and pages, which nobody requires. */
+const ESM_ONLY = new Set(["@licentric/console", "@licentric/gate", "@licentric/server"]);
 const root = new URL("../..", import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), "licentric-pack-"));
-/** Programs, which nobody requires. */
-const ESM_ONLY = ["@licentric/server", "@licentric/gate"];
 const tool = (name: string, args: readonly string[]) =>
   execFileSync(join(root, "node_modules/.bin", name), args, { stdio: ["ignore", "inherit", "inherit"] });
 
@@ -38,8 +38,7 @@ try {
     tool("publint", [tarball, "--strict"]);
     // The command line has no entry to import.
     if (name === "licentric") continue;
-    const profile = ESM_ONLY.includes(name) ? "esm-only" : "node16";
-    tool("attw", [tarball, "--profile", profile, "--no-emoji"]);
+    tool("attw", [tarball, "--profile", ESM_ONLY.has(name) ? "esm-only" : "node16", "--no-emoji"]);
   }
   problems.push(...(await problemsOfBundle(scratch, [join(root, "packages/contract/node_modules")])));
   if (problems.length > 0) throw new Error(`\n${problems.join("\n")}`);

@@ -13,6 +13,7 @@ export const packageFolders: readonly string[] = [
   "mcp",
   "gate",
   "server",
+  "console",
   "cli",
 ];
 
@@ -26,7 +27,7 @@ export function packageSources(folders: readonly string[] = packageFolders): str
   const own = folders.map(packageDirectory).flatMap((directory) => {
     const path = (name: string) => join(directory, name);
     return [
-      ...filesIn(...["src", "template"].map(path).filter((folder) => existsSync(folder))),
+      ...filesIn(...["src", "template", "pages"].map(path).filter((folder) => existsSync(folder))),
       ...["package.json", "tsup.config.ts", "README.md", "LICENSE", "licentric.gate.schema.json"]
         .map(path)
         .filter((file) => existsSync(file)),

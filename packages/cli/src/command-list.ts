@@ -30,6 +30,11 @@ export const COMMANDS: Readonly<Record<string, readonly ListedCommand[]>> = {
       load: async () => (await import("./commands/start.ts")).startCommand,
     },
     {
+      name: "console",
+      description: "print a link that opens the owner's console, once and within a minute",
+      load: async () => (await import("./commands/console.ts")).consoleCommand,
+    },
+    {
       name: "backup",
       takes: "[file]",
       description: "write the embedded database into one file; stop the API first",

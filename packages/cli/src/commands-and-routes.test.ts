@@ -78,6 +78,7 @@ const COMMAND_OF: Calls = {
     update: "customers update",
   },
   keys: { create: "keys create", list: "keys list", revoke: "keys revoke" },
+  console: { createCode: "console" },
   auditEvents: { list: "audit list" },
   webhooks: {
     create: "webhooks create",

@@ -17,11 +17,12 @@ export async function runApi(
   // The first process of a container has no default behaviour: a signal during the start would be lost.
   const early = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
   for (const signal of STOPPING) process.once(signal, early);
+  const { consoleDirectory } = await import("@licentric/console");
   const { openDatabase, startServer } = await import("@licentric/server");
   const db = await withProgress("opening the database", () => openDatabase(database));
   let server: RunningServer;
   try {
-    server = await startServer({ db, ...options });
+    server = await startServer({ db, consoleDirectory, ...options });
   } catch (error) {
     await db.close();
     throw error;

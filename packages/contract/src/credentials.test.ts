@@ -19,7 +19,7 @@ describe("redaction", () => {
 
   it("finds every secret in any text", () => {
     const anySecret = fc.oneof(
-      ...["AGT-", "lk_test_", "lk_live_", "whsec_", "sk_test_", "rk_live_"].map(secret),
+      ...["AGT-", "lk_test_", "lk_live_", "whsec_", "lcc_", "sk_test_", "rk_live_"].map(secret),
     );
     fc.assert(
       fc.property(fc.string(), anySecret, fc.string(), (before, hidden, after) => {

@@ -31,11 +31,16 @@ export function isAgentToken(text: string): boolean {
  * ```
  */
 export function redactSecret(secret: string): string {
-  const prefix = /^(AGT-|lk_test_|lk_live_|whsec_|sk_test_|sk_live_|rk_test_|rk_live_)/.exec(secret)?.[0];
+  const prefix = /^(AGT-|lk_test_|lk_live_|whsec_|lcc_|sk_test_|sk_live_|rk_test_|rk_live_)/.exec(
+    secret,
+  )?.[0];
   return prefix && secret.length >= prefix.length + 12 ? `${prefix}…${secret.slice(-4)}` : "…";
 }
 
 /** Everything in a text that looks like one of our secrets or Stripe's, shortened by {@link redactSecret}. */
 export function redactSecrets(text: string): string {
-  return text.replace(/(?:AGT-|lk_(?:test|live)_|whsec_|[sr]k_(?:test|live)_)[\w.~+/=-]+/g, redactSecret);
+  return text.replace(
+    /(?:AGT-|lk_(?:test|live)_|whsec_|lcc_|[sr]k_(?:test|live)_)[\w.~+/=-]+/g,
+    redactSecret,
+  );
 }

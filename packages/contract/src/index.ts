@@ -4,6 +4,7 @@ export * from "./agents.ts";
 export * from "./audit.ts";
 export * from "./billing.ts";
 export * from "./budgets.ts";
+export * from "./console.ts";
 export * from "./cost-preview.ts";
 export * from "./credentials.ts";
 export * from "./customers.ts";

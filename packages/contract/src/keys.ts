@@ -39,6 +39,9 @@ export const ManagementKey = z.object({
   hint: z.string().meta({ description: "The key's last four characters." }),
   lastUsedAt: Timestamp.nullable(),
   revokedAt: Timestamp.nullable(),
+  expiresAt: Timestamp.nullable().meta({
+    description: "When the key ends by itself, as one of the console does; null: never.",
+  }),
   createdAt: Timestamp,
 });
 

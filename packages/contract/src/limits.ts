@@ -27,6 +27,15 @@ export const MAX_TOKEN_LIFETIME = 90 * 86_400;
 /** Longest time in seconds for which a rotated token goes on beside the new one: a week. */
 export const MAX_TOKEN_OVERLAP = 7 * 86_400;
 
+/** Seconds in which a one-time code of the console is exchanged for its key. */
+export const CONSOLE_CODE_LIFETIME = 60;
+
+/** Seconds that the console's key lives where nothing is said: 12 hours. */
+export const DEFAULT_CONSOLE_KEY_LIFETIME = 12 * 3_600;
+
+/** Longest lifetime of the console's key in seconds: 30 days. */
+export const MAX_CONSOLE_KEY_LIFETIME = 30 * 86_400;
+
 /** Most scopes of a credential, and most that a call may require. */
 export const MAX_SCOPES = 50;
 

@@ -31,6 +31,7 @@ import {
   UninvoicedUsage,
 } from "./billing.ts";
 import { Budget, CreateBudget, ListBudgetsQuery, UpdateBudget } from "./budgets.ts";
+import { ConsoleCode, CreateConsoleCode } from "./console.ts";
 import {
   AgentCost,
   AgentCostCursor,
@@ -675,6 +676,18 @@ export const routes = {
       summary: "Refuse a management key from now on.",
       response: ManagementKey,
       status: 200,
+    },
+  },
+  console: {
+    createCode: {
+      method: "POST",
+      path: "/api/v1/console/codes",
+      auth: "key",
+      scope: "keys:write",
+      summary: "Make a one-time code, with which the owner's console gets a key of its own.",
+      body: CreateConsoleCode,
+      response: ConsoleCode,
+      status: 201,
     },
   },
   auditEvents: {

@@ -1,5 +1,7 @@
 export {
   type BudgetState,
+  CONSOLE_ROLES,
+  type ConsoleRole,
   KEY_SCOPES,
   type KeyScope,
   type MeterTotal,
@@ -42,6 +44,7 @@ export * from "./resources/agents.ts";
 export * from "./resources/audit-events.ts";
 export * from "./resources/billing.ts";
 export * from "./resources/budgets.ts";
+export * from "./resources/console.ts";
 export * from "./resources/credentials.ts";
 export * from "./resources/customers.ts";
 export * from "./resources/keys.ts";

@@ -18,6 +18,7 @@ import { Agents } from "./resources/agents.ts";
 import { AuditEvents } from "./resources/audit-events.ts";
 import { Billing } from "./resources/billing.ts";
 import { Budgets } from "./resources/budgets.ts";
+import { Console } from "./resources/console.ts";
 import { Credentials } from "./resources/credentials.ts";
 import { Customers } from "./resources/customers.ts";
 import { Keys } from "./resources/keys.ts";
@@ -69,6 +70,8 @@ export class Licentric {
   readonly account: AccountResource;
   /** The customers, who pay for the agents. */
   readonly customers: Customers;
+  /** The owner's console: its sign-in. */
+  readonly console: Console;
   /** Management keys. */
   readonly keys: Keys;
   /** The audit log: who changed what. */
@@ -109,6 +112,7 @@ export class Licentric {
     this.billing = new Billing(api, this.usage);
     this.account = new AccountResource(api);
     this.customers = new Customers(api);
+    this.console = new Console(api);
     this.keys = new Keys(api);
     this.auditEvents = new AuditEvents(api);
     this.webhooks = new Webhooks(api);

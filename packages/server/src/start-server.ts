@@ -53,6 +53,11 @@ export interface ServerOptions extends ScheduleOptions {
   readonly rateLimits?: RateLimits;
   /** Number of proxies in front of the server that are believed about a caller's address. 0 by default. */
   readonly trustedProxies?: number;
+  /**
+   * Directory of the owner's console, which is served at `/console`: `consoleDirectory` of `@licentric/console`. None by
+   * default, and `/console` says how to get it.
+   */
+  readonly consoleDirectory?: string;
   /** Bearer token that `GET /metrics` requires; it is open by default. */
   readonly metricsToken?: string;
   /** Milliseconds in which a request must have arrived whole; slow ones are shed. 30000 by default. */
@@ -128,7 +133,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     newId,
     newReservationId: randomUUID,
     randomBytes,
-    keys: createKeyAuthenticator(db),
+    keys: createKeyAuthenticator(db, now),
     agents: createAgentAuthenticator(db, now),
     lastUsed,
     answerTimeout: options.answerTimeout ?? ANSWER_TIMEOUT,
@@ -142,6 +147,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     limiter,
     rateLimits: options.rateLimits ?? {},
     trustedProxies: options.trustedProxies ?? 0,
+    consoleDirectory: options.consoleDirectory ?? null,
     metricsToken: options.metricsToken ?? null,
     requestTimeout: options.requestTimeout ?? REQUEST_TIMEOUT,
     onCall: options.onCall,

@@ -134,7 +134,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/take-stripe-event.ts: stripe_events": "memory",
   "billing/read-stripe-events.ts: stripe_events_read": "memory",
   "webhooks/outbox.ts: webhook_deliveries": "memory",
-  "maintenance.ts: rate_limits, stripe_events, webhook_deliveries": "memory",
+  "maintenance.ts: console_codes, rate_limits, stripe_events, webhook_deliveries": "memory",
   "store/event-partitions.ts: metered_events, metered_events_other, usage_event_keys, usage_events":
     "events move to their partition",
   "archive/archive-month.ts: archived_months": "usage.archiveEvents",
@@ -158,6 +158,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/periods.ts: periods": "billing.closePeriod",
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
   "billing/sync-payer.ts: ${table}": "customer.updated, customer.missing",
+  "console/codes.ts: console_codes": "console.createCode, keys.create",
   "customers/customers.ts: customers": "customers.*",
   "customers/erase-customer.ts: ${table}, adjustments, agents, credentials, customers, metered_events":
     "customers.erase",

@@ -37,21 +37,33 @@ export function devCommand(env: NodeJS.ProcessEnv): Command {
         if (options.json) {
           const { LICENTRIC_API_KEY: apiKey, LICENTRIC_AGENT_TOKEN: agentToken } = variables;
           process.stdout.write(`${JSON.stringify({ url, accountId, apiKey, agentToken, envFile: file })}\n`);
-        } else process.stdout.write(greeting(url, file));
+        } else {
+          const link = await linkFor(url, variables.LICENTRIC_API_KEY);
+          process.stdout.write(greeting(url, file, link));
+        }
         return program.length === 0 ? undefined : { ended: runProgram(program, { ...env, ...variables }) };
       });
     },
   );
 }
 
-function greeting(url: string, file: string): string {
+/** A link that opens the console; on a terminal alone, as every secret. null where there is none to open. */
+async function linkFor(baseUrl: string, apiKey: string): Promise<string | null> {
+  const { consoleLink, hasConsole } = await import("../console-link.ts");
+  if (!process.stdout.isTTY || !(await hasConsole())) return null;
+  const { Licentric } = await import("@licentric/sdk");
+  await using client = new Licentric({ apiKey, baseUrl });
+  return (await consoleLink(client)).url;
+}
+
+function greeting(url: string, file: string, link: string | null): string {
   const reads =
     file === DEFAULT_FILE
       ? "Commands in this folder\n  read it by themselves; for programs of yours:"
       : "For programs of yours:";
   return `
   ${styled("bold", "Licentric API")}  ${url}
-
+${link === null ? "" : CONSOLE(link)}
   A test key and an agent's token are in ${file}. ${reads}
 
     node --env-file=${file} server.mjs
@@ -60,5 +72,10 @@ function greeting(url: string, file: string): string {
 
 `;
 }
+
+const CONSOLE = (link: string) =>
+  `  ${styled("bold", "Console")}        ${link}
+                 opens once, within a minute; afterwards: licentric console
+`;
 
 const DEFAULT_FILE = variablesFile(undefined);

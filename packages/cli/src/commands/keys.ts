@@ -71,7 +71,7 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
       keys,
       listView("No keys.", (items) =>
         table(
-          ["ID", "NAME", "ENDS IN", "SCOPES", "CREATED", "LAST USED", "REVOKED"],
+          ["ID", "NAME", "ENDS IN", "SCOPES", "CREATED", "LAST USED", "EXPIRES", "REVOKED"],
           items.map((key) => [
             key.id,
             key.name,
@@ -79,6 +79,7 @@ function listCommand(env: NodeJS.ProcessEnv): Command {
             key.scopes?.join(" ") ?? "everything",
             shownTime(key.createdAt),
             shownTime(key.lastUsedAt),
+            shownTime(key.expiresAt),
             shownTime(key.revokedAt),
           ]),
         ),

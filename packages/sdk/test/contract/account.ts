@@ -75,6 +75,16 @@ export function describeAccount(api: ContractContext): void {
     });
   });
 
+  describe("the console", () => {
+    it("is opened by a code that lives for a minute", async () => {
+      const made = await api.client.console.createCode({ role: "read" });
+      expect(made.role).toBe("read");
+      expect(Date.parse(made.expiresAt)).toBeGreaterThan(Date.now());
+      expect(made.code.reveal()).toMatch(/^lcc_/);
+      expect(JSON.stringify(made)).not.toContain(made.code.reveal());
+    });
+  });
+
   describe("audit events", () => {
     it("tell which key changed what", async () => {
       const { id } = await api.newAgent();

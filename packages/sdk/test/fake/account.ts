@@ -50,6 +50,7 @@ export function createAccount(managementKey: string) {
       hint: secret.slice(-4),
       lastUsedAt: null,
       revokedAt: null,
+      expiresAt: null,
       createdAt: iso(),
       secret,
     });

@@ -372,6 +372,13 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
       list: () => where("key", {}),
       revoke: ({ params }) => publicRow(change("key", params["keyId"], { revokedAt: iso() })),
     },
+    console: {
+      createCode: ({ body }) => ({
+        code: token("lcc_"),
+        role: body["role"] ?? "full",
+        expiresAt: iso(60),
+      }),
+    },
     auditEvents: {
       list: ({ query }) =>
         where("auditEvent", { operation: query.get("operation") ?? undefined }).filter((event) => {

@@ -13,10 +13,12 @@ interface KeyRow {
   mode: Mode;
   scopes: KeyScope[] | null;
   revoked_at: Date | null;
+  expires_at: Date | null;
 }
 
 const LOOK_UP = `/* look-up-keys */
-SELECT k.secret_hash, k.id AS key_id, e.account_id, e.id AS environment_id, e.mode, k.scopes, k.revoked_at
+SELECT k.secret_hash, k.id AS key_id, e.account_id, e.id AS environment_id, e.mode, k.scopes, k.revoked_at,
+  k.expires_at
 FROM management_keys k JOIN environments e ON e.id = k.environment_id
 WHERE k.secret_hash = ANY ($1::text[])`;
 
@@ -30,9 +32,9 @@ export interface KeyAuthenticator {
 
 /**
  * Makes the check of management keys. A revoked key is refused at once in the process that revoked it, and within a
- * second in every other one.
+ * second in every other one. One that has an end is refused from that moment on.
  */
-export function createKeyAuthenticator(db: Queryable): KeyAuthenticator {
+export function createKeyAuthenticator(db: Queryable, now: () => Date): KeyAuthenticator {
   const { find, forget } = createSecretLookUp<KeyRow>(db, {
     statement: LOOK_UP,
     isGood: (row) => row.revoked_at === null,
@@ -55,6 +57,12 @@ export function createKeyAuthenticator(db: Queryable): KeyAuthenticator {
     if (row === null) throw unauthorized("unknown", "This management key does not exist here.");
     if (row.revoked_at !== null)
       throw unauthorized("revoked", "This management key was revoked. Create another one.");
+    if (row.expires_at !== null && row.expires_at <= now()) {
+      throw unauthorized(
+        "expired",
+        "This management key has ended. Use another one, or open the console again.",
+      );
+    }
     return {
       kind: "key",
       keyId: row.key_id,

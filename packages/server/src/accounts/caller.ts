@@ -47,6 +47,23 @@ export function requireKeyScope(caller: KeyCaller, scope: KeyScope): void {
   );
 }
 
+/**
+ * Refuses to give a new key what the caller's own lacks.
+ *
+ * @param scopes null or undefined: full access
+ * @throws {ApiError} `FORBIDDEN`
+ */
+export function requireGivable(
+  { scopes: own }: Pick<KeyCaller, "scopes">,
+  scopes: readonly KeyScope[] | null | undefined,
+): void {
+  if (own === null) return;
+  const lacking = scopes == null ? "full access" : scopes.find((scope) => !own.includes(scope));
+  if (lacking === undefined) return;
+  const what = scopes == null ? lacking : `the scope "${lacking}"`;
+  throw new ApiError("FORBIDDEN", `A key cannot give what it lacks itself: ${what}.`, { scope: what });
+}
+
 /** @throws {ApiError} `INSUFFICIENT_SCOPE` when the agent's credential lacks one of the scopes. */
 export function requireAgentScopes(caller: AgentCaller, required: readonly string[]): void {
   const missing = required.filter((scope) => !caller.scopes.includes(scope));

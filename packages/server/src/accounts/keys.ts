@@ -12,10 +12,12 @@ interface KeyRow {
   hint: string;
   last_used_at: Date | null;
   revoked_at: Date | null;
+  expires_at: Date | null;
   created_at: Date;
 }
 
-const COLUMNS = "k.id, k.name, e.mode, k.scopes, k.hint, k.last_used_at, k.revoked_at, k.created_at";
+const COLUMNS =
+  "k.id, k.name, e.mode, k.scopes, k.hint, k.last_used_at, k.revoked_at, k.expires_at, k.created_at";
 const TABLE = "management_keys k JOIN environments e ON e.id = k.environment_id";
 
 function toManagementKey(row: KeyRow): ManagementKey {
@@ -27,6 +29,7 @@ function toManagementKey(row: KeyRow): ManagementKey {
     hint: row.hint,
     lastUsedAt: row.last_used_at?.toISOString() ?? null,
     revokedAt: row.revoked_at?.toISOString() ?? null,
+    expiresAt: row.expires_at?.toISOString() ?? null,
     createdAt: row.created_at.toISOString(),
   };
 }
@@ -38,20 +41,31 @@ export interface NewKey {
   readonly name?: string | undefined;
   /** Full access by default. */
   readonly scopes?: readonly KeyScope[] | undefined;
+  /** End of the key; it has none by default. */
+  readonly expiresAt?: Date | undefined;
 }
 
 /** Creates a management key. The secret is in this answer only; what is stored is its hash. */
 export async function createKey(
   db: Queryable,
-  { environmentId, mode, name, scopes }: NewKey,
+  { environmentId, mode, name, scopes, expiresAt }: NewKey,
   { newId, now, randomBytes }: { newId: () => string; now: Date; randomBytes: RandomBytes },
 ): Promise<ManagementKey & { key: string }> {
   const key = mintSecret(MANAGEMENT_KEY_PREFIXES[mode], randomBytes);
   const id = newId();
   await db.query(
-    `INSERT INTO management_keys (id, environment_id, name, scopes, secret_hash, hint, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    [id, environmentId, name ?? null, scopes ?? null, hashSecret(key), secretHint(key), now],
+    `INSERT INTO management_keys (id, environment_id, name, scopes, secret_hash, hint, expires_at, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      id,
+      environmentId,
+      name ?? null,
+      scopes ?? null,
+      hashSecret(key),
+      secretHint(key),
+      expiresAt ?? null,
+      now,
+    ],
   );
   return { ...(await getKey(db, environmentId, id)), key };
 }

@@ -1,10 +1,10 @@
 import { routes } from "@licentric/contract";
 import { readStripeOwner } from "../billing/read-stripe-owner.ts";
 import { sendPayerChange } from "../billing/send-payer-change.ts";
-import { ApiError } from "../http/api-error.ts";
 import { onChange, onPreparedChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { pageRequest } from "../http/page.ts";
 import { getAccount, updateAccount } from "./account.ts";
+import { requireGivable } from "./caller.ts";
 import { createKey, listKeys, revokeKey } from "./keys.ts";
 
 /** The account itself, and management keys. */
@@ -20,12 +20,7 @@ export const accountRoutes: RouteRegistration[] = [
     },
   ),
   onChange(routes.keys.create, async ({ caller, body, now }, tx, { newId, randomBytes }) => {
-    const lacking = caller.scopes === null ? undefined : lackingScope(caller.scopes, body.scopes);
-    if (lacking !== undefined) {
-      throw new ApiError("FORBIDDEN", `A key cannot give what it lacks itself: ${lacking}.`, {
-        scope: lacking,
-      });
-    }
+    requireGivable(caller, body.scopes);
     const { environmentId, mode } = caller;
     return createKey(
       tx,
@@ -40,9 +35,3 @@ export const accountRoutes: RouteRegistration[] = [
     revokeKey(tx, caller.environmentId, params.keyId, now),
   ),
 ];
-
-function lackingScope(own: readonly string[], wanted: readonly string[] | undefined): string | undefined {
-  if (wanted === undefined) return "full access";
-  const scope = wanted.find((one) => !own.includes(one));
-  return scope === undefined ? undefined : `the scope "${scope}"`;
-}

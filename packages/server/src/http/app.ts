@@ -13,6 +13,8 @@ import { auditRoutes } from "../audit/routes.ts";
 import { invoicePageRoutes } from "../billing/invoice-page-route.ts";
 import { billingRoutes } from "../billing/routes.ts";
 import { stripeWebhookRoutes } from "../billing/stripe-webhook.ts";
+import { consolePageRoutes } from "../console/pages-route.ts";
+import { consoleRoutes } from "../console/routes.ts";
 import { customerRoutes } from "../customers/routes.ts";
 import { InexactNumberError } from "../exact-integer.ts";
 import { meteringRoutes } from "../metering/routes.ts";
@@ -39,6 +41,8 @@ export interface AppOptions extends OperatingOptions {
   readonly limiter: RateLimiter;
   readonly rateLimits: RateLimits;
   readonly trustedProxies: number;
+  /** Directory of the console's built files; null: there are none. */
+  readonly consoleDirectory: string | null;
   /** Milliseconds in which a request must have arrived whole. */
   readonly requestTimeout: number;
   readonly onCall: ((call: AnsweredCall) => void) | undefined;
@@ -122,6 +126,8 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     customerRoutes,
     auditRoutes,
     webhookRoutes,
+    consoleRoutes(options.limiter),
+    consolePageRoutes(options.consoleDirectory),
     stripeWebhookRoutes,
     operatingRoutes(options),
     openApiRoutes(routes),

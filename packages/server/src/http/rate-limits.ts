@@ -145,7 +145,7 @@ export function limitRates(
   now: () => Date,
 ): void {
   const stand = ({ ip, credential }: FastifyRequest): Standing => {
-    const address = limiter.hit("address", network(ip), perAddress);
+    const address = limiter.hit("address", networkOf(ip), perAddress);
     const hash = credential?.hash;
     // What is refused by its address takes nothing from its credential.
     if (hash == null || (enforced && address.exceeded)) return address;
@@ -170,8 +170,8 @@ export function limitRates(
   });
 }
 
-/** Whoever has one IPv6 address has all of its /64 network. */
-function network(ip: string): string {
+/** The address by which a caller is counted: whoever has one IPv6 address has all of its /64 network. */
+export function networkOf(ip: string): string {
   if (!ip.includes(":")) return ip;
   const address = ipaddr.process(ip.replace(/%.*$/, ""));
   if (address.kind() === "ipv4") return address.toString();

@@ -14,6 +14,7 @@ import { adjustments } from "./migrations/0011-adjustments.ts";
 import { customerPrices } from "./migrations/0012-customer-prices.ts";
 import { furtherBudgets } from "./migrations/0013-further-budgets.ts";
 import { stripeEventsRead } from "./migrations/0014-stripe-events-read.ts";
+import { consoleSignIn } from "./migrations/0015-console.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -31,6 +32,7 @@ export const migrations: readonly string[] = [
   customerPrices,
   furtherBudgets,
   stripeEventsRead,
+  consoleSignIn,
 ];
 
 /**

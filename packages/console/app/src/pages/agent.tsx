@@ -1,0 +1,165 @@
+import type { Agent, Budget, Credential } from "@licentric/contract";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { whole } from "../format.ts";
+import { agentQuery, useList } from "../queries.ts";
+import { may, useSession } from "../session.ts";
+import { AgentBadge } from "../ui/agent-table.tsx";
+import { List } from "../ui/list-page.tsx";
+import { MeterName, PayerName } from "../ui/names.tsx";
+import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
+import { Command, Empty, Loaded } from "../ui/states.tsx";
+import { UsageChart } from "../ui/usage-chart.tsx";
+import { Badge, Code, Name, None, Time, type Tone } from "../ui/values.tsx";
+
+const route = getRouteApi("/agents/$agentId");
+
+/** One agent: what it used, what it may use, and by which tokens. */
+export default function AgentPage() {
+  const { agentId } = route.useParams();
+  const session = useSession();
+  const query = useQuery(agentQuery(agentId));
+  return (
+    <Loaded
+      query={query}
+      frame={(content) => (
+        <Page title="Agent" above={<Link to="/agents">Agents</Link>}>
+          {content}
+        </Page>
+      )}
+    >
+      {(agent) => (
+        <Page
+          title={agent.name}
+          above={<Link to="/agents">Agents</Link>}
+          beside={<AgentBadge status={agent.status} />}
+        >
+          <Facts
+            facts={[
+              ["Paid by", <PayerName key="payer" id={agent.customerId} />],
+              ["Created", <Time key="created" at={agent.createdAt} />],
+              ["Changed", <Time key="changed" at={agent.updatedAt} />],
+              ["Events", <EventsLink key="events" agent={agent} />],
+              ["Id", <Code key="id">{agent.id}</Code>],
+            ]}
+          />
+          <UsageChart agentId={agentId} />
+          {may(session, "budgets:read") && <Budgets agent={agent} />}
+          <Tokens agent={agent} />
+          <Metadata metadata={agent.metadata} />
+        </Page>
+      )}
+    </Loaded>
+  );
+}
+
+function EventsLink({ agent }: { readonly agent: Agent }) {
+  return (
+    <Link to="/events" search={{ agentId: agent.id }}>
+      Show its events
+    </Link>
+  );
+}
+
+const TOKEN_TONES: Readonly<Record<Credential["status"], Tone>> = {
+  active: "good",
+  expired: "neutral",
+  revoked: "bad",
+};
+
+function Tokens({ agent }: { readonly agent: Agent }) {
+  const path = `/api/v1/agents/${encodeURIComponent(agent.id)}/credentials`;
+  const query = useList<Credential>(path);
+  return (
+    <Section title="Tokens">
+      <List
+        query={query}
+        label="Tokens of this agent"
+        rowKey={({ id }) => id}
+        columns={[
+          {
+            head: "Name",
+            wide: true,
+            cell: ({ name }) => (name === null ? <None>Without a name</None> : <Name>{name}</Name>),
+          },
+          { head: "Ends in", cell: ({ hint }) => <Code>{`…${hint}`}</Code> },
+          { head: "Status", cell: ({ status }) => <Badge tone={TOKEN_TONES[status]}>{status}</Badge> },
+          { head: "Scopes", cell: ({ scopes }) => <Name lines={2}>{scopes.join(", ")}</Name> },
+          { head: "Expires", cell: ({ expiresAt }) => <Time at={expiresAt} /> },
+          { head: "Last used", cell: ({ lastUsedAt }) => <LastUsed at={lastUsedAt} /> },
+        ]}
+        empty={
+          <Empty title="It has no token yet, and cannot call.">
+            <Command>{`npx licentric authorize ${agent.id}`}</Command>
+          </Empty>
+        }
+      />
+      {query.data?.pagination.hasMore && <p className="muted small">The 25 newest are shown.</p>}
+    </Section>
+  );
+}
+
+function LastUsed({ at }: { readonly at: string | null }) {
+  return at === null ? <None>Never</None> : <Time at={at} relative />;
+}
+
+const BUDGET_TONES: Readonly<Record<Budget["status"], Tone>> = {
+  ok: "good",
+  warning: "warn",
+  exceeded: "bad",
+};
+const WINDOWS: Readonly<Record<Budget["window"], string>> = {
+  day: "Each day",
+  period: "Each period",
+  total: "In all",
+};
+
+function Budgets({ agent }: { readonly agent: Agent }) {
+  const query = useList<Budget>("/api/v1/budgets", { agentId: agent.id });
+  return (
+    <Section title="Budgets">
+      <List
+        query={query}
+        label="Budgets of this agent"
+        rowKey={({ id }) => id}
+        columns={[
+          { head: "Meter", wide: true, cell: ({ meterName }) => <MeterName name={meterName} /> },
+          { head: "Status", cell: ({ status }) => <Badge tone={BUDGET_TONES[status]}>{status}</Badge> },
+          { head: "Used", align: "end", cell: (budget) => <BudgetUse budget={budget} /> },
+          { head: "Window", cell: ({ window }) => WINDOWS[window] },
+          { head: "Over the limit", cell: ({ enforced }) => (enforced ? "Refused" : "Told, not refused") },
+          {
+            head: "Starts again",
+            cell: ({ resetsAt }) => (resetsAt === null ? <None>Never</None> : <Time at={resetsAt} />),
+          },
+        ]}
+        empty={
+          <Empty title="It may use as much as it likes.">
+            <p>A budget limits what an agent uses of a meter:</p>
+            <Command>{`npx licentric budgets create ${agent.id} --limit 1000`}</Command>
+          </Empty>
+        }
+      />
+    </Section>
+  );
+}
+
+function BudgetUse({ budget: { used, limit, warnAtPercent } }: { readonly budget: Budget }) {
+  const share = limit === 0 ? 100 : Math.min(100, (used / limit) * 100);
+  return (
+    <span className="use">
+      <span className="figure">
+        {whole(used)} of {whole(limit)}
+      </span>
+      <meter
+        min={0}
+        max={100}
+        low={warnAtPercent}
+        high={99.9}
+        optimum={0}
+        value={share}
+        aria-label="Share of the limit that is used"
+      />
+    </span>
+  );
+}

@@ -1,0 +1,164 @@
+import type { CreditNote, Invoice } from "@licentric/contract";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { addDecimals, money, unitPrice } from "../format.ts";
+import { invoiceQuery, useList } from "../queries.ts";
+import { visible } from "../text.ts";
+import { InvoiceBadge } from "../ui/invoice-table.tsx";
+import { List } from "../ui/list-page.tsx";
+import { MeterName, PayerName, PeriodName } from "../ui/names.tsx";
+import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
+import { Empty, Loaded } from "../ui/states.tsx";
+import { Table } from "../ui/table.tsx";
+import { Badge, Code, Money, Name, None, Quantity, Time, type Tone } from "../ui/values.tsx";
+
+const route = getRouteApi("/invoices/$invoiceId");
+
+/** One invoice: its lines, where it stands, and what was taken back of it. */
+export default function InvoicePage() {
+  const { invoiceId } = route.useParams();
+  const query = useQuery(invoiceQuery(invoiceId));
+  return (
+    <Loaded
+      query={query}
+      frame={(content) => (
+        <Page title="Invoice" above={<Link to="/invoices">Invoices</Link>}>
+          {content}
+        </Page>
+      )}
+    >
+      {(invoice) => (
+        <Page
+          title={`Invoice of ${money(invoice.total, invoice.currency)}`}
+          above={<Link to="/invoices">Invoices</Link>}
+          beside={<InvoiceBadge status={invoice.status} />}
+        >
+          <Facts
+            facts={[
+              ["Payer", <PayerName key="payer" id={invoice.customerId} />],
+              ["Period", <PeriodName key="period" id={invoice.periodId} />],
+              ["Created", <Time key="created" at={invoice.createdAt} />],
+              ["In Stripe", <StripeLink key="stripe" invoice={invoice} />],
+              [
+                "Memo",
+                invoice.memo ? (
+                  <Name key="memo" lines={3}>
+                    {invoice.memo}
+                  </Name>
+                ) : (
+                  <None key="none" />
+                ),
+              ],
+              ["Id", <Code key="id">{invoice.id}</Code>],
+            ]}
+          />
+          {invoice.notice !== undefined && <p className="notice">{visible(invoice.notice)}</p>}
+          <Lines invoice={invoice} />
+          <CreditNotes invoice={invoice} />
+          <Metadata metadata={invoice.metadata} />
+        </Page>
+      )}
+    </Loaded>
+  );
+}
+
+function StripeLink({ invoice }: { readonly invoice: Invoice }) {
+  const url = invoice.stripeConfigured ? invoice.hostedInvoiceUrl : null;
+  if (url === null || !url.startsWith("https://"))
+    return <None>{invoice.stripeConfigured ? "Not yet" : "No"}</None>;
+  return (
+    <a href={url} target="_blank" rel="noreferrer">
+      Open it there
+    </a>
+  );
+}
+
+function Lines({ invoice: { lines, currency, total } }: { readonly invoice: Invoice }) {
+  return (
+    <Section title="Lines">
+      {lines.length === 0 ? (
+        <Empty title="There is nothing on it: the payer used nothing." />
+      ) : (
+        <>
+          <Table
+            label="Lines of the invoice"
+            rows={lines}
+            rowKey={({ meterName }) => meterName}
+            columns={[
+              { head: "What", wide: true, cell: ({ description }) => <Name lines={2}>{description}</Name> },
+              { head: "Meter", cell: ({ meterName }) => <MeterName name={meterName} /> },
+              { head: "Quantity", align: "end", cell: (line) => <Quantity of={line} /> },
+              {
+                head: "Each",
+                align: "end",
+                cell: (line) =>
+                  line.unitPrice === null ? <None>By its price</None> : unitPrice(line.unitPrice, currency),
+              },
+              {
+                head: "Amount",
+                align: "end",
+                cell: ({ amount }) => <Money amount={amount} currency={currency} />,
+              },
+            ]}
+          />
+          <p className="sum">
+            <span>Total</span> <Money amount={total} currency={currency} />
+          </p>
+        </>
+      )}
+    </Section>
+  );
+}
+
+const TONES: Readonly<Record<CreditNote["status"], Tone>> = {
+  pending: "warn",
+  issued: "good",
+  refused: "bad",
+};
+const REASONS: Readonly<Record<string, string>> = {
+  duplicate: "Duplicate",
+  fraudulent: "Fraud",
+  order_change: "Order changed",
+  product_unsatisfactory: "Not as it should be",
+};
+
+function CreditNotes({ invoice: { id, currency } }: { readonly invoice: Invoice }) {
+  const query = useList<CreditNote>(`/api/v1/billing/invoices/${encodeURIComponent(id)}/credit-notes`, {
+    limit: 100,
+  });
+  const notes = query.data?.data ?? [];
+  const credited = notes.filter(({ status }) => status !== "refused").map(({ amount }) => amount);
+  return (
+    <Section title="Credit notes">
+      <List
+        query={query}
+        label="Credit notes of this invoice"
+        rowKey={(note) => note.id}
+        columns={[
+          {
+            head: "Amount",
+            align: "end",
+            cell: ({ amount }) => <Money amount={amount} currency={currency} />,
+          },
+          { head: "Status", cell: ({ status }) => <Badge tone={TONES[status]}>{status}</Badge> },
+          {
+            head: "Reason",
+            cell: ({ reason }) => (reason === null ? <None /> : (REASONS[reason] ?? visible(reason))),
+          },
+          {
+            head: "Memo",
+            wide: true,
+            cell: ({ memo }) => (memo === null ? <None /> : <Name lines={2}>{memo}</Name>),
+          },
+          { head: "Created", cell: ({ createdAt }) => <Time at={createdAt} /> },
+        ]}
+        empty={<Empty title="Nothing was taken back." />}
+      />
+      {credited.length > 0 && (
+        <p className="sum">
+          <span>Taken back</span> <Money amount={addDecimals(credited)} currency={currency} />
+        </p>
+      )}
+    </Section>
+  );
+}
