@@ -92,7 +92,11 @@ function hashOf(caller: string | undefined): string {
  *
  * @throws UpstreamError where it is not there
  */
-export async function findCommand({ command, cwd = process.cwd(), env }: StdioUpstream): Promise<void> {
+export async function findCommand({
+  command,
+  cwd = process.cwd(),
+  env,
+}: Pick<StdioUpstream, "command" | "cwd" | "env">): Promise<void> {
   const { PATH = "" } = environmentOf(env);
   const paths = command.includes("/")
     ? [command.startsWith("/") ? command : join(cwd, command)]

@@ -140,7 +140,7 @@ function limitOf({ limit }: BudgetUse): Big {
 }
 
 /** Recorded and held together: units, or an exact amount of money. */
-function usedOf(budget: BudgetUse): Big {
+export function usedOf(budget: BudgetUse): Big {
   return budget.kind === "units"
     ? new Big(budget.recorded).plus(budget.held)
     : costOf(budget.meters, { withHeld: true });
