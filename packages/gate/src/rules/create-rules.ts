@@ -16,6 +16,7 @@ import { isHidden, withoutHidden } from "./hidden-tools.ts";
 import { isRecord } from "./is-record.ts";
 import { createListedTools, type ListedTools } from "./listed-tools.ts";
 import { errorReply, refusalReply, resultReply } from "./replies.ts";
+import { createSessionOwners } from "./session-owners.ts";
 
 /** The rules of a gate, which can be changed while it runs. */
 export interface ChangeableRules extends Rules {
@@ -50,8 +51,8 @@ export function createRules(
     change(next) {
       current = read(next);
     },
-    // Who may call is known only when it is known what is called.
-    admit: () => undefined,
+    // Who may call is known only when it is known what is called, but whose session it is, at once.
+    admit: createSessionOwners(paywall, endpoint),
     page(path) {
       const resource = endpoint();
       if (resource === undefined || new URL(protectedResourceMetadataUrl(resource)).pathname !== path)

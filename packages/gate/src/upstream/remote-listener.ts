@@ -33,7 +33,8 @@ export function createListener(parts: ListenerParts): () => Promise<void> {
   let delay = FIRST_DELAY;
 
   const open = async (): Promise<RemoteResponse> => {
-    const resumed = point.id === undefined || point.id === "" ? {} : { "last-event-id": point.id };
+    const resumed: Record<string, string> =
+      point.id === undefined || point.id === "" ? {} : { "last-event-id": point.id };
     const headers = { ...parts.headers(), ...resumed, accept: "text/event-stream" };
     const response = await http.send({ method: "GET", headers, signal });
     if (response.status === 200 && mediaTypeOf(response) === "text/event-stream") return response;
