@@ -61,7 +61,8 @@ describe.each(["v1-sessions", "v1-stateless", "v2"] as const)(
   (kind) => {
     it.each(["auto", "legacy"] as const)("is paid for by a client of the era %s", async (mode) => {
       const { url } = await sdkHttp(kind);
-      const gate = await openPaidGate(api, { upstream: { url }, default: { meterName: "api_calls" } });
+      const upstream = { url, sendAgentId: true };
+      const gate = await openPaidGate(api, { upstream, default: { meterName: "api_calls" } });
       const call = { name: "echo", arguments: { text: "one" } };
 
       const stranger = await connect(gate.url, undefined, mode);
