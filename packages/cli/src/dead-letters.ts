@@ -8,7 +8,7 @@ export interface DeadLetter {
   readonly line: string;
   /** The refused event; undefined for bytes of a damaged journal and for a line that a crash has cut short. */
   readonly event: UsageRecordParams | undefined;
-  /** Why the API refused it. */
+  /** The reason why the API refused it. */
   readonly error: string | undefined;
 }
 

@@ -17,7 +17,7 @@ interface ResendOptions extends OutputOptions {
   readonly dryRun?: true;
 }
 
-/** What became of a journal's refused usage. */
+/** Outcome of sending a journal's refused usage again. */
 interface Resent {
   recorded: number;
   /** Had been recorded by an earlier attempt, whose answer was lost. */
@@ -28,7 +28,7 @@ interface Resent {
   unreadable: number;
   /** Files in which the last two are kept. */
   readonly files: string[];
-  /** How many were refused for each reason. */
+  /** Number of events that were refused for each reason. */
   readonly reasons: Record<string, number>;
 }
 

@@ -54,7 +54,7 @@ export class StripeEventsError extends Error {
   override readonly name = "StripeEventsError";
 }
 
-/** When the events to be read begin. At first, as early as the oldest invoice that Stripe can have news of. */
+/** Returns the moment at which the events to be read begin. At first, as early as the oldest invoice that Stripe can have news of. */
 async function readFrom(db: Database, mode: Mode, now: Date): Promise<Date> {
   const [row] = await db.query<{ read_to: Date | null; oldest: Date | null }>(
     `SELECT (SELECT read_to FROM stripe_events_read WHERE mode = $1) AS read_to,
