@@ -237,8 +237,12 @@ describe("a remote upstream", () => {
   }, 30_000);
 
   it("that is away is told in one sentence, and no session begins", async () => {
-    const { url } = await openGate({ url: "http://127.0.0.1:9/mcp" });
+    const { url, said } = await openGate({ url: "http://127.0.0.1:9/mcp" });
+    await (await rawClient(url).post(initializeText())).text();
     const response = await rawClient(url).post(initializeText());
+    const away =
+      "the upstream cannot be reached (ECONNREFUSED): until it can, requests are answered with an error";
+    expect(said.filter((sentence) => sentence.includes("cannot be reached"))).toEqual([away]);
     expect(response.headers.get("mcp-session-id")).toBeNull();
     expect((await lastMessage(response)).error.message).toBe(
       "The MCP server behind this gate cannot be reached (ECONNREFUSED).",

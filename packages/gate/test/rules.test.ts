@@ -90,10 +90,16 @@ it("bills the quantity that stands in the arguments, and refuses what is none", 
   expect(await api.billed(agentId)).toBe(5);
   await call(gate.url, token, "echo");
   expect(await api.billed(agentId)).toBe(7);
+  const sentence =
+    "The argument /count has to be a whole number from 0 to 1000000000: the call is billed by it.";
   for (const count of ["3", -1, 1.5, null]) {
     const { message } = await call(gate.url, token, "echo", { count });
-    expect(message.result._meta["com.licentric/refusal"].code).toBe("misconfigured");
+    expect(message.error).toMatchObject({ code: -32_602, message: expect.stringContaining(sentence) });
   }
+  const { message } = await call(gate.url, token, "echo", { Count: 3 });
+  expect(message.error.message).toBe(`${sentence} "Count" is written "count".`);
+  // Whose fault it is matters to those alone who may call.
+  expect((await call(gate.url, undefined, "echo", { count: "3" })).status).toBe(401);
   expect(await api.billed(agentId)).toBe(7);
 });
 

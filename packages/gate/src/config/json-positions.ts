@@ -28,6 +28,17 @@ export interface Repeated {
   readonly offset: number;
 }
 
+/** Returns the offset of the first `__proto__` in a document: as a name it would be lost, and what it says with it. */
+export function protoIn(node: Node): number | undefined {
+  const isName = node.parent?.type === "property" && node.parent.children?.[0] === node;
+  if (isName && node.value === "__proto__") return node.offset;
+  for (const child of node.children ?? []) {
+    const found = protoIn(child);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** Returns the names that stand twice in an object, anywhere in a document. */
 export function repeatedIn(node: Node): Repeated[] {
   const seen = new Set<unknown>();

@@ -31,6 +31,11 @@ it.each([
     '{ "tools": {\n  "a": { "meter": "x" } } }',
     'gate.json:2:10: There is no option "tools.a.meter".',
   ],
+  [
+    "a name that would be lost",
+    '{ "tools": {\n  "__proto__": "free" } }',
+    'gate.json:2:3: "__proto__" cannot be a name here.',
+  ],
   ["a word that there is none of", '{ "tools": { "a":\n "fre" } }', /^gate\.json:1:14: tools\.a: /],
   [
     "a meter that can be none",

@@ -1,7 +1,7 @@
 import { getNodeValue, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import type { z } from "zod";
 import { type GateConfig, gateConfig } from "./gate-config.ts";
-import { offsetOf, positionAt, repeatedIn } from "./json-positions.ts";
+import { offsetOf, positionAt, protoIn, repeatedIn } from "./json-positions.ts";
 
 /** The file is wrong: its message has a line for each thing, `file:line:column: what is wrong`. */
 export class GateConfigError extends Error {
@@ -40,6 +40,8 @@ export function parseConfig(text: string, file: string): GateConfig {
   const repeated = repeatedIn(tree);
   if (repeated.length > 0)
     return fail(repeated.map(({ name, offset }) => ({ offset, message: `"${name}" is here twice.` })));
+  const proto = protoIn(tree);
+  if (proto !== undefined) return fail([{ offset: proto, message: '"__proto__" cannot be a name here.' }]);
   const parsed = gateConfig.safeParse(getNodeValue(tree));
   if (parsed.success) return parsed.data;
   return fail(parsed.error.issues.flatMap((issue) => problemsOf(issue, tree)));

@@ -17,6 +17,7 @@ import { isRecord } from "./is-record.ts";
 import { createListedTools, type ListedTools } from "./listed-tools.ts";
 import { errorReply, refusalReply, resultReply } from "./replies.ts";
 import { createSessionOwners } from "./session-owners.ts";
+import { wrongArgument } from "./wrong-argument.ts";
 
 /** The rules of a gate, which can be changed while it runs. */
 export interface ChangeableRules extends Rules {
@@ -115,7 +116,13 @@ async function decide(
       return error.response === sent.response
         ? { text: sent.response.text }
         : errorReply(id, error.response.error);
-    if (error instanceof RefusedRequestError) return refusalReply(request, error, metadataUrl);
+    if (error instanceof RefusedRequestError) {
+      const isSetUp = error.data.code === "misconfigured" && method === "tools/call";
+      const wrong = isSetUp ? wrongArgument(config, params) : undefined;
+      return wrong === undefined
+        ? refusalReply(request, error, metadataUrl)
+        : errorReply(id, { code: -32_602, message: wrong });
+    }
     if (error instanceof UpstreamError) throw error;
     // What the guard says of a request that it cannot understand.
     if (error instanceof Error && "code" in error && error.code === -32_602)

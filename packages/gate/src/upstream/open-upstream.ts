@@ -44,7 +44,7 @@ export async function openUpstream(upstream: UpstreamOptions, parts: UpstreamPar
     await findCommand(upstream);
     return openStdio(upstream, parts);
   }
-  const http = openRemoteHttp(upstream, parts.limits);
+  const http = openRemoteHttp(upstream, parts.limits, parts.say);
   const open = (host: ChannelHost) => createRemoteChannel({ ...parts, upstream, http }, host);
   return { mintsIds: false, openSession: open, openTransient: open, close: http.close };
 }

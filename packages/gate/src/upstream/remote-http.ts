@@ -30,11 +30,13 @@ export interface RemoteHttp {
 /** Connections at most: each open stream takes one. */
 const MAX_CONNECTIONS = 4_096;
 
-/** Opens the HTTP of a remote upstream, through the proxy that the environment names. Time limits are the caller's. */
+/** Opens the HTTP of a remote upstream, which is told to be away once until it is back, through the proxy that the environment names. Time limits are the caller's. */
 export function openRemoteHttp(
   { url, headers: own = {} }: RemoteUpstream,
   { connectTimeout }: Limits,
+  say: (sentence: string) => void,
 ): RemoteHttp {
+  let isAway = false;
   const { hostname } = new URL(url);
   const options = { connections: MAX_CONNECTIONS, headersTimeout: 0, bodyTimeout: 0, connectTimeout };
   const dispatcher = isLoopback(hostname) ? new Agent(options) : new EnvHttpProxyAgent(options);
@@ -51,9 +53,15 @@ export function openRemoteHttp(
           body: body ?? null,
           signal: signal ?? null,
         });
+        isAway = false;
         return { status: response.statusCode, headers: response.headers, body: response.body };
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
+        if (!isAway)
+          say(
+            `the upstream cannot be reached (${codeOf(error)}): until it can, requests are answered with an error`,
+          );
+        isAway = true;
         throw new UpstreamError(`The MCP server behind this gate cannot be reached (${codeOf(error)}).`);
       }
     },
