@@ -32,7 +32,7 @@ export class Console {
    * @example
    * ```ts
    * const { code } = await client.console.createCode({ role: "read", expiresIn: 3_600 });
-   * open(`http://127.0.0.1:4242/console#code=${code.reveal()}`);
+   * show(`http://127.0.0.1:4242/console#code=${code.reveal()}`);
    * ```
    */
   createCode(params: ConsoleCodeCreateParams = {}, options?: RequestOptions): APIPromise<ConsoleCode> {
