@@ -1,11 +1,10 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, describe, expect, it } from "vitest";
 import { createAccount, getEnvironmentId, listAccounts } from "../src/accounts/accounts.ts";
-import { createKey } from "../src/accounts/keys.ts";
 import { backupDatabase, restoreDatabase } from "../src/store/backup.ts";
 import { DatabaseSetupError } from "../src/store/database.ts";
 import { openEmbeddedDatabase } from "../src/store/embedded.ts";
@@ -101,7 +100,12 @@ describeOnEachDatabase("migrations on $name", (database) => {
   /** A key and, where there is an audit log, a change that it made. */
   async function addChange(db: Awaited<ReturnType<typeof openDatabase>>, accountId: string, version: number) {
     const environmentId = await getEnvironmentId(db, accountId, "test");
-    const { id } = await createKey(db, { environmentId, mode: "test" }, { ...making, randomBytes });
+    // As the version of then made one.
+    const id = uuidv7();
+    await db.query(
+      `INSERT INTO management_keys (id, environment_id, secret_hash, hint, created_at) VALUES ($1, $2, $3, '…', $4)`,
+      [id, environmentId, randomUUID(), now],
+    );
     if (version < 2) return id;
     const actor = version < 4 ? "" : "actor, ";
     await db.query(
