@@ -8,6 +8,7 @@ import { type Api, startApi } from "../../mcp/test/api.ts";
 import { parseConfig } from "../src/config/parse-config.ts";
 import { runCommand } from "./command-line.ts";
 import { connect, scratchFolder } from "./paid.ts";
+import { until } from "./support.ts";
 
 let api: Api;
 beforeAll(async () => {
@@ -186,7 +187,7 @@ it("bills nothing of a call in whose middle the gate is killed, and each once wh
   const lost = agent.callTool({ name: "slow" }, { timeout: 5_000 }).catch((error: unknown) => error);
   const sent = () =>
     existsSync(upstream.env.ODD_LOG) && readFileSync(upstream.env.ODD_LOG, "utf8").includes('"slow"');
-  while (!sent()) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(sent);
   first.run.child.kill("SIGKILL");
   expect(await lost).toBeInstanceOf(Error);
   expect(await api.billed(agentId)).toBe(0);

@@ -4,7 +4,7 @@ import { guardForwarded, type RequestGuard } from "./server/guard-forwarded.ts";
 import { isChargedOrTask } from "./server/guard-request.ts";
 import type { ProtectOptions } from "./server/server-plan.ts";
 
-export { refusalHeaders } from "@licentric/paywall/adapter";
+export { isQuantity, MAX_QUANTITY, refusalHeaders } from "@licentric/paywall/adapter";
 export { type RefusalResult, toToolResult } from "./protocol/refusal-result.ts";
 export type { ForwardRequest, GuardedRequest, RequestGuard } from "./server/guard-forwarded.ts";
 

@@ -60,6 +60,8 @@ export {
   type ChargeOptions,
   checkWrapped,
   isOptions,
+  isQuantity,
+  MAX_QUANTITY,
   OPTIONS_ADVICE,
   type Policy,
   toPolicy,

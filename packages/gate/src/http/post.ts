@@ -9,6 +9,7 @@ import {
   type RequestMessage,
   readClientParcel,
 } from "../message/message.ts";
+import { UNKNOWN_SESSION } from "../message/unknown-session.ts";
 import type { Sender } from "../session/send.ts";
 import { UpstreamError } from "../upstream/upstream-error.ts";
 import { checkEnvelopes } from "./envelope-headers.ts";
@@ -140,7 +141,7 @@ function findSession(
 
 /** Returns the refusal of a session that is over, or never was: clients begin a new one. */
 export function unknownSession(): HttpRefusal {
-  return new HttpRefusal(404, "The session is not known. Begin a new one with initialize.", -32_001);
+  return new HttpRefusal(404, UNKNOWN_SESSION.message, UNKNOWN_SESSION.code);
 }
 
 /** Returns the refusal of a request without a session. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Paywall } from "@licentric/mcp";
 import type { HttpAnswer, Rules, Session } from "../exchange.ts";
+import { UNKNOWN_SESSION_TEXT } from "../message/unknown-session.ts";
 
 /** The agent that a session is bound to, and the hash of the token that it was last seen with. */
 interface Owner {
@@ -41,11 +42,7 @@ export function createSessionOwners(paywall: Paywall, endpoint: () => string | u
 const UNKNOWN: HttpAnswer = {
   status: 404,
   headers: { "content-type": "application/json" },
-  body: JSON.stringify({
-    jsonrpc: "2.0",
-    id: null,
-    error: { code: -32_001, message: "The session is not known. Begin a new one with initialize." },
-  }),
+  body: UNKNOWN_SESSION_TEXT,
 };
 
 async function toAnswer(response: Response): Promise<HttpAnswer> {

@@ -1,8 +1,7 @@
+import { isQuantity, MAX_QUANTITY } from "@licentric/mcp/protocol";
 import type { GateConfig } from "../config/gate-config.ts";
 import { isRecord } from "./is-record.ts";
 import { quantityAt } from "./json-pointer.ts";
-
-const MAX_QUANTITY = 1_000_000_000;
 
 /**
  * Returns what is wrong with the argument that a call is billed by; undefined where nothing is, or it is billed otherwise. The
@@ -18,7 +17,7 @@ export function wrongArgument(config: GateConfig, params: unknown): string | und
   try {
     const found = quantityAt(params["arguments"], quantity.argument) ?? quantity.otherwise;
     if (found === undefined) return `${expected} It is missing.`;
-    return Number.isInteger(found) && found >= 0 && found <= MAX_QUANTITY ? undefined : expected;
+    return isQuantity(found) ? undefined : expected;
   } catch (error) {
     return `${expected} ${error instanceof Error ? error.message : String(error)}.`;
   }

@@ -1,4 +1,5 @@
 import { isObject } from "../message/message.ts";
+import { UNKNOWN_SESSION_TEXT } from "../message/unknown-session.ts";
 import { mediaTypeOf, type RemoteResponse, readWhole } from "./remote-http.ts";
 import { UpstreamError } from "./upstream-error.ts";
 
@@ -29,7 +30,7 @@ export async function refusalOf(
     const http = {
       status,
       headers: { "content-type": "application/json" },
-      body: isJsonRpc(response, body) ? body : GONE,
+      body: isJsonRpc(response, body) ? body : UNKNOWN_SESSION_TEXT,
     };
     return new UpstreamError("The MCP server behind this gate refused the request.", { http, endsSession });
   }
@@ -37,9 +38,6 @@ export async function refusalOf(
     `The MCP server behind this gate answered HTTP ${status} and no MCP message. Whether it did its work is not known.`,
   );
 }
-
-const GONE =
-  '{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"The session is not known. Begin a new one with initialize."}}';
 
 function isJsonRpc(response: RemoteResponse, body: string): boolean {
   if (mediaTypeOf(response) !== "application/json") return false;

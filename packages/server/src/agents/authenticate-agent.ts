@@ -3,6 +3,7 @@ import { createSecretLookUp } from "../accounts/look-up-secrets.ts";
 import type { PresentedCredential } from "../accounts/secrets.ts";
 import { type ApiError, unauthorized } from "../http/api-error.ts";
 import type { Queryable } from "../store/database.ts";
+import { hasBudget } from "./has-budget.ts";
 
 interface CredentialRow {
   secret_hash: string;
@@ -21,10 +22,7 @@ interface CredentialRow {
 const LOOK_UP = `/* look-up-credentials */
 SELECT c.secret_hash, c.id AS credential_id, c.agent_id, e.account_id, e.id AS environment_id, c.scopes,
        c.expires_at, c.revoked_at, a.status, a.deleted_at,
-       EXISTS (SELECT 1 FROM budgets b WHERE b.agent_id = a.id)
-         OR EXISTS (SELECT 1 FROM customer_budgets b WHERE b.customer_id = a.customer_id)
-         OR EXISTS (SELECT 1 FROM money_budgets b WHERE b.agent_id = a.id)
-         OR EXISTS (SELECT 1 FROM money_budgets b WHERE b.customer_id = a.customer_id) AS has_budgets
+       ${hasBudget("a.id", "a.customer_id")} AS has_budgets
 FROM credentials c
 JOIN agents a ON a.id = c.agent_id
 JOIN environments e ON e.id = c.environment_id

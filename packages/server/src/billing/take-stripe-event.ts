@@ -71,17 +71,16 @@ export async function takeStripeEvent(
     await remember(db, event, now());
     return;
   }
-  const invoice = object;
   const at = now();
   await db.transaction(async (tx) => {
     if (!(await remember(tx, event, at))) return;
     const rows = await tx.query<{ id: string; environment_id: string }>(
       `SELECT i.id, i.environment_id FROM invoices i JOIN environments e ON e.id = i.environment_id
        WHERE i.stripe_invoice_id = $1 AND e.mode = $2`,
-      [invoice.id, mode],
+      [object.id, mode],
     );
     const making = { newId, now: at, ...(requestId !== undefined && { requestId }) };
-    const url = typeof invoice.hosted_invoice_url === "string" ? invoice.hosted_invoice_url : null;
+    const url = typeof object.hosted_invoice_url === "string" ? object.hosted_invoice_url : null;
     for (const row of rows) await followStripe(tx, row.environment_id, row.id, { status, url }, making);
   });
 }

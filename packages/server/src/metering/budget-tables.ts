@@ -27,19 +27,6 @@ WITH of_agents AS (${ofAgents} RETURNING id), of_customers AS (${ofCustomers} RE
 SELECT id FROM of_agents UNION ALL SELECT id FROM of_customers UNION ALL SELECT id FROM in_money`;
 
 /**
- * A condition: whether any budget applies to an agent's usage.
- *
- * @param agentId SQL of the agent's id, `customerId` of that of its customer.
- * @param further a condition on the budget `b`.
- */
-export const hasBudget = (agentId: string, customerId: string, further = "true") => `(
-  EXISTS (SELECT 1 FROM budgets b WHERE b.agent_id = ${agentId} AND ${further})
-  OR EXISTS (SELECT 1 FROM customer_budgets b WHERE b.customer_id = ${customerId} AND ${further})
-  OR EXISTS (SELECT 1 FROM money_budgets b WHERE b.agent_id = ${agentId} AND ${further})
-  OR EXISTS (SELECT 1 FROM money_budgets b WHERE b.customer_id = ${customerId} AND ${further})
-)`;
-
-/**
  * Usage with its meters, to select from: `ord` is its place, from 1.
  *
  * @param first the number of the first of three parameters: the usage's environments, agents and meters' names.

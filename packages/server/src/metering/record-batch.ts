@@ -8,11 +8,11 @@ import {
 } from "@licentric/contract";
 import { z } from "zod";
 import type { KeyCaller } from "../accounts/caller.ts";
+import { hasBudget } from "../agents/has-budget.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { parse } from "../http/parse.ts";
 import type { Services } from "../services.ts";
 import { isUuid, type Queryable, uuidParam } from "../store/database.ts";
-import { hasBudget } from "./budget-tables.ts";
 import type { PendingEvent } from "./record-events.ts";
 
 const EARLIEST = Date.UTC(2000);

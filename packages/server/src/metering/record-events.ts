@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { hasBudget } from "../agents/has-budget.ts";
 import { onlyRow, type Queryable } from "../store/database.ts";
-import { hasBudget } from "./budget-tables.ts";
 
 /** Usage on its way into the database. */
 export interface PendingEvent {
