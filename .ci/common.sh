@@ -18,4 +18,5 @@ finished() {
   cat "$2"
   return "$status"
 }
-step() { printf '\n==> %s\n' "$*"; "$@"; }
+# Says what it runs, and when: what takes the time shows in the log.
+step() { printf '\n==> %d s: %s\n' "$SECONDS" "$*"; "$@"; }

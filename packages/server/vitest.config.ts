@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     name: "server",
     include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/compile-server.ts"],
+    globalSetup: ["test/support/compile-server.ts", "test/support/make-template-database.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -1,11 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
-import { describe } from "vitest";
+import { describe, inject } from "vitest";
 import type { Schema } from "../../../../scripts/packages/empty-database.ts";
 import type { DatabaseLocation } from "../../src/store/open-database.ts";
+import { createPostgresDatabase } from "./postgres-server.ts";
 import { prepareDatabase } from "./prepared-database.ts";
 
 /** One kind of database that the suite runs on. */
@@ -32,28 +31,13 @@ const serverUrl = process.env["LICENTRIC_TEST_DATABASE_URL"];
 /** A server that cannot be reached fails the suite: a test that was meant to run must not pass by being left out. */
 const postgres: TestDatabase = {
   name: "PostgreSQL",
-  create: async () => {
+  create: async (schema = "none") => {
     if (!serverUrl) throw new Error("set LICENTRIC_TEST_DATABASE_URL to a PostgreSQL to test on");
-    const name = `licentric_test_${randomBytes(6).toString("hex")}`;
-    await administer(serverUrl, `CREATE DATABASE ${name}`);
-    const databaseUrl = new URL(serverUrl);
-    databaseUrl.pathname = `/${name}`;
-    return {
-      location: { databaseUrl: databaseUrl.href },
-      remove: () => administer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`),
-    };
+    const template = schema === "current" ? inject("templateDatabase") : undefined;
+    const { databaseUrl, remove } = await createPostgresDatabase(serverUrl, template);
+    return { location: { databaseUrl }, remove };
   },
 };
-
-async function administer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
-}
 
 type DatabaseSuite = (title: string, tests: (database: TestDatabase) => void) => void;
 
