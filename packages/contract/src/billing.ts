@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { invoiceTerms } from "./customer-terms.ts";
 import { PageQuery } from "./envelope.ts";
 import { MAX_MEMO_LENGTH } from "./limits.ts";
 import {
@@ -135,6 +136,7 @@ const invoice = {
   status: InvoiceStatus,
   currency: Currency,
   lines: z.array(InvoiceLine).meta({ description: "One per meter with usage." }),
+  ...invoiceTerms,
   total: Money,
   totalUsage: z
     .record(MeterName, Sum)
