@@ -117,6 +117,8 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
   }, 60_000);
   afterAll(() => api.close());
 
+  const seen = { discounts: 0, minimums: 0 };
+
   it.each(SEEDS)(
     "is what a little model of it says, seed %i",
     async (seed) => {
@@ -257,28 +259,28 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
         }
       };
 
-      for (let step = 0; step < 80; step += 1) {
+      for (let step = 0; step < 60; step += 1) {
         const agent = pick([agentId, own]);
         const meter = pick([METER, ...Object.keys(PRICES)]);
         const chance = random();
-        if (chance < 0.4) {
+        if (chance < 0.38) {
           const { id, quantity } = await use(agent, upTo(40), meter);
           events.push({ id, agent, meter, quantity });
           bookOf(payerOf(agent), meter).used += quantity;
-        } else if (chance < 0.65) {
+        } else if (chance < 0.6) {
           const quantity = random() < 0.7 ? -upTo(60) : upTo(30);
           expect((await adjust(agent, quantity, { meterName: meter })).status).toBe(201);
           bookOf(payerOf(agent), meter).adjusted += quantity;
-        } else if (chance < 0.85 && events.length > 0) {
+        } else if (chance < 0.78 && events.length > 0) {
           const event = pick(events);
           const { status }: Answer = await refund(event.id);
           expect(status).toBe(refunded.has(event.id) ? 409 : 201);
           if (refunded.has(event.id)) continue;
           refunded.add(event.id);
           bookOf(payerOf(event.agent), event.meter).adjusted -= event.quantity;
-        } else if (chance < 0.88) {
+        } else if (chance < 0.82) {
           await setPagePrice();
-        } else if (chance < 0.92) {
+        } else if (chance < 0.9) {
           await setTerm();
         } else if (chance < 0.97) {
           await closeBooks();
@@ -297,6 +299,10 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
           expect(usage.map(({ quantity }: { quantity: number }) => quantity)).toEqual(
             lines?.map(({ quantity }) => quantity),
           );
+        }
+        for (const { discount: off, minimum: added } of previewed) {
+          seen.discounts += off === undefined ? 0 : 1;
+          seen.minimums += added === undefined ? 0 : 1;
         }
         expect(await previewOf(id)).toEqual(previewed);
         const invoices = await invoicesOf(id);
@@ -335,4 +341,9 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
     },
     60_000,
   );
+
+  it("has had discounts and minimums in it", () => {
+    expect(seen.discounts).toBeGreaterThan(5);
+    expect(seen.minimums).toBeGreaterThan(5);
+  });
 });

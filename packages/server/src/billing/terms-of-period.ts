@@ -16,7 +16,7 @@ const HAS_PERIODS_LEFT = `(t.periods IS NULL OR t.periods > (
 ))`;
 
 /**
- * What would be written down of a period that is open, were it closed now, as a subquery. No name in it is one that
+ * The terms that would be written down of an open period, were it closed now, as a subquery. No name in it is one that
  * stands for a period around it.
  */
 const termsOfOpen = (periodId: string) => `(
