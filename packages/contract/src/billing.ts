@@ -275,7 +275,7 @@ export const InvoicingResult = z.object({
 /** The response of `billing.createInvoices`. */
 export type InvoicingResult = z.infer<typeof InvoicingResult>;
 
-/** Usage of one payer, in a period that is over, that no invoice holds yet. */
+/** The charges of one payer, in a period that is over, that no invoice holds yet. */
 export const UninvoicedUsage = z.object({
   periodId: Id,
   periodStatus: PeriodStatus,
@@ -286,7 +286,7 @@ export const UninvoicedUsage = z.object({
     description: "An invoice that is not in Stripe yet; null: there is none, or it is void.",
   }),
   currency: Currency,
-  total: Money,
+  total: Money.meta({ description: "What its invoice would come to, with discount and minimum." }),
   totalUsage: z.record(MeterName, Sum).meta({
     description: "Quantity per meter; beyond 2^53 - 1 the nearest number, and `usage` is exact.",
   }),
