@@ -30,6 +30,9 @@ it("exports everything that the account has, for its owner alone, and overwrites
   await client.usage.recordBatch(events);
   const correction = { agentId: agent.id, meterName: "api_calls", quantity: -3, reason: "a blank page" };
   await client.billing.createAdjustment(correction);
+  const launch = { discount: { model: "percent", percent: "10" }, reason: "a launch" } as const;
+  await client.customers.setDiscount(customer.id, launch);
+  await client.customers.setMinimum(customer.id, { minimum: "5" });
   const period = await client.billing.getCurrentPeriod();
   await client.billing.closePeriod(period.id);
   const invoice = await client.billing.createInvoice(period.id, { customerId: customer.id });
@@ -54,6 +57,8 @@ it("exports everything that the account has, for its owner alone, and overwrites
   // Besides those of the agent that `licentric dev` made.
   expect(await linesOf("credentials")).toMatchObject([{ agentId: agent.id }, { name: "licentric dev" }]);
   expect(await linesOf("usage-totals")).toMatchObject([{ periodId: period.id, quantity: 460 }]);
+  expect(await linesOf("discounts")).toMatchObject([{ ...launch, customerId: customer.id }]);
+  expect(await linesOf("minimums")).toMatchObject([{ minimum: "5", customerId: customer.id }]);
   expect(await linesOf("adjustments")).toMatchObject([{ ...correction, customerId: customer.id }]);
   expect((await stat(into)).mode & 0o077).toBe(0);
   expect((await stat(join(into, "customers.ndjson"))).mode & 0o077).toBe(0);

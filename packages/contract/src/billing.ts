@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { invoiceTerms } from "./customer-terms.ts";
 import { PageQuery } from "./envelope.ts";
 import { MAX_MEMO_LENGTH } from "./limits.ts";
 import {
@@ -135,6 +136,7 @@ const invoice = {
   status: InvoiceStatus,
   currency: Currency,
   lines: z.array(InvoiceLine).meta({ description: "One per meter with usage." }),
+  ...invoiceTerms,
   total: Money,
   totalUsage: z
     .record(MeterName, Sum)
@@ -273,7 +275,7 @@ export const InvoicingResult = z.object({
 /** The response of `billing.createInvoices`. */
 export type InvoicingResult = z.infer<typeof InvoicingResult>;
 
-/** Usage of one payer, in a period that is over, that no invoice holds yet. */
+/** The charges of one payer, in a period that is over, that no invoice holds yet. */
 export const UninvoicedUsage = z.object({
   periodId: Id,
   periodStatus: PeriodStatus,
@@ -284,7 +286,7 @@ export const UninvoicedUsage = z.object({
     description: "An invoice that is not in Stripe yet; null: there is none, or it is void.",
   }),
   currency: Currency,
-  total: Money,
+  total: Money.meta({ description: "What its invoice would come to, with discount and minimum." }),
   totalUsage: z.record(MeterName, Sum).meta({
     description: "Quantity per meter; beyond 2^53 - 1 the nearest number, and `usage` is exact.",
   }),

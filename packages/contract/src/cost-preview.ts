@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { InvoiceLine, PeriodStatus, QuantityParts } from "./billing.ts";
+import { invoiceTerms } from "./customer-terms.ts";
 import { PageQuery } from "./envelope.ts";
 import { Currency, DisplayName, Id, MeterName, Money, Timestamp } from "./primitives.ts";
 
@@ -31,6 +32,7 @@ export const CostPreview = z.object({
   }),
   currency: Currency,
   lines: z.array(InvoiceLine).meta({ description: "The lines of the invoice that would be made now." }),
+  ...invoiceTerms,
   total: Money.meta({ description: "Without tax." }),
 });
 

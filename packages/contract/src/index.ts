@@ -7,6 +7,7 @@ export * from "./budgets.ts";
 export * from "./console.ts";
 export * from "./cost-preview.ts";
 export * from "./credentials.ts";
+export * from "./customer-terms.ts";
 export * from "./customers.ts";
 export * from "./envelope.ts";
 export * from "./errors.ts";

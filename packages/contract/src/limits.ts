@@ -75,5 +75,8 @@ export const MAX_WEBHOOKS = 20;
 /** Most tiers of a price. */
 export const MAX_PRICE_TIERS = 20;
 
+/** Most periods that a discount or a minimum of a customer counts for, where their number is given. */
+export const MAX_TERM_PERIODS = 1_200;
+
 /** Most days that a time series of usage spans, by the length of its intervals. */
 export const MAX_TIMESERIES_DAYS = { hour: 7, day: 366, month: 3_660 } as const;

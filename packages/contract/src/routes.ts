@@ -40,6 +40,12 @@ import {
   CostPreviewCursor,
   CostPreviewQuery,
 } from "./cost-preview.ts";
+import {
+  CustomerDiscount,
+  CustomerMinimum,
+  SetCustomerDiscount,
+  SetCustomerMinimum,
+} from "./customer-terms.ts";
 import { CreateCustomer, Customer, ListCustomersQuery, UpdateCustomer } from "./customers.ts";
 import { PageQuery } from "./envelope.ts";
 import { CreatedManagementKey, CreateManagementKey, ManagementKey } from "./keys.ts";
@@ -643,6 +649,50 @@ export const routes = {
       summary: "Change a customer.",
       body: UpdateCustomer,
       response: Customer,
+      status: 200,
+    },
+    setDiscount: {
+      method: "POST",
+      path: "/api/v1/customers/:customerId/discounts",
+      auth: "key",
+      scope: "billing:write",
+      summary:
+        "Agree on a discount of a customer's invoices, in per cent or an amount, from a period on; it takes over from the one before.",
+      body: SetCustomerDiscount,
+      response: CustomerDiscount,
+      status: 201,
+    },
+    listDiscounts: {
+      method: "GET",
+      path: "/api/v1/customers/:customerId/discounts",
+      auth: "key",
+      scope: "billing:read",
+      summary: "List a customer's discounts, newest first.",
+      query: PageQuery,
+      response: CustomerDiscount,
+      list: true,
+      status: 200,
+    },
+    setMinimum: {
+      method: "POST",
+      path: "/api/v1/customers/:customerId/minimums",
+      auth: "key",
+      scope: "billing:write",
+      summary:
+        "Agree on the least that a customer's invoice comes to, from a period on, with usage or without; it takes over from the one before.",
+      body: SetCustomerMinimum,
+      response: CustomerMinimum,
+      status: 201,
+    },
+    listMinimums: {
+      method: "GET",
+      path: "/api/v1/customers/:customerId/minimums",
+      auth: "key",
+      scope: "billing:read",
+      summary: "List a customer's minimums, newest first.",
+      query: PageQuery,
+      response: CustomerMinimum,
+      list: true,
       status: 200,
     },
   },

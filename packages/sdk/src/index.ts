@@ -2,6 +2,7 @@ export {
   type BudgetState,
   CONSOLE_ROLES,
   type ConsoleRole,
+  type Discount,
   KEY_SCOPES,
   type KeyScope,
   type MeterTotal,

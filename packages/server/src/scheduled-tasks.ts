@@ -2,6 +2,7 @@ import { MAX_CLOCK_SKEW } from "@licentric/contract";
 import type { Logger } from "pino";
 import { type AutoArchive, archiveByAge } from "./archive/archive-by-age.ts";
 import type { ArchivedMonth, ArchiveError } from "./archive/archive-month.ts";
+import { openPeriodsOfMinimums } from "./billing/open-period.ts";
 import { closeEndedPeriods } from "./billing/periods.ts";
 import { readStripeEvents, StripeEventsError } from "./billing/read-stripe-events.ts";
 import { sendPendingCreditNotes } from "./billing/send-credit-note.ts";
@@ -40,6 +41,8 @@ const LOOKS_PER_STRIPE_EVENTS = 60;
 const LOOKS_BESIDE_WEBHOOK = 600;
 /** A large database of the version before is indexed while the server is at work. */
 const LOOKS_PER_INDEX = 30;
+/** A month begins once, and any usage in it opens its period before. */
+const LOOKS_PER_MINIMUM = 60;
 const MAINTENANCE_INTERVAL = 3_600_000;
 const ARCHIVE_INTERVAL = 6 * MAINTENANCE_INTERVAL;
 const BACKGROUND_INTERVAL = 1_000;
@@ -65,6 +68,10 @@ export function scheduleTasks(
   every(MAINTENANCE_INTERVAL, "making partitions ahead", () => makePartitions(db, new Date()));
   // At once in a database of the version before; it finds nothing to do ever after.
   every(interval * LOOKS_PER_INDEX, "making the index of events by agent", () => indexPastByAgent(db));
+  const maxClockSkew = (autoClose?.maxClockSkew ?? MAX_CLOCK_SKEW) * 1_000;
+  every(interval * LOOKS_PER_MINIMUM, "opening periods for minimums", () =>
+    openPeriodsOfMinimums(db, { maxClockSkew, newId, now }),
+  );
   every(MAINTENANCE_INTERVAL, "removing what is no longer kept", async () => {
     const removed = await removeByAge(db, retention ?? {}, now());
     if (removed.size > 0) log.info({ rows: Object.fromEntries(removed) }, "removed what is no longer kept");
@@ -93,7 +100,7 @@ export function scheduleTasks(
     every(interval, "closing ended periods", () =>
       closeEndedPeriods(db, {
         grace: autoClose.after * 1_000,
-        maxClockSkew: (autoClose.maxClockSkew ?? MAX_CLOCK_SKEW) * 1_000,
+        maxClockSkew,
         newId,
         now,
       }),

@@ -158,9 +158,11 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/periods.ts: periods": "billing.closePeriod",
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
   "billing/sync-payer.ts: ${table}": "customer.updated, customer.missing",
+  "billing/terms-of-period.ts: period_terms": "billing.closePeriod",
   "console/codes.ts: console_codes": "console.createCode, keys.create",
+  "customers/customer-terms.ts: customer_terms": "customers.setDiscount, customers.setMinimum",
   "customers/customers.ts: customers": "customers.*",
-  "customers/erase-customer.ts: ${table}, adjustments, agents, credentials, customers, metered_events":
+  "customers/erase-customer.ts: ${table}, adjustments, agents, credentials, customers, metered_events, period_terms":
     "customers.erase",
   "metering/budgets.ts: budgets, customer_budgets, money_budgets": "budgets.*",
   "metering/meter-prices.ts: customer_prices, meter_prices": "meters.setPrice",

@@ -53,10 +53,44 @@ const THOUSANDTHS: Record<string, (quantity: number) => number> = {
   packs: (quantity) => Math.ceil(quantity / 7) * 1001,
 };
 
+/** A discount or a minimum of the model: what it does to a sum of cents, and for how many periods more. */
+interface Term {
+  readonly apply: (cents: number) => number;
+  left: number;
+}
+
+/** Of the period that runs, and what was agreed from the next one on. */
+interface Agreed {
+  now: Term | null;
+  next?: Term | null;
+}
+
+/** Goes on to the next period. */
+function passPeriod(agreed: Agreed): void {
+  if (agreed.now !== null) agreed.now.left -= 1;
+  if (agreed.next === undefined) return;
+  agreed.now = agreed.next;
+  delete agreed.next;
+}
+
+const inForceOf = ({ now }: Agreed) => (now !== null && now.left > 0 ? now : null);
+
+const decimal = (cents: number) => (cents / 100).toFixed(2);
+
 interface Previewed {
   readonly customerId: string | null;
   readonly total: string;
   readonly lines: readonly { meterName: string; quantity: number; amount: string }[];
+  readonly subtotal?: string;
+  readonly discount?: { readonly amount: string };
+  readonly minimum?: { readonly amount: string };
+}
+
+/** An invoice of the model. */
+interface Due {
+  readonly customerId: string | null;
+  readonly lines: readonly { readonly quantity: number }[];
+  readonly total: string;
 }
 
 interface AgentCost {
@@ -65,7 +99,14 @@ interface AgentCost {
   readonly cost: string;
 }
 
-const asPreviewed = ({ customerId, total, lines }: Previewed): Previewed => ({ customerId, total, lines });
+const asPreviewed = ({ customerId, total, lines, subtotal, discount, minimum }: Previewed): Previewed => ({
+  customerId,
+  total,
+  lines,
+  ...(subtotal && { subtotal }),
+  ...(discount && { discount }),
+  ...(minimum && { minimum }),
+});
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 
@@ -75,6 +116,8 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
     api = await startTestApi(database, { logLevel: "silent" });
   }, 60_000);
   afterAll(() => api.close());
+
+  const seen = { discounts: 0, minimums: 0 };
 
   it.each(SEEDS)(
     "is what a little model of it says, seed %i",
@@ -111,10 +154,57 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
         if (own) set.own = none ? null : thousandths;
         else set.everybody = thousandths;
       };
+      const discount: Agreed = { now: null };
+      const minimum: Agreed = { now: null };
+      /** Agrees on something for one to three periods or for good, from the running one on or the next, or ends it. */
+      const agree = async (agreed: Agreed, path: string, terms: object, apply: Term["apply"]) => {
+        const none = random() < 0.15;
+        const left = random() < 0.5 ? upTo(3) : Number.POSITIVE_INFINITY;
+        const { startsAt } = await get("billing/periods/current");
+        const fromNext = random() < 0.3;
+        const ended = Object.fromEntries(
+          Object.keys(terms).flatMap((name) => (name === "reason" ? [] : [[name, null]])),
+        );
+        await make(`customers/${customer}/${path}`, {
+          ...(none ? ended : terms),
+          ...(!none && Number.isFinite(left) && { periods: left }),
+          effectiveFrom: fromNext ? new Date().toISOString() : startsAt,
+        });
+        const term = none ? null : { apply, left };
+        if (fromNext) agreed.next = term;
+        else agreed.now = term;
+      };
+      const setTerm = async () => {
+        const chance = random();
+        if (chance < 0.4) {
+          const cents = upTo(1_500);
+          await agree(minimum, "minimums", { minimum: decimal(cents) }, (rest) => Math.max(0, cents - rest));
+        } else if (chance < 0.7) {
+          const cents = upTo(900);
+          const terms = { discount: { model: "amount", amount: decimal(cents) }, reason: "a promise" };
+          await agree(discount, "discounts", terms, (sum) => Math.min(sum, cents));
+        } else {
+          const tenths = upTo(1_000);
+          const percent = (tenths / 10).toFixed(1);
+          const terms = { discount: { model: "percent", percent }, reason: "a launch" };
+          await agree(discount, "discounts", terms, (sum) => Math.floor((sum * tenths + 500) / 1_000));
+        }
+      };
+      /** What an invoice has beside its lines, and their sum with it. */
+      const withTerms = (payer: string | null, lines: readonly { amount: string }[]) => {
+        const sum = Math.round(lines.reduce((cents, { amount }) => cents + Number(amount) * 100, 0));
+        const off = payer === customer ? (inForceOf(discount)?.apply(sum) ?? 0) : 0;
+        const added = payer === customer ? (inForceOf(minimum)?.apply(sum - off) ?? 0) : 0;
+        return {
+          total: decimal(sum - off + added),
+          ...(off > 0 && { discount: decimal(off) }),
+          ...(added > 0 && { minimum: decimal(added) }),
+        };
+      };
       const payerOf = (agent: string) => (agent === own ? null : customer);
       const events: { id: string; agent: string; meter: string; quantity: number }[] = [];
       const refunded = new Set<string>();
-      const closed: { id: string; expected: unknown[]; previewed: Previewed[] }[] = [];
+      const closed: { id: string; expected: Due[]; previewed: Previewed[] }[] = [];
 
       /** Closes the books of the model, and says what its invoices must be. */
       const closeModel = () => {
@@ -135,10 +225,14 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
           books.set(name, { used: 0, adjusted: 0, carried: Math.min(0, net) });
         }
         Object.assign(inForce, set);
-        return [customer, null].flatMap((payer) => {
+        if (inForceOf(minimum) !== null) invoices[customer] ??= [];
+        const made = [customer, null].flatMap((payer) => {
           const lines = invoices[String(payer)];
-          return lines === undefined ? [] : [{ customerId: payer, lines }];
+          return lines === undefined ? [] : [{ customerId: payer, lines, ...withTerms(payer, lines) }];
         });
+        passPeriod(discount);
+        passPeriod(minimum);
+        return made;
       };
 
       const previewOf = async (periodId: string): Promise<Previewed[]> =>
@@ -169,23 +263,25 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
         const agent = pick([agentId, own]);
         const meter = pick([METER, ...Object.keys(PRICES)]);
         const chance = random();
-        if (chance < 0.4) {
+        if (chance < 0.38) {
           const { id, quantity } = await use(agent, upTo(40), meter);
           events.push({ id, agent, meter, quantity });
           bookOf(payerOf(agent), meter).used += quantity;
-        } else if (chance < 0.65) {
+        } else if (chance < 0.6) {
           const quantity = random() < 0.7 ? -upTo(60) : upTo(30);
           expect((await adjust(agent, quantity, { meterName: meter })).status).toBe(201);
           bookOf(payerOf(agent), meter).adjusted += quantity;
-        } else if (chance < 0.85 && events.length > 0) {
+        } else if (chance < 0.78 && events.length > 0) {
           const event = pick(events);
           const { status }: Answer = await refund(event.id);
           expect(status).toBe(refunded.has(event.id) ? 409 : 201);
           if (refunded.has(event.id)) continue;
           refunded.add(event.id);
           bookOf(payerOf(event.agent), event.meter).adjusted -= event.quantity;
-        } else if (chance < 0.9) {
+        } else if (chance < 0.82) {
           await setPagePrice();
+        } else if (chance < 0.9) {
+          await setTerm();
         } else if (chance < 0.97) {
           await closeBooks();
         } else if (closed.length > 0) {
@@ -196,13 +292,17 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
       await closeBooks();
       for (const { id, expected, previewed } of closed) {
         const pending = await get(`billing/uninvoiced?periodId=${id}`);
-        for (const { customerId, usage } of pending) {
-          const lines = (expected as { customerId: string | null; lines: { quantity: number }[] }[]).find(
-            (one) => one.customerId === customerId,
-          )?.lines;
+        for (const { customerId, usage, total } of pending) {
+          const due = expected.find((one) => one.customerId === customerId);
+          const lines = due?.lines;
+          expect(total).toBe(due?.total);
           expect(usage.map(({ quantity }: { quantity: number }) => quantity)).toEqual(
             lines?.map(({ quantity }) => quantity),
           );
+        }
+        for (const { discount: off, minimum: added } of previewed) {
+          seen.discounts += off === undefined ? 0 : 1;
+          seen.minimums += added === undefined ? 0 : 1;
         }
         expect(await previewOf(id)).toEqual(previewed);
         const invoices = await invoicesOf(id);
@@ -210,9 +310,18 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
         expect((await previewOf(id)).map(({ total }) => total)).toEqual(previewed.map(({ total }) => total));
         expect(
           invoices.map(
-            ({ customerId, lines }: { customerId: string | null; lines: Record<string, unknown>[] }) => ({
+            ({
+              customerId,
+              lines,
+              total,
+              discount: off,
+              minimum: added,
+            }: Previewed & { lines: Record<string, unknown>[] }) => ({
               customerId,
               lines: lines.map(({ meterName, quantity, amount }) => ({ meterName, quantity, amount })),
+              total,
+              ...(off && { discount: off.amount }),
+              ...(added && { minimum: added.amount }),
             }),
           ),
         ).toEqual(expected);
@@ -232,4 +341,9 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
     },
     60_000,
   );
+
+  it("has had discounts and minimums in it", () => {
+    expect(seen.discounts).toBeGreaterThan(5);
+    expect(seen.minimums).toBeGreaterThan(5);
+  });
 });

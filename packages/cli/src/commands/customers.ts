@@ -18,6 +18,7 @@ import { shownTime } from "../show/time.ts";
 import { type ConfirmOptions, confirm, yesOption } from "../terminal/confirm.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 import { table } from "../terminal/table.ts";
+import { discountCommand, discountsCommand, minimumCommand, minimumsCommand } from "./customer-terms.ts";
 
 type CreateOptions = OutputOptions & PayerOptions;
 
@@ -55,6 +56,10 @@ export function customersCommand(env: NodeJS.ProcessEnv): Command {
     .addCommand(createCommand(env))
     .addCommand(showCommand(env))
     .addCommand(updateCommand(env))
+    .addCommand(discountCommand(env))
+    .addCommand(discountsCommand(env))
+    .addCommand(minimumCommand(env))
+    .addCommand(minimumsCommand(env))
     .addCommand(eraseCommand(env));
 }
 
@@ -118,7 +123,7 @@ function eraseCommand(env: NodeJS.ProcessEnv): Command {
       }
       if (erased.outcome === "not-invoiced") {
         throw new CommandError(
-          `The customer has usage that is on no invoice, in the periods ${erased.periodIds.join(", ")}. Nothing was erased. Delete its agents, close and invoice these periods, and erase it then.`,
+          `The customer has usage, or a minimum, that is on no invoice, in the periods ${erased.periodIds.join(", ")}. Nothing was erased. Delete its agents, end its minimum (customers minimum --none), close and invoice these periods, and erase it then.`,
           EXIT.conflict,
         );
       }

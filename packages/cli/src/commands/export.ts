@@ -18,6 +18,14 @@ const SOURCES: Readonly<Record<string, Source>> = {
     yield await client.account.get();
   },
   customers: (client) => client.customers.list(PAGE),
+  discounts: each(
+    (client) => client.customers.list(PAGE),
+    (client, { id }) => client.customers.listDiscounts(id, PAGE),
+  ),
+  minimums: each(
+    (client) => client.customers.list(PAGE),
+    (client, { id }) => client.customers.listMinimums(id, PAGE),
+  ),
   agents: (client) => client.agents.list(PAGE),
   credentials: each(
     (client) => client.agents.list(PAGE),

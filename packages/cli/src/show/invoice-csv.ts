@@ -1,5 +1,6 @@
 import type { Invoice } from "@licentric/sdk";
 import { toCsv } from "../terminal/csv.ts";
+import { termLines } from "./invoice.ts";
 import { shownQuantity } from "./quantity.ts";
 
 /** Invoices as CSV, one in a line. Columns are named as the API names them. */
@@ -21,9 +22,12 @@ export function invoicesCsv(invoices: readonly Invoice[]): string {
 }
 
 /** The lines of an invoice as CSV. */
-export function invoiceLinesCsv({ id: invoiceId, currency, lines = [] }: Invoice): string {
+export function invoiceLinesCsv({ id: invoiceId, currency, lines = [], ...terms }: Invoice): string {
   return toCsv(
     ["invoiceId", "meterName", "description", "quantity", "unitPrice", "amount", "currency"],
-    lines.map((line) => ({ ...line, invoiceId, currency, quantity: shownQuantity(line) })),
+    [
+      ...lines.map((line) => ({ ...line, invoiceId, currency, quantity: shownQuantity(line) })),
+      ...termLines(terms).map(({ description, amount }) => ({ invoiceId, currency, description, amount })),
+    ],
   );
 }

@@ -47,8 +47,25 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
   const computed = stripeConfigured
     ? ""
     : "\nStripe is not connected: this is what the payer owes, and nothing was sent.\n";
-  const body = lines.length > 0 ? `\n${table(headings, charged)}` : "";
+  charged.push(
+    ...termLines(invoice).map(({ description, amount }) => [
+      description,
+      "",
+      "",
+      amount,
+      ...(isAdjusted ? [""] : []),
+    ]),
+  );
+  const body = charged.length > 0 ? `\n${table(headings, charged)}` : "";
   return `${known}${body}${hostedTotals(invoice)}${computed}${rest}`;
+}
+
+/** The discount and the minimum of an invoice or of its preview as lines: what is taken off is negative. */
+export function termLines({ discount, minimum }: Pick<Invoice, "discount" | "minimum">) {
+  return [
+    ...(discount === undefined ? [] : [{ description: discount.description, amount: `-${discount.amount}` }]),
+    ...(minimum === undefined ? [] : [minimum]),
+  ];
 }
 
 const isNothing = (amount: string | undefined) => amount === undefined || Number(amount) === 0;

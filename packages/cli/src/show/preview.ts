@@ -1,7 +1,7 @@
 import type { AgentCost, CostPreview } from "@licentric/sdk";
 import { toCsv } from "../terminal/csv.ts";
 import { type Cell, table } from "../terminal/table.ts";
-import { shownMoney } from "./invoice.ts";
+import { shownMoney, termLines } from "./invoice.ts";
 import { shownUnitPrice } from "./price.ts";
 import { shownQuantity } from "./quantity.ts";
 
@@ -9,13 +9,21 @@ import { shownQuantity } from "./quantity.ts";
 export function previewTable(costs: readonly CostPreview[]): string {
   return table(
     ["PAYER", "LINE", "QUANTITY", "UNIT PRICE", "AMOUNT", "INVOICE"],
-    costs.flatMap(({ name, lines, total, currency, invoiceId }) => [
+    costs.flatMap(({ name, lines, total, currency, invoiceId, ...terms }) => [
       ...lines.map((line): Cell[] => [
         name,
         line.description,
         shownQuantity(line),
         shownUnitPrice(line),
         line.amount,
+        invoiceId,
+      ]),
+      ...termLines(terms).map(({ description, amount }): Cell[] => [
+        name,
+        description,
+        "",
+        "",
+        amount,
         invoiceId,
       ]),
       [name, { text: "total", style: "bold" }, "", "", shownMoney(total, currency), invoiceId],
@@ -39,9 +47,10 @@ export function previewCsv(costs: readonly CostPreview[]): string {
       "amount",
       "currency",
     ],
-    costs.flatMap(({ lines, ...cost }) =>
-      lines.map((line) => ({ ...cost, ...line, quantity: shownQuantity(line) })),
-    ),
+    costs.flatMap(({ lines, ...cost }) => [
+      ...lines.map((line) => ({ ...cost, ...line, quantity: shownQuantity(line) })),
+      ...termLines(cost).map(({ description, amount }) => ({ ...cost, description, amount })),
+    ]),
   );
 }
 

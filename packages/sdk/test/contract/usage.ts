@@ -62,6 +62,48 @@ export function describeUsage(api: ContractContext): void {
       expect(await errorOf(client.meters.setPrice(id, nobody))).toBeInstanceOf(NotFoundError);
     });
 
+    it("are billed with a customer's discount and minimum, which take over from those before", async () => {
+      const { client } = api;
+      const { id } = await client.customers.create({ name: unique("Customer") });
+      const percent = { model: "percent", percent: "12.5" } as const;
+      const first = await client.customers.setDiscount(id, {
+        discount: percent,
+        reason: "launch",
+        periods: 3,
+      });
+      expect(first).toMatchObject({ customerId: id, discount: percent, reason: "launch", periods: 3 });
+      const ended = await client.customers.setDiscount(id, { discount: null });
+      expect(ended).toMatchObject({ customerId: id, discount: null, reason: null, periods: null });
+      expect((await client.customers.listDiscounts(id)).data.map((each) => each.id)).toEqual([
+        ended.id,
+        first.id,
+      ]);
+      const { startsAt: effectiveFrom = "" } = await client.billing.getCurrentPeriod();
+      const minimum = await client.customers.setMinimum(id, { minimum: "50", effectiveFrom });
+      expect(minimum).toMatchObject({
+        customerId: id,
+        minimum: "50",
+        effectiveFrom,
+        billedFrom: effectiveFrom,
+      });
+      expect((await client.customers.listMinimums(id)).data).toEqual([minimum]);
+      await client.customers.setMinimum(id, { minimum: null, effectiveFrom });
+
+      expect(await errorOf(client.customers.setDiscount(id, { discount: percent }))).toMatchObject({
+        name: "ValidationError",
+        issues: [{ path: "reason" }],
+      });
+      expect(await errorOf(client.customers.setMinimum(id, { minimum: "0" }))).toMatchObject({
+        name: "ValidationError",
+        issues: [{ path: "minimum" }],
+      });
+      const nobody = "0198a1f2-7c3e-7d8a-9b61-0f6c2d4e8a10";
+      expect(await errorOf(client.customers.setMinimum(nobody, { minimum: "5" }))).toBeInstanceOf(
+        NotFoundError,
+      );
+      expect(await errorOf(client.customers.listDiscounts(nobody))).toBeInstanceOf(NotFoundError);
+    });
+
     it("limit what one call of an agent may use, and not what the owner reports", async () => {
       const { id, name: meterName } = await api.newMeter();
       expect(await api.client.meters.get(id)).toMatchObject({ maxQuantityPerCall: 1_000_000 });

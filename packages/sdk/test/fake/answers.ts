@@ -29,6 +29,14 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
         ),
       }));
   };
+  const agree = (table: string, customer: unknown, body: Record<string, unknown>) => {
+    const { id: customerId } = find("customer", customer);
+    const { startsAt } = currentPeriod();
+    const { effectiveFrom = startsAt } = body;
+    if (String(effectiveFrom) < String(startsAt)) throw new Refusal("CONFLICT", "A period is closed.");
+    const moments = { effectiveFrom, billedFrom: effectiveFrom, createdAt: iso() };
+    return insert(table, { customerId, periods: null, ...body, ...moments });
+  };
   const ownAccount = () => z.looseObject({ id: z.string() }).parse(where("account", {})[0]);
   return {
     mcp: {
@@ -363,6 +371,12 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
       list: ({ query }) => where("customer", { name: query.get("name") ?? undefined }),
       get: ({ params }) => find("customer", params["customerId"]),
       update: ({ params, body }) => change("customer", params["customerId"], body),
+      setDiscount: ({ params, body }) => agree("discount", params["customerId"], { reason: null, ...body }),
+      listDiscounts: ({ params }) =>
+        where("discount", { customerId: find("customer", params["customerId"]).id }),
+      setMinimum: ({ params, body }) => agree("minimum", params["customerId"], body),
+      listMinimums: ({ params }) =>
+        where("minimum", { customerId: find("customer", params["customerId"]).id }),
     },
     keys: {
       create: ({ body }) => {

@@ -5,6 +5,8 @@ import type { Environment } from "../accounts/accounts.ts";
 import { checkTotals, countArchived } from "../metering/check-totals.ts";
 import type { Services } from "../services.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
+import { applyTerms } from "./charges.ts";
+import { itemsOf, keyOfItem } from "./invoice-items.ts";
 import { shownQuantity } from "./invoice-lines.ts";
 import { termDifferences } from "./invoice-terms.ts";
 import { type InvoiceRow, invoicesOfPeriod, requireClosedPeriod } from "./invoices.ts";
@@ -17,9 +19,9 @@ import {
   SUMMED_PARTS,
   shownParts,
 } from "./period-quantities.ts";
-import { sumAmounts } from "./pricing.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
 import { stripeAmount } from "./stripe-invoice.ts";
+import { type PayerTerms, selectTerms, termsOfPeriod } from "./terms-of-period.ts";
 
 /** Payers of one request: each is two requests to Stripe. */
 const PAYERS_AT_ONCE = 25;
@@ -55,9 +57,11 @@ export async function checkPeriod(
   let checked = 0;
   const ids = page.map((payer) => payer.customer_id);
   const invoices = await invoicesOfPeriod(db, period.id, ids);
+  const terms = await selectTerms(db, period.id, ids);
   for (const payer of page) {
     const invoice = invoices.find(({ customer_id }) => customer_id === payer.customer_id);
     differences.push(...compareLines(payer, invoice));
+    if (invoice !== undefined) differences.push(...compareTerms(invoice, terms.get(payer.customer_id) ?? {}));
     if (invoice === undefined) continue;
     checked += 1;
     differences.push(...(await compareWithStripe(stripe, invoice)));
@@ -124,12 +128,16 @@ async function compareCarried(
 
 function selectTotals(db: Queryable, periodId: string, cursor: string | undefined): Promise<PayerTotals[]> {
   return db.query<PayerTotals>(
-    `SELECT t.customer_id, jsonb_object_agg(m.name, to_jsonb(t)) AS quantities
+    `SELECT t.customer_id,
+       coalesce(jsonb_object_agg(m.name, to_jsonb(t)) FILTER (WHERE m.name IS NOT NULL), '{}'::jsonb) AS quantities
      FROM (
        SELECT q.customer_id, q.meter_id, ${SUMMED_PARTS} FROM ${quantitiesOfPeriod("$1")} q
        WHERE ($2::uuid IS NULL OR q.customer_id IS NULL OR q.customer_id > $2) AND ${HAS_LINE}
        GROUP BY q.customer_id, q.meter_id
-     ) t JOIN meters m ON m.id = t.meter_id
+       UNION ALL
+       SELECT customer_id, NULL, NULL, NULL, NULL, NULL, NULL FROM ${termsOfPeriod("$1")} agreed
+       WHERE kind = 'minimum' AND ($2::uuid IS NULL OR customer_id > $2)
+     ) t LEFT JOIN meters m ON m.id = t.meter_id
      GROUP BY t.customer_id ORDER BY t.customer_id NULLS LAST LIMIT $3`,
     [periodId, cursor === undefined ? null : uuidParam(cursor), PAYERS_AT_ONCE + 1],
   );
@@ -145,24 +153,33 @@ function compareLines(payer: PayerTotals, invoice: InvoiceRow | undefined): Peri
         customerId,
         invoiceId: null,
         meterName: null,
-        what: "usage without an invoice",
-        expected: used.join(", "),
+        what: used.length === 0 ? "a minimum without an invoice" : "usage without an invoice",
+        expected: used.join(", ") || "an invoice",
         found: "0",
       },
     ];
   }
   const billed = new Map(invoice.lines.map((line) => [line.meterName, line]));
-  const lines = [...new Set([...billed.keys(), ...Object.keys(quantities)])].flatMap((meterName) => {
+  return [...new Set([...billed.keys(), ...Object.keys(quantities)])].flatMap((meterName) => {
     const [row, line] = [quantities[meterName], billed.get(meterName)];
     const [expected, found] = [row?.quantity ?? "0", line === undefined ? "0" : shownQuantity(line)];
     if (expected !== found) return [differenceOf(invoice, "lines", meterName, "quantity", expected, found)];
     const [made, told] = [shownOrNone(row && partsOf(row)), shownOrNone(line?.parts)];
     return made === told ? [] : [differenceOf(invoice, "lines", meterName, "parts", made, told)];
   });
-  const sum = sumAmounts(invoice.lines, invoice.currency).amount;
-  return sum === invoice.total
-    ? lines
-    : [...lines, differenceOf(invoice, "lines", null, "total", sum, invoice.total)];
+}
+
+/** Compares discount, minimum and total with what was agreed as the period was closed, and with the lines. */
+function compareTerms(invoice: InvoiceRow, terms: PayerTerms): PeriodDifference[] {
+  const agreed = applyTerms(invoice.lines, terms, invoice.currency);
+  const compared = [
+    ["discount", agreed.discount?.amount, invoice.discount?.amount],
+    ["minimum", agreed.minimum?.amount, invoice.minimum?.amount],
+    ["total", agreed.total, invoice.total],
+  ] as const;
+  return compared.flatMap(([what, expected = "none", found = "none"]) =>
+    expected === found ? [] : [differenceOf(invoice, "lines", null, what, expected, found)],
+  );
 }
 
 function shownOrNone(parts: QuantityParts | undefined): string {
@@ -241,23 +258,25 @@ async function compareItems(
   stripeInvoiceId: string,
 ): Promise<PeriodDifference[]> {
   const left = new Map(
-    invoice.lines.map(({ meterName, amountMinor }) => [
-      meterName,
-      stripeAmount(amountMinor, invoice.currency),
+    itemsOf(invoice).map((item) => [
+      item.key,
+      { meterName: item.meterName, amount: stripeAmount(item.amountMinor, invoice.currency) },
     ]),
   );
   const differences: PeriodDifference[] = [];
   for await (const item of api.invoiceItems.list({ invoice: stripeInvoiceId, limit: 100 })) {
-    const meterName = item.metadata?.["licentric_meter"] ?? null;
-    const expected = meterName === null ? undefined : left.get(meterName);
-    if (meterName !== null) left.delete(meterName);
-    if (expected === item.amount) continue;
+    const key = keyOfItem(item.metadata);
+    const expected = key === null ? undefined : left.get(key);
+    if (key !== null) left.delete(key);
+    if (expected?.amount === item.amount) continue;
+    const meterName = expected?.meterName ?? item.metadata?.["licentric_meter"] ?? null;
     differences.push(
-      differenceOf(invoice, "stripe", meterName, `item ${item.id}`, expected ?? "none", item.amount),
+      differenceOf(invoice, "stripe", meterName, `item ${item.id}`, expected?.amount ?? "none", item.amount),
     );
   }
-  for (const [meterName, expected] of left) {
-    differences.push(differenceOf(invoice, "stripe", meterName, "item", expected, "none"));
+  for (const [key, { meterName, amount }] of left) {
+    const what = meterName === null ? `item ${key.slice(1)}` : "item";
+    differences.push(differenceOf(invoice, "stripe", meterName, what, amount, "none"));
   }
   return differences;
 }

@@ -2,12 +2,10 @@ import type { CostPreview, CostPreviewQuery } from "@licentric/contract";
 import type { z } from "zod";
 import { type Page, pageRequest, readPageBy } from "../http/page.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
-import { selectBilledUsage } from "./billed-usage.ts";
-import { invoiceLines } from "./invoice-lines.ts";
+import { selectCharges, shownTerms } from "./charges.ts";
 import { invoicesOfPeriod } from "./invoices.ts";
 import { listPayers, type PayersQuery } from "./payers-of-period.ts";
 import { type PreviewedPeriod, readPageOfPeriod } from "./preview-period.ts";
-import { sumAmounts } from "./pricing.ts";
 
 /**
  * Tells what a period costs each payer so far, customers first and the account itself last: the lines are made by what
@@ -40,11 +38,12 @@ async function selectCosts(
 ): Promise<CostPreview[]> {
   const payers = await listPayers(tx, period.id, of);
   const ids = payers.map((payer) => payer.customer_id);
-  const usage = await selectBilledUsage(tx, period.id, ids, now);
+  const chargesOf = await selectCharges(tx, period, ids, now);
   const invoices = await invoicesOfPeriod(tx, period.id, ids);
   return payers.map(({ customer_id: customerId, name }) => {
     const invoice = invoices.find((each) => each.customer_id === customerId);
-    const lines = invoice?.lines ?? invoiceLines(usage.get(customerId) ?? [], period.currency);
+    const currency = invoice?.currency ?? period.currency;
+    const charges = invoice ?? chargesOf(customerId);
     return {
       periodId: period.id,
       periodStatus: period.status,
@@ -53,9 +52,10 @@ async function selectCosts(
       customerId,
       name,
       invoiceId: invoice?.id ?? null,
-      currency: invoice?.currency ?? period.currency,
-      lines,
-      total: invoice?.total ?? sumAmounts(lines, period.currency).amount,
+      currency,
+      lines: charges.lines,
+      ...shownTerms(charges, charges.lines, currency),
+      total: charges.total,
     };
   });
 }

@@ -6,6 +6,7 @@ import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { getInvoice, type InvoiceRow, lockInvoice } from "./invoices.ts";
+import { payableAmount } from "./payable-amount.ts";
 import { minorToDecimal, roundToCurrency } from "./pricing.ts";
 
 interface CreditNoteRow {
@@ -89,13 +90,7 @@ export async function storeCreditNote(
 }
 
 function creditOf(invoice: InvoiceRow, amount: string) {
-  const credit = roundToCurrency(new Big(amount), invoice.currency);
-  if (!new Big(credit.amount).eq(amount)) {
-    throw new ApiError(
-      "UNPROCESSABLE",
-      `${amount} ${invoice.currency} cannot be paid exactly. The nearest amount that can is ${credit.amount}.`,
-    );
-  }
+  const credit = payableAmount(amount, invoice.currency);
   const left = new Big(invoice.total).minus(minorToDecimal(invoice.credited_minor, invoice.currency));
   if (new Big(credit.amount).eq(0) || left.lt(credit.amount)) {
     throw new ApiError(

@@ -96,6 +96,7 @@ export function renderInvoicePage(page: InvoicePage): string {
 <thead><tr><th scope="col">Description</th><th scope="col" class="number">Quantity</th><th scope="col" class="number">Unit price</th><th scope="col" class="number">Amount (${escapeText(currency)})</th></tr></thead>
 <tbody>
 ${invoice.lines.map(line).join("\n") || '<tr><td colspan="4" class="empty">No usage in this period.</td></tr>'}
+${termLines(invoice)}
 </tbody>
 <tfoot>
 ${issued.length === 0 ? "" : sum("Total", grouped(invoice.total))}
@@ -116,6 +117,16 @@ function line(charged: Invoice["lines"][number]): string {
   const made = parts === undefined ? "" : `<small>${escapeText(shownParts(parts))}</small>`;
   const price = unitPrice === null ? "by tier" : escapeText(unitPrice);
   return `<tr><td>${escapeText(description)}${meter}${made}</td><td class="number">${grouped(shownQuantity(charged))}</td><td class="number">${price}</td><td class="number">${grouped(amount)}</td></tr>`;
+}
+
+/** The discount and the minimum, as lines below those of meters. */
+function termLines({ discount, minimum }: Invoice): string {
+  const termLine = (description: string, amount: string) =>
+    `<tr><td colspan="3">${escapeText(description)}</td><td class="number">${amount}</td></tr>`;
+  return [
+    ...(discount === undefined ? [] : [termLine(discount.description, `−${grouped(discount.amount)}`)]),
+    ...(minimum === undefined ? [] : [termLine(minimum.description, grouped(minimum.amount))]),
+  ].join("\n");
 }
 
 function sum(label: string, amount: string): string {

@@ -2,7 +2,9 @@ import type {
   BillingPeriod,
   CreateInvoice,
   Invoice,
+  InvoiceDiscount,
   InvoiceLine,
+  InvoiceMinimum,
   ListInvoicesQuery,
 } from "@licentric/contract";
 import type { z } from "zod";
@@ -13,11 +15,10 @@ import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
-import { selectBilledUsage } from "./billed-usage.ts";
-import { invoiceLines } from "./invoice-lines.ts";
+import { selectCharges, shownTerms } from "./charges.ts";
 import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { getPeriod } from "./periods.ts";
-import { minorToDecimal, sumAmounts } from "./pricing.ts";
+import { minorToDecimal } from "./pricing.ts";
 import { noticeOf } from "./stripe-limits.ts";
 
 /** An invoice as it is stored. */
@@ -29,6 +30,8 @@ export interface InvoiceRow {
   readonly status: Invoice["status"];
   readonly currency: string;
   readonly lines: InvoiceLine[];
+  readonly discount: InvoiceDiscount | null;
+  readonly minimum: InvoiceMinimum | null;
   readonly total: string;
   /** Sum of its credit notes in the currency's minor unit: a whole number, as text for it may be more than a number holds. */
   readonly credited_minor: string;
@@ -47,7 +50,7 @@ export interface InvoiceRow {
 
 const DAYS_UNTIL_DUE = 30;
 
-const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, total, metadata,
+const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, discount, minimum, total, metadata,
   stripe_configured, stripe_customer_id, stripe_invoice_id, stripe_items, hosted_invoice_url, created_at,
   coalesce(collection, 'send_invoice') AS collection, coalesce(days_until_due, ${DAYS_UNTIL_DUE}) AS days_until_due,
   coalesce(automatic_tax, false) AS automatic_tax, memo,
@@ -64,6 +67,7 @@ export function toInvoice(row: InvoiceRow): Invoice {
     status: row.status,
     currency: row.currency,
     lines: row.lines,
+    ...shownTerms(row, row.lines, row.currency),
     total: row.total,
     totalUsage: Object.fromEntries(row.lines.map(({ meterName, quantity }) => [meterName, quantity])),
     credited: minorToDecimal(row.credited_minor, row.currency),
@@ -99,11 +103,12 @@ export async function ensureInvoice(
   if (customerId !== undefined) await getCustomer(tx, environment.id, customerId);
   const currency = period.currency ?? environment.account.currency;
   const payer = customerId ?? null;
-  const usage = await selectBilledUsage(tx, period.id, [payer], now);
-  const lines = invoiceLines(usage.get(payer) ?? [], currency);
+  const chargesOf = await selectCharges(tx, { id: period.id, currency }, [payer], now);
+  const { lines, discount, minimum, total } = chargesOf(payer);
   await tx.query(
-    `INSERT INTO invoices (id, environment_id, period_id, customer_id, status, currency, lines, total, metadata, created_at)
-     VALUES ($1, $2, $3, $4, 'computed', $5, $6::jsonb, $7, $8::jsonb, $9)
+    `INSERT INTO invoices (id, environment_id, period_id, customer_id, status, currency, lines, total, metadata, created_at,
+       discount, minimum)
+     VALUES ($1, $2, $3, $4, 'computed', $5, $6::jsonb, $7, $8::jsonb, $9, $10::jsonb, $11::jsonb)
      ON CONFLICT (period_id, customer_id) WHERE status <> 'void' DO NOTHING`,
     [
       newId(),
@@ -112,9 +117,11 @@ export async function ensureInvoice(
       payer,
       currency,
       JSON.stringify(lines),
-      sumAmounts(lines, currency).amount,
+      total,
       JSON.stringify(terms.metadata ?? {}),
       now,
+      discount && JSON.stringify(discount),
+      minimum && JSON.stringify(minimum),
     ],
   );
   await keepTerms(tx, period.id, payer, terms);

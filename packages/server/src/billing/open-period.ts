@@ -1,4 +1,5 @@
-import type { Queryable } from "../store/database.ts";
+import { clockSkew } from "../store/clock-skew.ts";
+import type { Database, Queryable } from "../store/database.ts";
 import { boundsAfterLast } from "./period-bounds.ts";
 
 /**
@@ -32,4 +33,30 @@ export async function openPeriod(
      )`,
     [newId(), environmentId, now],
   );
+}
+
+/**
+ * Opens the period of now wherever a minimum is agreed, which counts for a month without any usage, too. It takes no
+ * usage to do so, and so nobody looks at the clock: one that differs too much from the database's opens nothing.
+ */
+export async function openPeriodsOfMinimums(
+  db: Database,
+  {
+    maxClockSkew,
+    newId,
+    now: clock,
+  }: { readonly maxClockSkew: number; readonly newId: () => string; readonly now: () => Date },
+): Promise<void> {
+  const now = clock();
+  const due = await db.query<{ environment_id: string }>(
+    `SELECT DISTINCT t.environment_id FROM customer_terms t
+     WHERE t.kind = 'minimum' AND t.terms IS NOT NULL AND t.effective_from <= $1 AND NOT EXISTS (
+       SELECT 1 FROM periods p WHERE p.environment_id = t.environment_id AND p.status = 'open' AND p.ends_at > $1
+     )`,
+    [now],
+  );
+  if (due.length === 0 || Math.abs(await clockSkew(db, () => now)) > maxClockSkew) return;
+  for (const { environment_id: environmentId } of due) {
+    await db.transaction((tx) => openPeriod(tx, environmentId, { newId, now }));
+  }
 }

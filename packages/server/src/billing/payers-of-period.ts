@@ -1,7 +1,7 @@
 import type { Queryable } from "../store/database.ts";
 import { payersOfPeriod } from "./period-quantities.ts";
 
-/** A payer with a line on the invoice of a period; null is the account itself. */
+/** A payer with a line or a minimum on the invoice of a period; null is the account itself. */
 export interface PayerRow {
   readonly customer_id: string | null;
   readonly name: string;

@@ -1,3 +1,5 @@
+import { termsOfPeriod } from "./terms-of-period.ts";
+
 /**
  * The quantities that a period bills of each payer and meter, as a subquery: usage, adjustments and what was carried over from the
  * period before, never below zero. `carried_over` is the rest, zero or less, and
@@ -29,8 +31,8 @@ export const quantitiesOfPeriod = (periodId: string) => `(
 export const HAS_LINE = "(q.has_usage OR q.quantity > 0)";
 
 /**
- * The payers of a period whose invoices have a line, as a subquery; each may be in it several times. It finds the first
- * one without summing up all usage: where there is none of a meter, adjustments alone decide.
+ * The payers of a period whose invoices have a line or a minimum, as a subquery; each may be in it several times. It finds
+ * the first one without summing up all usage: where there is none of a meter, adjustments alone decide.
  */
 export const payersOfPeriod = (periodId: string) => `(
   SELECT customer_id FROM usage_totals WHERE period_id = ${periodId}
@@ -41,6 +43,8 @@ export const payersOfPeriod = (periodId: string) => `(
     SELECT customer_id, meter_id, quantity FROM carried_adjustments WHERE period_id = ${periodId}
   ) corrected
   GROUP BY customer_id, meter_id HAVING sum(quantity) > 0
+  UNION ALL
+  SELECT customer_id FROM ${termsOfPeriod(periodId)} agreed WHERE kind = 'minimum'
 )`;
 
 /** The parts of a summed quantity, as the database writes them. */

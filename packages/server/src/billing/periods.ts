@@ -11,6 +11,7 @@ import { carryOver } from "./carry-over.ts";
 import { openPeriod } from "./open-period.ts";
 import { endOnceClosed } from "./period-bounds.ts";
 import { partsOf, type QuantityRow, quantitiesOfPeriod, SUMMED_PARTS } from "./period-quantities.ts";
+import { fixTerms } from "./terms-of-period.ts";
 
 interface PeriodRow {
   id: string;
@@ -138,7 +139,7 @@ export function listPeriods(
 /**
  * Closes a period and answers its final totals. The row lock waits for usage that is being recorded in it and holds
  * back what comes after, which lands in the next period. What adjustments take away beyond the usage is carried over to
- * that. Closing a closed period answers the same again.
+ * that, and the terms of customers that count for it are written down. Closing a closed period answers the same again.
  */
 export async function closePeriod(
   tx: Queryable,
@@ -161,6 +162,7 @@ async function closeOnce(
     uuidParam(id),
   ]);
   if (rows.length === 0) throw notFound("billing period", id);
+  await fixTerms(tx, uuidParam(id));
   const closed = await tx.query(
     `UPDATE periods p SET status = 'closed', closed_at = $3, ends_at = ${endOnceClosed("$3")}
      WHERE environment_id = $1 AND id = $2 AND status = 'open' RETURNING id`,

@@ -1,15 +1,14 @@
-import type { BillingPeriod, InvoiceLine } from "@licentric/contract";
+import type { BillingPeriod } from "@licentric/contract";
 import type Stripe from "stripe";
 import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import type { Database } from "../store/database.ts";
-import { shownQuantity } from "./invoice-lines.ts";
+import { type InvoiceItem, itemsOf, keyOfItem } from "./invoice-items.ts";
 import { draftOf, hasTerms, termsUpdate } from "./invoice-terms.ts";
 import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer, type Sending } from "./paying-customer.ts";
-import { shownParts } from "./period-quantities.ts";
 import { getPeriod } from "./periods.ts";
 import { type StripeConnection, seconds, stripeFailure } from "./stripe.ts";
 import {
@@ -23,9 +22,9 @@ import {
 const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
 
 /**
- * Brings an invoice to Stripe: customer, draft, one item per meter, finalize. Each step has an idempotency key of
+ * Brings an invoice to Stripe: customer, draft, one item per meter and one for each of discount and minimum, finalize. Each step has an idempotency key of
  * its own and is recorded before the next, so that after a crash or a timeout anywhere the same call goes on where
- * it stopped, and nothing is made twice. An invoice without usage is not sent: there is nothing to put on it.
+ * it stopped, and nothing is made twice. An invoice without items is not sent: there is nothing to put on it.
  *
  * @throws {ApiError} `UPSTREAM_ERROR` when Stripe refuses or cannot be reached; what was done so far is kept.
  * `UNPROCESSABLE` when the payer has no e-mail address or his Stripe customer is gone or another account's, and when
@@ -47,7 +46,7 @@ export async function sendToStripe(
       "The invoice was credited before Stripe was connected. Void it and create it again to send it.",
     );
   }
-  if (invoice.lines.length === 0) return finish(services, invoice, null);
+  if (itemsOf(invoice).length === 0) return finish(services, invoice, null);
 
   const sending: Sending = { services, api, environment };
   try {
@@ -179,18 +178,18 @@ async function ensureItems(
 ): Promise<InvoiceRow> {
   let current = invoice;
   const period = await getPeriod(services.db, invoice.environment_id, invoice.period_id);
-  for (const line of invoice.lines) {
-    if (current.stripe_items.includes(line.meterName)) continue;
+  for (const item of itemsOf(invoice)) {
+    if (current.stripe_items.includes(item.key)) continue;
     await makeInStripe(services, {
       subjectId: invoice.id,
-      step: `item:${line.meterName}`,
-      find: () => findItem(api, stripeInvoiceId, line),
+      step: `item:${item.key}`,
+      find: () => findItem(api, stripeInvoiceId, item),
       make: (idempotencyKey) =>
-        api.invoiceItems.create(itemOf(invoice, stripeInvoiceId, line, period), { idempotencyKey }),
+        api.invoiceItems.create(itemOf(invoice, stripeInvoiceId, item, period), { idempotencyKey }),
     });
     current = await record(services.db, current, {
       change: "stripe_items = array_append(array_remove(stripe_items, $2), $2)",
-      value: line.meterName,
+      value: item.key,
     });
   }
   return current;
@@ -199,7 +198,7 @@ async function ensureItems(
 function itemOf(
   invoice: InvoiceRow,
   stripeInvoiceId: string,
-  line: InvoiceLine,
+  item: InvoiceItem,
   period: BillingPeriod,
 ): Stripe.InvoiceItemCreateParams {
   const start = seconds(new Date(period.startsAt));
@@ -207,20 +206,21 @@ function itemOf(
     customer: invoice.stripe_customer_id ?? "",
     invoice: stripeInvoiceId,
     currency: invoice.currency,
-    amount: stripeAmount(line.amountMinor, invoice.currency),
-    description: `${line.description} × ${shownQuantity(line)}${line.parts ? ` (${shownParts(line.parts)})` : ""}`,
+    amount: stripeAmount(item.amountMinor, invoice.currency),
+    description: item.description,
     // Stripe shows the day of each: the last second of the period is in its last day.
     period: { start, end: Math.max(start, seconds(new Date(period.endsAt)) - 1) },
-    discountable: true,
+    // Of what is agreed here, a coupon of Stripe's takes nothing off.
+    discountable: item.meterName !== null,
     ...(invoice.automatic_tax &&
       ({ tax_behavior: "exclusive" } satisfies Partial<Stripe.InvoiceItemCreateParams>)),
-    metadata: { licentric_meter: line.meterName, licentric_quantity: shownQuantity(line) },
+    metadata: { ...item.metadata },
   };
 }
 
-async function findItem(api: Stripe, stripeInvoiceId: string, line: InvoiceLine) {
-  for await (const item of api.invoiceItems.list({ invoice: stripeInvoiceId, limit: 100 })) {
-    if (item.metadata?.["licentric_meter"] === line.meterName) return item;
+async function findItem(api: Stripe, stripeInvoiceId: string, { key }: InvoiceItem) {
+  for await (const found of api.invoiceItems.list({ invoice: stripeInvoiceId, limit: 100 })) {
+    if (keyOfItem(found.metadata) === key) return found;
   }
   return null;
 }

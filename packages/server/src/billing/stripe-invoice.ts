@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { ApiError } from "../http/api-error.ts";
 import { currencyRule } from "./currency.ts";
+import { sumOfItems } from "./invoice-items.ts";
 import type { InvoiceRow } from "./invoices.ts";
 import { CLOCK_DIFFERENCE, isMissing, seconds } from "./stripe.ts";
 
@@ -48,8 +49,7 @@ export async function deleteDraft(api: Stripe, stripeInvoiceId: string): Promise
 
 /** @throws {ApiError} `CONFLICT` where what is on it in Stripe is not what is to be billed. One that is void bills nothing. */
 export function requireWhole(invoice: InvoiceRow, { id, status, subtotal }: Stripe.Invoice): void {
-  const expected = invoice.lines.reduce((sum, line) => sum + line.amountMinor, 0);
-  if (status === "void" || subtotal === stripeAmount(expected, invoice.currency)) return;
+  if (status === "void" || subtotal === stripeAmount(sumOfItems(invoice), invoice.currency)) return;
   throw new ApiError(
     "CONFLICT",
     status === "draft"

@@ -1,8 +1,8 @@
-import type { InvoiceLine } from "@licentric/contract";
 import Big from "big.js";
 import { ApiError } from "../http/api-error.ts";
 import type { Payer } from "../payers/payer.ts";
 import { currencyRule } from "./currency.ts";
+import { type ItemizedInvoice, itemsOf, sumOfItems } from "./invoice-items.ts";
 import { minorToDecimal, roundToCurrency } from "./pricing.ts";
 
 // https://docs.stripe.com/changelog/2016-02-22/no-more-than-250-invoice-items
@@ -41,10 +41,9 @@ const LEAST_CHARGE: Readonly<Record<string, number>> = {
 };
 
 /** Properties of a stored invoice that Stripe's limits apply to. */
-interface LimitedInvoice {
+interface LimitedInvoice extends ItemizedInvoice {
   readonly id: string;
   readonly currency: string;
-  readonly lines: readonly InvoiceLine[];
   readonly total: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly stripe_configured: boolean;
@@ -56,7 +55,8 @@ interface LimitedInvoice {
  * @throws {ApiError} `UNPROCESSABLE`, which names the payer, the rule and what to do.
  */
 export function requireSendable(invoice: LimitedInvoice, { name, customerId }: Payer): void {
-  const { lines, currency, metadata } = invoice;
+  const { currency, metadata } = invoice;
+  const items = itemsOf(invoice);
   const refuse = (rule: string, why: string) => {
     const who = customerId === null ? `The account "${name}"` : `The customer "${name}"`;
     throw new ApiError("UNPROCESSABLE", `${who} cannot be invoiced by Stripe: ${why} Nothing was sent.`, {
@@ -65,23 +65,28 @@ export function requireSendable(invoice: LimitedInvoice, { name, customerId }: P
       invoiceId: invoice.id,
     });
   };
-  if (lines.length > MOST_ITEMS) {
+  if (items.length > MOST_ITEMS) {
     refuse(
       "most_items",
-      `the invoice has ${lines.length} lines, and Stripe takes ${MOST_ITEMS}. Void it, bill its usage by fewer meters or move some agents to another customer from the next period on, and invoice this one outside of Stripe.`,
+      `the invoice has ${items.length} lines, and Stripe takes ${MOST_ITEMS}. Void it, bill its usage by fewer meters or move some agents to another customer from the next period on, and invoice this one outside of Stripe.`,
     );
   }
   const largest = LARGER_AMOUNTS[currency] ?? LARGEST_AMOUNT;
   const { stripeFactor } = currencyRule(currency);
   const most = `${minorToDecimal(Math.floor(largest / stripeFactor), currency)} ${currency.toUpperCase()}`;
-  const tooLarge = lines.find(({ amountMinor }) => amountMinor * stripeFactor > largest);
+  const tooLarge = items.find(({ amountMinor }) => Math.abs(amountMinor) * stripeFactor > largest);
   if (tooLarge !== undefined) {
+    const { description, amount, meterName } = tooLarge;
     refuse(
       "largest_amount",
-      `the line "${tooLarge.description}" is ${tooLarge.amount}, and Stripe takes at most ${most}. Check its price (\`licentric meters prices ${tooLarge.meterName}\`); void the invoice and create it again once it is right.`,
+      `the line "${description}" is ${amount}, and Stripe takes at most ${most}. ${
+        meterName === null
+          ? "Have the invoice paid outside of Stripe."
+          : `Check its price (\`licentric meters prices ${meterName}\`); void the invoice and create it again once it is right.`
+      }`,
     );
   }
-  if (lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0) * stripeFactor > largest) {
+  if (sumOfItems(invoice) * stripeFactor > largest) {
     refuse(
       "largest_total",
       `the total is ${invoice.total}, and Stripe charges at most ${most}. Have it paid outside of Stripe.`,

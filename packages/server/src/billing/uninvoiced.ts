@@ -5,11 +5,9 @@ import { summedQuantity } from "../exact-integer.ts";
 import { ApiError } from "../http/api-error.ts";
 import { type Page, pageRequest, readPageBy } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
-import { selectBilledUsage } from "./billed-usage.ts";
+import { type Charges, selectCharges } from "./charges.ts";
 import { currencyRule } from "./currency.ts";
-import { type BilledUsage, invoiceLines } from "./invoice-lines.ts";
 import { payersOfPeriod } from "./period-quantities.ts";
-import { sumAmounts } from "./pricing.ts";
 
 /** The account itself in a cursor, where a customer's id would stand. */
 const OWN = "own";
@@ -113,15 +111,19 @@ async function selectUninvoiced(
       limit,
     ],
   );
-  const usage = new Map<string, ReadonlyMap<string | null, readonly BilledUsage[]>>();
-  for (const id of new Set(rows.map((row) => row.period_id))) {
-    const payers = rows.filter((row) => row.period_id === id).map((row) => row.customer_id);
-    usage.set(id, await selectBilledUsage(db, id, payers, now));
+  const found: UninvoicedUsage[] = [];
+  // By period, as they are ordered.
+  const currencies = new Map(rows.map((row) => [row.period_id, row.currency]));
+  for (const [id, currency] of currencies) {
+    const own = rows.filter((row) => row.period_id === id);
+    const payers = own.map((row) => row.customer_id);
+    const chargesOf = await selectCharges(db, { id, currency }, payers, now);
+    found.push(...own.map((row) => toUninvoiced(row, chargesOf(row.customer_id))));
   }
-  return rows.map((row) => toUninvoiced(row, usage.get(row.period_id)?.get(row.customer_id) ?? []));
+  return found;
 }
 
-function toUninvoiced(row: UninvoicedRow, own: readonly BilledUsage[]): UninvoicedUsage {
+function toUninvoiced(row: UninvoicedRow, { usage, total }: Charges): UninvoicedUsage {
   return {
     periodId: row.period_id,
     periodStatus: row.period_status,
@@ -131,9 +133,9 @@ function toUninvoiced(row: UninvoicedRow, own: readonly BilledUsage[]): Uninvoic
     name: row.name,
     invoiceId: row.invoice_id,
     currency: row.currency,
-    total: sumAmounts(invoiceLines(own, row.currency), row.currency).amount,
-    totalUsage: Object.fromEntries(own.map(({ meterName, quantity }) => [meterName, Number(quantity)])),
-    usage: own.map(({ meterName, quantity, parts }) => ({
+    total,
+    totalUsage: Object.fromEntries(usage.map(({ meterName, quantity }) => [meterName, Number(quantity)])),
+    usage: usage.map(({ meterName, quantity, parts }) => ({
       meterName,
       ...summedQuantity(quantity),
       ...(parts && { parts }),

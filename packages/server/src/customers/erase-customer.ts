@@ -1,6 +1,7 @@
 import type { Provisioning } from "../accounts/provision.ts";
 import { deleteAgent } from "../agents/agents.ts";
 import { recordSystemChange } from "../audit/audit-events.ts";
+import { termsOfPeriod } from "../billing/terms-of-period.ts";
 import { type Database, onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 
 /** The outcome for a customer that was to be erased. */
@@ -13,7 +14,7 @@ export type ErasedCustomer =
       readonly agents: number;
       readonly events: number;
     }
-  /** Usage of periods that stands on no invoice: an erased customer could not be billed for it. */
+  /** Usage, or a minimum, of periods that stands on no invoice: an erased customer could not be billed for it. */
   | { readonly outcome: "not-invoiced"; readonly periodIds: readonly string[] }
   | { readonly outcome: "not-found" };
 
@@ -25,11 +26,12 @@ const NO_LIMIT = { queryTimeout: 0 };
 
 /**
  * Erases a customer's personal data in the database itself: name, e-mail address, postal address, tax id and metadata,
- * those of its agents, which are deleted with all budgets, and what its usage events and adjustments say besides their quantities. What is left is an
- * id with its quantities, invoices, credit notes and audit events: the books stay as they were. The customer is taken
- * off its Stripe customer, so that nothing comes back from there.
+ * those of its agents, which are deleted with all budgets, what its usage events and adjustments say besides their
+ * quantities, and what was agreed with it for periods that are not closed. What is left is an id with its quantities,
+ * invoices, credit notes and audit events: the books stay as they were. The customer is taken off its Stripe customer,
+ * so that nothing comes back from there.
  *
- * A customer with usage that is on no invoice is not erased.
+ * A customer with usage, or a minimum, that is on no invoice is not erased.
  */
 export function eraseCustomer(
   db: Pick<Database, "transaction">,
@@ -54,7 +56,7 @@ export function eraseCustomer(
        WHERE id = $1`,
       [customerId, ERASED, making.now],
     );
-    for (const table of ["customer_budgets", "money_budgets"]) {
+    for (const table of ["customer_budgets", "money_budgets", "customer_terms"]) {
       await tx.query(`DELETE FROM ${table} WHERE environment_id = $1 AND customer_id = $2`, [
         environmentId,
         customerId,
@@ -70,6 +72,11 @@ export function eraseCustomer(
       customerId,
       ERASED,
     ]);
+    await tx.query(
+      `UPDATE period_terms SET reason = $3
+       WHERE environment_id = $1 AND customer_id = $2 AND reason IS NOT NULL`,
+      [environmentId, customerId, ERASED],
+    );
     await recordSystemChange(
       tx,
       { environmentId, actor, operation: "customers.erase", resourceIds: [customerId] },
@@ -120,7 +127,7 @@ async function eraseAgents(
   return agents.length;
 }
 
-/** Periods, the one that runs among them, with usage of the customer that stands on no invoice that bills. */
+/** Periods, the one that runs among them, with usage or a minimum of the customer that stands on no invoice that bills. */
 async function uninvoicedPeriods(tx: Queryable, customerId: string): Promise<string[]> {
   const rows = await tx.query<{ period_id: string }>(
     `SELECT t.period_id FROM (
@@ -132,6 +139,11 @@ async function uninvoicedPeriods(tx: Queryable, customerId: string): Promise<str
          SELECT period_id, meter_id, quantity FROM carried_adjustments WHERE customer_id = $1
        ) corrected
        GROUP BY period_id, meter_id HAVING sum(quantity) > 0
+       UNION
+       SELECT p.id FROM customers c
+       JOIN periods p ON p.environment_id = c.environment_id
+       CROSS JOIN LATERAL ${termsOfPeriod("p.id")} agreed
+       WHERE c.id = $1 AND agreed.customer_id = c.id AND agreed.kind = 'minimum'
      ) t
      WHERE NOT EXISTS (
        SELECT 1 FROM invoices i WHERE i.period_id = t.period_id AND i.customer_id = $1

@@ -1,10 +1,16 @@
 import { routes } from "@licentric/contract";
 import { readStripeOwner } from "../billing/read-stripe-owner.ts";
 import { sendPayerChange, sendPayerLink } from "../billing/send-payer-change.ts";
-import { onPreparedChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
+import { onChange, onPreparedChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
+import {
+  listCustomerDiscounts,
+  listCustomerMinimums,
+  setCustomerDiscount,
+  setCustomerMinimum,
+} from "./customer-terms.ts";
 import { createCustomer, getCustomer, listCustomers, updateCustomer } from "./customers.ts";
 
-/** Paying customers. */
+/** Paying customers, and the discounts and minimums that are agreed with them. */
 export const customerRoutes: RouteRegistration[] = [
   onPreparedChange(
     routes.customers.create,
@@ -31,5 +37,17 @@ export const customerRoutes: RouteRegistration[] = [
       await sendPayerChange(services, caller, id);
       return getCustomer(services.db, caller.environmentId, id);
     },
+  ),
+  onChange(routes.customers.setDiscount, ({ caller, params, body, now }, tx, { newId }) =>
+    setCustomerDiscount(tx, caller.environmentId, params.customerId, body, { newId, now }),
+  ),
+  onRoute(routes.customers.listDiscounts, ({ caller, params, query }, { db }) =>
+    listCustomerDiscounts(db, caller.environmentId, params.customerId, query),
+  ),
+  onChange(routes.customers.setMinimum, ({ caller, params, body, now }, tx, { newId }) =>
+    setCustomerMinimum(tx, caller.environmentId, params.customerId, body, { newId, now }),
+  ),
+  onRoute(routes.customers.listMinimums, ({ caller, params, query }, { db }) =>
+    listCustomerMinimums(db, caller.environmentId, params.customerId, query),
   ),
 ];

@@ -45,6 +45,7 @@ export async function createTenant(
     url: `https://${canary}.example.com/hook`,
     price: { model: "per_unit", unitPrice: "1" },
     amount: "0.01",
+    minimum: "1",
   };
   const make = async (name: string, changes: { token?: string; body?: Json } = {}) => {
     if (!registered.has(name)) return undefined;
@@ -97,6 +98,10 @@ export async function createTenant(
   keep("openPeriodId", (await make("billing.getCurrentPeriod"))?.id);
   const adjustment = { agentId, meterName, quantity: 1, reason: canary };
   keep("adjustmentId", (await make("billing.createAdjustment", { body: adjustment }))?.id);
+  // Of the open period: the invoices are those of the usage alone.
+  const discount = { discount: { model: "percent", percent: "10" }, reason: canary };
+  keep("discountId", (await make("customers.setDiscount", { body: discount }))?.id);
+  keep("minimumId", (await make("customers.setMinimum", { body: { minimum: "1" } }))?.id);
   keep("budgetId", (await make("budgets.create", { body: { agentId, meterName, limit: 1_000 } }))?.id);
   keep("reservationId", (await make("mcp.reserve", { token, body: { meterName } }))?.reservation.id);
   const hook = { url: samples["url"] ?? "", events: ["budget.exceeded"], metadata: { note: canary } };
@@ -126,6 +131,11 @@ const FRESH_SAMPLES: Readonly<Record<string, (tenant: Tenant) => Samples>> = {
   // The period among the samples is closed, and a credit note's reason is one of Stripe's words.
   "billing.createAdjustment": ({ samples: { periodId: _, ...rest }, canary }) => ({
     ...rest,
+    reason: canary,
+  }),
+  "customers.setDiscount": ({ samples, canary }) => ({
+    ...samples,
+    discount: { model: "percent", percent: "10" },
     reason: canary,
   }),
   "usage.refundEvent": ({ samples, canary }) => ({ ...samples, reason: canary }),
