@@ -19,7 +19,7 @@ import {
 } from "./period-quantities.ts";
 import { sumAmounts } from "./pricing.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
-import { stripeAmount } from "./stripe-invoice.ts";
+import { lineDifferences } from "./stripe-invoice.ts";
 
 /** Payers of one request: each is two requests to Stripe. */
 const PAYERS_AT_ONCE = 25;
@@ -208,17 +208,20 @@ async function compareWithStripe(
           ),
         ];
   }
-  if (stripeInvoiceId === null || invoice.status === "draft") {
-    return [differenceOf(invoice, "stripe", null, "status", "sent", "not sent")];
-  }
+  const notSent = [differenceOf(invoice, "stripe", null, "status", "sent", "not sent")];
+  if (stripeInvoiceId === null) return notSent;
   try {
     const found = await stripe.api.invoices.retrieve(stripeInvoiceId);
+    if (invoice.status === "draft" && found.status === "draft") return notSent;
+    const lines = await lineDifferences(stripe.api, invoice, found);
     return [
       ...compareStatus(invoice, found),
       ...termDifferences(invoice, found).map(({ what, expected, found: is }) =>
         differenceOf(invoice, "stripe", null, what, expected, is),
       ),
-      ...(await compareItems(stripe.api, invoice, stripeInvoiceId)),
+      ...lines.map(({ meterName, what, expected, found: is }) =>
+        differenceOf(invoice, "stripe", meterName, what, expected, is),
+      ),
     ];
   } catch (error) {
     if (isMissing(error)) {
@@ -233,31 +236,4 @@ function compareStatus(invoice: InvoiceRow, found: Stripe.Invoice): PeriodDiffer
   // Of a payment that failed, Stripe says that the invoice is open.
   const ours = invoice.status === "payment_failed" ? "open" : invoice.status;
   return ours === theirs ? [] : [differenceOf(invoice, "stripe", null, "status", ours, theirs)];
-}
-
-async function compareItems(
-  api: Stripe,
-  invoice: InvoiceRow,
-  stripeInvoiceId: string,
-): Promise<PeriodDifference[]> {
-  const left = new Map(
-    invoice.lines.map(({ meterName, amountMinor }) => [
-      meterName,
-      stripeAmount(amountMinor, invoice.currency),
-    ]),
-  );
-  const differences: PeriodDifference[] = [];
-  for await (const item of api.invoiceItems.list({ invoice: stripeInvoiceId, limit: 100 })) {
-    const meterName = item.metadata?.["licentric_meter"] ?? null;
-    const expected = meterName === null ? undefined : left.get(meterName);
-    if (meterName !== null) left.delete(meterName);
-    if (expected === item.amount) continue;
-    differences.push(
-      differenceOf(invoice, "stripe", meterName, `item ${item.id}`, expected ?? "none", item.amount),
-    );
-  }
-  for (const [meterName, expected] of left) {
-    differences.push(differenceOf(invoice, "stripe", meterName, "item", expected, "none"));
-  }
-  return differences;
 }

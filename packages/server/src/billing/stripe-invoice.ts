@@ -1,3 +1,4 @@
+import Big from "big.js";
 import type Stripe from "stripe";
 import { ApiError } from "../http/api-error.ts";
 import { currencyRule } from "./currency.ts";
@@ -46,20 +47,73 @@ export async function deleteDraft(api: Stripe, stripeInvoiceId: string): Promise
   }
 }
 
-/** @throws {ApiError} `CONFLICT` where what is on it in Stripe is not what is to be billed. One that is void bills nothing. */
-export function requireWhole(invoice: InvoiceRow, { id, status, subtotal }: Stripe.Invoice): void {
-  const expected = invoice.lines.reduce((sum, line) => sum + line.amountMinor, 0);
-  if (status === "void" || subtotal === stripeAmount(expected, invoice.currency)) return;
+/** A line on which an invoice and Stripe's do not agree. */
+export interface LineDifference {
+  /** null for a line that is not of ours. */
+  readonly meterName: string | null;
+  readonly what: string;
+  readonly expected: string | number;
+  readonly found: string | number;
+}
+
+/** Compares the lines, in the smallest unit that Stripe counts the currency in. */
+export async function lineDifferences(
+  api: Stripe,
+  { lines, currency }: InvoiceRow,
+  found: Stripe.Invoice,
+): Promise<LineDifference[]> {
+  const left = new Map(
+    lines.map(({ meterName, amountMinor }) => [meterName, stripeAmount(amountMinor, currency)]),
+  );
+  const differences: LineDifference[] = [];
+  for (const line of await linesInStripe(api, found)) {
+    const meterName = line.metadata["licentric_meter"] ?? null;
+    const expected = meterName === null ? undefined : left.get(meterName);
+    if (meterName !== null) left.delete(meterName);
+    if (expected === line.amount) continue;
+    differences.push({
+      meterName,
+      what: `line ${line.id}`,
+      expected: expected ?? "none",
+      found: line.amount,
+    });
+  }
+  for (const [meterName, expected] of left) {
+    differences.push({ meterName, what: "line", expected, found: "none" });
+  }
+  return differences;
+}
+
+/** The lines of an invoice in Stripe, in their order: an invoice has the first ones in itself, the others are listed. */
+export async function linesInStripe(
+  api: Stripe,
+  { id, lines }: Stripe.Invoice,
+): Promise<Stripe.InvoiceLineItem[]> {
+  if (!lines.has_more) return lines.data;
+  const all: Stripe.InvoiceLineItem[] = [];
+  for await (const line of api.invoices.listLineItems(id, { limit: 100 })) all.push(line);
+  return all;
+}
+
+/** @throws {ApiError} `CONFLICT` where what is on the draft is not what is to be billed. */
+export async function requireWhole(api: Stripe, invoice: InvoiceRow, draft: Stripe.Invoice): Promise<void> {
+  if ((await lineDifferences(api, invoice, draft)).length === 0) return;
   throw new ApiError(
     "CONFLICT",
-    status === "draft"
-      ? "The draft in Stripe does not add up to this invoice: somebody changed it there. Nothing was finalized. Put the draft right, or void this invoice and create it again."
-      : "The invoice in Stripe does not add up to this one: somebody finalized it there before it was whole. Void this invoice and create it again.",
-    { invoiceId: invoice.id, stripeInvoiceId: id, total: invoice.total },
+    "The draft in Stripe does not add up to this invoice: somebody changed it there. Nothing was finalized. Put the draft right, or void this invoice and create it again.",
+    { invoiceId: invoice.id, stripeInvoiceId: draft.id, total: invoice.total },
   );
 }
 
 /** An amount in the smallest unit that Stripe counts the currency in. */
 export function stripeAmount(amountMinor: number, currency: string): number {
   return amountMinor * currencyRule(currency).stripeFactor;
+}
+
+/** The same the other way round: a decimal string in the currency's own unit. */
+export function stripeDecimal(amount: number, currency: string): string {
+  const { digits, stripeFactor } = currencyRule(currency);
+  const exact = new Big(amount).div(stripeFactor).div(new Big(10).pow(digits));
+  // Of some currencies, Stripe has amounts that nobody can pay: they are told as they are.
+  return exact.round(digits).eq(exact) ? exact.toFixed(digits) : exact.toFixed();
 }

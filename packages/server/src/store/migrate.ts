@@ -15,6 +15,7 @@ import { customerPrices } from "./migrations/0012-customer-prices.ts";
 import { furtherBudgets } from "./migrations/0013-further-budgets.ts";
 import { stripeEventsRead } from "./migrations/0014-stripe-events-read.ts";
 import { consoleSignIn } from "./migrations/0015-console.ts";
+import { invoiceMismatch } from "./migrations/0017-invoice-mismatch.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -33,6 +34,7 @@ export const migrations: readonly string[] = [
   furtherBudgets,
   stripeEventsRead,
   consoleSignIn,
+  invoiceMismatch,
 ];
 
 /**
