@@ -40,7 +40,7 @@ export const linesOf = (store: StripeStore, invoice: string): StripeObject[] =>
     id: item.id.replace(/^ii_/, "il_"),
     object: "line_item",
     created: item.created,
-    metadata: item["line_metadata"] ?? item.metadata,
+    metadata: item.metadata,
     invoice,
     amount: item["amount"],
     currency: item["currency"],
@@ -76,34 +76,4 @@ export function createItem(store: StripeStore, params: Params): StripeObject {
   if (itemsOf(store, invoice.id).length >= MOST_ITEMS) throw refusalOf(RULES.items);
   const members = itemMembers(invoice, params);
   return store.create("invoiceitem", "ii", params, { metadata: metadataOf(params), ...members });
-}
-
-/**
- * Adds lines to a draft, all or none, in their order. Unverified: that, and what becomes of a line's metadata on the
- * item behind it; here it is on the line alone.
- */
-export function addLines(store: StripeStore, invoice: StripeObject, params: Params): StripeObject {
-  allow(invoice, ["draft"]);
-  const lines = linesOfForm(params);
-  if (lines.length === 0) throw refusalOf(RULES.linesMissing);
-  if (itemsOf(store, invoice.id).length + lines.length > MOST_ITEMS) throw refusalOf(RULES.items);
-  const made = lines.map((line) => ({
-    ...itemMembers(invoice, line),
-    metadata: {},
-    line_metadata: metadataOf(line),
-  }));
-  for (const members of made) store.create("invoiceitem", "ii", params, members);
-  return withTotal(store, invoice);
-}
-
-/** The lines of a form such as `lines[0][amount]=1`. A line has no tax behavior of its own: only its `price_data` has. */
-function linesOfForm(params: Params): Params[] {
-  const lines: Params[] = [];
-  for (const [key, value] of Object.entries(params)) {
-    const [, index, member, rest = ""] = /^lines\[(\d+)\]\[(\w+)\](.*)$/.exec(key) ?? [];
-    if (index === undefined || member === undefined) continue;
-    if (member === "tax_behavior" || member === "currency") throw refusalOf(RULES.lineMembers);
-    lines[Number(index)] = { ...lines[Number(index)], [`${member}${rest}`]: value };
-  }
-  return lines;
 }

@@ -1,4 +1,4 @@
-import { addLines, createItem, itemsOf, linesOf, withTotal } from "./stripe-lines.ts";
+import { createItem, itemsOf, linesOf, withTotal } from "./stripe-lines.ts";
 import {
   allOf,
   allow,
@@ -170,8 +170,6 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   "GET /v1/invoices/:id/lines": ([id], params, store) =>
     list(linesOf(store, find(store, id, "invoice").id), params, "oldest"),
-  "POST /v1/invoices/:id/add_lines": ([id], params, store) =>
-    addLines(store, find(store, id, "invoice"), params),
   "GET /v1/invoices/:id": ([id], _, store) => withTotal(store, find(store, id, "invoice")),
   "POST /v1/invoices/:id": ([id], params, store) => updateInvoice(store, find(store, id, "invoice"), params),
   "DELETE /v1/invoices/:id": ([id], _, store) => {

@@ -56,23 +56,6 @@ export const STRIPE_RULES = {
     message: "The maximum number of invoice items is 250.",
     unverified: "the wording",
   },
-  linesMissing: {
-    // "lines array of objects Required"
-    source: "https://docs.stripe.com/api/invoice-line-item/bulk",
-    status: 400,
-    code: "parameter_missing",
-    param: "lines",
-    message: "Missing required param: lines.",
-  },
-  lineMembers: {
-    // The page has neither `tax_behavior` nor `currency` among the members of a line; `price_data` has both.
-    source: "https://docs.stripe.com/api/invoice-line-item/bulk",
-    status: 400,
-    code: "parameter_unknown",
-    param: "lines",
-    message: "Received unknown parameter in lines.",
-    unverified: "the wording, which names the parameter",
-  },
   mostEventTypes: {
     // "The list may contain up to 20 strings"
     source: "https://docs.stripe.com/api/events/list#list_events-types",
