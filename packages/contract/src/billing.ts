@@ -146,7 +146,7 @@ const invoice = {
   memo: z.string().nullable().optional(),
   notice: z.string().optional().meta({
     description:
-      "What Stripe does with it in a way of its own: a total below the least charge is carried over.",
+      "What Stripe does with it in a way of its own: a total below the least charge is carried over. Of a `draft`, that somebody changed it in Stripe and finalized it there, and what to do.",
   }),
   uninvoiced: UninvoicedRest.optional().meta({
     description:

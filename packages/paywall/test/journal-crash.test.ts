@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -126,6 +126,48 @@ test(`${ROUNDS} times kill -9: every acknowledged event is recorded once, and no
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 }, 120_000);
+
+test("a directory that is moved under a process that appends: what it acknowledged is recorded once, from the new place", async () => {
+  const { recorded, server } = startApi();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const directory = await mkdtemp(join(home, "moved-"));
+  const notes = `${directory}.notes`;
+  const child = spawn(
+    process.execPath,
+    [inject("journalPrograms")["journal-crash-child"], directory, url, notes, "moved"],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  const said = text(child.stderr);
+  const end = exited(child);
+  await until(() => recorded.size > 50, child);
+  const place = `${directory}-now`;
+  await rename(directory, place);
+  // It ends at the first event that is refused.
+  await end;
+  expect(await said).toContain(`the usage journal in ${directory} was moved while it is in use`);
+  expect(existsSync(directory)).toBe(false);
+  const next = await openJournal({
+    directory: place,
+    deliver: async (events) => {
+      const response = await fetch(url, { method: "POST", body: JSON.stringify(events) });
+      if (!response.ok) throw new Error(`the API answered ${response.status}`);
+      return JSON.parse(await response.text());
+    },
+    retryDelay: { first: 1, longest: 10 },
+  });
+  expect(await next.close({ timeout: 20_000 })).toMatchObject({ pendingEvents: 0 });
+  const lines = (await readFile(notes, "utf8")).split("\n");
+  const acknowledged = lines.filter((line) => line.startsWith("=")).map((line) => line.slice(1));
+  const appended = new Set(lines.filter((line) => line.startsWith("+")).map((line) => line.slice(1)));
+  expect(acknowledged.length).toBeGreaterThan(50);
+  expect(acknowledged.filter((key) => !recorded.has(key))).toEqual([]);
+  expect([...recorded.keys()].filter((key) => !appended.has(key))).toEqual([]);
+  expect(await readdir(place)).toEqual([]);
+  await rm(place, { recursive: true });
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}, 60_000);
 
 test("a journal keeps no process alive, and what it could not deliver is there for the next one", async () => {
   const directory = await mkdtemp(join(home, "exit-"));

@@ -152,6 +152,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/adjustments.ts: adjustments": "billing.createAdjustment, usage.refundEvent",
   "billing/carry-over.ts: carried_adjustments": "billing.closePeriod",
   "billing/credit-notes.ts: credit_notes": "billing.createCreditNote",
+  "billing/follow-stripe.ts: invoices": "invoice.*",
   "billing/invoice-status.ts: invoices": "billing.voidInvoice, invoice.*",
   "billing/invoices.ts: invoices": "billing.createInvoice",
   "billing/paying-customer.ts: ${table}": "customer.connected",

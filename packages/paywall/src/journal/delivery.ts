@@ -4,6 +4,7 @@ import type { JournalEvent } from "./journal-event.ts";
 import type { Batch } from "./read-batch.ts";
 import {
   advance,
+  misplaced,
   nextBatch,
   pendingBytes,
   releaseSubJournal,
@@ -124,6 +125,7 @@ async function readNext(subJournal: SubJournal, settings: DeliverySettings) {
   } catch (error) {
     const [segment] = subJournal.segments;
     if (segment !== undefined && failedWith(error, "ENOENT")) {
+      if (subJournal.lock.place() === "moved") throw new DiskError(misplaced(subJournal));
       // Somebody deleted it: waiting brings it back no more, and must not hold up what comes after.
       settings.onFailed({
         reason: "damaged",

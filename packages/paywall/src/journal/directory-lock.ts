@@ -5,6 +5,8 @@ import { failedWith, JournalError } from "./journal-error.ts";
 
 /** An exclusive lock on a directory; the operating system ends it with the process, however that dies. */
 export interface DirectoryLock {
+  /** Says whether the directory is where it was locked: it can be moved, or deleted, with the lock on it. */
+  place(): "here" | "moved" | "deleted";
   release(): void;
 }
 
@@ -22,7 +24,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock | 
   if (file === undefined) return undefined;
   try {
     if (isLocked(tryLock, file, directory) && isStillAt(file, path)) {
-      return { release: () => fs.closeSync(file) };
+      return { place: () => placeOf(file, path), release: () => fs.closeSync(file) };
     }
   } catch (error) {
     fs.closeSync(file);
@@ -51,6 +53,11 @@ function isLocked(tryLock: TryLock, file: number, directory: string): boolean {
       { cause: error },
     );
   }
+}
+
+function placeOf(file: number, path: string): ReturnType<DirectoryLock["place"]> {
+  if (isStillAt(file, path)) return "here";
+  return fs.fstatSync(file).nlink === 0 ? "deleted" : "moved";
 }
 
 /** Another process may have locked, emptied and removed the directory between our opening and our locking. */

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -675,6 +675,105 @@ describe("with durability disk", () => {
       expect([...api.recorded.keys()]).toEqual(expect.arrayContaining(acknowledged));
     },
   );
+
+  describe.each(["process", "disk"] as const)(
+    "a directory that is moved while it is in use: %s",
+    (durability) => {
+      let moved: string;
+      beforeEach(() => {
+        moved = `${directory}-moved`;
+      });
+      afterEach(() => rm(moved, { recursive: true, force: true }));
+
+      test("takes nothing until it is back, and loses nothing that it took", async () => {
+        const api = fakeApi();
+        const failures: JournalFailure[] = [];
+        const journal = await open({
+          deliver: api.deliver,
+          durability,
+          adoptInterval: 5,
+          onFailed: (one) => failures.push(one),
+        });
+        const taken = [event(), event()];
+        for (const one of taken) await journal.append(one);
+        await rename(directory, moved);
+        await expect(journal.append(event())).rejects.toMatchObject({
+          code: "JOURNAL_WRITE_FAILED",
+          message: expect.stringMatching(
+            /was moved while it is in use: put it back, or restart with its new place/,
+          ),
+        });
+        await expect(journal.flush()).rejects.toThrow(/was moved while it is in use/);
+        await vi.waitFor(() => expect(failures.length).toBeGreaterThan(2));
+        for (const failure of failures)
+          expect(failure).toMatchObject({
+            reason: "disk",
+            error: { message: expect.stringContaining("was moved while it is in use") },
+          });
+        expect(journal.state()).toMatchObject({ pendingEvents: 2 });
+
+        await rename(moved, directory);
+        taken.push(event());
+        for (const one of taken.slice(2)) await journal.append(one);
+        await journal.flush();
+        expect(api.batches.flat()).toEqual(taken);
+        expect(await journal.close()).toMatchObject({ pendingEvents: 0 });
+        expect(await readdir(directory)).toEqual([]);
+      });
+
+      test("is delivered from its new place by the next process, each event once", async () => {
+        const api = fakeApi();
+        const journal = await open({ deliver: api.deliver, durability });
+        const taken = [event(), event(), event()];
+        for (const one of taken.slice(0, 2)) await journal.append(one);
+        await journal.flush();
+        for (const one of taken.slice(2)) await journal.append(one);
+        await rename(directory, moved);
+        const early = await open({ deliver: api.deliver, directory: moved });
+        await early.close();
+        // The lock went with it: nobody else delivers what is in use.
+        expect(api.batches.flat()).toEqual(taken.slice(0, 2));
+        await crash(journal);
+        const next = await open({ deliver: api.deliver, directory: moved });
+        expect(await next.close()).toMatchObject({ pendingEvents: 0 });
+        expect(api.batches.flat()).toEqual(taken);
+        expect(await readdir(moved)).toEqual([]);
+      });
+    },
+  );
+
+  test("what an orphan holds is kept where the directory is moved before it is delivered", async () => {
+    const api = fakeApi();
+    api.away = true;
+    const before = await open({ deliver: api.deliver });
+    const taken = event();
+    await before.append(taken);
+    await crash(before);
+    const failures: JournalFailure[] = [];
+    const journal = await open({ deliver: api.deliver, onFailed: (one) => failures.push(one) });
+    await rename(directory, `${directory}-moved`);
+    api.away = false;
+    await expect(journal.flush()).rejects.toThrow(/was moved while it is in use/);
+    expect(failures.filter(({ reason }) => reason === "damaged")).toEqual([]);
+    await rename(`${directory}-moved`, directory);
+    await journal.flush();
+    expect(api.batches.flat()).toEqual([taken]);
+  });
+
+  test("a copy of a directory in use is delivered beside it under the same keys", async () => {
+    const api = fakeApi();
+    const journal = await open({ deliver: api.deliver });
+    const taken = [event(), event()];
+    for (const one of taken) await journal.append(one);
+    const copy = `${directory}-copy`;
+    await cp(directory, copy, { recursive: true });
+    const other = await open({ deliver: api.deliver, directory: copy });
+    expect(await other.close()).toMatchObject({ pendingEvents: 0 });
+    await journal.flush();
+    expect([...api.recorded.values()]).toEqual(taken);
+    expect(api.batches).toHaveLength(2);
+    await rm(copy, { recursive: true });
+  });
 
   test("what went to a file that somebody deleted meanwhile is refused", async () => {
     const api = fakeApi();

@@ -11,6 +11,7 @@ import {
   adoptSubJournal,
   createSubJournal,
   listSubJournals,
+  misplaced,
   pendingBytes,
   releaseSubJournal,
   type SubJournal,
@@ -119,7 +120,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     try {
       return await listSubJournals(directory);
     } catch (error) {
-      onFailed({ reason: "disk", error });
+      onFailed({ reason: "disk", error: misplaced(own) ?? error });
       return [];
     }
   }

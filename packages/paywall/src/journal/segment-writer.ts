@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { promisify } from "node:util";
 import { JournalError, messageOf } from "./journal-error.ts";
-import { dropDelivered, type Segment, type SubJournal, segmentPath } from "./sub-journal.ts";
+import { dropDelivered, misplaced, type Segment, type SubJournal, segmentPath } from "./sub-journal.ts";
 
 /**
  * The fault that an acknowledged event survives:
@@ -43,7 +43,7 @@ function directWriter(journal: SubJournal, file: SegmentFile): SegmentWriter {
   return {
     async append(line) {
       try {
-        file.take(file.write(line));
+        file.take(writeInPlace(journal, file, line));
         journal.events++;
       } catch (error) {
         throw writeFailed(journal, error);
@@ -87,7 +87,7 @@ function flushedWriter(journal: SubJournal, file: SegmentFile): SegmentWriter {
   }
 
   async function writeFlushed(bytes: Buffer): Promise<void> {
-    const written = file.write(bytes);
+    const written = writeInPlace(journal, file, bytes);
     try {
       await promisify(fs.fdatasync)(written.descriptor);
       if (written.segment.size === 0) await syncDirectory(journal.directory);
@@ -132,6 +132,13 @@ interface SegmentFile {
   /** Removes what was written and not taken, so that it is neither delivered nor glued to the next line. */
   cutTail(): void;
   close(): void;
+}
+
+/** The open file takes what is written wherever it is by now, and nobody may look for it there. */
+function writeInPlace(journal: SubJournal, file: SegmentFile, bytes: Buffer): Written {
+  const elsewhere = misplaced(journal);
+  if (elsewhere !== undefined) throw elsewhere;
+  return file.write(bytes);
 }
 
 function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFile {
@@ -216,6 +223,11 @@ function nextTurn(): Promise<void> {
 }
 
 function writeFailed(journal: SubJournal, cause: unknown): JournalError {
+  const elsewhere = misplaced(journal);
+  if (elsewhere !== undefined) {
+    const message = `the event was not recorded: ${elsewhere.message}`;
+    return new JournalError("JOURNAL_WRITE_FAILED", message, { cause });
+  }
   return new JournalError(
     "JOURNAL_WRITE_FAILED",
     `the usage journal in ${journal.directory} could not be written, so the event was not recorded: ` +

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { failedWith, JournalError } from "./journal-error.ts";
 import { decodeLine, encodeLine } from "./line.ts";
@@ -72,6 +72,19 @@ export async function adoptSubJournal(directory: string, name: string): Promise<
     lock.release();
     throw error;
   }
+}
+
+/** The error of a journal that is not where it was opened; undefined where it is. */
+export function misplaced({ directory, lock }: Pick<SubJournal, "directory" | "lock">): Error | undefined {
+  const place = lock.place();
+  if (place === "here") return undefined;
+  const journal = dirname(directory);
+  return place === "moved"
+    ? new Error(
+        `the usage journal in ${journal} was moved while it is in use: put it back, or restart with its new place. Nothing ` +
+          "in it is lost, and nothing more is written to it until then",
+      )
+    : new Error(`the usage journal in ${journal} was deleted while it is in use: restart to begin another`);
 }
 
 /** Bytes on disk that wait for delivery. */

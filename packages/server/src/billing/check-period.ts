@@ -6,7 +6,6 @@ import { checkTotals, countArchived } from "../metering/check-totals.ts";
 import type { Services } from "../services.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
 import { applyTerms } from "./charges.ts";
-import { itemsOf, keyOfItem } from "./invoice-items.ts";
 import { shownQuantity } from "./invoice-lines.ts";
 import { termDifferences } from "./invoice-terms.ts";
 import { type InvoiceRow, invoicesOfPeriod, requireClosedPeriod } from "./invoices.ts";
@@ -20,7 +19,7 @@ import {
   shownParts,
 } from "./period-quantities.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
-import { stripeAmount } from "./stripe-invoice.ts";
+import { lineDifferences } from "./stripe-invoice.ts";
 import { type PayerTerms, selectTerms, termsOfPeriod } from "./terms-of-period.ts";
 
 /** Payers of one request: each is two requests to Stripe. */
@@ -225,17 +224,20 @@ async function compareWithStripe(
           ),
         ];
   }
-  if (stripeInvoiceId === null || invoice.status === "draft") {
-    return [differenceOf(invoice, "stripe", null, "status", "sent", "not sent")];
-  }
+  const notSent = [differenceOf(invoice, "stripe", null, "status", "sent", "not sent")];
+  if (stripeInvoiceId === null) return notSent;
   try {
     const found = await stripe.api.invoices.retrieve(stripeInvoiceId);
+    if (invoice.status === "draft" && found.status === "draft") return notSent;
+    const lines = await lineDifferences(stripe.api, invoice, found);
     return [
       ...compareStatus(invoice, found),
       ...termDifferences(invoice, found).map(({ what, expected, found: is }) =>
         differenceOf(invoice, "stripe", null, what, expected, is),
       ),
-      ...(await compareItems(stripe.api, invoice, stripeInvoiceId)),
+      ...lines.map(({ meterName, what, expected, found: is }) =>
+        differenceOf(invoice, "stripe", meterName, what, expected, is),
+      ),
     ];
   } catch (error) {
     if (isMissing(error)) {
@@ -250,33 +252,4 @@ function compareStatus(invoice: InvoiceRow, found: Stripe.Invoice): PeriodDiffer
   // Of a payment that failed, Stripe says that the invoice is open.
   const ours = invoice.status === "payment_failed" ? "open" : invoice.status;
   return ours === theirs ? [] : [differenceOf(invoice, "stripe", null, "status", ours, theirs)];
-}
-
-async function compareItems(
-  api: Stripe,
-  invoice: InvoiceRow,
-  stripeInvoiceId: string,
-): Promise<PeriodDifference[]> {
-  const left = new Map(
-    itemsOf(invoice).map((item) => [
-      item.key,
-      { meterName: item.meterName, amount: stripeAmount(item.amountMinor, invoice.currency) },
-    ]),
-  );
-  const differences: PeriodDifference[] = [];
-  for await (const item of api.invoiceItems.list({ invoice: stripeInvoiceId, limit: 100 })) {
-    const key = keyOfItem(item.metadata);
-    const expected = key === null ? undefined : left.get(key);
-    if (key !== null) left.delete(key);
-    if (expected?.amount === item.amount) continue;
-    const meterName = expected?.meterName ?? item.metadata?.["licentric_meter"] ?? null;
-    differences.push(
-      differenceOf(invoice, "stripe", meterName, `item ${item.id}`, expected?.amount ?? "none", item.amount),
-    );
-  }
-  for (const [key, { meterName, amount }] of left) {
-    const what = meterName === null ? `item ${key.slice(1)}` : "item";
-    differences.push(differenceOf(invoice, "stripe", meterName, what, amount, "none"));
-  }
-  return differences;
 }

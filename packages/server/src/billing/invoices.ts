@@ -6,17 +6,16 @@ import type {
   InvoiceLine,
   InvoiceMinimum,
   ListInvoicesQuery,
+  Mode,
 } from "@licentric/contract";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
-import { recordSystemChange } from "../audit/audit-events.ts";
 import { getCustomer } from "../customers/customers.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
 import { selectCharges, shownTerms } from "./charges.ts";
-import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { getPeriod } from "./periods.ts";
 import { minorToDecimal } from "./pricing.ts";
 import { noticeOf } from "./stripe-limits.ts";
@@ -40,6 +39,10 @@ export interface InvoiceRow {
   readonly stripe_customer_id: string | null;
   readonly stripe_invoice_id: string | null;
   readonly stripe_items: string[];
+  /** What Stripe has of it, finalized by hand, where that is not this invoice; null where nothing is known of that. */
+  readonly mismatch_status: string | null;
+  /** Subtotal of what Stripe has then, a decimal string. */
+  readonly mismatch_subtotal: string | null;
   readonly hosted_invoice_url: string | null;
   readonly collection: "send_invoice" | "charge_automatically";
   readonly days_until_due: number;
@@ -51,7 +54,8 @@ export interface InvoiceRow {
 const DAYS_UNTIL_DUE = 30;
 
 const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, discount, minimum, total, metadata,
-  stripe_configured, stripe_customer_id, stripe_invoice_id, stripe_items, hosted_invoice_url, created_at,
+  stripe_configured, stripe_customer_id, stripe_invoice_id, stripe_items, mismatch_status, mismatch_subtotal,
+  hosted_invoice_url, created_at,
   coalesce(collection, 'send_invoice') AS collection, coalesce(days_until_due, ${DAYS_UNTIL_DUE}) AS days_until_due,
   coalesce(automatic_tax, false) AS automatic_tax, memo,
   (SELECT coalesce(sum(n.amount_minor), 0)::text FROM credit_notes n
@@ -189,47 +193,6 @@ export async function announceInvoice(
   await enqueueWebhook(tx, invoice.environment_id, "invoice.created", toInvoice(invoice), { newId, now });
 }
 
-/**
- * Moves an invoice that is finalized to the status that Stripe says it has, and tells the audit log and webhooks. What
- * cannot follow from where it stands is old news, and changes nothing. Whoever hears of it first tells that it is made,
- * before all else: an answer of Stripe's may be lost, and its news come instead.
- */
-export async function followStripe(
-  tx: Queryable,
-  environmentId: string,
-  invoiceId: string,
-  { status, url }: { status: InvoiceStatus; url: string | null },
-  making: { newId: () => string; now: Date; requestId?: string },
-): Promise<void> {
-  await tx.query(
-    "UPDATE invoices SET stripe_configured = true, hosted_invoice_url = coalesce($2, hosted_invoice_url) WHERE id = $1",
-    [invoiceId, url],
-  );
-  await moveAndRecord(tx, environmentId, invoiceId, "open", making);
-  await announceInvoice(tx, await getInvoice(tx, environmentId, invoiceId), making);
-  await moveAndRecord(tx, environmentId, invoiceId, status, making);
-}
-
-async function moveAndRecord(
-  tx: Queryable,
-  environmentId: string,
-  invoiceId: string,
-  status: InvoiceStatus,
-  { newId, now, requestId }: { newId: () => string; now: Date; requestId?: string },
-): Promise<void> {
-  const moved = await moveInvoice(tx, invoiceId, status, now);
-  if (!moved) return;
-  const operation = `invoice.${status}`;
-  await recordSystemChange(
-    tx,
-    { environmentId, actor: "stripe", operation, resourceIds: [invoiceId], requestId },
-    { newId, now },
-  );
-  if (status !== "paid") return;
-  const paid = toInvoice(await getInvoice(tx, environmentId, invoiceId));
-  await enqueueWebhook(tx, environmentId, "invoice.paid", paid, { newId, now });
-}
-
 /** The invoices of these payers that are not void. */
 export function invoicesOfPeriod(
   db: Queryable,
@@ -240,6 +203,15 @@ export function invoicesOfPeriod(
     `SELECT ${COLUMNS} FROM invoices
      WHERE period_id = $1 AND status <> 'void' AND (customer_id = ANY ($2::uuid[]) OR customer_id IS NULL AND $3)`,
     [periodId, payers.filter((id) => id !== null), payers.includes(null)],
+  );
+}
+
+/** The invoices that are this one of Stripe's. */
+export function invoicesInStripe(db: Queryable, stripeInvoiceId: string, mode: Mode): Promise<InvoiceRow[]> {
+  return db.query<InvoiceRow>(
+    `SELECT ${COLUMNS} FROM invoices
+     WHERE stripe_invoice_id = $1 AND environment_id IN (SELECT e.id FROM environments e WHERE e.mode = $2)`,
+    [stripeInvoiceId, mode],
   );
 }
 

@@ -4,9 +4,10 @@ import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
 import type { Database } from "../store/database.ts";
+import { followStripe, standingInStripe } from "./follow-stripe.ts";
 import { type InvoiceItem, itemsOf, keyOfItem } from "./invoice-items.ts";
 import { draftOf, hasTerms, termsUpdate } from "./invoice-terms.ts";
-import { announceInvoice, followStripe, getInvoice, type InvoiceRow } from "./invoices.ts";
+import { announceInvoice, getInvoice, type InvoiceRow } from "./invoices.ts";
 import { makeInStripe } from "./make-in-stripe.ts";
 import { payingCustomer, type Sending } from "./paying-customer.ts";
 import { getPeriod } from "./periods.ts";
@@ -18,8 +19,7 @@ import {
   requireWhole,
   stripeAmount,
 } from "./stripe-invoice.ts";
-
-const FINALIZED = ["open", "paid", "uncollectible", "void"] as const;
+import { mismatchNotice } from "./stripe-limits.ts";
 
 /**
  * Brings an invoice to Stripe: customer, draft, one item per meter and one for each of discount and minimum, finalize. Each step has an idempotency key of
@@ -46,21 +46,20 @@ export async function sendToStripe(
       "The invoice was credited before Stripe was connected. Void it and create it again to send it.",
     );
   }
-  if (itemsOf(invoice).length === 0) return finish(services, invoice, null);
+  if (itemsOf(invoice).length === 0) return finishEmpty(services, invoice);
 
   const sending: Sending = { services, api, environment };
   try {
     const known = await readStripeInvoice(api, invoice);
     if (known !== null && known.status !== "draft") {
-      requireWhole(invoice, known);
-      return await finish(services, invoice, known);
+      return await finish(sending, invoice, known);
     }
     // A draft that was deleted in Stripe, alone or with all test data, is made anew.
     const isLost = invoice.stripe_invoice_id !== null && known === null;
     const withCustomer = await ensureCustomer(sending, isLost ? await startOver(sending, invoice) : invoice);
     const { draft, stripeInvoiceId } = await ensureDraft(sending, withCustomer);
     const complete = await ensureItems(sending, draft, stripeInvoiceId);
-    return await finish(services, complete, await finalize(sending, complete, stripeInvoiceId));
+    return await finish(sending, complete, await finalize(sending, complete, stripeInvoiceId));
   } catch (error) {
     throw stripeFailure(error, "finish the invoice", { invoiceId: invoice.id });
   }
@@ -120,7 +119,8 @@ async function startOver({ services, api }: Sending, invoice: InvoiceRow): Promi
   if (draft !== undefined) await deleteDraft(api, draft);
   await db.transaction(async (tx) => {
     const forgotten = await tx.query(
-      `UPDATE invoices SET status = 'computed', stripe_customer_id = NULL, stripe_invoice_id = NULL, stripe_items = '{}'
+      `UPDATE invoices SET status = 'computed', stripe_customer_id = NULL, stripe_invoice_id = NULL, stripe_items = '{}',
+         mismatch_status = NULL, mismatch_subtotal = NULL
        WHERE id = $1 AND status IN ('computed', 'draft') AND stripe_customer_id IS NOT DISTINCT FROM $2
          AND stripe_invoice_id IS NOT DISTINCT FROM $3 RETURNING id`,
       [invoice.id, invoice.stripe_customer_id, invoice.stripe_invoice_id],
@@ -232,8 +232,8 @@ async function finalize(
   stripeInvoiceId: string,
 ): Promise<Stripe.Invoice> {
   const draft = await api.invoices.retrieve(stripeInvoiceId);
-  requireWhole(invoice, draft);
   if (draft.status !== "draft") return draft;
+  await requireWhole(api, invoice, draft);
   return makeInStripe(services, {
     subjectId: invoice.id,
     step: "finalize",
@@ -251,22 +251,38 @@ async function finalize(
   });
 }
 
-/** Records that the invoice is complete, and tells webhooks of it, in one transaction. */
-function finish(
+/**
+ * Records that the invoice is complete, and tells webhooks of it, in one transaction.
+ *
+ * @throws {ApiError} `CONFLICT` where Stripe has finalized another: that is recorded then.
+ */
+async function finish(
+  { services: { db, now, newId }, api }: Sending,
+  invoice: InvoiceRow,
+  finalized: Stripe.Invoice,
+): Promise<InvoiceRow> {
+  const { id, environment_id: environmentId } = invoice;
+  const standing = await standingInStripe(api, invoice, finalized);
+  if (standing === undefined)
+    throw new Error(`Stripe has not finalized ${finalized.id}: ${finalized.status}`);
+  const row = await db.transaction(async (tx) => {
+    await followStripe(tx, environmentId, id, standing, { newId, now: now() });
+    return getInvoice(tx, environmentId, id);
+  });
+  const notice = mismatchNotice(row);
+  if (notice === undefined) return row;
+  const details = { invoiceId: id, stripeInvoiceId: finalized.id, total: row.total };
+  throw new ApiError("CONFLICT", notice, details);
+}
+
+/** Records that there is nothing to send. */
+function finishEmpty(
   { db, now, newId }: Pick<Services, "db" | "now" | "newId">,
   { id, environment_id: environmentId }: InvoiceRow,
-  finalized: Stripe.Invoice | null,
 ): Promise<InvoiceRow> {
-  const making = { newId, now: now() };
-  const status = FINALIZED.find((one) => one === finalized?.status);
   return db.transaction(async (tx) => {
-    if (status !== undefined) {
-      const url = finalized?.hosted_invoice_url ?? null;
-      await followStripe(tx, environmentId, id, { status, url }, making);
-    } else {
-      await tx.query("UPDATE invoices SET stripe_configured = true WHERE id = $1", [id]);
-      await announceInvoice(tx, await getInvoice(tx, environmentId, id), making);
-    }
+    await tx.query("UPDATE invoices SET stripe_configured = true WHERE id = $1", [id]);
+    await announceInvoice(tx, await getInvoice(tx, environmentId, id), { newId, now: now() });
     return getInvoice(tx, environmentId, id);
   });
 }

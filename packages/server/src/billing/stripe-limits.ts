@@ -107,11 +107,34 @@ export function requireSendable(invoice: LimitedInvoice, { name, customerId }: P
   }
 }
 
-/** Returns a notice about an invoice that Stripe treats in a way of its own; undefined for any other. */
-export function noticeOf({ stripe_configured, currency, total }: LimitedInvoice): string | undefined {
+/** Properties of a stored invoice that a notice is about. */
+interface NotedInvoice extends Pick<LimitedInvoice, "currency" | "total" | "stripe_configured"> {
+  readonly period_id: string;
+  readonly status: string;
+  readonly mismatch_status: string | null;
+  readonly mismatch_subtotal: string | null;
+}
+
+/** Returns a notice about an invoice that Stripe treats in a way of its own, or has another in place of; undefined for any other. */
+export function noticeOf(invoice: NotedInvoice): string | undefined {
+  const { stripe_configured, currency, total } = invoice;
+  const mismatch = mismatchNotice(invoice);
+  if (mismatch !== undefined) return mismatch;
   const least = LEAST_CHARGE[currency];
   const { amountMinor } = roundToCurrency(new Big(total), currency);
   if (!stripe_configured || least === undefined || amountMinor === 0 || amountMinor >= least)
     return undefined;
   return `The total is below what Stripe charges at least, ${minorToDecimal(least, currency)} ${currency.toUpperCase()}: Stripe marks the invoice as paid, and puts the amount on the payer's next invoice.`;
+}
+
+/** Says what Stripe has in place of an invoice, and what to do; undefined where it has this one. */
+export function mismatchNotice(invoice: NotedInvoice): string | undefined {
+  const { status, mismatch_status, mismatch_subtotal, currency } = invoice;
+  if (status !== "draft" || mismatch_status === null) return undefined;
+  const amount = `${mismatch_subtotal} ${currency.toUpperCase()}`;
+  const next =
+    mismatch_status === "paid"
+      ? "What was paid is taken back in Stripe, by a credit note over all of it. Void this invoice then, and create it again."
+      : "Void this invoice, which voids the one in Stripe, and create it again.";
+  return `Somebody changed this invoice in Stripe and finalized it there. It is ${mismatch_status} in Stripe with ${amount} and other lines than these, so it counts as not sent here. \`licentric invoice check ${invoice.period_id}\` names the lines. ${next}`;
 }

@@ -3,9 +3,11 @@ import { ApiError } from "../http/api-error.ts";
 import { payersOfStripeCustomer } from "../payers/payer.ts";
 import type { Services } from "../services.ts";
 import type { Queryable } from "../store/database.ts";
+import { followStripe, isUnfinished, type StandingInStripe, standingInStripe } from "./follow-stripe.ts";
 import type { InvoiceStatus } from "./invoice-status.ts";
-import { followStripe } from "./invoices.ts";
+import { type InvoiceRow, invoicesInStripe } from "./invoices.ts";
 import { type StripeConnection, stripeFailure } from "./stripe.ts";
+import { readStripeInvoice } from "./stripe-invoice.ts";
 import { syncPayer } from "./sync-payer.ts";
 
 /** Statuses of an invoice by the Stripe events that report them. Its other events are ignored. */
@@ -45,7 +47,7 @@ export const FOLLOWED_EVENTS: readonly string[] = [...Object.keys(STATUS_OF), ..
  * Remembers an event and follows it, once however often it comes.
  *
  * @throws {ApiError} `VALIDATION_ERROR` when it is of the other mode than the key's; `UPSTREAM_ERROR` when it is about a
- * customer, whom Stripe does not show.
+ * customer or a draft that Stripe does not show.
  */
 export async function takeStripeEvent(
   services: Pick<Services, "db" | "now" | "newId">,
@@ -71,18 +73,44 @@ export async function takeStripeEvent(
     await remember(db, event, now());
     return;
   }
+  const url = typeof object.hosted_invoice_url === "string" ? object.hosted_invoice_url : null;
+  const standings = await readStandings(services, stripe, object.id, { status, url });
   const at = now();
   await db.transaction(async (tx) => {
     if (!(await remember(tx, event, at))) return;
-    const rows = await tx.query<{ id: string; environment_id: string }>(
-      `SELECT i.id, i.environment_id FROM invoices i JOIN environments e ON e.id = i.environment_id
-       WHERE i.stripe_invoice_id = $1 AND e.mode = $2`,
-      [object.id, mode],
-    );
     const making = { newId, now: at, ...(requestId !== undefined && { requestId }) };
-    const url = typeof object.hosted_invoice_url === "string" ? object.hosted_invoice_url : null;
-    for (const row of rows) await followStripe(tx, row.environment_id, row.id, { status, url }, making);
+    for (const [row, standing] of standings)
+      await followStripe(tx, row.environment_id, row.id, standing, making);
   });
+}
+
+/**
+ * The invoices that an event is about, and how they stand. A draft may have been changed in Stripe before it was finalized
+ * there, so it is read; of one that was finalized from here, the event says enough. One that is no longer in Stripe is
+ * left as it is.
+ */
+async function readStandings(
+  { db }: Pick<Services, "db">,
+  { api, mode }: StripeConnection,
+  stripeInvoiceId: string,
+  told: StandingInStripe,
+): Promise<[InvoiceRow, StandingInStripe][]> {
+  const standings: [InvoiceRow, StandingInStripe][] = [];
+  for (const row of await invoicesInStripe(db, stripeInvoiceId, mode)) {
+    if (!isUnfinished(row)) {
+      standings.push([row, told]);
+      continue;
+    }
+    try {
+      const found = await readStripeInvoice(api, row);
+      const read = found === null ? undefined : await standingInStripe(api, row, found);
+      if (read === undefined) continue;
+      standings.push([row, read.mismatch === undefined ? { ...read, status: told.status } : read]);
+    } catch (error) {
+      throw stripeFailure(error, "show the invoice", { invoiceId: row.id });
+    }
+  }
+  return standings;
 }
 
 /** Returns whether the event is new. */

@@ -1,16 +1,20 @@
+import type Stripe from "stripe";
 import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import type { Services } from "../services.ts";
+import { followStripe, type StandingInStripe, standingInStripe } from "./follow-stripe.ts";
 import { moveInvoice } from "./invoice-status.ts";
-import { followStripe, getInvoice, type InvoiceRow, lockInvoice } from "./invoices.ts";
+import { getInvoice, type InvoiceRow, lockInvoice } from "./invoices.ts";
 import { isMissing, type StripeConnection, stripeFailure } from "./stripe.ts";
 import { deleteDraft, findStripeInvoice } from "./stripe-invoice.ts";
+import { mismatchNotice } from "./stripe-limits.ts";
 
 /**
  * Voids an invoice, in Stripe first: it bills nothing from then on, and its usage can be invoiced again. A draft is
  * removed from Stripe. Voiding it again answers the same.
  *
- * @throws {ApiError} `CONFLICT` when it is paid: a credit note takes back what was paid. `UNPROCESSABLE` when it is
+ * @throws {ApiError} `CONFLICT` when it is paid: a credit note takes back what was paid; of what was paid in place of it
+ * in Stripe, one in Stripe over all of it, after which it can be voided. `UNPROCESSABLE` when it is
  * in Stripe and Stripe is not connected now. `UPSTREAM_ERROR` when Stripe refuses.
  */
 export async function voidInvoice(
@@ -28,44 +32,49 @@ export async function voidInvoice(
       "The invoice is in Stripe, and this server has no Stripe key for it now. Set STRIPE_API_KEY and repeat.",
     );
   }
-  const paid = stripe !== null && (await voidInStripe(stripe, invoice));
+  const paid = stripe === null ? undefined : await voidInStripe(stripe, invoice);
   const row = await db.transaction(async (tx) => {
     const current = await lockInvoice(tx, environment.id, invoice.id);
     // It was sent after it had been read: what is in Stripe now has to be voided there first.
     if (current.stripe_invoice_id !== invoice.stripe_invoice_id) return current;
-    if (paid)
-      await followStripe(
-        tx,
-        environment.id,
-        invoice.id,
-        { status: "paid", url: null },
-        { newId, now: now() },
-      );
+    if (paid !== undefined) await followStripe(tx, environment.id, invoice.id, paid, { newId, now: now() });
     else await moveInvoice(tx, invoice.id, "void", now());
     return getInvoice(tx, environment.id, invoice.id);
   });
   if (row.stripe_invoice_id !== invoice.stripe_invoice_id) return voidInvoice(services, environment, row);
-  if (row.status !== "void") throw paidAlready();
-  return row;
+  if (row.status === "void") return row;
+  const notice = mismatchNotice(row);
+  throw notice === undefined ? paidAlready() : new ApiError("CONFLICT", notice, { invoiceId: row.id });
 }
 
-/** @returns whether it turns out to be paid, which cannot be undone. */
-async function voidInStripe({ api }: StripeConnection, invoice: InvoiceRow): Promise<boolean> {
+/** @returns how it stands where it turns out to be paid, which cannot be undone; undefined where it bills nothing. */
+async function voidInStripe(
+  { api }: StripeConnection,
+  invoice: InvoiceRow,
+): Promise<StandingInStripe | undefined> {
   try {
     // A crash may have come between the draft and the note of its id.
     const found =
       invoice.stripe_invoice_id === null
         ? await findStripeInvoice(api, invoice)
         : await api.invoices.retrieve(invoice.stripe_invoice_id);
-    if (found === null || found.status === "void") return false;
-    if (found.status === "paid") return true;
+    if (found === null || found.status === "void") return undefined;
+    if (found.status === "paid") {
+      const standing = await standingInStripe(api, invoice, found);
+      return standing?.mismatch !== undefined && isTakenBack(found) ? undefined : standing;
+    }
     if (found.status === "draft") await deleteDraft(api, found.id);
     else await api.invoices.voidInvoice(found.id);
-    return false;
+    return undefined;
   } catch (error) {
-    if (isMissing(error)) return false;
+    if (isMissing(error)) return undefined;
     throw stripeFailure(error, "void the invoice", { invoiceId: invoice.id });
   }
+}
+
+/** Checks whether all of what was paid went back. */
+function isTakenBack({ total, post_payment_credit_notes_amount: credited }: Stripe.Invoice): boolean {
+  return credited >= total;
 }
 
 /** The answer to voiding what is paid. */

@@ -16,6 +16,7 @@ import { furtherBudgets } from "./migrations/0013-further-budgets.ts";
 import { stripeEventsRead } from "./migrations/0014-stripe-events-read.ts";
 import { consoleSignIn } from "./migrations/0015-console.ts";
 import { customerTerms } from "./migrations/0016-customer-terms.ts";
+import { invoiceMismatch } from "./migrations/0017-invoice-mismatch.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -35,6 +36,7 @@ export const migrations: readonly string[] = [
   stripeEventsRead,
   consoleSignIn,
   customerTerms,
+  invoiceMismatch,
 ];
 
 /**

@@ -1,88 +1,20 @@
+import { createItem, itemsOf, linesOf, withTotal } from "./stripe-lines.ts";
 import {
-  LARGEST_AMOUNT,
-  LEAST_CHARGE,
-  MOST_ITEMS,
-  noSuch,
-  STRIPE_RULES as RULES,
-  refusalOf,
-} from "./stripe-rules.ts";
-
-/** A form as it was sent: `address[city]` is one key. */
-export type Params = Record<string, string>;
-
-/** An object of Stripe's. */
-export interface StripeObject {
-  id: string;
-  object: string;
-  created: number;
-  metadata: Params;
-  // biome-ignore lint/suspicious/noExplicitAny: an object of Stripe's has members of every shape.
-  [member: string]: any;
-}
-
-/** What the resources are kept in. */
-export interface StripeStore {
-  readonly objects: Map<string, StripeObject>;
-  create(object: string, prefix: string, params: Params, rest: object): StripeObject;
-  /** Its clock, in seconds. */
-  now(): number;
-}
+  allOf,
+  allow,
+  find,
+  mergedMetadata,
+  metadataOf,
+  nested,
+  type Params,
+  referTo,
+  type StripeObject,
+  type StripeStore,
+} from "./stripe-objects.ts";
+import { LARGEST_AMOUNT, LEAST_CHARGE, noSuch, STRIPE_RULES as RULES, refusalOf } from "./stripe-rules.ts";
 
 /** Answers one call. The ids are those of the path, in their order. */
 export type Handler = (ids: readonly [string, string], params: Params, store: StripeStore) => object;
-
-/** Live objects of a kind, oldest first. */
-export function allOf({ objects }: Pick<StripeStore, "objects">, object: string): StripeObject[] {
-  return [...objects.values()].filter((one) => one.object === object && one["deleted"] !== true);
-}
-
-const find = ({ objects }: StripeStore, id: string, object: string) => {
-  const found = objects.get(id);
-  if (found?.object !== object || found["deleted"] === true) throw noSuch(object, id);
-  return found;
-};
-/** Of an id in the body, not in the path. */
-const referTo = ({ objects }: StripeStore, id: string, object: string) => {
-  const found = objects.get(id);
-  if (found?.object !== object || found["deleted"] === true) throw noSuch(object, id, 400);
-  return found;
-};
-const itemsOf = (store: StripeStore, invoice: string) =>
-  allOf(store, "invoiceitem").filter((item) => item["invoice"] === invoice);
-const withTotal = (store: StripeStore, invoice: StripeObject) => {
-  const subtotal = itemsOf(store, invoice.id).reduce((sum, item) => sum + item["amount"], 0);
-  return Object.assign(invoice, { subtotal, total: subtotal, amount_due: subtotal });
-};
-const allow = (invoice: StripeObject, statuses: string[]) => {
-  if (!statuses.includes(invoice["status"])) throw refusalOf(RULES.draftsOnly);
-};
-
-/** The members of a form such as `metadata[a]=1`. */
-function nested(params: Params, name: string): Params {
-  const entries = Object.entries(params).flatMap(([key, value]) => {
-    const member = new RegExp(`^${name}\\[(.+)\\]$`).exec(key)?.[1];
-    return member === undefined ? [] : [[member, value] as const];
-  });
-  return Object.fromEntries(entries);
-}
-
-/** The metadata of an object that a form changes: entries are merged, and an empty text takes one away. */
-function mergedMetadata({ metadata }: StripeObject, params: Params): { metadata: Params } {
-  const entries = Object.entries({ ...metadata, ...nested(params, "metadata") });
-  return { metadata: metadataOf(toForm(entries)) };
-}
-
-const toForm = (entries: readonly (readonly [string, string])[]): Params =>
-  Object.fromEntries(entries.map(([key, value]) => [`metadata[${key}]`, value]));
-
-function metadataOf(params: Params): Params {
-  const entries = Object.entries(nested(params, "metadata")).filter(([, value]) => value !== "");
-  if (entries.some(([key]) => /[[\]]/.test(key))) throw refusalOf(RULES.metadataKey);
-  if (entries.length > 50 || entries.some(([key, value]) => key.length > 40 || value.length > 500)) {
-    throw refusalOf(RULES.metadata);
-  }
-  return Object.fromEntries(entries);
-}
 
 /** The members of a customer that a form sets: an empty text takes one away. */
 function customerMembers(params: Params): object {
@@ -156,6 +88,8 @@ function createInvoice(store: StripeStore, params: Params): StripeObject {
     status: "draft",
     subtotal: 0,
     total: 0,
+    pre_payment_credit_notes_amount: 0,
+    post_payment_credit_notes_amount: 0,
     auto_advance: params["auto_advance"] === "true",
     ...collectionMembers(payer, params, { created: store.now() }),
     description: params["description"] ?? null,
@@ -179,28 +113,6 @@ function updateInvoice(store: StripeStore, invoice: StripeObject, params: Params
     description !== undefined && { description: description || null },
     tax !== undefined && { automatic_tax: { enabled: tax === "true" } },
   );
-}
-
-function createItem(store: StripeStore, params: Params): StripeObject {
-  const invoice = referTo(store, params["invoice"] ?? "", "invoice");
-  allow(invoice, ["draft"]);
-  const amount = Number(params["amount"]);
-  if (!Number.isSafeInteger(amount) || Math.abs(amount) > LARGEST_AMOUNT)
-    throw refusalOf(RULES.largestAmount);
-  if (itemsOf(store, invoice.id).length >= MOST_ITEMS) throw refusalOf(RULES.items);
-  if (invoice["automatic_tax"].enabled && params["tax_behavior"] === undefined)
-    throw refusalOf(RULES.taxBehavior);
-  const period = nested(params, "period");
-  return store.create("invoiceitem", "ii", params, {
-    metadata: metadataOf(params),
-    invoice: invoice.id,
-    customer: params["customer"],
-    currency: params["currency"],
-    amount,
-    tax_behavior: params["tax_behavior"] ?? "unspecified",
-    description: params["description"],
-    period: { start: Number(period["start"] ?? 0), end: Number(period["end"] ?? 0) },
-  });
 }
 
 /** As much of Stripe as an invoice needs. */
@@ -256,6 +168,8 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
       params,
     );
   },
+  "GET /v1/invoices/:id/lines": ([id], params, store) =>
+    list(linesOf(store, find(store, id, "invoice").id), params, "oldest"),
   "GET /v1/invoices/:id": ([id], _, store) => withTotal(store, find(store, id, "invoice")),
   "POST /v1/invoices/:id": ([id], params, store) => updateInvoice(store, find(store, id, "invoice"), params),
   "DELETE /v1/invoices/:id": ([id], _, store) => {
@@ -281,6 +195,8 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
     const credited = before.reduce((sum, note) => sum + note["amount"], amount);
     if (credited > invoice["total"])
       throw refusalOf({ ...RULES.draftsOnly, message: "The credit note is more than the invoice." });
+    const when = invoice["status"] === "paid" ? "post_payment" : "pre_payment";
+    Object.assign(invoice, { [`${when}_credit_notes_amount`]: credited });
     return store.create("credit_note", "cn", params, {
       ...params,
       metadata: metadataOf(params),
@@ -304,19 +220,22 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
   },
 };
 
-function list(found: StripeObject[], params: Params) {
+/** A page of a list, which begins with the newest; the lines of an invoice are in their own order. */
+function list(found: StripeObject[], params: Params, first: "newest" | "oldest" = "newest") {
   const since = Number(params["created[gte]"] ?? 0);
-  const newestFirst = found
-    .filter((one) => one.created >= since)
-    .reverse()
-    .sort((one, other) => other.created - one.created);
+  const newestFirst = () =>
+    found
+      .filter((one) => one.created >= since)
+      .reverse()
+      .sort((one, other) => other.created - one.created);
+  const all = first === "oldest" ? found : newestFirst();
   const after = params["starting_after"];
-  const from = after === undefined ? 0 : newestFirst.findIndex((one) => one.id === after) + 1;
+  const from = after === undefined ? 0 : all.findIndex((one) => one.id === after) + 1;
   const limit = Number(params["limit"] ?? 10);
   return {
     object: "list",
     url: "/v1",
-    data: newestFirst.slice(from, from + limit),
-    has_more: newestFirst.length > from + limit,
+    data: all.slice(from, from + limit),
+    has_more: all.length > from + limit,
   };
 }

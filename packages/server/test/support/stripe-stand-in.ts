@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { allOf, HANDLERS, type Params, type StripeObject, type StripeStore } from "./stripe-resources.ts";
+import { allOf, type Params, type StripeObject, type StripeStore } from "./stripe-objects.ts";
+import { HANDLERS } from "./stripe-resources.ts";
 import { StripeFailure } from "./stripe-rules.ts";
 
 /** What goes wrong with the next request that matches. */
