@@ -15,6 +15,7 @@ import { toGuardOptions } from "./guard-options.ts";
 import { isHidden, withoutHidden } from "./hidden-tools.ts";
 import { isRecord } from "./is-record.ts";
 import { createListedTools, type ListedTools } from "./listed-tools.ts";
+import { LostRequestError } from "./lost-request.ts";
 import { errorReply, refusalReply, resultReply } from "./replies.ts";
 import { createSessionOwners } from "./session-owners.ts";
 import { wrongArgument } from "./wrong-argument.ts";
@@ -93,9 +94,11 @@ async function decide(
   const name = isRecord(params) ? params["name"] : undefined;
   if (method === "tools/call" && typeof name === "string" && isHidden(config, name))
     return errorReply(id, { code: -32_602, message: `Unknown tool: ${name}` });
-  const sent: { response?: UpstreamResponse } = {};
+  const sent: { response?: UpstreamResponse; isBilled?: true } = {};
   const forward = async (caller: Caller | undefined): Promise<unknown> => {
-    const response = await send({ agentId: caller?.agentId });
+    const response = await send({ agentId: caller?.agentId }).catch((error: unknown) => {
+      throw error instanceof UpstreamError ? new LostRequestError(error) : error;
+    });
     sent.response = response;
     if (response.error !== undefined) throw new UpstreamAnsweredError(response);
     if (method === "tools/list") listed.learn(request, response.result);
@@ -105,7 +108,10 @@ async function decide(
     // The guard knows calls by their signals: each needs one of its own.
     const signal = AbortSignal.any([request.signal]);
     const listTools = () => listed.listFor(request);
-    const guarded = await guard.handle({ id, method, params, token, signal, listTools }, forward);
+    const onBilled = () => {
+      sent.isBilled = true;
+    };
+    const guarded = await guard.handle({ id, method, params, token, signal, listTools, onBilled }, forward);
     const result = method === "tools/list" ? withoutHidden(config, guarded) : guarded;
     const { response } = sent;
     if (response === undefined) return resultReply(id, result);
@@ -123,7 +129,7 @@ async function decide(
         ? refusalReply(request, error, metadataUrl)
         : errorReply(id, { code: -32_602, message: wrong });
     }
-    if (error instanceof UpstreamError) throw error;
+    if (error instanceof LostRequestError) throw error.told(method, sent.isBilled === true);
     // What the guard says of a request that it cannot understand.
     if (error instanceof Error && "code" in error && error.code === -32_602)
       return errorReply(id, { code: error.code, message: error.message });

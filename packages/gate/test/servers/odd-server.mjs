@@ -94,6 +94,7 @@ const requests = {
       serverInfo: { name: "odd", version: "0" },
     }),
   "notifications/initialized": () => {},
+  "odd/crash": () => process.exit(7),
   ping: ({ id }) => {
     for (const release of held.splice(0)) release();
     respond(id, {});

@@ -1,4 +1,4 @@
-import type { Caller } from "@licentric/paywall/adapter";
+import type { Caller, Receipt } from "@licentric/paywall/adapter";
 import { property, stringProperty } from "@licentric/paywall/adapter";
 import { guardRequest, type Serving } from "./guard-request.ts";
 import type { RequestHandler } from "./request-handler.ts";
@@ -20,6 +20,8 @@ export interface GuardedRequest {
    * says so. Without it, calls are billed when they have brought a result.
    */
   readonly listTools?: (() => Promise<unknown>) | undefined;
+  /** Is told what the request was billed, before {@link RequestGuard.handle} returns or throws; not called where it was not. */
+  readonly onBilled?: ((receipt: Receipt) => void) | undefined;
 }
 
 /**
@@ -48,7 +50,7 @@ export function guardForwarded(plan: ServerPlan, validator: unknown): RequestGua
   return {
     async handle(request, forward) {
       const context = contextOf(request);
-      const { method, params, listTools } = request;
+      const { method, params, listTools, onBilled } = request;
       const run: RequestHandler = () => forward(plan.handlerCharges.callsOf(context).at(-1)?.caller);
       const serving: Serving = {
         builtIn: undefined,
@@ -57,6 +59,7 @@ export function guardForwarded(plan: ServerPlan, validator: unknown): RequestGua
         isElsewhere: true,
         transport: () => undefined,
         validator: () => validator,
+        onBilled,
       };
       const guarded = guardRequest(method, run, serving, true) ?? run;
       return guarded({ jsonrpc: "2.0", id: request.id, method, params }, context);
