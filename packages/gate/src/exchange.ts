@@ -6,7 +6,7 @@ export type RequestId = string | number;
 
 /** A connection of one client to the upstream. A key for what rules remember of it (`WeakMap`); gone when the client is. */
 export interface Session {
-  /** The `mcp-session-id` that the client knows it by; undefined on stdio and where the server keeps no sessions. */
+  /** The `mcp-session-id` that the gate gave its client; undefined on stdio and where the server keeps no sessions. */
   readonly id: string | undefined;
   /** Aborts when the session ends: every request of it that still runs is cancelled. */
   readonly signal: AbortSignal;

@@ -64,7 +64,7 @@ export function createHttpSessions(
     get: (id) => kept.get(id),
     begin() {
       if (kept.size + others.begun.size >= limits.maxSessions) throw tooMany(limits);
-      const made = make(upstream.mintsIds ? randomUUID() : undefined, upstream.openSession, true);
+      const made = make(randomUUID(), upstream.openSession, true);
       others.begun.add(made);
       return made;
     },
