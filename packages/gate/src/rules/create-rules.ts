@@ -18,6 +18,7 @@ import { createListedTools, type ListedTools } from "./listed-tools.ts";
 import { LostRequestError } from "./lost-request.ts";
 import { errorReply, refusalReply, resultReply } from "./replies.ts";
 import { createSessionOwners } from "./session-owners.ts";
+import { taskScopeOf } from "./task-scope.ts";
 import { wrongArgument } from "./wrong-argument.ts";
 
 /** The rules of a gate, which can be changed while it runs. */
@@ -29,6 +30,8 @@ export interface ChangeableRules extends Rules {
 /** The file as it is in force, and the guard that was made of it. */
 interface Current {
   readonly config: GateConfig;
+  /** The upstream as it was at the start, which is the one that runs. */
+  readonly upstream: GateConfig["upstream"];
   readonly guard: RequestGuard;
 }
 
@@ -45,6 +48,7 @@ export function createRules(
   const validator = new AjvJsonSchemaValidator();
   const read = (next: GateConfig): Current => ({
     config: next,
+    upstream: config.upstream,
     guard: createRequestGuard(paywall, toGuardOptions(next, validator)),
   });
   const listed = createListedTools();
@@ -84,7 +88,7 @@ class UpstreamAnsweredError extends Error {
 }
 
 async function decide(
-  { config, guard }: Current,
+  { config, upstream, guard }: Current,
   listed: ListedTools,
   request: ClientRequest,
   send: Send,
@@ -111,7 +115,11 @@ async function decide(
     const onBilled = () => {
       sent.isBilled = true;
     };
-    const guarded = await guard.handle({ id, method, params, token, signal, listTools, onBilled }, forward);
+    const taskScope = taskScopeOf(upstream, request);
+    const guarded = await guard.handle(
+      { id, method, params, token, signal, listTools, taskScope, onBilled },
+      forward,
+    );
     const result = method === "tools/list" ? withoutHidden(config, guarded) : guarded;
     const { response } = sent;
     if (response === undefined) return resultReply(id, result);
