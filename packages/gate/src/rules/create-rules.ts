@@ -58,7 +58,7 @@ export function createRules(
       current = read(next);
     },
     // Who may call is known only when it is known what is called, but whose session it is, at once.
-    admit: createSessionOwners(paywall, endpoint),
+    ...createSessionOwners(paywall, endpoint),
     page(path) {
       const resource = endpoint();
       if (resource === undefined || new URL(protectedResourceMetadataUrl(resource)).pathname !== path)
