@@ -4,13 +4,15 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 
-const Usage = z.object({ user: z.number(), system: z.number() });
+const Usage = z.object({ user: z.number(), system: z.number(), rss: z.number() });
 const Told = z.object({ url: z.url(), apiKey: z.string().optional() });
 
 /** A server in a process of its own. */
 export interface Child extends z.output<typeof Told> {
   /** Microseconds of processor time that the process has used so far; only of the benchmarks' own servers. */
   processorTime(): Promise<number>;
+  /** Bytes of memory that the process holds; only of the benchmarks' own servers. */
+  memory(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -33,14 +35,18 @@ export async function startProgram(
   const ended = once(child, "exit");
   const first = await Promise.race([once(createInterface(child.stdout), "line"), ended.then(() => [])]);
   if (first.length === 0) throw new Error(`${file} did not start`);
+  const usage = async () => {
+    const told = once(child, "message");
+    child.send("usage");
+    return Usage.parse((await told)[0]);
+  };
   return {
     ...Told.parse(JSON.parse(String(first[0]))),
     async processorTime() {
-      const told = once(child, "message");
-      child.send("usage");
-      const { user, system } = Usage.parse((await told)[0]);
+      const { user, system } = await usage();
       return user + system;
     },
+    memory: async () => (await usage()).rss,
     async stop() {
       child.kill("SIGTERM");
       await ended;
@@ -48,9 +54,9 @@ export async function startProgram(
   };
 }
 
-/** Tells the parent process, whenever it asks, how much processor time this one has used. */
-export function tellProcessorTime(): void {
-  process.on("message", () => process.send?.(process.cpuUsage()));
+/** Tells the parent process, whenever it asks, how much processor time this one has used, and its memory. */
+export function tellUsage(): void {
+  process.on("message", () => process.send?.({ ...process.cpuUsage(), rss: process.memoryUsage.rss() }));
   // The question may come, and is not waited for.
   process.channel?.unref();
 }

@@ -8,6 +8,7 @@ import { alternatives } from "./rows/alternatives.ts";
 import { batch } from "./rows/batch.ts";
 import { client } from "./rows/client.ts";
 import { closePeriod } from "./rows/close-period.ts";
+import { gate } from "./rows/gate.ts";
 import { inMemory } from "./rows/in-memory.ts";
 import { listEvents } from "./rows/list-events.ts";
 import { oneRequest } from "./rows/one-request.ts";
@@ -29,6 +30,7 @@ const topics: Record<string, () => Promise<Row[]>> = {
   "in-memory": () => embedded.withNew((location) => withAgent(location, (agent) => inMemory(agent, effort))),
   "one-request": () =>
     embedded.withNew((location) => withAgent(location, async (agent) => [await oneRequest(agent, effort)])),
+  gate: () => embedded.withNew((location) => withAgent(location, (agent) => gate(agent, effort))),
   alternatives: () => alternatives(effort),
   "under-load": async () => {
     const echo = await startChild("serve-echo");

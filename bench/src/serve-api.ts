@@ -1,10 +1,10 @@
 import { openDatabase } from "@licentric/server";
 import { makeAccount, serveApi } from "./api.ts";
-import { tellProcessorTime } from "./children.ts";
+import { tellUsage } from "./children.ts";
 import { locationFrom } from "./databases.ts";
 
 // The API in a process of its own, with an account and a key that it tells its parent.
-tellProcessorTime();
+tellUsage();
 const db = await openDatabase(locationFrom(process.env));
 const { apiKey } = await makeAccount(db);
 const server = await serveApi(db);

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import { readText } from "./read-text.ts";
 import { serve } from "./serve.ts";
 
 /**
@@ -44,7 +44,7 @@ function recorded(event: object) {
 }
 
 serve(async (request, response) => {
-  const body = await textOf(request);
+  const body = await readText(request);
   const answer = answers[request.url ?? ""];
   if (answer === undefined) {
     response.writeHead(404).end();
@@ -63,10 +63,3 @@ serve(async (request, response) => {
   });
   response.end(text);
 });
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  let text = "";
-  request.setEncoding("utf8");
-  for await (const chunk of request) text += chunk;
-  return text;
-}

@@ -1,9 +1,9 @@
 import { createServer, type RequestListener } from "node:http";
-import { tellProcessorTime } from "./children.ts";
+import { tellUsage } from "./children.ts";
 
 /** Serves on a free loopback port, tells the parent process where, and stops when that says so. */
 export function serve(listener: RequestListener): void {
-  tellProcessorTime();
+  tellUsage();
   const http = createServer(listener);
   http.listen(0, "127.0.0.1", () => {
     const address = http.address();

@@ -26,7 +26,16 @@ export function installMcpay(): void {
 export async function stage({ tarball }: { tarball: boolean }): Promise<string> {
   const programs = await compilePrograms({
     sources: join(bench, "src"),
-    names: ["run", "serve-api", "serve-echo", "serve-stub", "serve-inserts"],
+    names: [
+      "run",
+      "serve-api",
+      "serve-echo",
+      "serve-gate",
+      "serve-inserts",
+      "serve-mcp",
+      "serve-pass-through",
+      "serve-stub",
+    ],
     into: join(bench, ".staged"),
   });
   const packed = tarball ? (await packPackages(["contract", "sdk"]))["@licentric/sdk"] : undefined;

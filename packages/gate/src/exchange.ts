@@ -6,7 +6,7 @@ export type RequestId = string | number;
 
 /** A connection of one client to the upstream. A key for what rules remember of it (`WeakMap`); gone when the client is. */
 export interface Session {
-  /** The `mcp-session-id` that the client knows it by; undefined on stdio and where the server keeps no sessions. */
+  /** The `mcp-session-id` that the gate gave its client; undefined on stdio and where the server keeps no sessions. */
   readonly id: string | undefined;
   /** Aborts when the session ends: every request of it that still runs is cancelled. */
   readonly signal: AbortSignal;
@@ -121,6 +121,8 @@ export interface Rules {
    * {@link Rules.page}.
    */
   admit(arrival: HttpArrival): HttpAnswer | undefined | Promise<HttpAnswer | undefined>;
+  /** Returns whether a valid token was sent in a session that {@link Rules.admit} was asked about. */
+  isOwned(session: Session): boolean;
   /** Answers a `GET` of another path than the endpoint; undefined is 404. */
   page(path: string): HttpAnswer | undefined;
   /**
@@ -160,10 +162,20 @@ export type UpstreamOptions = StdioUpstream | RemoteUpstream;
 export interface GateLimits {
   /** Sessions at a time; 1,000 by default. */
   readonly maxSessions?: number | undefined;
+  /**
+   * Sessions at a time in which no valid token was sent; a quarter of `maxSessions` by default. They give way to those of
+   * agents, and to newer ones of their own kind. 0 lets none begin without a valid token.
+   */
+  readonly maxAnonymousSessions?: number | undefined;
   /** Bytes of one message, in either direction; 4 MiB from clients and 32 MiB from upstreams by default. */
   readonly maxMessageBytes?: number | undefined;
   /** Milliseconds after which a session without a request, a message or an open stream ends; 30 minutes by default. */
   readonly idleTimeout?: number | undefined;
+  /**
+   * The same of a session in which no valid token was sent; 2 minutes by default, and never more than `idleTimeout`. The
+   * stream of what belongs to no request does not count.
+   */
+  readonly anonymousIdleTimeout?: number | undefined;
   /** Milliseconds that the upstream may take for one response; 10 minutes by default. Its progress begins them anew. */
   readonly callTimeout?: number | undefined;
   /** Milliseconds until an upstream has to be reachable; 10 seconds by default. */

@@ -3,11 +3,13 @@ import type { GateLimits } from "./exchange.ts";
 /** The limits of a gate, each given. */
 export interface Limits {
   readonly maxSessions: number;
+  readonly maxAnonymousSessions: number;
   /** Bytes of one message of a client. */
   readonly maxClientBytes: number;
   /** Bytes of one message of an upstream. */
   readonly maxServerBytes: number;
   readonly idleTimeout: number;
+  readonly anonymousIdleTimeout: number;
   readonly callTimeout: number;
   readonly connectTimeout: number;
 }
@@ -16,11 +18,14 @@ const MEBIBYTE = 1_048_576;
 
 /** Returns the limits that an owner gave, and the default ones in place of the rest. */
 export function toLimits(given: GateLimits = {}): Limits {
+  const { maxSessions = 1_000, idleTimeout = 30 * 60_000 } = given;
   return {
-    maxSessions: given.maxSessions ?? 1_000,
+    maxSessions,
+    maxAnonymousSessions: Math.min(maxSessions, given.maxAnonymousSessions ?? Math.ceil(maxSessions / 4)),
     maxClientBytes: given.maxMessageBytes ?? 4 * MEBIBYTE,
     maxServerBytes: given.maxMessageBytes ?? 32 * MEBIBYTE,
-    idleTimeout: given.idleTimeout ?? 30 * 60_000,
+    idleTimeout,
+    anonymousIdleTimeout: Math.min(idleTimeout, given.anonymousIdleTimeout ?? 2 * 60_000),
     callTimeout: given.callTimeout ?? 10 * 60_000,
     connectTimeout: given.connectTimeout ?? 10_000,
   };

@@ -187,6 +187,34 @@ it("settles what a dead upstream leaves behind: nothing is billed, and what was 
   expect(await api.billed(agentId)).toBe(1);
 });
 
+it.each([
+  ["call", 1, "The call was billed, as it is charged for being made: another try is another call."],
+  ["success", 0, "The call was not billed."],
+  ["reserve", 0, "The call was not billed."],
+] as const)(
+  "says of a call that its server did not survive whether it was billed: charge %s",
+  async (charge, billed, sentence) => {
+    const { agentId, token } = await api.authorize();
+    const gate = await openPaidGate(api, { upstream: oddServer().upstream, default: { ...paid, charge } });
+    const meta = { "com.licentric/idempotencyKey": "order-1" };
+    const lost = (await call(gate.url, token, "crash", {}, meta)).message.error;
+    expect(lost.message).toMatch(/ended \(exit code 7\) before it answered/);
+    expect(lost.message.endsWith(sentence)).toBe(true);
+    expect(await api.billed(agentId)).toBe(billed);
+    if (billed === 0) return;
+    // Under the same key: it is not run again, and told in the same words.
+    expect((await call(gate.url, token, "crash", {}, meta)).message.error).toEqual(lost);
+    expect(await api.billed(agentId)).toBe(billed);
+  },
+);
+
+it("says nothing of a bill to a request that costs nothing", async () => {
+  const gate = await openPaidGate(api, { upstream: oddServer().upstream });
+  const client = await connectedClient(gate.url);
+  const { error } = await lastMessage(await client.post('{"jsonrpc":"2.0","id":1,"method":"odd/crash"}'));
+  expect(error.message).toMatch(/is started again: try once more\.$/);
+});
+
 it("says on the owner's terminal that a file's name is no tool's", async () => {
   const warned = new Promise<string>((resolve) => {
     const hear = ({ name, message }: Error) => {

@@ -63,3 +63,30 @@ it("leaves a session without a token to whoever knows it, until a token is sent 
   expect((await list(bearer(token))).status).toBe(200);
   expect((await list()).status).toBe(401);
 });
+
+it.each([false, true])(
+  "hands tasks of the same number to the agent of each process: stateless %s",
+  async (stateless) => {
+    const [one, other] = [await api.authorize(), await api.authorize()];
+    const gate = await openPaidGate(api, {
+      upstream: { ...oddServer().upstream, stateless },
+      tools: { task: paid },
+    });
+    const begun = [];
+    for (const { token } of [one, other]) {
+      const client = await connectedClient(gate.url);
+      const { result } = await lastMessage(await client.post(callText(1, "task"), bearer(token)));
+      begun.push({ client, token, taskId: result.task.taskId });
+    }
+    // One process numbers the tasks of all, and of processes of their own each has its first.
+    expect(begun.map(({ taskId }) => taskId)).toEqual(["1", stateless ? "2" : "1"]);
+    for (const { client, token, taskId: own } of begun)
+      for (const taskId of ["1", "2"]) {
+        const params = { taskId };
+        const asked = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tasks/get", params });
+        const { result, error } = await lastMessage(await client.post(asked, bearer(token)));
+        if (taskId === own) expect(result).toMatchObject({ taskId, status: "working" });
+        else expect(error.message).toBe(`Task not found: ${taskId}`);
+      }
+  },
+);

@@ -10,6 +10,7 @@ import { openHttpFront } from "../src/http/http-front.ts";
 /** Rules that let everything through. */
 export const PASS_ALL: Rules = {
   admit: () => undefined,
+  isOwned: () => true,
   page: () => undefined,
   request: async (_request, send) => ({ text: (await send()).text }),
   notification: () => true,
@@ -85,10 +86,14 @@ export function initializeText(version = "2025-11-25", id: string | number = 0):
   return JSON.stringify({ jsonrpc: "2.0", id, method: "initialize", params });
 }
 
-/** Makes a client whose session has begun. */
-export async function connectedClient(url: string, version?: string): Promise<RawClient> {
+/** Makes a client whose session has begun; `headers` are those of the request that begins it. */
+export async function connectedClient(
+  url: string,
+  version?: string,
+  headers: Record<string, string> = {},
+): Promise<RawClient> {
   const client = rawClient(url);
-  const response = await client.post(initializeText(version));
+  const response = await client.post(initializeText(version), headers);
   await response.text();
   client.session = response.headers.get("mcp-session-id") ?? undefined;
   await client.post('{"jsonrpc":"2.0","method":"notifications/initialized"}');

@@ -155,6 +155,25 @@ it("hands the result of a task to the agent alone whose call made it", async () 
   expect(await codeOf(handle("tasks/result", { taskId: "t1" }, { token: undefined }))).toBe("missing_token");
 });
 
+it("keeps tasks of one scope apart from those of another, whose ids may be the same", async () => {
+  const started = { task: { taskId: "1" } };
+  const { handle, paywall } = guardWith({ tools: { forecast: {}, ping: false } }, started);
+  const other = paywall.authorize("agt_2", { scopes: ["mcp:invoke"] });
+  const [one, two] = [{ taskScope: "one" }, { taskScope: "two", token: other }];
+  await handle("tools/call", { ...call("forecast"), task: {} }, one);
+  await handle("tools/call", { ...call("forecast"), task: {} }, two);
+  for (const own of [one, two]) expect(await handle("tasks/result", { taskId: "1" }, own)).toBe(started);
+  await expect(handle("tasks/result", { taskId: "1" }, { ...one, token: other })).rejects.toThrow(
+    "Task not found",
+  );
+  await expect(handle("tasks/result", { taskId: "1" })).rejects.toThrow("Task not found");
+  // What is free in one is so there alone.
+  await handle("tools/call", { ...call("ping"), task: {} }, { taskScope: "three", token: undefined });
+  expect(await codeOf(handle("tasks/result", { taskId: "1" }, { ...two, token: undefined }))).toBe(
+    "missing_token",
+  );
+});
+
 it("hands a task of the extension to the agent alone whose call made it, and lets no other answer for it", async () => {
   const started = { resultType: "task", taskId: "t2", status: "working" };
   const { handle, paywall } = guardWith(charged, started);

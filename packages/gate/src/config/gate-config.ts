@@ -135,6 +135,13 @@ const upstream = z.union([
 
 const limits = z.strictObject({
   maxSessions: z.int().min(1).exactOptional().describe("Sessions at a time; 1000 by default."),
+  maxAnonymousSessions: z
+    .int()
+    .min(0)
+    .exactOptional()
+    .describe(
+      "Sessions at a time in which no valid token was sent; a quarter of maxSessions by default. They give way to those of agents. With 0, none begins without a valid token.",
+    ),
   maxMessageBytes: z
     .int()
     .min(1_024)
@@ -145,6 +152,11 @@ const limits = z.strictObject({
   idleTimeout: milliseconds
     .exactOptional()
     .describe("Milliseconds after which a session that nothing happens in ends; 30 minutes by default."),
+  anonymousIdleTimeout: milliseconds
+    .exactOptional()
+    .describe(
+      "The same of a session in which no valid token was sent; 2 minutes by default, and never more than idleTimeout.",
+    ),
   callTimeout: milliseconds
     .exactOptional()
     .describe(

@@ -23,6 +23,9 @@ export async function openHttpFront(options: HttpFrontOptions): Promise<HttpFron
   const sessions = createHttpSessions(options, limits, upstream);
   const parts: HttpParts = {
     sessions,
+    async introduce(session, sender) {
+      await options.rules.admit({ httpMethod: "POST", ...sender, session });
+    },
     isStdio: "command" in options.upstream,
     maxClientBytes: limits.maxClientBytes,
   };

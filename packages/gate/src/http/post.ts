@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Session } from "../exchange.ts";
 import {
   errorText,
   idTextOf,
@@ -20,6 +21,8 @@ import type { HttpSession, HttpSessions } from "./sessions.ts";
 /** The parts that requests are handled by. */
 export interface HttpParts {
   readonly sessions: HttpSessions;
+  /** Shows a session to the rules with the token that its first request came with, so that they know whose it is. */
+  readonly introduce: (session: Session, sender: Sender) => Promise<void>;
   /** True if the upstream has no HTTP of its own, so that its rules are kept here. */
   readonly isStdio: boolean;
   readonly maxClientBytes: number;
@@ -51,7 +54,10 @@ export async function handlePost(
     if (!target.isKept) void target.session.end();
   });
   checkBatch(parcel, target, request);
-  if (parts.isStdio && !target.isKept) checkEnvelopes(parcel.messages, request.headers);
+  if (parts.isStdio && !target.isKept) {
+    checkEnvelopes(parcel.messages, request.headers);
+    await parts.introduce(target.session, sender);
+  }
   await passOthers(parcel, target, sender);
   const requests = parcel.messages.filter((message) => message.kind === "request");
   if (requests.length === 0) {
@@ -94,13 +100,14 @@ function initializeOf({ messages }: Parcel): RequestMessage | undefined {
 
 /** Begins a session: it is kept when the upstream has agreed to it. */
 async function begin(
-  { sessions }: HttpParts,
+  { sessions, introduce }: HttpParts,
   message: RequestMessage,
   response: ServerResponse,
   sender: Sender,
 ): Promise<void> {
-  const begun = sessions.begin();
+  const begun = await sessions.begin((made) => introduce(made, sender));
   const { session, streams } = begun;
+  if (response.destroyed) return session.end();
   response.once("close", () => {
     if (!response.writableFinished) void session.end();
   });

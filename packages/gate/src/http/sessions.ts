@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { FrontOptions } from "../exchange.ts";
+import type { FrontOptions, Session } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
 import { type ClientSession, createSession } from "../session/session.ts";
 import type { OpenUpstream } from "../upstream/open-upstream.ts";
 import { createEventStreams, type EventStreams } from "./event-stream.ts";
-import { HttpRefusal } from "./responses.ts";
+import { makeRoom } from "./make-room.ts";
 
 /** A session of an HTTP client, with its streams. */
 export interface HttpSession {
@@ -22,12 +22,13 @@ export interface HttpSessions {
   /**
    * Makes a session for a client that begins one; it is kept once {@link HttpSessions.keep} is told to.
    *
+   * @param introduce - shows it to the rules, so that they know whose it is
    * @throws HttpRefusal 503 where there are too many
    */
-  begin(): HttpSession;
+  begin(introduce: (session: Session) => Promise<void>): Promise<HttpSession>;
   /** Keeps a session that has begun, where it has an id; returns whether it has. */
   keep(begun: HttpSession): boolean;
-  /** Makes a session for one request alone, of a caller. */
+  /** Makes a session for one request alone, of a caller; it has a process of its own if the rules know whose it is. */
   transient(caller: string | undefined): HttpSession;
   close(): Promise<void>;
 }
@@ -46,26 +47,33 @@ export function createHttpSessions(
   upstream: OpenUpstream,
 ): HttpSessions {
   const kept = new Map<string, Kept>();
-  /** Those whose client has not heard that it began, and those of one request alone. */
-  const others = { begun: new Set<Kept>(), passing: new Set<Kept>() };
+  /** Those that no place was found for yet, whose client has not heard that it began, and of one request alone. */
+  const others = { arriving: new Set<Kept>(), begun: new Set<Kept>(), passing: new Set<Kept>() };
   const ending = new Set<Promise<void>>();
 
   const make = (id: string | undefined, openChannel: OpenChannel, isKept: boolean) =>
     createHttpSession(options, limits, { id, openChannel, isKept }, (made, closed) => {
-      for (const set of [others.begun, others.passing]) set.delete(made);
+      for (const set of Object.values(others)) set.delete(made);
       const { id: own } = made.session;
       if (own !== undefined && kept.get(own) === made) kept.delete(own);
       ending.add(closed);
       const over = () => void ending.delete(closed);
       closed.then(over, over);
     });
-  const stop = watch(kept, others.passing, limits);
+  const stop = watch(options.rules, kept, others.passing, limits);
   return {
     get: (id) => kept.get(id),
-    begin() {
-      if (kept.size + others.begun.size >= limits.maxSessions) throw tooMany(limits);
-      const made = make(upstream.mintsIds ? randomUUID() : undefined, upstream.openSession, true);
-      others.begun.add(made);
+    async begin(introduce) {
+      const made = make(randomUUID(), upstream.openSession, true);
+      others.arriving.add(made);
+      await introduce(made.session).catch((error: unknown) => {
+        void made.session.end();
+        throw error;
+      });
+      const all = [...kept.values(), ...others.begun];
+      makeRoom(options.rules, limits, { made, all, ending: ending.size });
+      // The gate may have closed meanwhile.
+      if (others.arriving.delete(made)) others.begun.add(made);
       return made;
     },
     keep(made) {
@@ -78,22 +86,18 @@ export function createHttpSessions(
       return true;
     },
     transient(caller) {
-      const made = make(undefined, (host) => upstream.openTransient(host, caller), false);
+      const known = () => (options.rules.isOwned(made.session) ? caller : undefined);
+      const made = make(undefined, (host) => upstream.openTransient(host, known()), false);
       others.passing.add(made);
       return made;
     },
     async close() {
       stop();
-      const all = [...kept.values(), ...others.begun, ...others.passing];
+      const all = [kept, ...Object.values(others)].flatMap((each) => [...each.values()]);
       await Promise.all(all.map(({ session }) => session.end()));
       await Promise.all(ending);
     },
   };
-}
-
-function tooMany({ maxSessions }: Limits): HttpRefusal {
-  const sentence = `This server has its ${maxSessions} sessions; try again in a minute.`;
-  return new HttpRefusal(503, sentence, -32_000, { "retry-after": "60" });
 }
 
 /** The parts by which sessions differ when they are made. */
@@ -135,21 +139,26 @@ function createHttpSession(
 
 /** Ends sessions that are idle, and finds connections that are dead. Returns the function that stops it. */
 function watch(
+  { isOwned }: FrontOptions["rules"],
   kept: ReadonlyMap<string, Kept>,
   passing: ReadonlySet<Kept>,
-  { idleTimeout }: Limits,
+  { idleTimeout, anonymousIdleTimeout }: Limits,
 ): () => void {
   const sweep = () => {
     for (const one of kept.values()) {
-      if (one.streams.connections > 0) one.touch();
-      if (Date.now() - one.seen > idleTimeout) void one.session.end();
+      const { session, streams } = one;
+      const owned = isOwned(session);
+      // To listen costs nothing: whoever is nobody's agent has to ask for something.
+      const listening = owned ? 0 : streams.standalone.connections;
+      if (streams.connections > listening) one.touch();
+      if (Date.now() - one.seen > (owned ? idleTimeout : anonymousIdleTimeout)) void session.end();
     }
   };
   const keepAlive = () => {
     for (const { streams } of [...kept.values(), ...passing]) streams.keepAlive();
   };
   const timers = [
-    setInterval(sweep, Math.min(30_000, Math.max(50, idleTimeout / 4))).unref(),
+    setInterval(sweep, Math.min(30_000, Math.max(50, anonymousIdleTimeout / 4))).unref(),
     setInterval(keepAlive, KEEP_ALIVE).unref(),
   ];
   return () => {

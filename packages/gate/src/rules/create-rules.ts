@@ -15,8 +15,10 @@ import { toGuardOptions } from "./guard-options.ts";
 import { isHidden, withoutHidden } from "./hidden-tools.ts";
 import { isRecord } from "./is-record.ts";
 import { createListedTools, type ListedTools } from "./listed-tools.ts";
+import { LostRequestError } from "./lost-request.ts";
 import { errorReply, refusalReply, resultReply } from "./replies.ts";
 import { createSessionOwners } from "./session-owners.ts";
+import { taskScopeOf } from "./task-scope.ts";
 import { wrongArgument } from "./wrong-argument.ts";
 
 /** The rules of a gate, which can be changed while it runs. */
@@ -28,6 +30,8 @@ export interface ChangeableRules extends Rules {
 /** The file as it is in force, and the guard that was made of it. */
 interface Current {
   readonly config: GateConfig;
+  /** The upstream as it was at the start, which is the one that runs. */
+  readonly upstream: GateConfig["upstream"];
   readonly guard: RequestGuard;
 }
 
@@ -44,6 +48,7 @@ export function createRules(
   const validator = new AjvJsonSchemaValidator();
   const read = (next: GateConfig): Current => ({
     config: next,
+    upstream: config.upstream,
     guard: createRequestGuard(paywall, toGuardOptions(next, validator)),
   });
   const listed = createListedTools();
@@ -53,7 +58,7 @@ export function createRules(
       current = read(next);
     },
     // Who may call is known only when it is known what is called, but whose session it is, at once.
-    admit: createSessionOwners(paywall, endpoint),
+    ...createSessionOwners(paywall, endpoint),
     page(path) {
       const resource = endpoint();
       if (resource === undefined || new URL(protectedResourceMetadataUrl(resource)).pathname !== path)
@@ -83,7 +88,7 @@ class UpstreamAnsweredError extends Error {
 }
 
 async function decide(
-  { config, guard }: Current,
+  { config, upstream, guard }: Current,
   listed: ListedTools,
   request: ClientRequest,
   send: Send,
@@ -93,9 +98,11 @@ async function decide(
   const name = isRecord(params) ? params["name"] : undefined;
   if (method === "tools/call" && typeof name === "string" && isHidden(config, name))
     return errorReply(id, { code: -32_602, message: `Unknown tool: ${name}` });
-  const sent: { response?: UpstreamResponse } = {};
+  const sent: { response?: UpstreamResponse; isBilled?: true } = {};
   const forward = async (caller: Caller | undefined): Promise<unknown> => {
-    const response = await send({ agentId: caller?.agentId });
+    const response = await send({ agentId: caller?.agentId }).catch((error: unknown) => {
+      throw error instanceof UpstreamError ? new LostRequestError(error) : error;
+    });
     sent.response = response;
     if (response.error !== undefined) throw new UpstreamAnsweredError(response);
     if (method === "tools/list") listed.learn(request, response.result);
@@ -105,7 +112,14 @@ async function decide(
     // The guard knows calls by their signals: each needs one of its own.
     const signal = AbortSignal.any([request.signal]);
     const listTools = () => listed.listFor(request);
-    const guarded = await guard.handle({ id, method, params, token, signal, listTools }, forward);
+    const onBilled = () => {
+      sent.isBilled = true;
+    };
+    const taskScope = taskScopeOf(upstream, request);
+    const guarded = await guard.handle(
+      { id, method, params, token, signal, listTools, taskScope, onBilled },
+      forward,
+    );
     const result = method === "tools/list" ? withoutHidden(config, guarded) : guarded;
     const { response } = sent;
     if (response === undefined) return resultReply(id, result);
@@ -123,7 +137,7 @@ async function decide(
         ? refusalReply(request, error, metadataUrl)
         : errorReply(id, { code: -32_602, message: wrong });
     }
-    if (error instanceof UpstreamError) throw error;
+    if (error instanceof LostRequestError) throw error.told(method, sent.isBilled === true);
     // What the guard says of a request that it cannot understand.
     if (error instanceof Error && "code" in error && error.code === -32_602)
       return errorReply(id, { code: error.code, message: error.message });

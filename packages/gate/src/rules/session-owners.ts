@@ -16,9 +16,12 @@ interface Owner {
  *
  * @param endpoint - returns the URL of the endpoint as agents reach it; undefined where there is none
  */
-export function createSessionOwners(paywall: Paywall, endpoint: () => string | undefined): Rules["admit"] {
+export function createSessionOwners(
+  paywall: Paywall,
+  endpoint: () => string | undefined,
+): Pick<Rules, "admit" | "isOwned"> {
   const owners = new WeakMap<Session, Owner>();
-  return async ({ session, token }) => {
+  const admit: Rules["admit"] = async ({ session, token }) => {
     const resource = endpoint();
     if (session === undefined || resource === undefined) return undefined;
     const known = owners.get(session);
@@ -36,6 +39,7 @@ export function createSessionOwners(paywall: Paywall, endpoint: () => string | u
     owners.set(session, { agentId: caller.clientId, tokenHash });
     return undefined;
   };
+  return { admit, isOwned: (session) => owners.has(session) };
 }
 
 /** Of another's session, nobody is told that it exists. */

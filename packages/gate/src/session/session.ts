@@ -19,7 +19,7 @@ import { createSend, type Sender } from "./send.ts";
 
 /** The parts of a session. */
 export interface SessionParts {
-  /** The id that it is given; undefined where the upstream gives one, or none. */
+  /** The id by which its client knows it where the upstream keeps it; undefined on stdio, and of one request alone. */
   readonly id: string | undefined;
   readonly rules: Rules;
   readonly say: (sentence: string) => void;
@@ -91,7 +91,7 @@ export function createSession(parts: SessionParts): ClientSession {
   const inner: Inner = { parts, inFlight, router, over: over.signal, upstream, learn };
   const session: ClientSession = {
     get id() {
-      return parts.id ?? channel?.sessionId;
+      return channel?.isKept ? parts.id : undefined;
     },
     signal: over.signal,
     get protocolVersion() {

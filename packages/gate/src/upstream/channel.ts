@@ -21,8 +21,8 @@ export type Receive = (message: Exclude<Message, { kind: "response" }>, relation
 
 /** A connection to the upstream, of one session. */
 export interface Channel {
-  /** The session's id with a remote upstream that keeps sessions. */
-  readonly sessionId?: string | undefined;
+  /** False where the upstream keeps nothing of the session, so that its client has no use for an id. */
+  readonly isKept: boolean;
   /**
    * Sends a request and returns its response, under the same id.
    *

@@ -14,8 +14,6 @@ import { UpstreamError } from "./upstream-error.ts";
 
 /** The ways to an upstream. */
 export interface OpenUpstream {
-  /** True if the gate gives sessions their ids; else the upstream does. */
-  readonly mintsIds: boolean;
   /** Opens the channel of a session. */
   openSession(host: ChannelHost): Channel;
   /**
@@ -45,8 +43,9 @@ export async function openUpstream(upstream: UpstreamOptions, parts: UpstreamPar
     return openStdio(upstream, parts);
   }
   const http = openRemoteHttp(upstream, parts.limits, parts.say);
-  const open = (host: ChannelHost) => createRemoteChannel({ ...parts, upstream, http }, host);
-  return { mintsIds: false, openSession: open, openTransient: open, close: http.close };
+  const taken = new Set<string>();
+  const open = (host: ChannelHost) => createRemoteChannel({ ...parts, upstream, http, taken }, host);
+  return { openSession: open, openTransient: open, close: http.close };
 }
 
 function openStdio(upstream: StdioUpstream, { limits, say }: UpstreamParts): OpenUpstream {
@@ -73,7 +72,6 @@ function openStdio(upstream: StdioUpstream, { limits, say }: UpstreamParts): Ope
     return made.open(host);
   };
   return {
-    mintsIds: true,
     openSession: (host) => (upstream.stateless ? share("sessions", host) : open(host)),
     // A process that serves the era without sessions was never told to begin one, so it serves no other.
     openTransient: (host, caller) => share(upstream.stateless ? "" : `of ${hashOf(caller)}`, host),

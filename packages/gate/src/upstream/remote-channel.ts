@@ -21,6 +21,8 @@ export interface RemoteParts {
   readonly http: RemoteHttp;
   readonly limits: Limits;
   readonly say: (sentence: string) => void;
+  /** The upstream's ids of the sessions that there are: each is one client's alone. */
+  readonly taken: Set<string>;
 }
 
 /** The session with the upstream, as far as it is known. */
@@ -41,8 +43,8 @@ export function createRemoteChannel(parts: RemoteParts, host: ChannelHost): Chan
   /** The ids of requests that nobody waits for: an upstream may still send their responses, to whom it knows by their ids. */
   const givenUp = new Set<string>();
   return {
-    get sessionId() {
-      return session.id;
+    get isKept() {
+      return session.id !== undefined;
     },
     async request(outgoing) {
       const { message } = outgoing;
@@ -81,13 +83,14 @@ export function createRemoteChannel(parts: RemoteParts, host: ChannelHost): Chan
       const signal = AbortSignal.timeout(limits.connectTimeout);
       // An upstream that is away, or that lets nobody end a session, ends it by itself.
       await http.send({ method: "DELETE", headers: poster.headers(), signal }).then(dropBody, () => {});
+      parts.taken.delete(session.id);
     },
   };
 }
 
 /** Reads the response to a request, and what it says of the session. */
 async function read(
-  { limits, say }: RemoteParts,
+  { limits, say, taken }: RemoteParts,
   { receive }: ChannelHost,
   session: RemoteSession,
   started: RemoteResponse,
@@ -95,7 +98,11 @@ async function read(
 ): Promise<UpstreamResponse> {
   const isInitialize = outgoing.message.method === "initialize";
   const given = started.headers["mcp-session-id"];
-  if (isInitialize && typeof given === "string") session.id = given;
+  if (isInitialize && typeof given === "string") {
+    if (taken.has(given)) throw sharedSession(started, say);
+    taken.add(given);
+    session.id = given;
+  }
   const response = await readResponse(started, {
     ...outgoing,
     limits,
@@ -106,6 +113,17 @@ async function read(
   const version = isInitialize && isObject(response.result) ? response.result["protocolVersion"] : undefined;
   if (typeof version === "string") session.protocolVersion = version;
   return response;
+}
+
+/** Returns the error for a session that is another client's: each would be sent what is the other's. */
+function sharedSession(started: RemoteResponse, say: (sentence: string) => void): UpstreamError {
+  dropBody(started);
+  say(
+    "the upstream gave two clients one session (mcp-session-id): the second is refused as long as the first one's lasts",
+  );
+  return new UpstreamError(
+    "The MCP server behind this gate gave this client the session of another one, so the gate refused it. Its owner has been told; try again later.",
+  );
 }
 
 /** Makes what sends HTTP requests of a session. */

@@ -84,6 +84,7 @@ export function createSharedProcess({ openChannel, idleTimeout, onOver }: Shared
       hosts.add(host);
       clearTimeout(idle);
       return {
+        isKept: true,
         request: (outgoing) => {
           last += 1;
           return requestAs(last, { channel, running, host }, outgoing);

@@ -33,6 +33,7 @@ export function createStdioChannel(parts: StdioParts, { receive, onLost }: Chann
     if (link.process === current && current.isReading) current.write(text);
   };
   return {
+    isKept: true,
     async request({ message, signal, onAccepted }) {
       const current = await restarts.running(signal);
       signal.throwIfAborted();

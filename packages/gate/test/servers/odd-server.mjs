@@ -9,6 +9,7 @@ const running = new Map();
 /** Responses that wait for the next ping, as those of a server that does one thing after the other. */
 const held = [];
 let asked = 0;
+let tasks = 0;
 
 const write = (text) => process.stdout.write(`${text}\n`);
 const respond = (id, result) => write(JSON.stringify({ jsonrpc: "2.0", id, result }));
@@ -74,6 +75,11 @@ const tools = {
       }),
     );
   },
+  // Its tasks are numbered, as long as it runs.
+  task: ({ id }) => {
+    tasks += 1;
+    respond(id, { task: { taskId: String(tasks), status: "working" } });
+  },
   announce: ({ id }) => {
     write('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}');
     respond(id, text("announced"));
@@ -94,6 +100,8 @@ const requests = {
       serverInfo: { name: "odd", version: "0" },
     }),
   "notifications/initialized": () => {},
+  "odd/crash": () => process.exit(7),
+  "tasks/get": ({ id, params }) => respond(id, { taskId: params.taskId, status: "working", of: process.pid }),
   ping: ({ id }) => {
     for (const release of held.splice(0)) release();
     respond(id, {});

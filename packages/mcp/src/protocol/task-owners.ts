@@ -9,6 +9,8 @@ export interface TaskOwners {
   remember(result: unknown, owner: Agent | "everybody"): void;
   isEverybodys(taskId: unknown): boolean;
   isOf(taskId: unknown, agent: Agent): boolean;
+  /** Returns the owners of tasks whose ids are unique in a scope alone: those of one scope are not known in another. */
+  within(scope: string): TaskOwners;
 }
 
 /** The number of tasks that are remembered, in all and of one owner: the oldest are forgotten. */
@@ -21,30 +23,36 @@ const EVERYBODY = "";
 export function createTaskOwners(): TaskOwners {
   const owners = new Map<string, string>();
   const tasks = new Map<string, Set<string>>();
-  function forget(taskId: string | undefined): void {
-    const owner = taskId === undefined ? undefined : owners.get(taskId);
-    if (taskId === undefined || owner === undefined) return;
-    owners.delete(taskId);
+  function forget(key: string | undefined): void {
+    const owner = key === undefined ? undefined : owners.get(key);
+    if (key === undefined || owner === undefined) return;
+    owners.delete(key);
     const left = tasks.get(owner);
-    left?.delete(taskId);
+    left?.delete(key);
     if (left?.size === 0) tasks.delete(owner);
   }
-  return {
-    remember(result, owner) {
-      const task = property(result, "resultType") === "task" ? result : property(result, "task");
-      const taskId = stringProperty(task, "taskId");
-      // The first owner stays: a result that is given once more has started nothing.
-      if (taskId === undefined || owners.has(taskId)) return;
-      const name = owner === "everybody" ? EVERYBODY : agentNameOf(owner);
-      const own = tasks.get(name) ?? new Set();
-      tasks.set(name, own.add(taskId));
-      owners.set(taskId, name);
-      if (own.size > PER_OWNER) forget(first(own));
-      if (owners.size > TOTAL) forget(first(owners.keys()));
-    },
-    isEverybodys: (taskId) => typeof taskId === "string" && owners.get(taskId) === EVERYBODY,
-    isOf: (taskId, agent) => typeof taskId === "string" && owners.get(taskId) === agentNameOf(agent),
-  };
+  function ownersIn(scope: string | undefined): TaskOwners {
+    const keyOf = (taskId: string) => JSON.stringify([scope, taskId]);
+    const ownerOf = (taskId: unknown) => (typeof taskId === "string" ? owners.get(keyOf(taskId)) : undefined);
+    return {
+      remember(result, owner) {
+        const task = property(result, "resultType") === "task" ? result : property(result, "task");
+        const taskId = stringProperty(task, "taskId");
+        // The first owner stays: a result that is given once more has started nothing.
+        if (taskId === undefined || ownerOf(taskId) !== undefined) return;
+        const [key, name] = [keyOf(taskId), owner === "everybody" ? EVERYBODY : agentNameOf(owner)];
+        const own = tasks.get(name) ?? new Set();
+        tasks.set(name, own.add(key));
+        owners.set(key, name);
+        if (own.size > PER_OWNER) forget(first(own));
+        if (owners.size > TOTAL) forget(first(owners.keys()));
+      },
+      isEverybodys: (taskId) => ownerOf(taskId) === EVERYBODY,
+      isOf: (taskId, agent) => ownerOf(taskId) === agentNameOf(agent),
+      within: ownersIn,
+    };
+  }
+  return ownersIn(undefined);
 }
 
 function first(values: Iterable<string>): string | undefined {

@@ -1,4 +1,4 @@
-import type { Caller } from "@licentric/paywall/adapter";
+import type { Caller, Receipt } from "@licentric/paywall/adapter";
 import { property, stringProperty } from "@licentric/paywall/adapter";
 import { guardRequest, type Serving } from "./guard-request.ts";
 import type { RequestHandler } from "./request-handler.ts";
@@ -20,6 +20,13 @@ export interface GuardedRequest {
    * says so. Without it, calls are billed when they have brought a result.
    */
   readonly listTools?: (() => Promise<unknown>) | undefined;
+  /**
+   * Names where the ids of tasks are unique, if that is not the whole server: one of its processes, a session. Tasks of one
+   * scope are not known in another.
+   */
+  readonly taskScope?: string | undefined;
+  /** Is told what the request was billed, before {@link RequestGuard.handle} returns or throws; not called where it was not. */
+  readonly onBilled?: ((receipt: Receipt) => void) | undefined;
 }
 
 /**
@@ -48,15 +55,16 @@ export function guardForwarded(plan: ServerPlan, validator: unknown): RequestGua
   return {
     async handle(request, forward) {
       const context = contextOf(request);
-      const { method, params, listTools } = request;
+      const { method, params, listTools, taskScope, onBilled } = request;
       const run: RequestHandler = () => forward(plan.handlerCharges.callsOf(context).at(-1)?.caller);
       const serving: Serving = {
         builtIn: undefined,
-        plan,
+        plan: taskScope === undefined ? plan : { ...plan, tasks: plan.tasks.within(taskScope) },
         listTools: listTools && (() => listTools()),
         isElsewhere: true,
         transport: () => undefined,
         validator: () => validator,
+        onBilled,
       };
       const guarded = guardRequest(method, run, serving, true) ?? run;
       return guarded({ jsonrpc: "2.0", id: request.id, method, params }, context);

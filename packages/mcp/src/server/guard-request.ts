@@ -1,4 +1,4 @@
-import type { Policy, Refusal } from "@licentric/paywall/adapter";
+import type { Policy, Receipt, Refusal, Settlement } from "@licentric/paywall/adapter";
 import { isRecord, property, receiptOf, stringProperty, withTimeLimit } from "@licentric/paywall/adapter";
 import { rememberTransport } from "../context/local-calls.ts";
 import { signalIn } from "../context/request-context.ts";
@@ -48,6 +48,8 @@ export interface Serving {
   transport(): unknown;
   /** Returns the JSON Schema validator of the server. */
   validator(): unknown;
+  /** Is told what a request was billed, before it is answered; undefined where nobody asks. */
+  readonly onBilled?: ((receipt: Receipt) => void) | undefined;
 }
 
 /**
@@ -100,7 +102,7 @@ function guardPriced(
     warnOfUnknownNames(plan, builtIn, kind);
     const asked = targetOf(method, request);
     const name = (asked && builtIn.find(kind, asked)?.name) ?? asked;
-    return settleAround({ server: plan, kind, name }, plan, run)(request, context);
+    return settleAround({ server: plan, kind, name }, serving, run)(request, context);
   };
 }
 
@@ -129,7 +131,11 @@ function isCharged(method: unknown): method is keyof typeof CHARGED {
  * Settles what ran inside of a request by the response that the client gets. Where something wraps the handler and was
  * guarded, too, the outermost does.
  */
-function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: RequestHandler): RequestHandler {
+function settleAround(
+  asked: Omit<Asked, "sentArgs">,
+  { plan, onBilled }: Serving,
+  run: RequestHandler,
+): RequestHandler {
   return (request, context) => {
     if (plan.handlerCharges.isWithin(context, asked)) return run(request, context);
     const sentArgs = property(property(request, "params"), "arguments");
@@ -142,7 +148,7 @@ function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: Req
     try {
       final = await run(request, context);
     } catch (error) {
-      await scope.end(() => ({ status: "failed" }));
+      tell(await scope.end(() => ({ status: "failed" })));
       // What a refusal became on its way through the SDK's handler says less than the refusal itself.
       throw scope.refusal === undefined ? error : new RefusedRequestError(scope.refusal);
     }
@@ -154,9 +160,15 @@ function settleAround(asked: Omit<Asked, "sentArgs">, plan: ServerPlan, run: Req
     const settlement = await scope.end((completion) =>
       outcomeOf(final, completion.status === "returned" ? completion.result : undefined),
     );
+    tell(settlement);
     if (settlement?.status === "refused") return refusedResponse(request, settlement.refusal, plan);
     if (settlement?.status === "cancelled") throw settlement.reason;
     return plan.receipts ? withReceipt(final, receiptOf(settlement)) : final;
+  }
+
+  function tell(settlement: Settlement | undefined): void {
+    const receipt = receiptOf(settlement);
+    if (receipt !== undefined) onBilled?.(receipt);
   }
 }
 
@@ -182,7 +194,7 @@ function guardOwn(
     const policy = registered?.ownPolicy ?? plan.policyFor(kind, names, isRegistered ? undefined : asked);
     // What is free may call what is not.
     if (policy === false) {
-      const free = await settleAround({ server: plan, kind, name }, plan, run)(request, context);
+      const free = await settleAround({ server: plan, kind, name }, serving, run)(request, context);
       return deliver(plan, kind, policy, free, context);
     }
     const requested = { kind, asked, registered, policy, isOwn };
@@ -198,7 +210,7 @@ function guardOwn(
         ? chargeResult.result
         : refusedResponse(request, chargeResult.refusal, plan);
     };
-    const final = await settleAround({ server: plan, kind, name }, plan, charged)(request, context);
+    const final = await settleAround({ server: plan, kind, name }, serving, charged)(request, context);
     return deliver(plan, kind, policy, final, context);
   };
 }
