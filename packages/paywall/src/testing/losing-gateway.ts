@@ -1,5 +1,5 @@
-import type { Gateway, GatewayResponse } from "../src/billing/gateway.ts";
-import { refuse } from "../src/refusal/refusal.ts";
+import type { Gateway, GatewayResponse } from "../billing/gateway.ts";
+import { refuse } from "../refusal/refusal.ts";
 
 /** What becomes of a request. */
 export type Fate =
