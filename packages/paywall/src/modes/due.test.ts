@@ -12,9 +12,9 @@ describe.each(MODES)("what is due for a call by its use: %j", (options) => {
   const isHeld = options.charge === "reserve" || "enforceBudget" in options;
 
   it("is its price where nothing else is said", async () => {
-    const { call, billed } = createTestCharging();
+    const { call, billed, told } = createTestCharging();
     await call({}, options);
-    expect(billed()).toEqual([20]);
+    expect([billed(), told("failed")]).toEqual([[20], []]);
   });
 
   it.each([0, 1, 19, 20])("is read from its result: %i", async (used) => {

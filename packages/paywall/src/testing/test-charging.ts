@@ -24,7 +24,7 @@ import type { SpanAttributes, Trace } from "../telemetry.ts";
 import { fingerprint } from "../util/digest.ts";
 import { createTestLedger, type TestLedger } from "./test-ledger.ts";
 
-/** A call to charge for; what is left out is the default of {@link TestCharging.call}. */
+/** A call to charge for: where nothing else is said, `agt_1` calls `report` with no arguments. */
 export interface TestCall {
   readonly token?: string | undefined;
   readonly name?: string;
@@ -63,11 +63,11 @@ export interface TestCharging {
   wait(milliseconds: number): void;
   /** Charges for a call, and returns how its run, its charge and its settlement ended. */
   charge(call: TestCall, options: ChargeOptions, run: TestRun): Promise<Charged>;
-  /** Charges for a call, and returns what its caller is given: `agt_1` with the arguments `{}`, unless told otherwise. */
+  /** Charges for a call, and returns what its caller is given. */
   call(call: TestCall, options: ChargeOptions, run?: TestRun): Promise<ChargeResult>;
 }
 
-/** Runs a call: a value that it returns is its result, and what it throws a failure, but {@link askInput} has another meaning. */
+/** Runs a call. Its result is what is returned; {@link askInput} asks the client for input instead. */
 export type TestRun = (running: RunningCall) => unknown;
 
 /** The result of a run that asks the client for input. */
