@@ -4,8 +4,8 @@ import type { ChargeMode, PaywallEvents, PaywallOptions } from "../src/index.ts"
 import { RefusedError } from "../src/index.ts";
 import { buildCore } from "../src/paywall-core.ts";
 import { refuse } from "../src/refusal/refusal.ts";
+import { losing } from "../src/testing/losing-gateway.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
-import { losing } from "./losing-gateway.ts";
 
 let ledger: TestLedger;
 let paywall: Paywall;

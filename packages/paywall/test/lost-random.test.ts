@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { buildPaywall } from "../src/create-paywall.ts";
 import { type ChargeOptions, RefusedError } from "../src/index.ts";
 import { buildCore } from "../src/paywall-core.ts";
+import { type Fate, losing } from "../src/testing/losing-gateway.ts";
 import { createTestLedger } from "../src/testing.ts";
-import { type Fate, losing } from "./losing-gateway.ts";
 
 // Whatever is lost on the way to the API: an agent is billed for what it was given, and for what its next calls use up.
 // A failure prints its seed and the shortest sequence that it was found with. These are the same in every run;

@@ -3,9 +3,9 @@ import { buildPaywall, type Paywall } from "../src/create-paywall.ts";
 import type { ChargeMode, ChargeOptions, PaywallOptions, Receipt } from "../src/index.ts";
 import { createPaywall } from "../src/index.ts";
 import { buildCore } from "../src/paywall-core.ts";
+import { losing } from "../src/testing/losing-gateway.ts";
 import { createTestLedger, type TestLedger } from "../src/testing.ts";
 import { SERVERS, type TestServer } from "./http-servers.ts";
-import { losing } from "./losing-gateway.ts";
 
 // A receipt names the usage events that a call was billed by: those, and no others, are in the ledger.
 

@@ -1,7 +1,7 @@
-import type { Gateway, GatewayResponse } from "../src/billing/gateway.ts";
-import { refuse } from "../src/refusal/refusal.ts";
+import type { Gateway, GatewayResponse } from "../billing/gateway.ts";
+import { refuse } from "../refusal/refusal.ts";
 
-/** What becomes of a request. */
+/** The fate of a request. */
 export type Fate =
   | "fine"
   /** The request is lost. */
@@ -15,7 +15,7 @@ export type Fate =
 
 /** A gateway that loses what it is told to lose. */
 export interface LosingGateway extends Gateway {
-  /** What becomes of the next requests, in their order; of every other nothing. */
+  /** The fates of the next requests, in their order; every other one is fine. */
   fates: Fate[];
   /** Has the requests arrive that are late. */
   arrive(): Promise<void>;
