@@ -46,21 +46,29 @@ const WAITING = 256;
  */
 const STRANGERS = { share: 50, total: IN_FLIGHT - PER_TOKEN, waiting: 4_096 };
 
-/** Tokens that the API has vouched for that are remembered, by their hashes. */
-const KNOWN_TOKENS = 10_000;
-
 /** The factor by which more requests may wait, and longer, once the handler has run: its work would be lost. */
 const SETTLING = 4;
 
+/** Options of {@link createSdkGateway}. */
+export interface SdkGatewayOptions {
+  /** Tokens that the API has vouched for that are remembered, by their hashes; 10 000 by default. */
+  readonly knownTokens?: number;
+  /** A number from 0 and below 1 that no caller can foresee; `Math.random` by default. */
+  readonly random?: () => number;
+}
+
 /** The API, reached by the official client. */
-export function createSdkGateway(client: Licentric, random: () => number = Math.random): Gateway {
+export function createSdkGateway(
+  client: Licentric,
+  { knownTokens = 10_000, random = Math.random }: SdkGatewayOptions = {},
+): Gateway {
   const queue = createFairQueue({
     perCaller: PER_TOKEN,
     total: IN_FLIGHT,
     waiting: WAITING,
     waitingFirst: SETTLING * WAITING,
     strangers: STRANGERS,
-    knownCallers: KNOWN_TOKENS,
+    knownCallers: knownTokens,
     random,
   });
   const breaker = createBreaker({ kindOf });
