@@ -6,6 +6,7 @@ import { type DatabaseKind, embedded, postgres, postgresVersion } from "./databa
 import { describeMachine, toMarkdown, writeResults } from "./report.ts";
 import { alternatives } from "./rows/alternatives.ts";
 import { batch } from "./rows/batch.ts";
+import { cache } from "./rows/cache.ts";
 import { client } from "./rows/client.ts";
 import { closePeriod } from "./rows/close-period.ts";
 import { gate } from "./rows/gate.ts";
@@ -28,6 +29,7 @@ const topics: Record<string, () => Promise<Row[]>> = {
   client: () => client(effort),
   start: () => start(effort),
   "in-memory": () => embedded.withNew((location) => withAgent(location, (agent) => inMemory(agent, effort))),
+  cache: async () => [await cache(effort)],
   "one-request": () =>
     embedded.withNew((location) => withAgent(location, async (agent) => [await oneRequest(agent, effort)])),
   gate: () => embedded.withNew((location) => withAgent(location, (agent) => gate(agent, effort))),

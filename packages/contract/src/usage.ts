@@ -89,6 +89,20 @@ const narrowing = {
   periodId: Id.optional(),
 };
 
+/**
+ * The part of {@link RecordResult} that is enough for a sender that has its events itself: which of them were recorded, and
+ * what is wrong with the others.
+ */
+export const RecordStatuses = z.object({
+  results: z.array(
+    z.discriminatedUnion("status", [
+      z.object({ status: z.literal("recorded") }),
+      z.object({ status: z.literal("duplicate") }),
+      z.object({ status: z.literal("rejected"), error: z.string(), code: z.string() }),
+    ]),
+  ),
+});
+
 /** Query parameters of the list of usage events. */
 export const ListEventsQuery = PageQuery.extend({
   ...narrowing,

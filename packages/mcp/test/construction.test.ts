@@ -36,6 +36,30 @@ describe("paywall.middleware", () => {
   });
 });
 
+describe("verification.cacheSize", () => {
+  it.each([0, -1, 1.5, Number.NaN, 10_000_001, "10"])("of %o says what it is", (cacheSize) => {
+    const given = { verification: { cacheSize } } as { verification: { cacheSize: number } };
+    expect(() => createTestPaywall(given)).toThrow(
+      /^createPaywall: verification\.cacheSize is a whole number of tokens from 1 to 10,000,000/,
+    );
+  });
+
+  it("is the number of tokens that are remembered", async () => {
+    let token: string | undefined;
+    const paywall = createTestPaywall({
+      token: () => token,
+      verification: { cacheTtl: 60_000, cacheSize: 2 },
+    });
+    const sources: string[] = [];
+    paywall.on("verified", ({ source }) => sources.push(source));
+    const free = paywall.tool({ name: "t" }, async (_: object) => text("ran"));
+    const tokens = ["one", "two", "three"].map((agentId) => paywall.authorize(agentId));
+    for (token of [...tokens.slice(0, 2), ...tokens.slice(0, 2), ...tokens])
+      await free({ signal: new AbortController().signal });
+    expect(sources).toEqual(["api", "api", "cache", "cache", "cache", "cache", "api"]);
+  });
+});
+
 describe("paywall.charge", () => {
   const called = { token: undefined, name: "report" };
   it.each([

@@ -118,7 +118,10 @@ export async function startStandIn(port = 0): Promise<StandIn> {
     }
     if (path === "/api/v1/usage/events") {
       const { events } = Events.parse(json);
-      const outcomes = await gateway.record(events, new AbortController().signal);
+      const outcomes = await gateway.record(
+        { json: new TextEncoder().encode(text), count: events.length, events: () => events },
+        new AbortController().signal,
+      );
       const results = outcomes.map(({ status }, index) => {
         const { timestamp, ...event } = events[index] ?? { timestamp: "" };
         return {

@@ -130,7 +130,8 @@ export function tell<Event>(listener: (event: Event) => unknown, event: Event, w
   const warn = (error: unknown) => warnTerminal(`${what} threw: ${stringOf(error)}`);
   try {
     // Asynchronous listeners are typed as if they returned nothing.
-    Promise.resolve(listener(event)).catch(warn);
+    const returned = listener(event);
+    if (Object(returned) === returned) Promise.resolve(returned).catch(warn);
   } catch (error) {
     warn(error);
   }

@@ -33,8 +33,10 @@ export interface PaywallOptions {
   /**
    * Verification of a caller's token when nothing is billed in the same request. `cacheTtl`: milliseconds for which
    * a verified token is trusted without asking; 0 by default. A token that is revoked works on for that long.
+   * `cacheSize`: tokens that are remembered at once, 1 to 10,000,000; 10,000 by default, each in less than 1 kB of memory.
+   * Where more agents than that call, some of their calls ask again, and `onUnavailable: "allow"` does not know all of them.
    */
-  readonly verification?: { readonly cacheTtl?: number };
+  readonly verification?: { readonly cacheTtl?: number; readonly cacheSize?: number };
   /**
    * - `"request"` (default): each call is billed by a request, and its result delivered when that is answered.
    * - `"background"`: usage is appended to a local journal before the result is delivered, and sent in batches.
@@ -111,6 +113,15 @@ export function checkPaywallOptions(options: PaywallOptions, further: readonly s
   const cacheTtl = verification?.cacheTtl;
   if (cacheTtl !== undefined && !(Number.isFinite(cacheTtl) && cacheTtl >= 0)) {
     throw new TypeError("createPaywall: verification.cacheTtl is a number of milliseconds, 0 or more");
+  }
+  const cacheSize = verification?.cacheSize;
+  if (
+    cacheSize !== undefined &&
+    !(Number.isInteger(cacheSize) && cacheSize >= 1 && cacheSize <= 10_000_000)
+  ) {
+    throw new TypeError(
+      "createPaywall: verification.cacheSize is a whole number of tokens from 1 to 10,000,000; 10,000 are remembered without it",
+    );
   }
   if (options.client !== undefined && (options.baseUrl !== undefined || options.apiKey !== undefined)) {
     throw new TypeError(

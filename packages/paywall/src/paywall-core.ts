@@ -5,7 +5,7 @@ import { createIdentify, type Identify } from "./billing/identify.ts";
 import { createJournalSink } from "./billing/journal-sink.ts";
 import { createFindPriceList, type FindPriceList } from "./billing/price-lists.ts";
 import { createSdkGateway } from "./billing/sdk-gateway.ts";
-import { createVerificationCache, withRecent } from "./billing/verification-cache.ts";
+import { createVerificationCache } from "./billing/verification-cache.ts";
 import { type Authorizer, createAuthorizer } from "./call/authorizer.ts";
 import { type ChargeCall, createCharge } from "./call/charge.ts";
 import { createIdempotencyCache } from "./call/idempotency-cache.ts";
@@ -58,7 +58,7 @@ export function createCore(options: PaywallOptions): PaywallCore {
       `createPaywall: ${reason} delivers usage with a management key: set LICENTRIC_API_KEY or pass apiKey`,
     );
   }
-  const gateway = createSdkGateway(client);
+  const gateway = createSdkGateway(client, { knownTokens: options.verification?.cacheSize ?? CACHE_SIZE });
   return buildCore(
     options,
     options.client === undefined ? gateway : { ...gateway, close: async () => undefined },
@@ -80,6 +80,9 @@ function announceDefault(baseUrl: string): void {
 /** Milliseconds for which `requireBearerAuth` trusts a token that was verified: every call behind it is verified again. */
 const IDENTITY_TRUST = 60_000;
 
+/** Tokens that are remembered at most, where the owner does not say it. */
+const CACHE_SIZE = 10_000;
+
 /**
  * Puts the core of a paywall together over any gateway.
  *
@@ -100,12 +103,8 @@ export function buildCore(
     account && options.journal && keepsJournal
       ? createJournalSink(options.journal, account, gateway, emitter)
       : undefined;
-  const callers = withRecent(
-    createVerificationCache({ cacheTtl: options.verification?.cacheTtl ?? 0 }),
-    IDENTITY_TRUST,
-    now,
-  );
-  const { cache } = callers;
+  const { cacheTtl = 0, cacheSize = CACHE_SIZE } = options.verification ?? {};
+  const cache = createVerificationCache({ cacheTtl, recentTtl: IDENTITY_TRUST, maxEntries: cacheSize });
   const billing = createBillingClient({
     gateway,
     emitter,
@@ -131,7 +130,7 @@ export function buildCore(
     links,
     receipts: options.receipts ?? false,
     findToken: createFindCallToken({ tokenSource, environment, timeout, emitter, links }),
-    identify: createIdentify({ gateway, emitter, callers, links, timeout, allowOffline }),
+    identify: createIdentify({ gateway, emitter, cache, links, timeout, allowOffline }),
     findPriceList: createFindPriceList({ gateway, emitter, timeout, now }),
     flush: async () => journal?.flush(),
     async close(closeTimeout) {

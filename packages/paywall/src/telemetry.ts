@@ -31,27 +31,39 @@ const VERSION = "0.0.0";
  */
 export function createTelemetry(emitter: Emitter): Trace {
   let instruments: Instruments | undefined;
+  let isLoaded = false;
   const loading = load().then((loaded) => {
     instruments = loaded;
+    isLoaded = true;
     if (loaded !== undefined) count(emitter, loaded);
   });
-  return async (name, attributes, run, describe) => {
-    await loading;
-    if (instruments === undefined) return run();
-    return instruments.tracer.startActiveSpan(name, { attributes }, async (span) => {
-      try {
-        const value = await run();
-        span.setAttributes(describe(value));
-        return value;
-      } catch (error) {
-        // What the handler or a cancelled call threw is not the paywall's to describe.
-        span.setAttribute("licentric.threw", true);
-        throw error;
-      } finally {
-        span.end();
-      }
-    });
+  return (name, attributes, run, describe) => {
+    const trace = () =>
+      instruments === undefined ? run() : inSpan(instruments.tracer, name, attributes, run, describe);
+    return isLoaded ? trace() : loading.then(trace);
   };
+}
+
+function inSpan<Value>(
+  tracer: Tracer,
+  name: string,
+  attributes: SpanAttributes,
+  run: () => Promise<Value>,
+  describe: (value: Value) => SpanAttributes,
+): Promise<Value> {
+  return tracer.startActiveSpan(name, { attributes }, async (span) => {
+    try {
+      const value = await run();
+      span.setAttributes(describe(value));
+      return value;
+    } catch (error) {
+      // What the handler or a cancelled call threw is not the paywall's to describe.
+      span.setAttribute("licentric.threw", true);
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
 }
 
 async function load(): Promise<Instruments | undefined> {

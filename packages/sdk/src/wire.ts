@@ -11,6 +11,8 @@ export interface CallInput {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: object | undefined;
   readonly body?: object | undefined;
+  /** The body as JSON, in place of `body`. */
+  readonly json?: string | Uint8Array;
   /** The agent's token, for the routes that take one in place of the management key. */
   readonly token?: string | Secret;
 }
@@ -20,7 +22,7 @@ export interface Wire {
   readonly method: Route["method"];
   readonly path: string;
   readonly headers: Record<string, string>;
-  readonly body: string | undefined;
+  readonly body: string | Uint8Array | undefined;
   /** For errors and logs: method and path, without the query. */
   readonly what: string;
 }
@@ -40,7 +42,7 @@ export function toWire(config: ClientConfig, route: Route, input: CallInput, opt
   if (route.method === "POST") {
     headers["idempotency-key"] = idempotencyKey(options.idempotencyKey ?? headers["idempotency-key"]);
   }
-  const body = input.body === undefined ? undefined : JSON.stringify(input.body, refuseNonFinite);
+  const body = input.body === undefined ? input.json : JSON.stringify(input.body, refuseNonFinite);
   if (body !== undefined) headers["content-type"] = "application/json";
   return {
     method: route.method,

@@ -357,6 +357,10 @@ describe("a list", () => {
     const event = { agentId: "agt_1", meterName: "pages" };
     const error = await errorOf(usage.recordBatch([event, event]));
     expect(error).toMatchObject({ message: expect.stringMatching(/0 outcomes for 2 events/) });
+    const two = JSON.stringify({ events: [event, event] });
+    expect(await errorOf(usage.recordJson(two, 2))).toMatchObject({
+      message: expect.stringMatching(/0 outcomes for 2 events/),
+    });
   });
 });
 

@@ -44,7 +44,7 @@ const client = {
 } as unknown as Licentric;
 
 function gatewayFrom(seed: number) {
-  const gateway = createSdkGateway(client, randomFrom(seed));
+  const gateway = createSdkGateway(client, { random: randomFrom(seed) });
   return async (token: string) => {
     const answer = await gateway.verify(token, {}, { idempotencyKey: "k", deadline: 5_000 });
     return "refusal" in answer ? answer.refusal.code : "served";

@@ -1,7 +1,7 @@
 import type { AgentPrice } from "@licentric/sdk";
 import type { VerifiedAgent } from "../credential/caller.ts";
 import type { DeliveryOutcome } from "../journal/delivery.ts";
-import type { JournalEvent } from "../journal/journal-event.ts";
+import type { EventBatch } from "../journal/event-batch.ts";
 import type { Refusal } from "../refusal/refusal.ts";
 
 /** A request to verify and to meter, without the token. */
@@ -96,6 +96,6 @@ export interface Gateway {
   /** Lists the prices of all meters that the token's agent pays. */
   listPrices(token: string, options: GatewayOptions): Promise<GatewayResponse<readonly AgentPrice[]>>;
   /** Delivers journalled usage. Needs a management key. */
-  record(events: readonly JournalEvent[], signal: AbortSignal): Promise<readonly DeliveryOutcome[]>;
+  record(batch: EventBatch, signal: AbortSignal): Promise<readonly DeliveryOutcome[]>;
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Emitter } from "../events.ts";
 import { type Links, refuse } from "../refusal/refusal.ts";
 import { RefusedError } from "../refusal/refused-error.ts";
 import { type Gateway, reasonForOwner } from "./gateway.ts";
-import type { RecentCallers, VerifiedCaller } from "./verification-cache.ts";
+import type { VerificationCache, VerifiedCaller } from "./verification-cache.ts";
 
 /** Says who a token belongs to where no call is billed: in `requireBearerAuth`, and for lists. */
 export type Identify = (token: string | undefined) => Promise<VerifiedCaller>;
@@ -20,19 +20,18 @@ export function createIdentify(options: {
   readonly gateway: Gateway;
   /** Hears of what is the owner's to mend. */
   readonly emitter: Emitter;
-  readonly callers: RecentCallers;
+  readonly cache: VerificationCache;
   readonly links: Links;
   readonly timeout: number;
   readonly allowOffline: boolean;
 }): Identify {
-  const { gateway, emitter, callers, links, timeout, allowOffline } = options;
-  const { cache, recent } = callers;
+  const { gateway, emitter, cache, links, timeout, allowOffline } = options;
   return async (token) => {
     if (token === undefined) throw new RefusedError(refuse("missing_token", links));
     if (!isAgentToken(token)) throw new RefusedError(refuse("invalid_token", links));
     const tokenHash = hashToken(token);
-    const known = recent.get(tokenHash);
-    if (known !== undefined && !hasExpired(known)) return known;
+    const recent = cache.recent(tokenHash);
+    if (recent !== undefined) return recent;
     try {
       return await cache.verified(tokenHash, async () => {
         const response = await gateway.verify(token, {}, { idempotencyKey: randomUUID(), deadline: timeout });
@@ -55,6 +54,3 @@ export function createIdentify(options: {
     }
   };
 }
-
-const hasExpired = ({ expiresAt }: VerifiedCaller) =>
-  expiresAt !== undefined && expiresAt.getTime() <= Date.now();

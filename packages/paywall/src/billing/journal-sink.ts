@@ -1,5 +1,6 @@
 import { RateLimitError } from "@licentric/sdk";
 import type { Emitter } from "../events.ts";
+import { toEventBatch } from "../journal/event-batch.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { JournalOwner, UsageJournal } from "../journal/usage-journal.ts";
 import type { Gateway } from "./gateway.ts";
@@ -28,7 +29,8 @@ export function createJournalSink(
   const open = () => {
     opening ??= journal.open({
       ...account,
-      deliver: (events, { signal }) => gateway.record(events, signal),
+      deliver: (events, { signal }) => gateway.record(toEventBatch(events), signal),
+      deliverBatch: (batch, { signal }) => gateway.record(batch, signal),
       retryAfter: (error) =>
         error instanceof RateLimitError && error.retryAfter !== undefined
           ? error.retryAfter * 1_000

@@ -15,7 +15,7 @@ import {
 } from "@licentric/sdk";
 import { hashToken } from "../credential/find-credential.ts";
 import type { DeliveryOutcome } from "../journal/delivery.ts";
-import type { JournalEvent } from "../journal/journal-event.ts";
+import { toEventBatch } from "../journal/event-batch.ts";
 import { type Refusal, refuse } from "../refusal/refusal.ts";
 import { type Breaker, BreakerOpenError, createBreaker, type FailureKind } from "./circuit-breaker.ts";
 import { createFairQueue, type FairQueue, QueueError } from "./fair-queue.ts";
@@ -46,21 +46,29 @@ const WAITING = 256;
  */
 const STRANGERS = { share: 50, total: IN_FLIGHT - PER_TOKEN, waiting: 4_096 };
 
-/** Tokens that the API has vouched for that are remembered, by their hashes. */
-const KNOWN_TOKENS = 10_000;
-
 /** The factor by which more requests may wait, and longer, once the handler has run: its work would be lost. */
 const SETTLING = 4;
 
+/** Options of {@link createSdkGateway}. */
+export interface SdkGatewayOptions {
+  /** Tokens that the API has vouched for that are remembered, by their hashes; 10 000 by default. */
+  readonly knownTokens?: number;
+  /** A number from 0 and below 1 that no caller can foresee; `Math.random` by default. */
+  readonly random?: () => number;
+}
+
 /** The API, reached by the official client. */
-export function createSdkGateway(client: Licentric, random: () => number = Math.random): Gateway {
+export function createSdkGateway(
+  client: Licentric,
+  { knownTokens = 10_000, random = Math.random }: SdkGatewayOptions = {},
+): Gateway {
   const queue = createFairQueue({
     perCaller: PER_TOKEN,
     total: IN_FLIGHT,
     waiting: WAITING,
     waitingFirst: SETTLING * WAITING,
     strangers: STRANGERS,
-    knownCallers: KNOWN_TOKENS,
+    knownCallers: knownTokens,
     random,
   });
   const breaker = createBreaker({ kindOf });
@@ -95,8 +103,8 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
         return prices;
       }),
     // The journal has a breaker of its own: it backs off, and nobody waits for it.
-    record: createRecord((events, signal) =>
-      client.usage.recordBatch(events.map(toUsage), { signal, maxRetries: 0 }),
+    record: createRecord(({ json, count }, signal) =>
+      client.usage.recordJson(json, count, { signal, maxRetries: 0 }),
     ),
     close: () => client.close(),
   };
@@ -108,17 +116,20 @@ export function createSdkGateway(client: Licentric, random: () => number = Math.
  */
 function createRecord(send: Gateway["record"]): Gateway["record"] {
   let most = Number.POSITIVE_INFINITY;
-  return async (events, signal) => {
+  return async (batch, signal) => {
     const outcomes: DeliveryOutcome[] = [];
-    while (outcomes.length < events.length) {
-      const part = events.slice(outcomes.length, outcomes.length + most);
+    for (let rest = batch; rest.count > 0; ) {
+      const part = rest.count > most ? toEventBatch(rest.events().slice(0, most)) : rest;
       try {
         outcomes.push(...(await send(part, signal)));
       } catch (error) {
         const isTooLarge = error instanceof LicentricError && error.status === 413;
-        if (!isTooLarge || part.length === 1) throw error;
-        most = Math.ceil(part.length / 2);
+        if (!isTooLarge || part.count === 1) throw error;
+        most = Math.ceil(part.count / 2);
+        continue;
       }
+      if (part === rest) break;
+      rest = toEventBatch(rest.events().slice(part.count));
     }
     return outcomes;
   };
@@ -164,10 +175,6 @@ async function askInTurn<Value>(
 /** Returns whether a reservation was settled already, or is unknown to the API. */
 function isGone({ cause }: RefusedResponse): boolean {
   return (cause instanceof ConflictError || cause instanceof NotFoundError) && cause.answeredByApi;
-}
-
-function toUsage({ metadata, ...event }: JournalEvent) {
-  return { ...event, ...(metadata !== undefined && { metadata: { ...metadata } }) };
 }
 
 function toBody({ requiredScopes, ...request }: MeterRequest) {

@@ -230,17 +230,71 @@ describe("the last known caller", () => {
   });
 });
 
-test("the least recently used token is forgotten first, and no more than maxEntries are held", () => {
-  const { cache } = setUp({ maxEntries: 3 });
-  for (const name of ["a", "b", "c"]) cache.remember(hashToken(name), callerOf({ agentId: name }));
-  cache.trusted(hashToken("a"));
-  cache.remember(hashToken("d"), callerOf({ agentId: "d" }));
-  expect(["a", "b", "c", "d"].map((name) => cache.trusted(hashToken(name))?.agentId)).toEqual([
-    "a",
-    undefined,
-    "c",
-    "d",
-  ]);
-  for (let n = 0; n < 1000; n++) cache.remember(hashToken(`t${n}`), callerOf());
-  expect(cache.size).toBe(3);
+describe("a cache that is full", () => {
+  /** Numbers that look random, and are the same in each run. */
+  function pseudoRandom(): () => number {
+    let state = 1;
+    return () => {
+      state = (state * 48_271) % 2_147_483_647;
+      return state / 2_147_483_647;
+    };
+  }
+
+  test("holds no more than maxEntries", () => {
+    const { cache } = setUp({ maxEntries: 3 });
+    for (let n = 0; n < 1000; n++) cache.remember(hashToken(`t${n}`), callerOf());
+    expect(cache.size).toBe(3);
+  });
+
+  test("answers most calls where slightly more agents than it has places come in turn", () => {
+    const { cache } = setUp({ maxEntries: 1_000, random: pseudoRandom() });
+    let hits = 0;
+    for (let call = 0; call < 11_000; call++) {
+      const agent = hashToken(`agent ${call % 1_100}`);
+      if (cache.trusted(agent) !== undefined) hits++;
+      else cache.remember(agent, callerOf());
+    }
+    // The first round of 1,100 finds nobody.
+    expect(hits / (11_000 - 1_100)).toBeGreaterThan(0.8);
+  });
+
+  test("keeps agents that come again before those that came once", () => {
+    const { cache } = setUp({ maxEntries: 1_000, random: pseudoRandom() });
+    const regulars = Array.from({ length: 500 }, (_, index) => hashToken(`regular ${index}`));
+    let misses = 0;
+    for (let round = 0; round < 40; round++) {
+      for (const [index, agent] of regulars.entries()) {
+        if (cache.trusted(agent) === undefined) {
+          if (round > 0) misses++;
+          cache.remember(agent, callerOf());
+        }
+        if (index % 5 === 0) cache.remember(hashToken(`once ${round} ${index}`), callerOf());
+      }
+    }
+    expect(misses / (39 * 500)).toBeLessThan(0.05);
+  });
+
+  test("gives up tokens that would be asked for again before those that are trusted", () => {
+    const { cache, clock } = setUp({ maxEntries: 100, random: pseudoRandom() });
+    for (let n = 0; n < 50; n++) cache.remember(hashToken(`old ${n}`), callerOf());
+    clock.now += 10_000;
+    const trusted = Array.from({ length: 50 }, (_, n) => hashToken(`new ${n}`));
+    for (const token of trusted) cache.remember(token, callerOf());
+    for (const token of trusted) cache.trusted(token);
+    for (let n = 0; n < 10; n++) cache.remember(hashToken(`newest ${n}`), callerOf());
+    expect(trusted.filter((token) => cache.trusted(token) === undefined)).toEqual([]);
+  });
+});
+
+test("a token is recent for longer than it is trusted, where that is asked for, and no longer than it is known", () => {
+  const { cache, clock } = setUp({ recentTtl: 20_000 });
+  cache.remember(TOKEN, callerOf());
+  clock.now += 19_999;
+  expect(cache.trusted(TOKEN)).toBeUndefined();
+  expect(cache.recent(TOKEN)).toEqual(callerOf());
+  clock.now += 1;
+  expect(cache.recent(TOKEN)).toBeUndefined();
+  cache.remember(TOKEN, callerOf({ expiresAt: new Date(clock.now + 5_000) }));
+  clock.now += 5_000;
+  expect(cache.recent(TOKEN)).toBeUndefined();
 });

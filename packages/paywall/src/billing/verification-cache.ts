@@ -1,6 +1,6 @@
 import type { Caller } from "../credential/caller.ts";
 import type { TokenHash } from "../credential/find-credential.ts";
-import { createExpiringMap, type ExpiringMap } from "../util/expiring-map.ts";
+import { type BoundedMap, createBoundedMap } from "../util/bounded-map.ts";
 
 /** The caller that a token stands for. It holds no budget: that changes with every call. */
 export type VerifiedCaller = Omit<Caller, "budget">;
@@ -9,7 +9,9 @@ export type VerifiedCaller = Omit<Caller, "budget">;
 export interface VerificationCacheOptions {
   /** Time that a verified token is trusted without asking again. 0 asks each time. */
   readonly cacheTtl: number;
-  /** Most tokens remembered; the least recently used is forgotten first. 10 000 by default. */
+  /** Milliseconds for which {@link VerificationCache.recent} has a verified token, where that is longer; 0 by default. */
+  readonly recentTtl?: number;
+  /** Most tokens remembered; 10 000 by default. */
   readonly maxEntries?: number;
   /**
    * Time that `lastKnown` remembers a token of which the API did not say when it expires: 1 hour by default. A
@@ -20,6 +22,8 @@ export interface VerificationCacheOptions {
   readonly now?: () => number;
   /** Milliseconds that have passed, which no change of the system's clock changes; `performance.now` by default. */
   readonly elapsed?: () => number;
+  /** A number from 0 and below 1, by which the token that leaves is chosen; `Math.random` by default. */
+  readonly random?: () => number;
 }
 
 /** Remembers whom tokens stand for. */
@@ -39,6 +43,11 @@ export interface VerificationCache {
   /** The caller where the token is trusted without asking; undefined where it has to be verified. */
   trusted(tokenHash: TokenHash): VerifiedCaller | undefined;
   /**
+   * The caller where the token was verified lately: recent enough for `requireBearerAuth`, behind which every call is
+   * verified again.
+   */
+  recent(tokenHash: TokenHash): VerifiedCaller | undefined;
+  /**
    * The caller at the last verification, however long ago, while the token itself has not expired: for
    * `onUnavailable: "allow"`, and for nothing else.
    */
@@ -51,16 +60,16 @@ export interface VerificationCache {
   readonly size: number;
 }
 
+/** One object with numbers for each token: there may be a million of them. */
 interface Entry {
   readonly caller: VerifiedCaller;
-  readonly trustedUntil: End;
-  readonly knownUntil: End;
-}
-
-/** The end of something by both clocks, whichever comes first: the system's can be set back. */
-interface End {
-  readonly now: number;
-  readonly elapsed: number;
+  /** Trust counts from the question: the response may have been old when it arrived. */
+  readonly askedAt: number;
+  readonly knownUntil: number;
+  /** The passed time minus the system's at this entry's making: it ends by whichever clock is first, as the system's can be set back. */
+  readonly elapsedAhead: number;
+  /** It has come again since it was made, or since it was last to leave and stayed for that. */
+  isUsed: boolean;
 }
 
 interface SharedRequest {
@@ -83,21 +92,25 @@ interface SharedRequest {
  * ```
  */
 export function createVerificationCache(options: VerificationCacheOptions): VerificationCache {
-  const { cacheTtl, maxEntries = 10_000, lastKnownTtl = 3_600_000 } = options;
-  const { now = Date.now, elapsed = () => performance.now() } = options;
+  const { cacheTtl, recentTtl = 0, maxEntries = 10_000, lastKnownTtl = 3_600_000 } = options;
+  const { now = Date.now, elapsed = () => performance.now(), random = Math.random } = options;
+  const settings = { cacheTtl, lastKnownTtl, now, elapsed };
   const known: KnownCallers = {
-    settings: { cacheTtl, maxEntries, lastKnownTtl, now, elapsed },
-    entries: new Map(),
+    settings,
+    entries: createBoundedMap({
+      limit: maxEntries,
+      random,
+      isSpent: (entry) => !isWithin(entry, cacheTtl, settings),
+      mayLeave,
+    }),
     requests: new Map(),
   };
   const { entries, requests } = known;
   return {
     verified: (tokenHash, verify, signal) => verified(known, tokenHash, verify, signal),
-    trusted: (tokenHash) => trusted(known, tokenHash),
-    lastKnown(tokenHash) {
-      const entry = find(known, tokenHash);
-      return entry && copyOf(entry.caller);
-    },
+    trusted: (tokenHash) => verifiedWithin(known, tokenHash, cacheTtl),
+    recent: (tokenHash) => verifiedWithin(known, tokenHash, Math.max(cacheTtl, recentTtl)),
+    lastKnown: (tokenHash) => verifiedWithin(known, tokenHash, Number.POSITIVE_INFINITY),
     remember: (tokenHash, caller, askedAt = now()) => store(known, tokenHash, caller, askedAt),
     forget(tokenHash) {
       entries.delete(tokenHash);
@@ -109,53 +122,60 @@ export function createVerificationCache(options: VerificationCacheOptions): Veri
   };
 }
 
+type Settings = Required<Pick<VerificationCacheOptions, "cacheTtl" | "lastKnownTtl" | "now" | "elapsed">>;
+
 interface KnownCallers {
-  readonly settings: Required<VerificationCacheOptions>;
-  /** In the order of insertion: re-inserted on use, the first entry is the least recently used. */
-  readonly entries: Map<TokenHash, Entry>;
+  readonly settings: Settings;
+  readonly entries: BoundedMap<Entry>;
   readonly requests: Map<TokenHash, SharedRequest>;
 }
 
-function find({ entries, settings }: KnownCallers, tokenHash: TokenHash): Entry | undefined {
+/** Returns whether an entry that was verified so many milliseconds ago at most is known still, by both clocks. */
+function isWithin(entry: Entry, ttl: number, { now, elapsed }: Settings): boolean {
+  const until = Math.min(entry.askedAt + ttl, entry.knownUntil);
+  return now() < until && elapsed() < until + entry.elapsedAhead;
+}
+
+/**
+ * Returns whether a token may make way for another: it has not come again since it was last looked at for this. Were the
+ * least recently used to leave, slightly more agents than there are places, each in its turn, would find none of themselves.
+ */
+function mayLeave(entry: Entry): boolean {
+  const { isUsed } = entry;
+  entry.isUsed = false;
+  return !isUsed;
+}
+
+/** The caller that a token stood for, where that was said within so many milliseconds. */
+function verifiedWithin(
+  { entries, settings }: KnownCallers,
+  tokenHash: TokenHash,
+  ttl: number,
+): VerifiedCaller | undefined {
   const entry = entries.get(tokenHash);
   if (entry === undefined) return undefined;
+  if (isWithin(entry, ttl, settings)) {
+    entry.isUsed = true;
+    return copyOf(entry.caller);
+  }
+  if (!isWithin(entry, Number.POSITIVE_INFINITY, settings)) entries.delete(tokenHash);
+  return undefined;
+}
+
+function store(
+  { entries, settings }: KnownCallers,
+  tokenHash: TokenHash,
+  caller: VerifiedCaller,
+  askedAt: number,
+): void {
+  const { cacheTtl, lastKnownTtl, now, elapsed } = settings;
+  const knownUntil = caller.expiresAt?.getTime() ?? askedAt + Math.max(lastKnownTtl, cacheTtl);
+  const isUsed = entries.get(tokenHash) !== undefined;
   entries.delete(tokenHash);
-  if (!isBefore(entry.knownUntil, settings)) return undefined;
-  entries.set(tokenHash, entry);
-  return entry;
-}
-
-type Clocks = Pick<Required<VerificationCacheOptions>, "now" | "elapsed">;
-
-function isBefore(end: End, { now, elapsed }: Clocks): boolean {
-  return now() < end.now && elapsed() < end.elapsed;
-}
-
-function trusted(known: KnownCallers, tokenHash: TokenHash): VerifiedCaller | undefined {
-  const entry = find(known, tokenHash);
-  return entry && isBefore(entry.trustedUntil, known.settings) ? copyOf(entry.caller) : undefined;
-}
-
-function store(known: KnownCallers, tokenHash: TokenHash, caller: VerifiedCaller, askedAt: number): void {
-  const { entries, settings } = known;
-  const { cacheTtl, maxEntries, lastKnownTtl, now } = settings;
-  entries.delete(tokenHash);
-  const expiry = caller.expiresAt?.getTime();
-  // Trust counts from the question: the response may have been old when it arrived.
-  const knownUntil = expiry ?? askedAt + Math.max(lastKnownTtl, cacheTtl);
   // An expiry that is no date compares false and is not remembered.
   if (!(knownUntil > now())) return;
-  const trustedUntil = Math.min(askedAt + cacheTtl, knownUntil);
-  const toEnd = (until: number): End => ({ now: until, elapsed: settings.elapsed() + until - now() });
-  entries.set(tokenHash, {
-    caller: copyOf(caller),
-    trustedUntil: toEnd(trustedUntil),
-    knownUntil: toEnd(knownUntil),
-  });
-  for (const oldest of entries.keys()) {
-    if (entries.size <= maxEntries) break;
-    entries.delete(oldest);
-  }
+  const elapsedAhead = elapsed() - now();
+  entries.set(tokenHash, { caller: copyOf(caller), askedAt, knownUntil, elapsedAhead, isUsed });
 }
 
 async function verified(
@@ -165,7 +185,7 @@ async function verified(
   signal?: AbortSignal,
 ): Promise<VerifiedCaller> {
   signal?.throwIfAborted();
-  const caller = trusted(known, tokenHash);
+  const caller = verifiedWithin(known, tokenHash, known.settings.cacheTtl);
   if (caller) return caller;
   const request = known.requests.get(tokenHash) ?? start(known, tokenHash, verify);
   request.waiting++;
@@ -224,37 +244,4 @@ function orAborted<T>(response: Promise<T>, signal: AbortSignal | undefined): Pr
     signal.addEventListener("abort", abort, { once: true });
     response.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
-}
-
-/** A cache with what it learned lately: recent enough for `requireBearerAuth`, behind which every call is verified again. */
-export interface RecentCallers {
-  readonly cache: VerificationCache;
-  readonly recent: ExpiringMap<VerifiedCaller>;
-}
-
-/** Adds a memory of `ttl` milliseconds to a cache. */
-export function withRecent(cache: VerificationCache, ttl: number, now: () => number): RecentCallers {
-  const recent = createExpiringMap<VerifiedCaller>({ limit: 10_000, ttl, now });
-  return {
-    recent,
-    cache: {
-      ...cache,
-      get size() {
-        return cache.size;
-      },
-      async verified(tokenHash, verify, signal) {
-        const caller = await cache.verified(tokenHash, verify, signal);
-        recent.set(tokenHash, caller);
-        return caller;
-      },
-      remember(tokenHash, caller, askedAt) {
-        cache.remember(tokenHash, caller, askedAt);
-        recent.set(tokenHash, caller);
-      },
-      forget(tokenHash) {
-        cache.forget(tokenHash);
-        recent.delete(tokenHash);
-      },
-    },
-  };
 }

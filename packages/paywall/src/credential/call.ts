@@ -25,7 +25,7 @@ export interface Call extends CallSubject {
    * the arguments when it is first asked for, which is before anything is billed.
    */
   binding(): string;
-  /** Names what that cannot tell from others in the arguments, in this process alone. */
+  /** Names what that cannot tell from others in the arguments, in this process alone. Reads them as that does. */
   opaque(): string | undefined;
   /** Digest of the round: the client's response to an `input_required` result. */
   round(): string;

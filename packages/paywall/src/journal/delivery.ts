@@ -1,4 +1,5 @@
 import { deadLetterFile, keepDeadLetters } from "./dead-letters.ts";
+import type { EventBatch } from "./event-batch.ts";
 import { failedWith, JournalError, messageOf } from "./journal-error.ts";
 import type { JournalEvent } from "./journal-event.ts";
 import type { Batch } from "./read-batch.ts";
@@ -51,10 +52,9 @@ export type JournalFailure =
 /** The parts that delivery needs; `JournalOptions` documents the options that come from outside. */
 export interface DeliverySettings {
   readonly directory: string;
-  readonly deliver: (
-    events: readonly JournalEvent[],
-    call: { signal: AbortSignal },
-  ) => Promise<readonly DeliveryOutcome[]>;
+  readonly deliver: (batch: EventBatch, call: { signal: AbortSignal }) => Promise<readonly DeliveryOutcome[]>;
+  /** Returns whether the last attempt failed: what is sent may be why. */
+  readonly hasFailed: () => boolean;
   readonly batchSize: number;
   readonly batchBytes: number;
   readonly deliveryTimeout: number;
@@ -101,9 +101,9 @@ async function deliverSubJournal(
   while (!hasReached(subJournal, goal) || subJournal.events >= settings.batchSize) {
     const batch = await readNext(subJournal, settings);
     if (batch === undefined) break;
-    const outcomes = batch.events.length > 0 ? await attempt(batch.events, settings, stop) : [];
+    const outcomes = batch.count > 0 ? await attempt(batch, settings, stop) : [];
     const delivered = await settle(subJournal, batch, outcomes, settings);
-    if (batch.events.length > 0) settings.onDelivered(delivered);
+    if (batch.count > 0) settings.onDelivered(delivered);
   }
   // After damage the count is too high; here it is known.
   if (pendingBytes(subJournal) === 0) subJournal.events = 0;
@@ -121,7 +121,8 @@ function hasReached(
 
 async function readNext(subJournal: SubJournal, settings: DeliverySettings) {
   try {
-    return await nextBatch(subJournal, { maxEvents: settings.batchSize, maxBytes: settings.batchBytes });
+    const { batchSize: maxEvents, batchBytes: maxBytes, hasFailed } = settings;
+    return await nextBatch(subJournal, { maxEvents, maxBytes, isStrict: hasFailed() });
   } catch (error) {
     const [segment] = subJournal.segments;
     if (segment !== undefined && failedWith(error, "ENOENT")) {
@@ -143,7 +144,7 @@ async function readNext(subJournal: SubJournal, settings: DeliverySettings) {
 
 /** One request, ended by the time limit or by `stop` even where `deliver` heeds neither. */
 async function attempt(
-  events: readonly JournalEvent[],
+  batch: EventBatch,
   settings: DeliverySettings,
   stop: AbortSignal,
 ): Promise<readonly DeliveryOutcome[]> {
@@ -159,11 +160,11 @@ async function attempt(
   }, settings.deliveryTimeout).unref();
   try {
     const { signal } = call;
-    const outcomes = await Promise.race([settings.deliver(events, { signal }), aborted(signal)]);
-    if (outcomes.length !== events.length) {
+    const outcomes = await Promise.race([settings.deliver(batch, { signal }), aborted(signal)]);
+    if (outcomes.length !== batch.count) {
       throw new JournalError(
         "JOURNAL_DELIVERY_FAILED",
-        `deliver returned ${outcomes.length} outcomes for ${events.length} events; it must return one for each`,
+        `deliver returned ${outcomes.length} outcomes for ${batch.count} events; it must return one for each`,
       );
     }
     return outcomes;
@@ -187,14 +188,17 @@ async function settle(
   outcomes: readonly DeliveryOutcome[],
   settings: DeliverySettings,
 ): Promise<Delivered> {
-  const { events, damage, segment } = batch;
+  const { damage, segment } = batch;
   const file = deadLetterFile(settings.directory, subJournal.name);
   const failures: JournalFailure[] = [];
   const records: object[] = [];
+  const counts = { recorded: 0, duplicate: 0, rejected: 0 };
+  for (const { status } of outcomes) counts[status]++;
+  const events = counts.rejected > 0 ? batch.events() : [];
   const at = new Date(settings.now()).toISOString();
-  for (const [index, outcome] of outcomes.entries()) {
-    const event = events[index];
-    if (event === undefined || outcome.status !== "rejected") continue;
+  for (const [index, event] of events.entries()) {
+    const outcome = outcomes[index];
+    if (outcome?.status !== "rejected") continue;
     const { error, code } = outcome;
     failures.push({ reason: "rejected", event, error, code, file });
     records.push({ event, error, code, rejectedAt: at });
@@ -211,12 +215,14 @@ async function settle(
     settings.onFailed({ reason: "disk", error });
   }
   for (const failure of failures) settings.onFailed(failure);
-  const count = (status: DeliveryOutcome["status"]) => outcomes.filter((one) => one.status === status).length;
   return {
-    events,
-    recorded: count("recorded"),
-    duplicates: count("duplicate"),
-    rejected: count("rejected"),
+    // Read for whoever asks for them.
+    get events() {
+      return batch.events();
+    },
+    recorded: counts.recorded,
+    duplicates: counts.duplicate,
+    rejected: counts.rejected,
   };
 }
 

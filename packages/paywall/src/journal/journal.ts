@@ -1,4 +1,5 @@
 import type { Delivered, DeliveryOutcome, JournalFailure } from "./delivery.ts";
+import type { EventBatch } from "./event-batch.ts";
 import type { JournalEvent } from "./journal-event.ts";
 import type { Durability } from "./segment-writer.ts";
 
@@ -16,6 +17,14 @@ export interface JournalOptions {
    */
   readonly deliver: (
     events: readonly JournalEvent[],
+    call: { signal: AbortSignal },
+  ) => Promise<readonly DeliveryOutcome[]>;
+  /**
+   * Sends events that are JSON already, in place of `deliver`: the journal then sends its lines as they lie, and reads
+   * back what was rejected.
+   */
+  readonly deliverBatch?: (
+    batch: EventBatch,
     call: { signal: AbortSignal },
   ) => Promise<readonly DeliveryOutcome[]>;
   /** The fault that an acknowledged event survives; `"process"` (kill -9, not a power cut) by default. */

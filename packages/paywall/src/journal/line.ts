@@ -5,6 +5,11 @@ import { JournalError } from "./journal-error.ts";
 export const MAX_LINE_BYTES = 64 * 1024;
 
 const CHECKSUM_LENGTH = 8;
+const HEXADECIMAL = "0123456789abcdef";
+
+/** The place in a line at which its JSON begins: behind the checksum and a space. */
+export const JSON_OFFSET = CHECKSUM_LENGTH + 1;
+
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
 
@@ -32,10 +37,20 @@ export function encodeLine(value: object): Buffer {
 
 /** The value of a line, given without its newline; undefined where it is torn or damaged. */
 export function decodeLine(line: Buffer): unknown {
-  if (line.length <= CHECKSUM_LENGTH + 1 || line[CHECKSUM_LENGTH] !== SPACE) return undefined;
-  const json = line.subarray(CHECKSUM_LENGTH + 1);
-  if (line.toString("latin1", 0, CHECKSUM_LENGTH) !== checksumOf(json)) return undefined;
-  return parse(json.toString());
+  return isIntact(line, 0, line.length) ? parse(line.toString("utf8", JSON_OFFSET)) : undefined;
+}
+
+/** Returns whether a line of a chunk, from `start` to before its newline at `end`, has a checksum that fits. */
+export function isIntact(chunk: Buffer, start: number, end: number): boolean {
+  const space = start + CHECKSUM_LENGTH;
+  if (end <= space + 1 || chunk[space] !== SPACE) return false;
+  let told = 0;
+  for (let at = start; at < space; at++) {
+    const digit = HEXADECIMAL.indexOf(String.fromCharCode(chunk[at] ?? 0));
+    if (digit === -1) return false;
+    told = told * 16 + digit;
+  }
+  return told === crc32(chunk.subarray(space + 1, end));
 }
 
 function checksumOf(json: Buffer): string {

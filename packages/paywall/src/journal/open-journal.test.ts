@@ -2,8 +2,10 @@ import fs from "node:fs";
 import { cp, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { DeliveryOutcome, JournalFailure } from "./delivery.ts";
+import type { EventBatch } from "./event-batch.ts";
 import type { Journal, JournalOptions } from "./journal.ts";
 import type { JournalEvent } from "./journal-event.ts";
 import { openJournal } from "./open-journal.ts";
@@ -68,6 +70,71 @@ async function crash(journal: Journal): Promise<void> {
 async function subJournals(): Promise<string[]> {
   return (await readdir(directory)).filter((name) => name !== "rejected");
 }
+
+describe("delivery of the lines as they lie", () => {
+  /** The same API, which is sent the body of a request. It refuses a body that is not JSON. */
+  function batchApi() {
+    const api = fakeApi();
+    const deliverBatch = async ({ json, count }: EventBatch) => {
+      const { events }: { events: JournalEvent[] } = JSON.parse(new TextDecoder().decode(json));
+      expect(events).toHaveLength(count);
+      return api.deliver(events);
+    };
+    const deliver = () => Promise.reject(new Error("deliverBatch goes before it"));
+    return { api, options: { deliver, deliverBatch } };
+  }
+
+  test("keeps their order, in whole batches, and whatever is in them", async () => {
+    const { api, options } = batchApi();
+    const journal = await open({ ...options, batchSize: 100, segmentBytes: 5000 });
+    const events = Array.from({ length: 950 }, (_, n) =>
+      event({ metadata: { note: `\n"é€😀" ${n}`, "a,b": "]}" } }),
+    );
+    await Promise.all(events.map((one) => journal.append(one)));
+    await journal.flush();
+    expect(api.batches.flat()).toEqual(events);
+    expect(Math.max(...api.batches.map((batch) => batch.length))).toBeLessThanOrEqual(100);
+    expect(journal.state().pendingEvents).toBe(0);
+  });
+
+  test("reads back what was rejected, and keeps it with its reason", async () => {
+    const { options } = batchApi();
+    const failures: JournalFailure[] = [];
+    const delivered: unknown[] = [];
+    const journal = await open({
+      ...options,
+      onFailed: (failure) => failures.push(failure),
+      onDelivered: ({ events, ...counts }) => delivered.push({ ...counts, events: [...events] }),
+    });
+    const events = [event(), event({ meterName: "unknown" }), event()];
+    for (const one of events) await journal.append(one);
+    await journal.flush();
+    expect(failures).toMatchObject([{ reason: "rejected", event: events[1], code: "NOT_FOUND" }]);
+    expect(delivered).toEqual([{ events, recorded: 2, duplicates: 0, rejected: 1 }]);
+  });
+
+  test("looks closely after a failure, so that a line whose checksum fits by chance holds up no other", async () => {
+    const { api, options } = batchApi();
+    const first = await open({ ...options });
+    const events = [event(), event()];
+    for (const one of events) await first.append(one);
+    await crash(first);
+    const [name = ""] = await subJournals();
+    const path = join(directory, name, "00000001.log");
+    const [one = "", two = ""] = (await readFile(path, "latin1")).split("\n");
+    const junk = '{"no":"event"';
+    const line = `${crc32(junk).toString(16).padStart(8, "0")} ${junk}`;
+    await writeFile(path, `${one}\n${line}\n${two}\n`, "latin1");
+    const failures: JournalFailure[] = [];
+    await open({
+      ...options,
+      retryDelay: { first: 1, longest: 1 },
+      onFailed: (failure) => failures.push(failure),
+    });
+    await vi.waitFor(() => expect(failures.map(({ reason }) => reason)).toEqual(["unavailable", "damaged"]));
+    expect([...api.recorded.values()]).toEqual(events);
+  });
+});
 
 describe("delivery", () => {
   test("what was appended is delivered by flush, as it was appended, and leaves nothing on disk", async () => {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { tell } from "../events.ts";
 import { timerDelay } from "../util/timer-delay.ts";
-import { DiskError, deliverAll } from "./delivery.ts";
+import { type DeliverySettings, DiskError, deliverAll } from "./delivery.ts";
 import type { Journal, JournalOptions, JournalState } from "./journal.ts";
 import { JournalError, messageOf } from "./journal-error.ts";
 import { billedMembers, type JournalEvent } from "./journal-event.ts";
@@ -62,9 +62,12 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     throw new JournalError("JOURNAL_UNSUPPORTED", `maxBytes must be at least ${MAX_LINE_BYTES}`);
   }
   const onFailed = guarded(options.onFailed);
-  const settings = {
+  const settings: DeliverySettings = {
     directory,
-    deliver: options.deliver,
+    deliver:
+      options.deliverBatch ??
+      ((batch, call: { signal: AbortSignal }) => options.deliver(batch.events(), call)),
+    hasFailed: () => failedAttempts > 0,
     batchSize,
     batchBytes: BATCH_BYTES,
     deliveryTimeout: options.deliveryTimeout ?? 30_000,

@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { failedWith, JournalError } from "./journal-error.ts";
 import { decodeLine, encodeLine } from "./line.ts";
-import { type Batch, countLines, readBatch } from "./read-batch.ts";
+import { type Batch, type BatchLimits, countLines, readBatch } from "./read-batch.ts";
 
 /** One file of events. */
 export interface Segment {
@@ -97,7 +97,7 @@ export function pendingBytes(journal: SubJournal): number {
 /** The next events to deliver, with the segment they are in; undefined where everything is delivered. */
 export async function nextBatch(
   journal: SubJournal,
-  limits: { maxEvents: number; maxBytes: number },
+  limits: Omit<BatchLimits, "end">,
 ): Promise<(Batch & { segment: Segment }) | undefined> {
   const [segment] = journal.segments;
   if (segment === undefined || pendingBytes(journal) === 0) return undefined;

@@ -1,4 +1,5 @@
 import type { Delivered, DeliveryOutcome, JournalFailure } from "./delivery.ts";
+import type { EventBatch } from "./event-batch.ts";
 import type { Journal } from "./journal.ts";
 import type { JournalEvent } from "./journal-event.ts";
 
@@ -11,6 +12,11 @@ export interface JournalOwner {
   /** Delivers usage, one outcome for each event in their order. */
   readonly deliver: (
     events: readonly JournalEvent[],
+    call: { signal: AbortSignal },
+  ) => Promise<readonly DeliveryOutcome[]>;
+  /** Delivers usage that is JSON already, one outcome for each event in their order. */
+  readonly deliverBatch: (
+    batch: EventBatch,
     call: { signal: AbortSignal },
   ) => Promise<readonly DeliveryOutcome[]>;
   /** The pause that an error asks for, in milliseconds. */

@@ -37,8 +37,8 @@ export interface AuthorizedCall {
 export type Settle = (later: ChargeContext, usage: Usage) => Promise<Settlement>;
 
 /** Names what pays for another round of a call. */
-export function roundsOf(call: Call, price: Line, caller: Caller): string {
-  return digest(agentNameOf(caller), call.binding(), call.opaque(), price);
+export function roundsOf(call: Call, price: Line, agentName: string): string {
+  return digest(agentName, call.binding(), call.opaque(), price);
 }
 
 /** The parts that authorized calls are made of. */
@@ -123,7 +123,9 @@ function paidBy(
   caller: Caller,
   pay: (later: ChargeContext) => Promise<void> = async () => undefined,
 ): AuthorizedCall {
-  const name = roundsOf(context.call, price, caller);
+  // Both as they are before the handler runs, which may change what it is given.
+  const agentName = agentNameOf(caller);
+  context.call.opaque();
   const payOnce = settleOnce(parts, context, async (later) => {
     await pay(later);
     return { status: "settled" };
@@ -136,7 +138,7 @@ function paidBy(
     async settle(usage, by) {
       const settlement = await payOnce(usage, by);
       if (settlement.status === "settled" && usage.outcome.status === "input_required")
-        parts.rounds.put(name, context.recorded);
+        parts.rounds.put(roundsOf(context.call, price, agentName), context.recorded);
       return settlement;
     },
   };

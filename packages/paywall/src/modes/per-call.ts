@@ -1,4 +1,5 @@
 import type { ChargeContext, RecordedUsage } from "../billing/charge-context.ts";
+import { agentNameOf } from "../credential/caller.ts";
 import type { Line } from "../pricing/price-call.ts";
 import type { Pool } from "../util/pool.ts";
 import { roundsOf } from "./authorized-call.ts";
@@ -29,15 +30,15 @@ export function createPerCall(
     async authorize(context, price) {
       const { call, policy } = context;
       if (call.continues) {
-        const name = roundsOf(call, price, await billing.identify(context));
+        const name = roundsOf(call, price, agentNameOf(await billing.identify(context)));
         const paid = rounds.take(name);
         if (paid !== undefined) {
           context.recorded.push(...paid);
           return goOn(context, price, name);
         }
       }
-      // Names the call's further rounds. Nothing that could fail stands between its billing and its handler.
-      call.binding();
+      // Reads what names the call's further rounds. Nothing that could fail stands between its billing and its handler.
+      call.opaque();
       // A key has to be looked up before the handler runs, and so has a budget: both need the API's response.
       const canWait = background && !policy.enforceBudget && call.agentKey === undefined;
       // Once this is billed the handler starts, whatever the call's signal says by then.

@@ -209,10 +209,10 @@ export function createTestLedger(prices: readonly AgentPrice[] = []): TestLedger
       const agent = check(token, {});
       return "refusal" in agent ? agent : responseOf(prices);
     },
-    async record(events) {
+    async record({ events }) {
       requests.push("record");
       if (refusing !== undefined) throw new Error(refusing.code);
-      return events.map((event) => ({ status: record(event).duplicate ? "duplicate" : "recorded" }));
+      return events().map((event) => ({ status: record(event).duplicate ? "duplicate" : "recorded" }));
     },
     close: async () => undefined,
   };

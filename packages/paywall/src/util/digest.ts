@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { readKnown } from "./known-types.ts";
 import { isRecord } from "./record.ts";
 
@@ -25,8 +25,15 @@ type Piece = { readonly text: string } | { readonly value: unknown } | { readonl
  */
 export function fingerprint(...parts: readonly unknown[]): Fingerprint {
   const { text, opaque } = write(parts);
-  const digest = sha256(text);
-  return opaque.length === 0 ? { digest } : { digest, opaque: opaque.join() };
+  let known: string | undefined;
+  // Most calls need to have been read, and nothing of what that came to.
+  const digest = () => (known ??= sha256(text));
+  if (opaque.length > 0) return { digest: digest(), opaque: opaque.join() };
+  return {
+    get digest() {
+      return digest();
+    },
+  };
 }
 
 /** SHA-256 of the parts, in hexadecimal. What is opaque is equal to itself alone, and in this process. */
@@ -36,7 +43,7 @@ export function digest(...parts: readonly unknown[]): string {
 }
 
 function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text, "hex");
 }
 
 /**

@@ -16,6 +16,8 @@ export async function withTimeLimit<Value>(
   work: Value | PromiseLike<Value>,
   milliseconds: number,
 ): Promise<Value> {
+  // Nothing to wait for, and so no timer to be set and cleared in each call.
+  if (Object(work) !== work) return work;
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(

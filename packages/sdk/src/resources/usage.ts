@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { ERROR_STATUS, type NewUsageEvent, routes } from "@licentric/contract";
+import { ERROR_STATUS, type NewUsageEvent, RecordStatuses, routes } from "@licentric/contract";
 import type { z } from "zod";
 import type { Api, BodyOf, QueryOf } from "../api.ts";
 import type { APIPromise } from "../api-promise.ts";
@@ -17,6 +17,9 @@ export type UsageEvent = ResponseOf<typeof routes.usage.listEvents>;
 
 /** The outcome of one event of a batch. */
 export type RecordOutcome = ResponseOf<typeof routes.usage.recordBatch>["results"][number];
+
+/** The outcome of one event of a batch that was JSON already: as {@link RecordOutcome}, without the event. */
+export type RecordStatus = z.output<typeof RecordStatuses>["results"][number];
 
 /**
  * The outcome of an event that was not rejected: `duplicate` where its idempotency key had recorded it
@@ -44,6 +47,9 @@ export type Adjustment = ResponseOf<typeof routes.usage.refundEvent>;
 
 /** Parameters of {@link Usage.refundEvent} besides the event. */
 export type UsageRefundParams = BodyOf<typeof routes.usage.refundEvent>;
+
+/** The same route, of whose response less is read: the events are not checked, which takes most of the time. */
+const recordStatuses = { ...routes.usage.recordBatch, response: RecordStatuses };
 
 /** Usage that was recorded, and recording it without an agent's token. */
 export class Usage {
@@ -105,12 +111,32 @@ export class Usage {
     options?: RequestOptions,
   ): APIPromise<readonly RecordOutcome[]> {
     const body = { events: withKeys(events, options?.idempotencyKey) };
-    return this.#api.callAs(routes.usage.recordBatch, { body }, options, ({ results }) => {
-      if (results.length === events.length) return results;
-      throw new ResponseValidationError(
-        `The API answered ${results.length} outcomes for ${events.length} events: data.results does not match.`,
-      );
-    });
+    return this.#api.callAs(routes.usage.recordBatch, { body }, options, ({ results }) =>
+      oneForEach(results, events.length),
+    );
+  }
+
+  /**
+   * Records up to 1,000 usage events that are JSON already, as a journal or a queue keeps them: they are sent as they are,
+   * and of the response only the statuses are read, so that an event takes a fraction of the processor time. Each event
+   * needs an `idempotencyKey` of its own: none is added.
+   *
+   * @param json - the request's body, `{"events":[…]}`, as a string or in UTF-8
+   * @param count - the number of events in it
+   * @returns one status per event, in the order given
+   * @throws ValidationError where there are none or too many events, or the body is not JSON
+   * @example
+   * ```ts
+   * const lines = ['{"idempotencyKey":"job-8731","agentId":"agt_1","meterName":"pages","quantity":12}'];
+   * const statuses = await client.usage.recordJson(`{"events":[${lines.join()}]}`, lines.length);
+   * ```
+   */
+  recordJson(
+    json: string | Uint8Array,
+    count: number,
+    options?: RequestOptions,
+  ): APIPromise<readonly RecordStatus[]> {
+    return this.#api.callAs(recordStatuses, { json }, options, ({ results }) => oneForEach(results, count));
   }
 
   /**
@@ -172,6 +198,14 @@ export class Usage {
   refundEvent(eventId: string, params: UsageRefundParams, options?: RequestOptions): APIPromise<Adjustment> {
     return this.#api.call(routes.usage.refundEvent, { params: { eventId }, body: params }, options);
   }
+}
+
+/** @throws ResponseValidationError where there is not one outcome for each event */
+function oneForEach<Outcome>(outcomes: readonly Outcome[], count: number): readonly Outcome[] {
+  if (outcomes.length === count) return outcomes;
+  throw new ResponseValidationError(
+    `The API answered ${outcomes.length} outcomes for ${count} events: data.results does not match.`,
+  );
 }
 
 /**

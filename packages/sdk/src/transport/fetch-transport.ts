@@ -11,7 +11,7 @@ export function fetchTransport(fetch: Fetch): Transport {
       const response = await fetch(origin + path, {
         method,
         headers: toHeaders(headers),
-        body: body ?? null,
+        body: body instanceof Uint8Array ? new Uint8Array(body) : (body ?? null),
         redirect: "manual",
         signal,
       });

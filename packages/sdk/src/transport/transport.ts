@@ -4,7 +4,7 @@ export interface TransportRequest {
   readonly origin: string;
   readonly path: string;
   readonly headers: Record<string, string>;
-  readonly body: string | undefined;
+  readonly body: string | Uint8Array | undefined;
 }
 
 /** The headers of a response, as `fetch` or as Node gives them. */

@@ -18,6 +18,7 @@ import {
   RateLimitError,
   type RecordedUsage,
   type RecordOutcome,
+  type RecordStatus,
   type Secret,
   TimeoutError,
   type UsageIntervalTotal,
@@ -78,6 +79,8 @@ export async function surface(client: Licentric, signal: AbortSignal): Promise<v
   const recorded: RecordedUsage = await client.usage.record({ agentId: "agt_1", meterName: "pages" });
   same<Equal<typeof recorded.status, "recorded" | "duplicate">>();
   const outcomes: readonly RecordOutcome[] = await client.usage.recordBatch([]);
+  const statuses: readonly RecordStatus[] = await client.usage.recordJson('{"events":[]}', 0);
+  same<Equal<(typeof statuses)[number]["status"], "recorded" | "duplicate" | "rejected">>();
   const totals: UsageTotal[] = await client.usage.totals({ groupBy: ["agent", "day"] });
   const series: UsageIntervalTotal[] = await client.usage.timeseries({
     interval: "hour",

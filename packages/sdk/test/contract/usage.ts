@@ -214,6 +214,23 @@ export function describeUsage(api: ContractContext): void {
       expect(await api.client.usage.totals({ agentId })).toMatchObject([{ quantity: 5, eventCount: 2 }]);
     });
 
+    it("that is JSON already is sent as it is, and has a status per event, in order", async () => {
+      const { id: agentId } = await api.newAgent();
+      const lines = ["api_calls", "no_such_meter", "api_calls"].map((meterName) =>
+        JSON.stringify({ agentId, meterName, quantity: 2, idempotencyKey: unique("line") }),
+      );
+      const json = `{"events":[ ${lines.join("\n,  ")}\n]}`;
+      for (const [body, ...expected] of [
+        [json, "recorded", "rejected", "recorded"],
+        [new TextEncoder().encode(json), "duplicate", "rejected", "duplicate"],
+      ] as const) {
+        const statuses = await api.client.usage.recordJson(body, 3);
+        expect(statuses.map(({ status }) => status)).toEqual(expected);
+        expect(statuses[1]).toMatchObject({ code: expect.any(String), error: expect.any(String) });
+      }
+      expect(await api.client.usage.totals({ agentId })).toMatchObject([{ quantity: 4, eventCount: 2 }]);
+    });
+
     it("in a batch that is repeated by its request's key is recorded once", async () => {
       const { id: agentId } = await api.newAgent();
       const idempotencyKey = unique("batch");
