@@ -22,9 +22,10 @@ import {
 import { mismatchNotice } from "./stripe-limits.ts";
 
 /**
- * Brings an invoice to Stripe: customer, draft, one item per meter and one for each of discount and minimum, finalize. Each step has an idempotency key of
- * its own and is recorded before the next, so that after a crash or a timeout anywhere the same call goes on where
- * it stopped, and nothing is made twice. An invoice without items is not sent: there is nothing to put on it.
+ * Brings an invoice to Stripe: customer, draft, one item per meter and one for each of discount and minimum, finalize.
+ * Each step has an idempotency key of its own and is recorded before the next, so that after a crash or a timeout
+ * anywhere the same call goes on where it stopped, and nothing is made twice. An invoice without items is not sent:
+ * there is nothing to put on it.
  *
  * @throws {ApiError} `UPSTREAM_ERROR` when Stripe refuses or cannot be reached; what was done so far is kept.
  * `UNPROCESSABLE` when the payer has no e-mail address or his Stripe customer is gone or another account's, and when

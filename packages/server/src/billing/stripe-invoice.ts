@@ -90,7 +90,7 @@ export async function lineDifferences(
 }
 
 /** The lines of an invoice in Stripe, in their order: an invoice has the first ones in itself, the others are listed. */
-export async function linesInStripe(
+async function linesInStripe(
   api: Stripe,
   { id, lines }: Stripe.Invoice,
 ): Promise<Stripe.InvoiceLineItem[]> {
