@@ -32,7 +32,9 @@ export function createTaskOwners(): TaskOwners {
     if (left?.size === 0) tasks.delete(owner);
   }
   function ownersIn(scope: string | undefined): TaskOwners {
-    const keyOf = (taskId: string) => JSON.stringify([scope, taskId]);
+    // Quoted, a scope ends where it does, whatever stands behind it.
+    const prefix = scope === undefined ? "" : JSON.stringify(scope);
+    const keyOf = (taskId: string) => `${prefix}:${taskId}`;
     const ownerOf = (taskId: unknown) => (typeof taskId === "string" ? owners.get(keyOf(taskId)) : undefined);
     return {
       remember(result, owner) {
