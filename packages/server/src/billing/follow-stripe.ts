@@ -6,7 +6,7 @@ import { type InvoiceStatus, moveInvoice } from "./invoice-status.ts";
 import { announceInvoice, getInvoice, type InvoiceRow, toInvoice } from "./invoices.ts";
 import { lineDifferences, stripeDecimal } from "./stripe-invoice.ts";
 
-/** How an invoice that is finalized stands in Stripe. */
+/** The standing of a finalized invoice in Stripe. */
 export interface StandingInStripe {
   readonly status: InvoiceStatus;
   /** Address at which it is paid; null where Stripe names none. */

@@ -39,7 +39,7 @@ export interface InvoiceRow {
   readonly stripe_customer_id: string | null;
   readonly stripe_invoice_id: string | null;
   readonly stripe_items: string[];
-  /** What Stripe has of it, finalized by hand, where that is not this invoice; null where nothing is known of that. */
+  /** Status of what Stripe has in place of it, changed and finalized by hand there; null where nothing is known of that. */
   readonly mismatch_status: string | null;
   /** Subtotal of what Stripe has then, a decimal string. */
   readonly mismatch_subtotal: string | null;
