@@ -1,12 +1,12 @@
 import type { Agent, Budget, Credential } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { whole } from "../format.ts";
 import { agentQuery, useList } from "../queries.ts";
 import { may, useSession } from "../session.ts";
 import { AgentBadge } from "../ui/agent-table.tsx";
+import { BUDGET_COLUMNS } from "../ui/budget-table.tsx";
 import { List } from "../ui/list-page.tsx";
-import { MeterName, PayerName } from "../ui/names.tsx";
+import { PayerName } from "../ui/names.tsx";
 import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
 import { Command, Empty, Loaded } from "../ui/states.tsx";
 import { UsageChart } from "../ui/usage-chart.tsx";
@@ -103,17 +103,6 @@ function LastUsed({ at }: { readonly at: string | null }) {
   return at === null ? <None>Never</None> : <Time at={at} relative />;
 }
 
-const BUDGET_TONES: Readonly<Record<Budget["status"], Tone>> = {
-  ok: "good",
-  warning: "warn",
-  exceeded: "bad",
-};
-const WINDOWS: Readonly<Record<Budget["window"], string>> = {
-  day: "Each day",
-  period: "Each period",
-  total: "In all",
-};
-
 function Budgets({ agent }: { readonly agent: Agent }) {
   const query = useList<Budget>("/api/v1/budgets", { agentId: agent.id });
   return (
@@ -122,17 +111,7 @@ function Budgets({ agent }: { readonly agent: Agent }) {
         query={query}
         label="Budgets of this agent"
         rowKey={({ id }) => id}
-        columns={[
-          { head: "Meter", wide: true, cell: ({ meterName }) => <MeterName name={meterName} /> },
-          { head: "Status", cell: ({ status }) => <Badge tone={BUDGET_TONES[status]}>{status}</Badge> },
-          { head: "Used", align: "end", cell: (budget) => <BudgetUse budget={budget} /> },
-          { head: "Window", cell: ({ window }) => WINDOWS[window] },
-          { head: "Over the limit", cell: ({ enforced }) => (enforced ? "Refused" : "Told, not refused") },
-          {
-            head: "Starts again",
-            cell: ({ resetsAt }) => (resetsAt === null ? <None>Never</None> : <Time at={resetsAt} />),
-          },
-        ]}
+        columns={BUDGET_COLUMNS}
         empty={
           <Empty title="It may use as much as it likes.">
             <p>A budget limits what an agent uses of a meter:</p>
@@ -141,25 +120,5 @@ function Budgets({ agent }: { readonly agent: Agent }) {
         }
       />
     </Section>
-  );
-}
-
-function BudgetUse({ budget: { used, limit, warnAtPercent } }: { readonly budget: Budget }) {
-  const share = limit === 0 ? 100 : Math.min(100, (used / limit) * 100);
-  return (
-    <span className="use">
-      <span className="figure">
-        {whole(used)} of {whole(limit)}
-      </span>
-      <meter
-        min={0}
-        max={100}
-        low={warnAtPercent}
-        high={99.9}
-        optimum={0}
-        value={share}
-        aria-label="Share of the limit that is used"
-      />
-    </span>
   );
 }

@@ -5,6 +5,7 @@ import { customerQuery, useList } from "../queries.ts";
 import { may, useSession } from "../session.ts";
 import { visible } from "../text.ts";
 import { AGENT_COLUMNS_OF_CUSTOMER } from "../ui/agent-table.tsx";
+import { CustomerCost } from "../ui/costs.tsx";
 import { INVOICE_COLUMNS } from "../ui/invoice-table.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
@@ -35,6 +36,7 @@ export default function CustomerPage() {
           beside={<StripeBadge status={customer.stripeStatus} />}
         >
           <Details customer={customer} />
+          <CustomerCost customerId={customerId} />
           <UsageChart customerId={customerId} />
           <Agents customerId={customerId} />
           <Invoices customerId={customerId} />

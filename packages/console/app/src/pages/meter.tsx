@@ -6,6 +6,7 @@ import { money, priceText, unitPrice, whole } from "../format.ts";
 import { meterQuery, useList, useMoneyAndTime } from "../queries.ts";
 import { visible } from "../text.ts";
 import { List } from "../ui/list-page.tsx";
+import { PayerName } from "../ui/names.tsx";
 import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
 import { Command, Empty, Loaded } from "../ui/states.tsx";
 import { Table } from "../ui/table.tsx";
@@ -139,7 +140,17 @@ function Prices({ meter }: { readonly meter: Meter }) {
           {
             head: "Price",
             wide: true,
-            cell: ({ price }) => <Name lines={2}>{priceText(price, currency, meter.unit)}</Name>,
+            cell: ({ price }) =>
+              price === null ? (
+                <None>The account's again</None>
+              ) : (
+                <Name lines={2}>{priceText(price, currency, meter.unit)}</Name>
+              ),
+          },
+          {
+            head: "For",
+            cell: ({ customerId }) =>
+              customerId == null ? <None>Everybody</None> : <PayerName id={customerId} />,
           },
           { head: "In effect from", cell: ({ effectiveFrom }) => <Time at={effectiveFrom} /> },
           {
