@@ -36,7 +36,10 @@ export const queryClient = new QueryClient({
     onError: (error, _values, _result, { options }) => endIfRefused(error, options.mutationKey?.[0]),
   }),
   defaultOptions: {
+    // A server on this machine answers also where the browser has no network.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 15_000,
       retry: (count, error) => count < 2 && !refused(error, [400, 401, 403, 404, 422, 429]),
       refetchOnWindowFocus: true,

@@ -1,9 +1,12 @@
 import type { CreditNote, Invoice } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { createCreditNote, voidInvoice } from "../acts/invoices.tsx";
 import { addDecimals, money } from "../format.ts";
 import { invoiceQuery, useList } from "../queries.ts";
 import { visible } from "../text.ts";
+import { Acts } from "../ui/acts.tsx";
+import { DocumentButton } from "../ui/document-button.tsx";
 import { InvoiceLines } from "../ui/invoice-lines.tsx";
 import { InvoiceBadge } from "../ui/invoice-table.tsx";
 import { List } from "../ui/list-page.tsx";
@@ -31,7 +34,14 @@ export default function InvoicePage() {
         <Page
           title={`Invoice of ${money(invoice.total, invoice.currency)}`}
           above={<Link to="/invoices">Invoices</Link>}
-          beside={<InvoiceBadge status={invoice.status} />}
+          beside={
+            <>
+              <InvoiceBadge status={invoice.status} />
+              <Acts acts={[createCreditNote(invoice), voidInvoice(invoice)]}>
+                <DocumentButton invoiceId={invoice.id} name={`invoice-${invoice.id}.html`} />
+              </Acts>
+            </>
+          }
         >
           <Facts
             facts={[

@@ -1,7 +1,9 @@
 import type { ManagementKey } from "@licentric/contract";
 import { getRouteApi } from "@tanstack/react-router";
+import { createKey, revokeKey } from "../acts/keys.tsx";
 import { useList } from "../queries.ts";
 import { useSession } from "../session.ts";
+import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Page } from "../ui/page.tsx";
 import { Command, Empty } from "../ui/states.tsx";
@@ -14,9 +16,11 @@ export default function Keys() {
   const search = route.useSearch();
   const session = useSession();
   const query = useList<ManagementKey>("/api/v1/keys", { cursor: search.cursor });
+  const acts = useActsColumn<ManagementKey>("keys:write", (key) => [revokeKey(key, session)]);
   return (
     <Page
       title="Keys"
+      beside={<Acts acts={[createKey(session)]} />}
       lead={`Management keys for ${session.mode} data. Only their last characters can be shown: what is stored is a hash.`}
     >
       <List
@@ -52,6 +56,7 @@ export default function Keys() {
             head: "Expires",
             cell: ({ expiresAt }) => (expiresAt === null ? <None>Never</None> : <Time at={expiresAt} />),
           },
+          ...acts,
         ]}
         empty={
           <Empty title="No keys.">

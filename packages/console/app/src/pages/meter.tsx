@@ -2,9 +2,11 @@ import type { Meter, MeterPrice, Price } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { money, priceText, unitPrice, whole } from "../format.ts";
+import { editMeter, setPrice } from "../acts/meters.tsx";
+import { money as moneyText, priceText, unitPrice, whole } from "../format.ts";
 import { meterQuery, useList, useMoneyAndTime } from "../queries.ts";
 import { visible } from "../text.ts";
+import { Acts } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { PayerName } from "../ui/names.tsx";
 import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
@@ -19,6 +21,7 @@ const route = getRouteApi("/meters/$meterId");
 export default function MeterPage() {
   const { meterId } = route.useParams();
   const query = useQuery(meterQuery(meterId));
+  const money = useMoneyAndTime();
   return (
     <Loaded
       query={query}
@@ -32,7 +35,12 @@ export default function MeterPage() {
         <Page
           title={meter.displayName}
           above={<Link to="/meters">Meters and prices</Link>}
-          beside={meter.price === null && <Badge tone="warn">Not charged</Badge>}
+          beside={
+            <>
+              {meter.price === null && <Badge tone="warn">Not charged</Badge>}
+              <Acts acts={[editMeter(meter), setPrice(meter, money)]} />
+            </>
+          }
         >
           <Facts
             facts={[
@@ -96,7 +104,7 @@ function PriceDetails({ price, unit }: { readonly price: Price; readonly unit: s
     ["Free in each period", included === 0 ? <None key="none" /> : whole(included)],
     [
       "Least of a period with usage",
-      price.minimumAmount === undefined ? <None key="none" /> : money(price.minimumAmount, currency),
+      price.minimumAmount === undefined ? <None key="none" /> : moneyText(price.minimumAmount, currency),
     ],
   ];
   return (
@@ -118,7 +126,7 @@ function PriceDetails({ price, unit }: { readonly price: Price; readonly unit: s
             {
               head: "Once",
               align: "end",
-              cell: ({ flatPrice }) => (flatPrice === undefined ? <None /> : money(flatPrice, currency)),
+              cell: ({ flatPrice }) => (flatPrice === undefined ? <None /> : moneyText(flatPrice, currency)),
             },
           ]}
         />
