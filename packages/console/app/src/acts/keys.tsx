@@ -44,8 +44,8 @@ const READ = NAMES.filter((name) => name.endsWith(":read"));
 /** The choices of what a key may do: nothing that the session's own may not. */
 function rolesOf(session: Session): readonly Option[] {
   const roles: readonly (readonly [Option, readonly KeyScope[] | null])[] = [
-    [["finance", "Finance: reads usage, and changes customers and invoices"], FINANCE],
-    [["read", "Read everything, and change nothing"], READ],
+    [["finance", "Finance: customers and invoices"], FINANCE],
+    [["read", "Read everything"], READ],
     [["chosen", "What is chosen below"], []],
     [["full", "Everything, keys included"], null],
   ];

@@ -67,12 +67,18 @@ export default function PeriodPage() {
   );
 }
 
+/** Reads the payers of a period who owe something that is on no invoice. */
+const useUninvoiced = (periodId: string) =>
+  useList<UninvoicedUsage>("/api/v1/billing/uninvoiced", { periodId, limit: 100 });
+
 function PeriodActs({ period }: { readonly period: BillingPeriod }) {
   const { timeZone } = useMoneyAndTime();
   const stripe = useStripe();
   const { month } = usePeriodDays()(period);
   const named = { period, month, timeZone: period.timeZone ?? timeZone };
-  return <Acts acts={[period.status === "open" ? closePeriod(named) : invoiceAll(named, stripe)]} />;
+  const { data } = useUninvoiced(period.id);
+  if (period.status === "open") return <Acts acts={[closePeriod(named)]} />;
+  return <Acts acts={[data !== undefined && data.data.length > 0 && invoiceAll(named, stripe)]} />;
 }
 
 function Totals({ period: { totals } }: { readonly period: BillingPeriod }) {
@@ -102,13 +108,12 @@ function Totals({ period: { totals } }: { readonly period: BillingPeriod }) {
 }
 
 function Uninvoiced({ period }: { readonly period: BillingPeriod }) {
-  const { id: periodId } = period;
   const stripe = useStripe();
   const { month } = usePeriodDays()(period);
   const acts = useActsColumn<UninvoicedUsage>("billing:write", (usage) => [
     usage.periodStatus === "closed" && invoiceOne(usage, month, stripe),
   ]);
-  const query = useList<UninvoicedUsage>("/api/v1/billing/uninvoiced", { periodId, limit: 100 });
+  const query = useUninvoiced(period.id);
   if (query.data?.data.length === 0) return null;
   return (
     <Section title="Not yet invoiced">
