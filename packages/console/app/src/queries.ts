@@ -153,8 +153,9 @@ export interface Readiness {
 /** Reads whether the server is ready, and what it is connected to. */
 export const readinessQuery = () => ({ ...read<Readiness>("/readyz"), retry: false });
 
-/** Returns whether invoices of this mode go to Stripe. Where a proxy keeps it to itself, they may. */
-export function useStripe(): boolean {
+/** Returns whether invoices of this mode go to Stripe. Where a proxy keeps it to itself, they may; undefined until it is known. */
+export function useStripe(): boolean | undefined {
   const { data, isError } = useQuery({ ...readinessQuery(), staleTime: 60_000 });
-  return isError || data?.stripe === activeSession()?.mode;
+  if (isError) return true;
+  return data === undefined ? undefined : data.stripe === activeSession()?.mode;
 }

@@ -78,7 +78,8 @@ function PeriodActs({ period }: { readonly period: BillingPeriod }) {
   const named = { period, month, timeZone: period.timeZone ?? timeZone };
   const { data } = useUninvoiced(period.id);
   if (period.status === "open") return <Acts acts={[closePeriod(named)]} />;
-  return <Acts acts={[data !== undefined && data.data.length > 0 && invoiceAll(named, stripe)]} />;
+  const owes = data !== undefined && data.data.length > 0;
+  return <Acts acts={[owes && stripe !== undefined && invoiceAll(named, stripe)]} />;
 }
 
 function Totals({ period: { totals } }: { readonly period: BillingPeriod }) {
@@ -111,7 +112,7 @@ function Uninvoiced({ period }: { readonly period: BillingPeriod }) {
   const stripe = useStripe();
   const { month } = usePeriodDays()(period);
   const acts = useActsColumn<UninvoicedUsage>("billing:write", (usage) => [
-    usage.periodStatus === "closed" && invoiceOne(usage, month, stripe),
+    usage.periodStatus === "closed" && stripe !== undefined && invoiceOne(usage, month, stripe),
   ]);
   const query = useUninvoiced(period.id);
   if (query.data?.data.length === 0) return null;
