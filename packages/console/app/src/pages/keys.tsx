@@ -3,11 +3,12 @@ import { getRouteApi } from "@tanstack/react-router";
 import { createKey, revokeKey } from "../acts/keys.tsx";
 import { useList } from "../queries.ts";
 import { useSession } from "../session.ts";
+import { visible } from "../text.ts";
 import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Page } from "../ui/page.tsx";
 import { Command, Empty } from "../ui/states.tsx";
-import { Badge, Code, Name, None, Time } from "../ui/values.tsx";
+import { Badge, Day, Name, None, Time } from "../ui/values.tsx";
 
 const route = getRouteApi("/keys");
 
@@ -32,21 +33,24 @@ export default function Keys() {
           {
             head: "Name",
             wide: true,
-            cell: ({ id, name }) => (
-              <span className="inline">
-                {name === null ? <None>Without a name</None> : <Name>{name}</Name>}
-                {id === session.id && <Badge tone="accent">This console</Badge>}
+            cell: ({ id, name, hint, createdAt }) => (
+              <span className="stack">
+                <span className="inline">
+                  {name === null ? <None>Without a name</None> : <Name>{name}</Name>}
+                  {id === session.id && <Badge tone="accent">This console</Badge>}
+                </span>
+                <span className="muted small">
+                  Ends in {visible(hint)}, created <Day at={createdAt} />
+                </span>
               </span>
             ),
           },
-          { head: "Ends in", cell: ({ hint }) => <Code>{`…${hint}`}</Code> },
           { head: "Status", cell: (key) => <KeyBadge of={key} /> },
           {
             head: "May do",
             cell: ({ scopes }) =>
               scopes === null ? "Everything" : <Name lines={2}>{scopes.join(", ")}</Name>,
           },
-          { head: "Created", cell: ({ createdAt }) => <Time at={createdAt} /> },
           {
             head: "Last used",
             cell: ({ lastUsedAt }) =>
