@@ -211,7 +211,7 @@ describe("agents", () => {
       done: "The budget is set.",
     });
     expect(await read("/budgets")).toMatchObject([
-      { meterName: null, window: "day", amounts: { limit: "2.50" } },
+      { meterName: null, window: "day", amounts: { limit: "2.5" } },
     ]);
     await make(page, { button: "Suspend Planner", confirm: "Suspend", done: "Planner is suspended." });
     expect((await verify(token)).status).toBe(403);
