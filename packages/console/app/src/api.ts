@@ -20,7 +20,19 @@ export class ApiError extends Error {
   }
 }
 
+/** Method of a request of the API. */
+export type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
+interface RequestOptions {
+  readonly signal?: AbortSignal;
+  readonly body?: object;
+  /** Names a change, so that the same request sent again changes nothing twice. */
+  readonly idempotencyKey?: string;
+}
+
+/** Milliseconds that an answer may take. A change may wait for others than the server: a month of invoices for Stripe. */
 const TIME_LIMIT = 30_000;
+const TIME_LIMIT_OF_CHANGES = 120_000;
 
 /**
  * Asks the API that served this page.
@@ -28,32 +40,60 @@ const TIME_LIMIT = 30_000;
  * @throws {ApiError} where it refuses, or does not answer.
  */
 export async function request<Answer>(
-  method: "GET" | "POST",
+  method: Method,
   path: string,
   credential: string | null,
-  signal?: AbortSignal,
+  options: RequestOptions = {},
 ): Promise<Answer> {
-  const limit = AbortSignal.timeout(TIME_LIMIT);
-  let response: Response;
+  const response = await send(method, path, credential, options);
+  const body: unknown = await response.json().catch(() => null);
+  if (response.ok && body !== null) return body as Answer;
+  throw toError(response, body);
+}
+
+/**
+ * Reads what the API answers with in place of JSON: an invoice as a document.
+ *
+ * @throws {ApiError} where it refuses, or does not answer.
+ */
+export async function requestFile(path: string, credential: string): Promise<Blob> {
+  const response = await send("GET", path, credential, {});
+  if (response.ok) return response.blob();
+  throw toError(response, await response.json().catch(() => null));
+}
+
+async function send(
+  method: Method,
+  path: string,
+  credential: string | null,
+  { signal, body, idempotencyKey }: RequestOptions,
+): Promise<Response> {
+  const limit = AbortSignal.timeout(method === "GET" ? TIME_LIMIT : TIME_LIMIT_OF_CHANGES);
   try {
-    response = await fetch(path, {
+    return await fetch(path, {
       method,
-      headers: credential === null ? {} : { authorization: `Bearer ${credential}` },
+      headers: {
+        ...(credential === null ? {} : { authorization: `Bearer ${credential}` }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
       credentials: "omit",
       cache: "no-store",
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
   } catch (error) {
     if (signal?.aborted) throw error;
+    const next =
+      method === "GET"
+        ? "this page asks again."
+        : "then confirm again here: what was done already is not done twice.";
     throw new ApiError(
-      "The server does not answer. Check that it runs and that this machine reaches it; this page asks again.",
+      `The server does not answer. Check that it runs and that this machine reaches it; ${next}`,
       null,
       null,
     );
   }
-  const body: unknown = await response.json().catch(() => null);
-  if (response.ok && body !== null) return body as Answer;
-  throw toError(response, body);
 }
 
 function toError(response: Response, body: unknown): ApiError {

@@ -30,6 +30,11 @@ export function whole(value: Numeric): string {
   return numberFormat({ maximumFractionDigits: 0 }).format(asNumber(value));
 }
 
+/** A whole number with its sign: +7. */
+export function signed(value: Numeric): string {
+  return numberFormat({ maximumFractionDigits: 0, signDisplay: "always" }).format(asNumber(value));
+}
+
 /** A short number, for an axis: 12K. */
 export function short(value: number): string {
   return numberFormat({ notation: "compact", maximumFractionDigits: 1 }).format(value);
@@ -81,6 +86,38 @@ export function month(at: string | Date, timeZone: string): string {
   return new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric", timeZone }).format(
     new Date(at),
   );
+}
+
+/** The moments at which the next months begin, in a time zone: of the coming one first. */
+export function nextMonths(count: number, timeZone: string, now = new Date()): Date[] {
+  const { year, month } = partsOf(now, timeZone);
+  return Array.from({ length: count }, (_, index) => {
+    const midnight = Date.UTC(year, month + index, 1);
+    // The offset at midnight in UTC may be another one than at midnight there: a change of clocks lies between them.
+    const guess = midnight - offsetAt(midnight, timeZone);
+    return new Date(midnight - offsetAt(guess, timeZone));
+  });
+}
+
+/** Milliseconds by which a time zone's clocks are ahead of UTC. */
+function offsetAt(at: number, timeZone: string): number {
+  const { year, month, day: date, hour, minute, second } = partsOf(new Date(at), timeZone);
+  return Date.UTC(year, month - 1, date, hour, minute, second) - Math.floor(at / 1_000) * 1_000;
+}
+
+function partsOf(at: Date, timeZone: string) {
+  const options = { year: "numeric", month: "numeric", day: "numeric" } as const;
+  const time = { hour: "numeric", minute: "numeric", second: "numeric", hourCycle: "h23" } as const;
+  const parts = new Intl.DateTimeFormat("en-US", { ...options, ...time, timeZone }).formatToParts(at);
+  const part = (type: Intl.DateTimeFormatPartTypes) => Number(parts.find((one) => one.type === type)?.value);
+  return {
+    year: part("year"),
+    month: part("month"),
+    day: part("day"),
+    hour: part("hour"),
+    minute: part("minute"),
+    second: part("second"),
+  };
 }
 
 /** The distance of a moment from now: 3 minutes ago. */

@@ -7,6 +7,7 @@ import { accountQuery } from "./queries.ts";
 import { may, useSession } from "./session.ts";
 import { SessionMenu } from "./session-menu.tsx";
 import { Mark } from "./sign-in.tsx";
+import { ActHost } from "./ui/acts.tsx";
 import { Loading, Problem } from "./ui/states.tsx";
 import { Name } from "./ui/values.tsx";
 
@@ -84,7 +85,10 @@ export function Layout() {
         </header>
         <main className="content" id="main" ref={main} tabIndex={-1}>
           {account.data !== undefined ? (
-            <Outlet />
+            <>
+              <Outlet />
+              <ActHost />
+            </>
           ) : account.error !== null ? (
             <Problem error={account.error} onRetry={() => void account.refetch()} />
           ) : (

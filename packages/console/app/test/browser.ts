@@ -8,12 +8,19 @@ import {
   chromium,
   type Page,
 } from "playwright-core";
+import type { TestApi } from "../../../server/test/support/api.ts";
 
 /** Debian's Chromium, or the one that the environment names. */
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
 /** Directory of the built pages. */
 export const pages = fileURLToPath(new URL("../../pages/", import.meta.url));
+
+/** Makes a link that opens the console, once. */
+export async function makeLink(api: TestApi, key: string, body: object = {}): Promise<string> {
+  const made = await api.call("POST", "/api/v1/console/codes", { token: key, body });
+  return `${api.url}/console#code=${made.body.data.code}`;
+}
 
 /** Starts the real browser, which asks nobody but the server of the test. */
 export async function startBrowser(): Promise<Browser> {
@@ -46,11 +53,11 @@ export interface OpenConsole {
   goTo(path: string): Promise<void>;
 }
 
-/** Opens the console by a one-time link. */
+/** Opens the console by a one-time link, on a machine whose clock may stand at another moment. */
 export async function openConsole(
   browser: Browser,
   link: string,
-  options: BrowserContextOptions = {},
+  { now, ...options }: BrowserContextOptions & { readonly now?: string } = {},
 ): Promise<OpenConsole> {
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
@@ -58,6 +65,7 @@ export async function openConsole(
     timezoneId: "America/New_York",
     ...options,
   });
+  if (now !== undefined) await context.clock.setFixedTime(now);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {

@@ -7,6 +7,7 @@ import { embedded } from "../../../server/test/support/databases.ts";
 import {
   accessibilityFaults,
   layoutFaults,
+  makeLink,
   type OpenConsole,
   openConsole,
   pages,
@@ -30,12 +31,6 @@ afterAll(async () => {
   await api?.close();
 });
 
-/** A link that opens the console, once. */
-async function linkFor(key: string, body: object = {}): Promise<string> {
-  const made = await api.call("POST", "/api/v1/console/codes", { token: key, body });
-  return `${api.url}/console#code=${made.body.data.code}`;
-}
-
 const newAccount = () =>
   api.createAccount({ name: "Northwind Tools", currency: "eur", timeZone: "Europe/Berlin" });
 
@@ -53,7 +48,7 @@ describe.each(Object.entries(AMOUNTS))("with %s,", (what, amount) => {
   beforeAll(async () => {
     account = await newAccount();
     if (amount !== null) seeded = await seed(api, account.key, amount);
-    open = await openConsole(browser, await linkFor(account.key));
+    open = await openConsole(browser, await makeLink(api, account.key));
   });
   afterAll(() => open?.context.close());
 

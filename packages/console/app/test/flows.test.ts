@@ -7,7 +7,7 @@ import {
   type TestApi,
 } from "../../../server/test/support/api.ts";
 import { embedded } from "../../../server/test/support/databases.ts";
-import { openConsole, pages, settled, startBrowser } from "./browser.ts";
+import { makeLink, openConsole, pages, settled, startBrowser } from "./browser.ts";
 
 /** Bytes of the first view as they come over the wire. */
 const LARGEST_FIRST_VIEW = 200_000;
@@ -27,10 +27,7 @@ afterAll(async () => {
   await api?.close();
 });
 
-async function linkFor(key: string, body: object = {}): Promise<string> {
-  const made = await api.call("POST", "/api/v1/console/codes", { token: key, body });
-  return `${api.url}/console#code=${made.body.data.code}`;
-}
+const linkFor = (key: string, body: object = {}) => makeLink(api, key, body);
 
 const open = async (body: object = {}, key = account.key) => openConsole(browser, await linkFor(key, body));
 

@@ -1,12 +1,16 @@
-import type { Agent, Budget, Credential } from "@licentric/contract";
+import type { Adjustment, Agent, Credential } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { whole } from "../format.ts";
-import { agentQuery, useList } from "../queries.ts";
+import { editAgent, issueToken, revokeToken, rotateToken, suspendAgent } from "../acts/agents.tsx";
+import { adjustUsage } from "../acts/corrections.tsx";
+import { signed } from "../format.ts";
+import { agentQuery, useList, useMoneyAndTime } from "../queries.ts";
 import { may, useSession } from "../session.ts";
+import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { AgentBadge } from "../ui/agent-table.tsx";
+import { Budgets } from "../ui/budgets.tsx";
 import { List } from "../ui/list-page.tsx";
-import { MeterName, PayerName } from "../ui/names.tsx";
+import { MeterName, PayerName, PeriodName } from "../ui/names.tsx";
 import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
 import { Command, Empty, Loaded } from "../ui/states.tsx";
 import { UsageChart } from "../ui/usage-chart.tsx";
@@ -32,7 +36,12 @@ export default function AgentPage() {
         <Page
           title={agent.name}
           above={<Link to="/agents">Agents</Link>}
-          beside={<AgentBadge status={agent.status} />}
+          beside={
+            <>
+              <AgentBadge status={agent.status} />
+              <Acts acts={[adjustUsage(agent), editAgent(agent), suspendAgent(agent)]} />
+            </>
+          }
         >
           <Facts
             facts={[
@@ -44,8 +53,19 @@ export default function AgentPage() {
             ]}
           />
           <UsageChart agentId={agentId} />
-          {may(session, "budgets:read") && <Budgets agent={agent} />}
+          {may(session, "budgets:read") && (
+            <Budgets
+              owner={{ agentId: agent.id }}
+              name={agent.name}
+              empty={
+                <Empty title="It may use as much as it likes.">
+                  <p>A budget limits what an agent uses of a meter, or what it spends.</p>
+                </Empty>
+              }
+            />
+          )}
           <Tokens agent={agent} />
+          {may(session, "billing:read") && <Adjustments agent={agent} />}
           <Metadata metadata={agent.metadata} />
         </Page>
       )}
@@ -70,8 +90,13 @@ const TOKEN_TONES: Readonly<Record<Credential["status"], Tone>> = {
 function Tokens({ agent }: { readonly agent: Agent }) {
   const path = `/api/v1/agents/${encodeURIComponent(agent.id)}/credentials`;
   const query = useList<Credential>(path);
+  const { timeZone } = useMoneyAndTime();
+  const acts = useActsColumn<Credential>("agents:write", (token) => [
+    rotateToken(token, timeZone),
+    revokeToken(token),
+  ]);
   return (
-    <Section title="Tokens">
+    <Section title="Tokens" beside={<Acts acts={[issueToken(agent, timeZone)]} />}>
       <List
         query={query}
         label="Tokens of this agent"
@@ -87,6 +112,7 @@ function Tokens({ agent }: { readonly agent: Agent }) {
           { head: "Scopes", cell: ({ scopes }) => <Name lines={2}>{scopes.join(", ")}</Name> },
           { head: "Expires", cell: ({ expiresAt }) => <Time at={expiresAt} /> },
           { head: "Last used", cell: ({ lastUsedAt }) => <LastUsed at={lastUsedAt} /> },
+          ...acts,
         ]}
         empty={
           <Empty title="It has no token yet, and cannot call.">
@@ -99,67 +125,30 @@ function Tokens({ agent }: { readonly agent: Agent }) {
   );
 }
 
-function LastUsed({ at }: { readonly at: string | null }) {
-  return at === null ? <None>Never</None> : <Time at={at} relative />;
-}
-
-const BUDGET_TONES: Readonly<Record<Budget["status"], Tone>> = {
-  ok: "good",
-  warning: "warn",
-  exceeded: "bad",
-};
-const WINDOWS: Readonly<Record<Budget["window"], string>> = {
-  day: "Each day",
-  period: "Each period",
-  total: "In all",
-};
-
-function Budgets({ agent }: { readonly agent: Agent }) {
-  const query = useList<Budget>("/api/v1/budgets", { agentId: agent.id });
+function Adjustments({ agent }: { readonly agent: Agent }) {
+  const query = useList<Adjustment>("/api/v1/billing/adjustments", { agentId: agent.id });
+  if (query.data?.data.length === 0) return null;
   return (
-    <Section title="Budgets">
+    <Section title="Corrections">
       <List
         query={query}
-        label="Budgets of this agent"
+        label="Corrections of this agent's usage"
         rowKey={({ id }) => id}
         columns={[
-          { head: "Meter", wide: true, cell: ({ meterName }) => <MeterName name={meterName} /> },
-          { head: "Status", cell: ({ status }) => <Badge tone={BUDGET_TONES[status]}>{status}</Badge> },
-          { head: "Used", align: "end", cell: (budget) => <BudgetUse budget={budget} /> },
-          { head: "Window", cell: ({ window }) => WINDOWS[window] },
-          { head: "Over the limit", cell: ({ enforced }) => (enforced ? "Refused" : "Told, not refused") },
-          {
-            head: "Starts again",
-            cell: ({ resetsAt }) => (resetsAt === null ? <None>Never</None> : <Time at={resetsAt} />),
-          },
+          { head: "When", cell: ({ createdAt }) => <Time at={createdAt} /> },
+          { head: "Meter", cell: ({ meterName }) => <MeterName name={meterName} /> },
+          { head: "Units", align: "end", cell: ({ quantity }) => signed(quantity) },
+          { head: "Reason", wide: true, cell: ({ reason }) => <Name lines={2}>{reason}</Name> },
+          { head: "Counts in", cell: ({ periodId }) => <PeriodName id={periodId} /> },
+          { head: "Billed to", cell: ({ customerId }) => <PayerName id={customerId} /> },
         ]}
-        empty={
-          <Empty title="It may use as much as it likes.">
-            <p>A budget limits what an agent uses of a meter:</p>
-            <Command>{`npx licentric budgets create ${agent.id} --limit 1000`}</Command>
-          </Empty>
-        }
+        empty={null}
       />
+      {query.data?.pagination.hasMore && <p className="muted small">The 25 newest are shown.</p>}
     </Section>
   );
 }
 
-function BudgetUse({ budget: { used, limit, warnAtPercent } }: { readonly budget: Budget }) {
-  const share = limit === 0 ? 100 : Math.min(100, (used / limit) * 100);
-  return (
-    <span className="use">
-      <span className="figure">
-        {whole(used)} of {whole(limit)}
-      </span>
-      <meter
-        min={0}
-        max={100}
-        low={warnAtPercent}
-        high={99.9}
-        optimum={0}
-        value={share}
-        aria-label="Share of the limit that is used"
-      />
-    </span>
-  );
+function LastUsed({ at }: { readonly at: string | null }) {
+  return at === null ? <None>Never</None> : <Time at={at} relative />;
 }

@@ -1,6 +1,8 @@
 import type { Agent } from "@licentric/contract";
 import { getRouteApi } from "@tanstack/react-router";
+import { createAgent } from "../acts/agents.tsx";
 import { useList } from "../queries.ts";
+import { Acts } from "../ui/acts.tsx";
 import { AGENT_COLUMNS } from "../ui/agent-table.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Choice, Page } from "../ui/page.tsx";
@@ -19,20 +21,23 @@ export default function Agents() {
       title="Agents"
       lead="They call your tools, each with tokens of its own."
       beside={
-        <Choice
-          label="Status"
-          value={status ?? ""}
-          options={[
-            ["", "All"],
-            ["active", "Active"],
-            ["suspended", "Suspended"],
-          ]}
-          onChange={(value) =>
-            void navigate({
-              search: { status: value === "active" || value === "suspended" ? value : undefined },
-            })
-          }
-        />
+        <>
+          <Choice
+            label="Status"
+            value={status ?? ""}
+            options={[
+              ["", "All"],
+              ["active", "Active"],
+              ["suspended", "Suspended"],
+            ]}
+            onChange={(value) =>
+              void navigate({
+                search: { status: value === "active" || value === "suspended" ? value : undefined },
+              })
+            }
+          />
+          <Acts acts={[createAgent()]} />
+        </>
       }
     >
       <List

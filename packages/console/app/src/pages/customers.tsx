@@ -1,6 +1,8 @@
 import type { Customer } from "@licentric/contract";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { createCustomer } from "../acts/customers.tsx";
 import { useList } from "../queries.ts";
+import { Acts } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Page } from "../ui/page.tsx";
 import { Command, Empty } from "../ui/states.tsx";
@@ -14,7 +16,11 @@ export default function Customers() {
   const search = route.useSearch();
   const query = useList<Customer>("/api/v1/customers", { cursor: search.cursor });
   return (
-    <Page title="Customers" lead="They pay for agents. What agents of no customer use is your account's own.">
+    <Page
+      title="Customers"
+      lead="They pay for agents. What agents of no customer use is your account's own."
+      beside={<Acts acts={[createCustomer()]} />}
+    >
       <List
         query={query}
         label="Customers"

@@ -2,10 +2,12 @@ import type { UsageEvent } from "@licentric/contract";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
+import { refundEvent } from "../acts/corrections.tsx";
 import { type Listed, withQuery } from "../api.ts";
 import { whole } from "../format.ts";
 import { metersQuery, PAGE, read } from "../queries.ts";
 import { may, useSession } from "../session.ts";
+import { useActsColumn } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { AgentName, MeterName, PayerName } from "../ui/names.tsx";
 import { Choice, Page } from "../ui/page.tsx";
@@ -30,6 +32,7 @@ export default function Events() {
     placeholderData: keepPreviousData,
     refetchInterval: live ? EVERY : false,
   });
+  const acts = useActsColumn<UsageEvent>("billing:write", (event) => [refundEvent(event)]);
   const filtered = meterName !== undefined || agentId !== undefined || customerId !== undefined;
   return (
     <Page
@@ -55,6 +58,7 @@ export default function Events() {
           { head: "Meter", cell: (event) => <MeterName name={event.meterName} /> },
           { head: "Quantity", align: "end", cell: ({ quantity }) => whole(quantity) },
           { head: "Note", cell: ({ metadata }) => <Note metadata={metadata} /> },
+          ...acts,
         ]}
         empty={
           <Empty title={filtered ? "No event matches." : "No events yet."}>

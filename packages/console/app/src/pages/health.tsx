@@ -2,20 +2,12 @@ import type { Customer, Webhook } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { ApiError, type Listed } from "../api.ts";
-import { accountQuery, read } from "../queries.ts";
+import { accountQuery, type Readiness, read, readinessQuery } from "../queries.ts";
 import { may, useSession } from "../session.ts";
 import { Page } from "../ui/page.tsx";
 import { Loading } from "../ui/states.tsx";
 import { Table } from "../ui/table.tsx";
 import { Badge, type Tone } from "../ui/values.tsx";
-
-/** Answer of `GET /readyz` where all is well. */
-interface Readiness {
-  readonly status: string;
-  readonly stripe: "test" | "live" | null;
-  /** Milliseconds by which the server's clock is ahead of the database's. */
-  readonly clockSkew: number;
-}
 
 interface Check {
   readonly name: string;
@@ -31,7 +23,7 @@ const NOTABLE_SKEW = 30_000;
 /** Checks of all that the server needs, with what to do where one fails. */
 export default function Health() {
   const session = useSession();
-  const ready = useQuery({ ...read<Readiness>("/readyz"), refetchInterval: 10_000, retry: false });
+  const ready = useQuery({ ...readinessQuery(), refetchInterval: 10_000 });
   const webhooks = useQuery({
     ...read<Listed<Webhook>>("/api/v1/webhooks?limit=100"),
     enabled: may(session, "webhooks:read"),

@@ -1,16 +1,19 @@
 import type { CreditNote, Invoice } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { addDecimals, money, unitPrice } from "../format.ts";
+import { createCreditNote, voidInvoice } from "../acts/invoices.tsx";
+import { addDecimals, money } from "../format.ts";
 import { invoiceQuery, useList } from "../queries.ts";
 import { visible } from "../text.ts";
+import { Acts } from "../ui/acts.tsx";
+import { DocumentButton } from "../ui/document-button.tsx";
+import { InvoiceLines } from "../ui/invoice-lines.tsx";
 import { InvoiceBadge } from "../ui/invoice-table.tsx";
 import { List } from "../ui/list-page.tsx";
-import { MeterName, PayerName, PeriodName } from "../ui/names.tsx";
+import { PayerName, PeriodName } from "../ui/names.tsx";
 import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
 import { Empty, Loaded } from "../ui/states.tsx";
-import { Table } from "../ui/table.tsx";
-import { Badge, Code, Money, Name, None, Quantity, Time, type Tone } from "../ui/values.tsx";
+import { Badge, Code, Money, Name, None, Time, type Tone } from "../ui/values.tsx";
 
 const route = getRouteApi("/invoices/$invoiceId");
 
@@ -31,7 +34,14 @@ export default function InvoicePage() {
         <Page
           title={`Invoice of ${money(invoice.total, invoice.currency)}`}
           above={<Link to="/invoices">Invoices</Link>}
-          beside={<InvoiceBadge status={invoice.status} />}
+          beside={
+            <>
+              <InvoiceBadge status={invoice.status} />
+              <Acts acts={[createCreditNote(invoice), voidInvoice(invoice)]}>
+                <DocumentButton invoiceId={invoice.id} name={`invoice-${invoice.id}.html`} />
+              </Acts>
+            </>
+          }
         >
           <Facts
             facts={[
@@ -79,32 +89,7 @@ function Lines({ invoice: { lines, currency, total } }: { readonly invoice: Invo
       {lines.length === 0 ? (
         <Empty title="There is nothing on it: the payer used nothing." />
       ) : (
-        <>
-          <Table
-            label="Lines of the invoice"
-            rows={lines}
-            rowKey={({ meterName }) => meterName}
-            columns={[
-              { head: "What", wide: true, cell: ({ description }) => <Name lines={2}>{description}</Name> },
-              { head: "Meter", cell: ({ meterName }) => <MeterName name={meterName} /> },
-              { head: "Quantity", align: "end", cell: (line) => <Quantity of={line} /> },
-              {
-                head: "Each",
-                align: "end",
-                cell: (line) =>
-                  line.unitPrice === null ? <None>By its price</None> : unitPrice(line.unitPrice, currency),
-              },
-              {
-                head: "Amount",
-                align: "end",
-                cell: ({ amount }) => <Money amount={amount} currency={currency} />,
-              },
-            ]}
-          />
-          <p className="sum">
-            <span>Total</span> <Money amount={total} currency={currency} />
-          </p>
-        </>
+        <InvoiceLines label="Lines of the invoice" lines={lines} currency={currency} total={total} />
       )}
     </Section>
   );

@@ -1,11 +1,14 @@
 import type { ManagementKey } from "@licentric/contract";
 import { getRouteApi } from "@tanstack/react-router";
+import { createKey, revokeKey } from "../acts/keys.tsx";
 import { useList } from "../queries.ts";
 import { useSession } from "../session.ts";
+import { visible } from "../text.ts";
+import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Page } from "../ui/page.tsx";
 import { Command, Empty } from "../ui/states.tsx";
-import { Badge, Code, Name, None, Time } from "../ui/values.tsx";
+import { Badge, Day, Name, None, Time } from "../ui/values.tsx";
 
 const route = getRouteApi("/keys");
 
@@ -14,9 +17,11 @@ export default function Keys() {
   const search = route.useSearch();
   const session = useSession();
   const query = useList<ManagementKey>("/api/v1/keys", { cursor: search.cursor });
+  const acts = useActsColumn<ManagementKey>("keys:write", (key) => [revokeKey(key, session)]);
   return (
     <Page
       title="Keys"
+      beside={<Acts acts={[createKey(session)]} />}
       lead={`Management keys for ${session.mode} data. Only their last characters can be shown: what is stored is a hash.`}
     >
       <List
@@ -28,21 +33,24 @@ export default function Keys() {
           {
             head: "Name",
             wide: true,
-            cell: ({ id, name }) => (
-              <span className="inline">
-                {name === null ? <None>Without a name</None> : <Name>{name}</Name>}
-                {id === session.id && <Badge tone="accent">This console</Badge>}
+            cell: ({ id, name, hint, createdAt }) => (
+              <span className="stack">
+                <span className="inline">
+                  {name === null ? <None>Without a name</None> : <Name>{name}</Name>}
+                  {id === session.id && <Badge tone="accent">This console</Badge>}
+                </span>
+                <span className="muted small">
+                  Ends in {visible(hint)}, created <Day at={createdAt} />
+                </span>
               </span>
             ),
           },
-          { head: "Ends in", cell: ({ hint }) => <Code>{`…${hint}`}</Code> },
           { head: "Status", cell: (key) => <KeyBadge of={key} /> },
           {
             head: "May do",
             cell: ({ scopes }) =>
               scopes === null ? "Everything" : <Name lines={2}>{scopes.join(", ")}</Name>,
           },
-          { head: "Created", cell: ({ createdAt }) => <Time at={createdAt} /> },
           {
             head: "Last used",
             cell: ({ lastUsedAt }) =>
@@ -52,6 +60,7 @@ export default function Keys() {
             head: "Expires",
             cell: ({ expiresAt }) => (expiresAt === null ? <None>Never</None> : <Time at={expiresAt} />),
           },
+          ...acts,
         ]}
         empty={
           <Empty title="No keys.">

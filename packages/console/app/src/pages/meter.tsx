@@ -2,10 +2,13 @@ import type { Meter, MeterPrice, Price } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { money, priceText, unitPrice, whole } from "../format.ts";
+import { editMeter, setPrice } from "../acts/meters.tsx";
+import { money as moneyText, priceText, unitPrice, whole } from "../format.ts";
 import { meterQuery, useList, useMoneyAndTime } from "../queries.ts";
 import { visible } from "../text.ts";
+import { Acts } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
+import { PayerName } from "../ui/names.tsx";
 import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
 import { Command, Empty, Loaded } from "../ui/states.tsx";
 import { Table } from "../ui/table.tsx";
@@ -18,6 +21,7 @@ const route = getRouteApi("/meters/$meterId");
 export default function MeterPage() {
   const { meterId } = route.useParams();
   const query = useQuery(meterQuery(meterId));
+  const money = useMoneyAndTime();
   return (
     <Loaded
       query={query}
@@ -31,7 +35,12 @@ export default function MeterPage() {
         <Page
           title={meter.displayName}
           above={<Link to="/meters">Meters and prices</Link>}
-          beside={meter.price === null && <Badge tone="warn">Not charged</Badge>}
+          beside={
+            <>
+              {meter.price === null && <Badge tone="warn">Not charged</Badge>}
+              <Acts acts={[editMeter(meter), setPrice(meter, money)]} />
+            </>
+          }
         >
           <Facts
             facts={[
@@ -95,7 +104,7 @@ function PriceDetails({ price, unit }: { readonly price: Price; readonly unit: s
     ["Free in each period", included === 0 ? <None key="none" /> : whole(included)],
     [
       "Least of a period with usage",
-      price.minimumAmount === undefined ? <None key="none" /> : money(price.minimumAmount, currency),
+      price.minimumAmount === undefined ? <None key="none" /> : moneyText(price.minimumAmount, currency),
     ],
   ];
   return (
@@ -117,7 +126,7 @@ function PriceDetails({ price, unit }: { readonly price: Price; readonly unit: s
             {
               head: "Once",
               align: "end",
-              cell: ({ flatPrice }) => (flatPrice === undefined ? <None /> : money(flatPrice, currency)),
+              cell: ({ flatPrice }) => (flatPrice === undefined ? <None /> : moneyText(flatPrice, currency)),
             },
           ]}
         />
@@ -139,7 +148,17 @@ function Prices({ meter }: { readonly meter: Meter }) {
           {
             head: "Price",
             wide: true,
-            cell: ({ price }) => <Name lines={2}>{priceText(price, currency, meter.unit)}</Name>,
+            cell: ({ price }) =>
+              price === null ? (
+                <None>The account's again</None>
+              ) : (
+                <Name lines={2}>{priceText(price, currency, meter.unit)}</Name>
+              ),
+          },
+          {
+            head: "For",
+            cell: ({ customerId }) =>
+              customerId == null ? <None>Everybody</None> : <PayerName id={customerId} />,
           },
           { head: "In effect from", cell: ({ effectiveFrom }) => <Time at={effectiveFrom} /> },
           {

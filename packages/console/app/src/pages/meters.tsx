@@ -1,7 +1,9 @@
 import type { Meter } from "@licentric/contract";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { createMeter } from "../acts/meters.tsx";
 import { priceText } from "../format.ts";
 import { useList, useMoneyAndTime } from "../queries.ts";
+import { Acts } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Page } from "../ui/page.tsx";
 import { Command, Empty } from "../ui/states.tsx";
@@ -12,10 +14,15 @@ const route = getRouteApi("/meters");
 /** All meters with their prices. */
 export default function Meters() {
   const search = route.useSearch();
-  const { currency } = useMoneyAndTime();
+  const money = useMoneyAndTime();
+  const { currency } = money;
   const query = useList<Meter>("/api/v1/meters", { cursor: search.cursor });
   return (
-    <Page title="Meters and prices" lead="What is counted, and what the period that runs is billed by.">
+    <Page
+      title="Meters and prices"
+      lead="What is counted, and what the period that runs is billed by."
+      beside={<Acts acts={[createMeter(money)]} />}
+    >
       <List
         query={query}
         label="Meters"

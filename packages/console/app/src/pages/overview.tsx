@@ -1,11 +1,12 @@
-import type { BillingPeriod, Invoice, UninvoicedUsage } from "@licentric/contract";
+import type { BillingPeriod, CostPreview, Invoice, UninvoicedUsage } from "@licentric/contract";
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Listed } from "../api.ts";
-import { addDecimals, money, whole } from "../format.ts";
-import { currentPeriodQuery, read } from "../queries.ts";
+import { whole } from "../format.ts";
+import { costsQuery, currentPeriodQuery, read, type Whole } from "../queries.ts";
 import { may, useSession } from "../session.ts";
+import { sums, TopCosts } from "../ui/costs.tsx";
 import { INVOICE_COLUMNS } from "../ui/invoice-table.tsx";
 import { Page, Section } from "../ui/page.tsx";
 import { PeriodBadge, usePeriodDays } from "../ui/period.tsx";
@@ -30,6 +31,7 @@ export default function Overview() {
     ...read<Listed<Invoice>>("/api/v1/billing/invoices?limit=100"),
     enabled: billing,
   });
+  const costs = useQuery({ ...costsQuery(), enabled: billing });
   const daysOf = usePeriodDays();
   const isNew = [period.data?.totals, uninvoiced.data?.data, invoices.data?.data].every(
     (rows) => rows?.length === 0,
@@ -43,9 +45,15 @@ export default function Overview() {
       }
     >
       <Loaded query={period} rows={2}>
-        {(data) => <Figures period={data} uninvoiced={uninvoiced.data} invoices={invoices.data} />}
+        {(data) => (
+          <Figures period={data} costs={costs.data} uninvoiced={uninvoiced.data} invoices={invoices.data} />
+        )}
       </Loaded>
-      {isNew ? <FirstSteps /> : <Standing period={period} uninvoiced={uninvoiced} invoices={invoices} />}
+      {isNew ? (
+        <FirstSteps />
+      ) : (
+        <Standing period={period} costs={costs} uninvoiced={uninvoiced} invoices={invoices} />
+      )}
     </Page>
   );
 }
@@ -68,12 +76,13 @@ function FirstSteps() {
 
 interface StandingProps {
   readonly period: UseQueryResult<BillingPeriod>;
+  readonly costs: UseQueryResult<Whole<CostPreview>>;
   readonly uninvoiced: UseQueryResult<Listed<UninvoicedUsage>>;
   readonly invoices: UseQueryResult<Listed<Invoice>>;
 }
 
 /** Usage and invoices of an account that has some. */
-function Standing({ period, uninvoiced, invoices }: StandingProps) {
+function Standing({ period, costs, uninvoiced, invoices }: StandingProps) {
   return (
     <>
       <UsageChart />
@@ -83,6 +92,10 @@ function Standing({ period, uninvoiced, invoices }: StandingProps) {
         </Section>
         <TopCustomers totals={period.data?.totals ?? []} />
       </div>
+      <Section title="Cost so far">
+        <p className="muted small">What invoices would say if the period was closed now, without tax.</p>
+        <Loaded query={costs}>{(all) => <TopCosts costs={all} />}</Loaded>
+      </Section>
       <Section title="Open invoices" beside={<Link to="/invoices">All invoices</Link>}>
         <Loaded query={invoices}>{(listed) => <OpenInvoices listed={listed} />}</Loaded>
       </Section>
@@ -95,21 +108,14 @@ function Standing({ period, uninvoiced, invoices }: StandingProps) {
 
 const isOpen = ({ status }: Invoice) => status === "open" || status === "payment_failed";
 
-/** The sums of a list in each of its currencies; of a list that goes on, that they are the least. */
-function sums(rows: readonly { total: string; currency: string }[], goesOn: boolean): string {
-  const currencies = [...new Set(rows.map(({ currency }) => currency))];
-  const texts = currencies.map((currency) =>
-    money(addDecimals(rows.filter((row) => row.currency === currency).map(({ total }) => total)), currency),
-  );
-  return texts.length === 0 ? "None" : `${texts.join(" + ")}${goesOn ? " and more" : ""}`;
-}
-
 function Figures({
   period,
+  costs,
   uninvoiced,
   invoices,
 }: {
   readonly period: BillingPeriod;
+  readonly costs: Whole<CostPreview> | undefined;
   readonly uninvoiced: Listed<UninvoicedUsage> | undefined;
   readonly invoices: Listed<Invoice> | undefined;
 }) {
@@ -118,7 +124,7 @@ function Figures({
   return (
     <dl className="figures">
       <Figure what="Events in this period">{whole(events)}</Figure>
-      <Figure what="Meters with usage">{whole(period.totals.length)}</Figure>
+      <Figure what="Cost so far">{costs === undefined ? "…" : sums(costs.rows, costs.goesOn)}</Figure>
       <Figure what="Open invoices">
         {invoices === undefined ? "…" : sums(open, invoices.pagination.hasMore && open.length > 0)}
       </Figure>

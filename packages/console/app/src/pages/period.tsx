@@ -1,8 +1,10 @@
 import type { BillingPeriod, Invoice, UninvoicedUsage } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { closePeriod, invoiceAll, invoiceOne } from "../acts/periods.tsx";
 import { whole } from "../format.ts";
-import { periodQuery, useList } from "../queries.ts";
+import { periodQuery, useList, useMoneyAndTime, useStripe } from "../queries.ts";
+import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { INVOICE_COLUMNS } from "../ui/invoice-table.tsx";
 import { List } from "../ui/list-page.tsx";
 import { MeterName } from "../ui/names.tsx";
@@ -33,7 +35,12 @@ export default function PeriodPage() {
         <Page
           title={daysOf(period).month}
           above={<Link to="/periods">Periods</Link>}
-          beside={<PeriodBadge period={period} />}
+          beside={
+            <>
+              <PeriodBadge period={period} />
+              <PeriodActs period={period} />
+            </>
+          }
           lead={daysOf(period).days}
         >
           <Facts
@@ -52,12 +59,27 @@ export default function PeriodPage() {
             ]}
           />
           <Totals period={period} />
-          <Uninvoiced periodId={periodId} />
+          <Uninvoiced period={period} />
           <Invoices periodId={periodId} />
         </Page>
       )}
     </Loaded>
   );
+}
+
+/** Reads the payers of a period who owe something that is on no invoice. */
+const useUninvoiced = (periodId: string) =>
+  useList<UninvoicedUsage>("/api/v1/billing/uninvoiced", { periodId, limit: 100 });
+
+function PeriodActs({ period }: { readonly period: BillingPeriod }) {
+  const { timeZone } = useMoneyAndTime();
+  const stripe = useStripe();
+  const { month } = usePeriodDays()(period);
+  const named = { period, month, timeZone: period.timeZone ?? timeZone };
+  const { data } = useUninvoiced(period.id);
+  if (period.status === "open") return <Acts acts={[closePeriod(named)]} />;
+  const owes = data !== undefined && data.data.length > 0;
+  return <Acts acts={[owes && stripe !== undefined && invoiceAll(named, stripe)]} />;
 }
 
 function Totals({ period: { totals } }: { readonly period: BillingPeriod }) {
@@ -86,8 +108,13 @@ function Totals({ period: { totals } }: { readonly period: BillingPeriod }) {
   );
 }
 
-function Uninvoiced({ periodId }: { readonly periodId: string }) {
-  const query = useList<UninvoicedUsage>("/api/v1/billing/uninvoiced", { periodId, limit: 100 });
+function Uninvoiced({ period }: { readonly period: BillingPeriod }) {
+  const stripe = useStripe();
+  const { month } = usePeriodDays()(period);
+  const acts = useActsColumn<UninvoicedUsage>("billing:write", (usage) => [
+    usage.periodStatus === "closed" && stripe !== undefined && invoiceOne(usage, month, stripe),
+  ]);
+  const query = useUninvoiced(period.id);
   if (query.data?.data.length === 0) return null;
   return (
     <Section title="Not yet invoiced">
@@ -95,7 +122,7 @@ function Uninvoiced({ periodId }: { readonly periodId: string }) {
         query={query}
         label="Usage that is on no invoice yet"
         rowKey={({ customerId }) => customerId ?? "own"}
-        columns={UNINVOICED_COLUMNS.filter(({ head }) => head !== "Period")}
+        columns={[...UNINVOICED_COLUMNS.filter(({ head }) => head !== "Period"), ...acts]}
         empty={null}
       />
       {query.data?.pagination.hasMore && <p className="muted small">The first 100 payers are shown.</p>}

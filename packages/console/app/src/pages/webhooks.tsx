@@ -1,5 +1,7 @@
 import type { Webhook } from "@licentric/contract";
+import { createWebhook, editWebhook, removeWebhook, switchWebhook } from "../acts/webhooks.tsx";
 import { useList } from "../queries.ts";
+import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Page } from "../ui/page.tsx";
 import { Command, Empty } from "../ui/states.tsx";
@@ -8,8 +10,17 @@ import { Badge, Name, Time } from "../ui/values.tsx";
 /** All webhooks, and their state. */
 export default function Webhooks() {
   const query = useList<Webhook>("/api/v1/webhooks", { limit: 100 });
+  const acts = useActsColumn<Webhook>("webhooks:write", (webhook) => [
+    editWebhook(webhook),
+    switchWebhook(webhook),
+    removeWebhook(webhook),
+  ]);
   return (
-    <Page title="Webhooks" lead="Addresses that are told of budgets, periods and invoices.">
+    <Page
+      title="Webhooks"
+      lead="Addresses that are told of budgets, periods and invoices."
+      beside={<Acts acts={[createWebhook()]} />}
+    >
       <List
         query={query}
         label="Webhooks"
@@ -19,6 +30,7 @@ export default function Webhooks() {
           { head: "State", cell: (webhook) => <State webhook={webhook} /> },
           { head: "Events", cell: ({ events }) => <Name lines={3}>{events.join(", ")}</Name> },
           { head: "Created", cell: ({ createdAt }) => <Time at={createdAt} /> },
+          ...acts,
         ]}
         empty={
           <Empty title="No webhooks yet.">
