@@ -6,13 +6,14 @@ import { describeOnEachDatabase } from "./support/databases.ts";
 
 const making = () => ({ newId: () => uuidv7(), now: new Date(), actor: "cli" }) as const;
 
-/** Every row of every table, as text. */
-async function everything({ db }: TestApi): Promise<string> {
+/** Every row of every table, as text, but for those of a table that is left out. */
+async function everything({ db }: TestApi, leftOut = ""): Promise<string> {
   const tables = await db.query<{ name: string }>(
     `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
   );
   const texts = tables.map(async ({ name }) => {
+    if (name === leftOut) return "";
     const rows = await db.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
     return rows.map(({ row }) => row).join("\n");
   });
@@ -49,10 +50,11 @@ describeOnEachDatabase("erasing a customer on $name", (database) => {
       await post("/usage/events", { events: [event] });
 
       // Its usage stands on no invoice yet, so nothing is changed.
-      const before = await everything(api);
+      // Requests are counted in the background.
+      const before = await everything(api, "rate_limits");
       const refused = await eraseCustomer(api.db, id, making());
       expect(refused).toMatchObject({ outcome: "not-invoiced", periodIds: [expect.any(String)] });
-      expect(await everything(api)).toBe(before);
+      expect(await everything(api, "rate_limits")).toBe(before);
 
       const periodId = await closeCurrentPeriod(api, key);
       const invoice = await post(`/billing/periods/${periodId}/invoice`, { customerId: id });

@@ -90,10 +90,7 @@ export async function lineDifferences(
 }
 
 /** The lines of an invoice in Stripe, in their order: an invoice has the first ones in itself, the others are listed. */
-async function linesInStripe(
-  api: Stripe,
-  { id, lines }: Stripe.Invoice,
-): Promise<Stripe.InvoiceLineItem[]> {
+async function linesInStripe(api: Stripe, { id, lines }: Stripe.Invoice): Promise<Stripe.InvoiceLineItem[]> {
   if (!lines.has_more) return lines.data;
   const all: Stripe.InvoiceLineItem[] = [];
   for await (const line of api.invoices.listLineItems(id, { limit: 100 })) all.push(line);
