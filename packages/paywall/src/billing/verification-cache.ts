@@ -93,7 +93,7 @@ interface SharedRequest {
  */
 export function createVerificationCache(options: VerificationCacheOptions): VerificationCache {
   const { cacheTtl, recentTtl = 0, maxEntries = 10_000, lastKnownTtl = 3_600_000 } = options;
-  const { now = Date.now, elapsed = () => performance.now(), random = Math.random } = options;
+  const { now = () => Date.now(), elapsed = () => performance.now(), random = Math.random } = options;
   const settings = { cacheTtl, lastKnownTtl, now, elapsed };
   const known: KnownCallers = {
     settings,
