@@ -7,6 +7,7 @@ const LONGEST = [
   "mcp/test/packaging",
   "cli/test/billing",
   "server/test/power-cut",
+  "server/test/partition",
   "mcp/test/matrix",
   "demo/test/demo",
   "quickstart/quickstart",
