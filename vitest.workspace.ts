@@ -1,13 +1,16 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The files that take longest. `quickstart` needs the packages that `packaging` has packed by then. */
+/**
+ * The files that take longest, the heaviest first: beside one another they leave no core to a test that is in a hurry.
+ * `quickstart` needs the packages that `packaging` has packed by then.
+ */
 const LONGEST = [
+  "server/test/partition",
   "server/test/chaos",
   "mcp/test/packaging",
   "cli/test/billing",
   "server/test/power-cut",
-  "server/test/partition",
   "mcp/test/matrix",
   "demo/test/demo",
   "quickstart/quickstart",
