@@ -7,6 +7,13 @@ import type { DatabaseLocation } from "../../src/store/open-database.ts";
 import { createPostgresDatabase } from "./postgres-server.ts";
 import { prepareDatabase } from "./prepared-database.ts";
 
+declare module "vitest" {
+  interface ProvidedContext {
+    /** A database on the PostgreSQL of the tests that has this version's tables and no rows; undefined without one. */
+    readonly templateDatabase: string | undefined;
+  }
+}
+
 /** One kind of database that the suite runs on. */
 export interface TestDatabase {
   readonly name: "embedded" | "PostgreSQL";

@@ -2,13 +2,6 @@ import type { TestProject } from "vitest/node";
 import { openDatabase } from "../../src/store/open-database.ts";
 import { createPostgresDatabase } from "./postgres-server.ts";
 
-declare module "vitest" {
-  interface ProvidedContext {
-    /** A database on the PostgreSQL of the tests that has this version's tables and no rows; undefined without one. */
-    readonly templateDatabase: string | undefined;
-  }
-}
-
 /** Makes the tables on PostgreSQL once for a run: a copy of them takes a tenth of the time. */
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   const serverUrl = process.env["LICENTRIC_TEST_DATABASE_URL"];
