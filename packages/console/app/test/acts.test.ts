@@ -214,7 +214,7 @@ describe("agents", () => {
       { meterName: null, window: "day", amounts: { limit: "2.5" } },
     ]);
     await make(page, { button: "Suspend Planner", confirm: "Suspend", done: "Planner is suspended." });
-    expect((await verify(token)).status).toBe(403);
+    expect((await verify(token)).status).toBe(401);
     await make(page, { button: "Activate Planner", confirm: "Activate", done: "Planner is active." });
     expect(complaints).toEqual([]);
     await context.close();
