@@ -8,6 +8,7 @@ export default defineConfig({
       "src/billing/currency.test.ts",
       "src/billing/pricing.test.ts",
       "src/metering/budget-rules.test.ts",
+      "src/metering/money-budget-rules.test.ts",
     ],
   },
 });
