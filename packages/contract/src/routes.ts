@@ -66,6 +66,7 @@ import type { Route } from "./route.ts";
 import {
   ListEventsQuery,
   RecordResult,
+  RecordStatuses,
   RecordUsage,
   UsageEvent,
   UsageIntervalTotal,
@@ -351,6 +352,7 @@ export const routes = {
       summary: "Record up to 1,000 usage events, each with an outcome of its own.",
       body: RecordUsage,
       response: RecordResult,
+      minimalResponse: RecordStatuses,
       status: 200,
     },
     listEvents: {

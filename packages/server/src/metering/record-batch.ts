@@ -4,12 +4,13 @@ import {
   NewUsageEvent,
   type RecordOutcome,
   type RecordResult,
-  type RecordUsage,
+  type RecordStatuses,
+  type routes,
 } from "@licentric/contract";
 import { z } from "zod";
-import type { KeyCaller } from "../accounts/caller.ts";
 import { hasBudget } from "../agents/has-budget.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
+import type { RouteRequest } from "../http/on-route.ts";
 import { parse } from "../http/parse.ts";
 import type { Services } from "../services.ts";
 import { isUuid, type Queryable, uuidParam } from "../store/database.ts";
@@ -26,12 +27,15 @@ const EARLIEST = Date.UTC(2000);
  * nothing twice.
  */
 export async function recordBatch(
-  { environmentId, keyId }: KeyCaller,
-  { events }: z.output<typeof RecordUsage>,
-  requestKey: string | null,
-  now: Date,
+  {
+    caller: { environmentId, keyId },
+    body: { events },
+    idempotencyKey: requestKey,
+    minimal,
+    now,
+  }: RouteRequest<typeof routes.usage.recordBatch>,
   { db, record, recordBudgeted, newId }: Pick<Services, "db" | "record" | "recordBudgeted" | "newId">,
-): Promise<z.output<typeof RecordResult>> {
+): Promise<z.output<typeof RecordResult> | z.output<typeof RecordStatuses>> {
   const prefix =
     requestKey === null ? null : createHash("sha256").update(`${keyId}\n${requestKey}`).digest("hex");
   const budgeted = await agentsWithBudgets(db, environmentId, events);
@@ -51,11 +55,16 @@ export async function recordBatch(
       return { status: "recorded", event, ...(overBudget && { overBudget }) };
     }),
   );
-  return {
-    results: results.map((result) =>
-      result.status === "fulfilled" ? result.value : rejected(result.reason),
-    ),
-  };
+  const outcomes = results.map((result) =>
+    result.status === "fulfilled" ? result.value : rejected(result.reason),
+  );
+  return { results: minimal ? outcomes.map(withoutEvent) : outcomes };
+}
+
+function withoutEvent(outcome: RecordOutcome): z.output<typeof RecordStatuses>["results"][number] {
+  if (outcome.status === "rejected") return outcome;
+  const { event: _, ...status } = outcome;
+  return status;
 }
 
 /** The agents to whose usage budgets apply; one query for a whole batch. */
