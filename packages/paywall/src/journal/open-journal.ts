@@ -228,9 +228,12 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     clearInterval(adoption);
     await adopting;
     await writer.idle();
-    const deadline = setTimeout(() => {
+    const stop = () => {
       stopped.abort(new JournalError("JOURNAL_CLOSED", `the journal was closed within ${timeout} ms`));
-    }, timerDelay(timeout));
+    };
+    const deadline = setTimeout(stop, timerDelay(timeout));
+    // A timer of 0 ms would leave an API that is quick the time for a batch.
+    if (timeout === 0) stop();
     while (!stopped.signal.aborted && state().pendingBytes > 0) {
       try {
         await flush();
