@@ -5,18 +5,28 @@ import {
   type RecordOutcome,
   type RecordResult,
   type RecordStatuses,
-  type routes,
+  type RecordUsage,
 } from "@licentric/contract";
 import { z } from "zod";
+import type { KeyCaller } from "../accounts/caller.ts";
 import { hasBudget } from "../agents/has-budget.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
-import type { RouteRequest } from "../http/on-route.ts";
 import { parse } from "../http/parse.ts";
 import type { Services } from "../services.ts";
 import { isUuid, type Queryable, uuidParam } from "../store/database.ts";
 import type { PendingEvent } from "./record-events.ts";
 
 const EARLIEST = Date.UTC(2000);
+
+/** A request to record usage. */
+interface BatchRequest {
+  readonly caller: KeyCaller;
+  readonly body: z.output<typeof RecordUsage>;
+  readonly idempotencyKey: string | null;
+  /** True where the events are to be left out of the response: the sender has them. */
+  readonly minimal: boolean;
+  readonly now: Date;
+}
 
 /**
  * Records usage without an agent's token, each event with an outcome of its own. They go through the recorder that
@@ -33,7 +43,7 @@ export async function recordBatch(
     idempotencyKey: requestKey,
     minimal,
     now,
-  }: RouteRequest<typeof routes.usage.recordBatch>,
+  }: BatchRequest,
   { db, record, recordBudgeted, newId }: Pick<Services, "db" | "record" | "recordBudgeted" | "newId">,
 ): Promise<z.output<typeof RecordResult> | z.output<typeof RecordStatuses>> {
   const prefix =
