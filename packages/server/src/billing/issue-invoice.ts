@@ -1,19 +1,11 @@
-import type { IssueInvoice, PayInvoice } from "@licentric/contract";
+import type { IssueInvoice } from "@licentric/contract";
 import type { z } from "zod";
 import type { Environment } from "../accounts/accounts.ts";
 import { ApiError } from "../http/api-error.ts";
 import { readPayer } from "../payers/payer.ts";
 import { onlyRow, type Queryable } from "../store/database.ts";
-import { enqueueWebhook } from "../webhooks/outbox.ts";
-import { moveInvoice } from "./invoice-status.ts";
-import {
-  announceInvoice,
-  getInvoice,
-  type InvoiceParty,
-  type InvoiceRow,
-  lockInvoice,
-  toInvoice,
-} from "./invoices.ts";
+import { announceInvoice, getInvoice, type InvoiceParty, type InvoiceRow, lockInvoice } from "./invoices.ts";
+import { markPaid } from "./pay-invoice.ts";
 
 const DAY = 86_400_000;
 
@@ -57,47 +49,7 @@ export async function issueInvoice(
   );
   const issued = await getInvoice(tx, environment.id, invoice.id);
   await announceInvoice(tx, issued, { newId, now });
-  return Number(invoice.total) === 0 ? settle(tx, issued, { newId, now }) : issued;
-}
-
-/**
- * Records a payment of an invoice that was issued here. The same payment told again changes nothing.
- *
- * @throws {ApiError} `CONFLICT` where it is not issued here, void, or paid by another payment. `VALIDATION_ERROR` where the
- * payment lies in the future.
- */
-export async function payInvoice(
-  tx: Queryable,
-  environmentId: string,
-  invoiceId: string,
-  { reference, paidAt }: z.output<typeof PayInvoice>,
-  { newId, now }: Making,
-): Promise<InvoiceRow> {
-  const invoice = await lockInvoice(tx, environmentId, invoiceId);
-  requirePayable(invoice, reference);
-  if (invoice.status === "paid") return invoice;
-  const at = paidAt === undefined ? now : new Date(paidAt);
-  if (at > now) {
-    const message = "lies in the future: record a payment when it has arrived";
-    throw new ApiError("VALIDATION_ERROR", `paidAt: ${message}`, {
-      issues: [{ path: "paidAt", message, code: "custom" }],
-    });
-  }
-  await tx.query("UPDATE invoices SET payment_reference = $2, paid_at = $3 WHERE id = $1", [
-    invoice.id,
-    reference,
-    at,
-  ]);
-  return settle(tx, invoice, { newId, now });
-}
-
-/** Makes an open invoice paid, and tells webhooks. */
-async function settle(tx: Queryable, invoice: InvoiceRow, { newId, now }: Making): Promise<InvoiceRow> {
-  const { id, environment_id: environmentId } = invoice;
-  await moveInvoice(tx, id, "paid", now);
-  const paid = await getInvoice(tx, environmentId, id);
-  await enqueueWebhook(tx, environmentId, "invoice.paid", toInvoice(paid), { newId, now });
-  return paid;
+  return Number(invoice.total) === 0 ? markPaid(tx, issued, { newId, now }) : issued;
 }
 
 /** @throws {ApiError} `CONFLICT` where it is void, or Stripe has it or is being sent it. */
@@ -110,22 +62,6 @@ function requireIssuable(invoice: InvoiceRow): void {
     "CONFLICT",
     "The invoice is in Stripe, or on its way there, and Stripe's is the one that is issued: create it again to finish it.",
   );
-}
-
-/** @throws {ApiError} `CONFLICT` where it is not issued here, void, or paid by another payment. */
-function requirePayable(invoice: InvoiceRow, reference: string): void {
-  if (invoice.number === null) {
-    throw new ApiError(
-      "CONFLICT",
-      invoice.stripe_invoice_id === null
-        ? "The invoice is not issued. Issue it first (POST /api/v1/billing/invoices/:invoiceId/issue)."
-        : "The invoice is in Stripe. Record there that it was paid in another way; it is paid here when Stripe says so.",
-    );
-  }
-  if (invoice.status === "void") throw new ApiError("CONFLICT", "The invoice is void, so nobody owes it.");
-  if (invoice.status !== "paid" || invoice.payment_reference === reference) return;
-  const by = invoice.payment_reference === null ? "" : ` by "${invoice.payment_reference}"`;
-  throw new ApiError("CONFLICT", `The invoice is paid already${by}.`);
 }
 
 /** Takes the next number. Whoever comes at the same time waits until this invoice is stored, so that none is left out. */

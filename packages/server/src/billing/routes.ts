@@ -9,7 +9,8 @@ import { ensureInvoices, sendInvoices } from "./create-invoices.ts";
 import { listCreditNotes, storeCreditNote } from "./credit-notes.ts";
 import { createInvoiceLink } from "./invoice-page-route.ts";
 import { announceInvoice, ensureInvoice, getInvoice, listInvoices, toInvoice } from "./invoices.ts";
-import { issueInvoice, payInvoice } from "./issue-invoice.ts";
+import { issueInvoice } from "./issue-invoice.ts";
+import { payInvoice } from "./pay-invoice.ts";
 import { closePeriod, getCurrentPeriod, getPeriod, listPeriods } from "./periods.ts";
 import { sendCreditNote } from "./send-credit-note.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
@@ -114,8 +115,8 @@ export const billingRoutes: RouteRegistration[] = [
   onChange(routes.billing.payInvoice, async ({ caller, params, body, now }, tx, { newId }) =>
     toInvoice(await payInvoice(tx, caller.environmentId, params.invoiceId, body, { newId, now })),
   ),
-  onRoute(routes.billing.createInvoiceLink, ({ caller, params, body, now }, { db, links }) =>
-    createInvoiceLink(db, caller.environmentId, params.invoiceId, body, { links, now }),
+  onChange(routes.billing.createInvoiceLink, ({ caller, params, body, now }, tx, { links }) =>
+    createInvoiceLink(tx, caller.environmentId, params.invoiceId, body, { links, now }),
   ),
   onChange(
     routes.billing.createCreditNote,

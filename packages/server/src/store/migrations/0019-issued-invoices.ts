@@ -11,7 +11,6 @@ ALTER TABLE invoices
   ADD COLUMN buyer jsonb,
   ADD COLUMN paid_at timestamptz,
   ADD COLUMN payment_reference text;
-CREATE UNIQUE INDEX invoices_number ON invoices (environment_id, number) WHERE number IS NOT NULL;
 
 CREATE TABLE invoice_numbers (
   environment_id uuid PRIMARY KEY REFERENCES environments (id),
