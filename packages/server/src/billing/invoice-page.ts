@@ -45,7 +45,11 @@ section { margin-top: 2rem; } h2 { margin: 0 0 .25rem; font-size: 1rem; }
 section p { margin: 0 0 .5rem; white-space: pre-line; overflow-wrap: anywhere; }
 .empty { color: #6a6a66; }
 footer { margin-top: 2.5rem; color: #6a6a66; font-size: .8rem; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { main { margin: 0; padding: 1.25rem; } dl { grid-template-columns: 1fr; } }
+@media (max-width: 40rem) {
+  main { margin: 0; padding: 1.25rem; } dl { grid-template-columns: 1fr; }
+  table { font-size: .8rem; } th { font-size: .7rem; } th, td { padding: .4rem .2rem; }
+  tfoot tr:last-child td { font-size: .95rem; }
+}
 @page { size: auto; margin: 18mm; }
 @media print {
   body { background: none; font-size: 10.5pt; }
