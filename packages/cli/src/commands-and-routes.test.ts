@@ -93,6 +93,8 @@ const COMMAND_OF: Calls = {
     get: "webhooks show",
     update: "webhooks update",
     delete: "webhooks delete",
+    listDeliveries: "webhooks deliveries",
+    resendDelivery: "webhooks resend",
   },
 };
 

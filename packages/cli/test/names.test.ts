@@ -206,6 +206,8 @@ describe("what the API does", SLOW, () => {
     const made = (await api.json("webhooks", "create", url, "--event", "invoice.paid")) as { id: string };
     expect(made).toMatchObject({ url, events: ["invoice.paid"], secret: expect.stringMatching(/^whsec_/) });
     expect((await api.run("webhooks", "show", made.id)).stdout).toContain(url);
+    expect((await api.run("webhooks", "deliveries", made.id)).stdout).toBe("Nothing was sent there.\n");
+    expect(await api.run("webhooks", "resend", made.id, made.id)).toMatchObject({ code: 4, stdout: "" });
     expect(await api.json("webhooks", "update", made.id, "--no-enabled")).toMatchObject({ enabled: false });
     expect(await api.run("webhooks", "update", made.id)).toMatchObject({ code: 2 });
     expect(await api.run("webhooks", "delete", made.id)).toMatchObject({ code: 2, stdout: "" });

@@ -78,7 +78,14 @@ import {
   UsageTotal,
   UsageTotalsQuery,
 } from "./usage.ts";
-import { CreatedWebhook, CreateWebhook, UpdateWebhook, Webhook } from "./webhooks.ts";
+import {
+  CreatedWebhook,
+  CreateWebhook,
+  ListWebhookDeliveriesQuery,
+  UpdateWebhook,
+  Webhook,
+  WebhookDelivery,
+} from "./webhooks.ts";
 
 /** Every call of the API, by resource: the one place that knows a path. */
 export const routes = {
@@ -838,6 +845,26 @@ export const routes = {
       scope: "webhooks:write",
       summary: "Remove a webhook.",
       response: Webhook,
+      status: 200,
+    },
+    listDeliveries: {
+      method: "GET",
+      path: "/api/v1/webhooks/:webhookId/deliveries",
+      auth: "key",
+      scope: "webhooks:read",
+      summary: "List what was sent to a webhook and what is on its way, newest first.",
+      query: ListWebhookDeliveriesQuery,
+      response: WebhookDelivery,
+      list: true,
+      status: 200,
+    },
+    resendDelivery: {
+      method: "POST",
+      path: "/api/v1/webhooks/:webhookId/deliveries/:deliveryId/resend",
+      auth: "key",
+      scope: "webhooks:write",
+      summary: "Send an event to a webhook again, now, under the same id, whether it had arrived or not.",
+      response: WebhookDelivery,
       status: 200,
     },
   },

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { PageQuery } from "./envelope.ts";
 import { MAX_URL_LENGTH } from "./limits.ts";
 import { Id, Metadata, storable, Timestamp } from "./primitives.ts";
 
@@ -57,6 +58,32 @@ export const UpdateWebhook = z.strictObject({
   events: z.array(WebhookEventType).min(1).optional(),
   enabled: z.boolean().optional(),
   metadata: Metadata.optional(),
+});
+
+/** One event, on its way to a webhook. */
+export const WebhookDelivery = z.object({
+  id: Id.meta({ description: "Id of the event, which is the `webhook-id` header of its requests." }),
+  webhookId: Id,
+  type: z.string().meta({ description: "Type of the event." }),
+  status: z.enum(["pending", "delivered", "failed"]).meta({
+    description:
+      "`pending`: it is sent, or sent again, at `nextAttemptAt`; `failed`: it did not arrive, and is not sent again by itself.",
+  }),
+  attempts: z.int().min(0).meta({ description: "Requests so far, since it was last sent again by hand." }),
+  lastError: z.string().nullable().meta({
+    description: "Why the last request failed; null where none did, or it arrived since.",
+  }),
+  nextAttemptAt: Timestamp.nullable().meta({ description: "null: there is no further request." }),
+  deliveredAt: Timestamp.nullable(),
+  createdAt: Timestamp,
+});
+
+/** One event, on its way to a webhook. */
+export type WebhookDelivery = z.infer<typeof WebhookDelivery>;
+
+/** Query parameters of the list of a webhook's deliveries. */
+export const ListWebhookDeliveriesQuery = PageQuery.extend({
+  status: WebhookDelivery.shape.status.optional(),
 });
 
 /** The body of a webhook request. `data` is the resource that it is about. */

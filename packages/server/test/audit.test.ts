@@ -170,6 +170,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "metering/budgets.ts: budgets, customer_budgets, money_budgets": "budgets.*",
   "metering/meter-prices.ts: customer_prices, meter_prices": "meters.setPrice",
   "metering/meters.ts: meters": "meters.*",
+  "webhooks/deliveries.ts: webhook_deliveries": "webhooks.resendDelivery",
   "webhooks/delivery.ts: webhook_deliveries, webhooks": "webhooks.disable",
   "webhooks/rotate-secret.ts: webhooks": "webhooks.rotateSecret",
   "webhooks/webhooks.ts: webhooks": "webhooks.*",

@@ -17,7 +17,7 @@ import {
   type Tenant,
 } from "./support/tenant.ts";
 
-const DESTRUCTIVE = /delete|revoke|rotate|void|close|commit|release|CreditNote|update/;
+const DESTRUCTIVE = /delete|revoke|rotate|void|close|commit|release|CreditNote|update|resend/;
 
 describeOnEachDatabase("tenancy on $name", (database) => {
   let api: TestApi;

@@ -99,6 +99,65 @@ describeOnEachDatabase("webhooks on $name", (database) => {
     expect(second?.body).toBe(first?.body);
   });
 
+  it("lists what was sent, and sends it again by hand under the same id", async () => {
+    const account = await api.createAccount();
+    const { key } = account;
+    const { id } = (await create(key)).body.data;
+    const path = `/api/v1/webhooks/${id}/deliveries`;
+    const list = async (query = "") => (await api.call("GET", `${path}${query}`, { token: key })).body;
+    const resend = (delivery: string, headers = {}) =>
+      api.call("POST", `${path}/${delivery}/resend`, { token: key, headers });
+    expect((await list()).data).toEqual([]);
+    receiver.state.status = 500;
+    await closeCurrentPeriod(api, key);
+    await expect
+      .poll(async () => (await list()).data[0]?.lastError, { timeout: 5_000 })
+      .toBe("it answered 500");
+    const [failing] = (await list("?status=pending")).data;
+    expect(failing).toMatchObject({
+      webhookId: id,
+      type: "period.closed",
+      attempts: 1,
+      deliveredAt: null,
+      nextAttemptAt: expect.any(String),
+    });
+    receiver.state.status = 204;
+    const headers = { "idempotency-key": "once" };
+    const sent = await resend(failing.id, headers);
+    expect(sent).toMatchObject({
+      status: 200,
+      body: { data: { id: failing.id, status: "pending", attempts: 0 } },
+    });
+    await expect
+      .poll(async () => (await list("?status=delivered")).data, { timeout: 5_000 })
+      .toMatchObject([{ id: failing.id, attempts: 1, lastError: null, nextAttemptAt: null }]);
+    expect((await resend(failing.id, headers)).body).toEqual(sent.body);
+    await settle(100);
+    expect(receiver.received).toHaveLength(2);
+    await resend(failing.id);
+    await expect.poll(() => receiver.received.length, { timeout: 5_000 }).toBe(3);
+    expect(new Set(receiver.received.map((one) => one.headers["webhook-id"]))).toEqual(new Set([failing.id]));
+
+    await closeCurrentPeriod(api, key);
+    await expect.poll(async () => (await list("?status=delivered")).data.length, { timeout: 5_000 }).toBe(2);
+    const first = await list("?limit=1");
+    const second = await list(`?limit=1&cursor=${first.pagination.nextCursor}`);
+    expect([...first.data, ...second.data].map(({ id: one }: { id: string }) => one)).toEqual(
+      (await list()).data.map(({ id: one }: { id: string }) => one),
+    );
+    expect((await list("?status=failed")).data).toEqual([]);
+    const other = await create(key);
+    expect(
+      (
+        await api.call("POST", `/api/v1/webhooks/${other.body.data.id}/deliveries/${failing.id}/resend`, {
+          token: key,
+        })
+      ).status,
+    ).toBe(404);
+    await api.call("PATCH", `/api/v1/webhooks/${id}`, { token: key, body: { enabled: false } });
+    expect((await resend(failing.id)).status).toBe(409);
+  });
+
   it("follows no redirect", async () => {
     const { key } = await api.createAccount();
     const { id } = (await create(key)).body.data;

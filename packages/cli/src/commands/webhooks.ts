@@ -13,6 +13,7 @@ import {
   showSecretOption,
 } from "../terminal/secret.ts";
 import { table } from "../terminal/table.ts";
+import { deliveriesCommand, resendCommand } from "./webhook-deliveries.ts";
 import { createCommand, deleteCommand, showCommand, updateCommand } from "./webhook-endpoints.ts";
 
 /** `licentric webhooks`: what is told of the account's events. */
@@ -23,6 +24,8 @@ export function webhooksCommand(env: NodeJS.ProcessEnv): Command {
     .addCommand(showCommand(env))
     .addCommand(updateCommand(env))
     .addCommand(deleteCommand(env))
+    .addCommand(deliveriesCommand(env))
+    .addCommand(resendCommand(env))
     .addCommand(rotateCommand(env));
 }
 

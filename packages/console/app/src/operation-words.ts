@@ -47,6 +47,7 @@ export const OPERATION_WORDS: Readonly<Record<string, string>> = {
   "webhooks.create": "Webhook created",
   "webhooks.update": "Webhook changed",
   "webhooks.delete": "Webhook removed",
+  "webhooks.resendDelivery": "Event sent again",
   "webhooks.rotateSecret": "Webhook's secret changed",
   "webhooks.disable": "Webhook switched off",
 };

@@ -9,6 +9,7 @@ import type {
   Mode,
   UsageIntervalTotal,
   UsageTotal,
+  Webhook,
 } from "@licentric/contract";
 import {
   keepPreviousData,
@@ -121,6 +122,7 @@ export const invoiceQuery = (id: string) =>
   resource<Invoice>(`/api/v1/billing/invoices/${encodeURIComponent(id)}`);
 export const periodQuery = (id: string) =>
   resource<BillingPeriod>(`/api/v1/billing/periods/${encodeURIComponent(id)}`);
+export const webhookQuery = (id: string) => resource<Webhook>(`/api/v1/webhooks/${encodeURIComponent(id)}`);
 export const currentPeriodQuery = () => resource<BillingPeriod>("/api/v1/billing/periods/current");
 export const metersQuery = () => ({
   ...read<Listed<Meter>>("/api/v1/meters?limit=100"),

@@ -106,6 +106,12 @@ const webhooks = createRoute({
   path: "/webhooks",
   component: page(() => import("./pages/webhooks.tsx")),
 });
+const webhook = createRoute({
+  getParentRoute: parent,
+  path: "/webhooks/$webhookId",
+  validateSearch: pageSearch,
+  component: page(() => import("./pages/webhook.tsx")),
+});
 const keys = createRoute({
   getParentRoute: parent,
   path: "/keys",
@@ -140,6 +146,7 @@ export const router = createRouter({
     invoices,
     invoice,
     webhooks,
+    webhook,
     keys,
     audit,
     health,

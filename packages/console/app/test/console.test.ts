@@ -56,7 +56,15 @@ describe.each(Object.entries(AMOUNTS))("with %s,", (what, amount) => {
   const names = addressesOf(
     amount === null
       ? null
-      : { customerId: "", agentId: "", meterId: "", periodId: "", invoiceId: "", issuedInvoiceId: "" },
+      : {
+          customerId: "",
+          agentId: "",
+          meterId: "",
+          periodId: "",
+          invoiceId: "",
+          issuedInvoiceId: "",
+          webhookId: "",
+        },
   );
   it.each(names.map(([name]) => name))("%s opens at every width without a fault", async (name) => {
     const [, address = ""] = addressesOf(seeded).find(([one]) => one === name) ?? [];

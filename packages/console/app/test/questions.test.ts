@@ -54,6 +54,7 @@ const QUESTIONS = [
   ["webhooks", "Edit"],
   ["webhooks", "Switch off"],
   ["webhooks", "Remove"],
+  ["webhook", "Send again"],
   ["keys", "Create key"],
   ["keys", "Revoke"],
 ] as const;

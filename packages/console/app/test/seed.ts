@@ -7,6 +7,7 @@ export interface Seeded {
   readonly meterId: string;
   readonly periodId: string;
   readonly invoiceId: string;
+  readonly webhookId: string;
   /** One that has a number, or the same where there is no other. */
   readonly issuedInvoiceId: string;
 }
@@ -109,10 +110,15 @@ export async function seed(
   }
   await post("/budgets", { agentId, meterName: "api_calls", limit: 1_000, enforced: true });
   await post("/budgets", { agentId, meterName: "pages", limit: 5, window: "day" });
-  await post("/webhooks", {
+  const hook = await post("/webhooks", {
     url: "https://example.com/hooks/licentric",
     events: ["invoice.paid", "budget.exceeded"],
   });
+  await api.db.query(
+    `INSERT INTO webhook_deliveries (event_id, webhook_id, environment_id, body, attempts, last_error, created_at)
+     SELECT gen_random_uuid(), id, environment_id, $2, 9, $3, created_at FROM webhooks WHERE id = $1`,
+    [hook.id, JSON.stringify({ type: "invoice.paid" }), name("It answered 500", 0)],
+  );
   await post("/keys", { name: name("Key", 0), scopes: ["usage:read", "billing:read"] });
   return {
     customerId: payers[0] ?? "",
@@ -121,6 +127,7 @@ export async function seed(
     periodId: past.id,
     invoiceId,
     issuedInvoiceId,
+    webhookId: hook.id,
   };
 }
 
@@ -147,6 +154,7 @@ export function addressesOf(seeded: Seeded | null): readonly (readonly [string, 
     ["meter", `/meters/${seeded.meterId}`],
     ["period", `/periods/${seeded.periodId}`],
     ["invoice", `/invoices/${seeded.invoiceId}`],
+    ["webhook", `/webhooks/${seeded.webhookId}`],
     ["issued invoice", `/invoices/${seeded.issuedInvoiceId}`],
   ];
 }

@@ -25,6 +25,12 @@ export type WebhookUpdateParams = BodyOf<typeof routes.webhooks.update>;
 /** Page size and cursor of {@link Webhooks.list}. */
 export type WebhookListParams = QueryOf<typeof routes.webhooks.list>;
 
+/** One event, on its way to a webhook. */
+export type WebhookDelivery = ResponseOf<typeof routes.webhooks.listDeliveries>;
+
+/** Filter, page size and cursor of {@link Webhooks.listDeliveries}. */
+export type WebhookDeliveryListParams = QueryOf<typeof routes.webhooks.listDeliveries>;
+
 /** The endpoints that events are sent to, and the check of what arrives there. */
 export class Webhooks {
   readonly #api: Api;
@@ -112,5 +118,43 @@ export class Webhooks {
    */
   delete(webhookId: string, options?: RequestOptions): APIPromise<Webhook> {
     return this.#api.call(routes.webhooks.delete, { params: { webhookId } }, options);
+  }
+
+  /**
+   * Lists what was sent to a webhook and what is on its way, newest first. The server keeps what has arrived, or is given
+   * up, for 30 days.
+   *
+   * @throws NotFoundError where there is no webhook of this id
+   * @example
+   * ```ts
+   * for await (const { type, lastError } of client.webhooks.listDeliveries("whk_1", { status: "failed" }))
+   *   show(type, lastError);
+   * ```
+   */
+  listDeliveries(
+    webhookId: string,
+    params: WebhookDeliveryListParams = {},
+    options?: RequestOptions,
+  ): PagePromise<WebhookDelivery> {
+    return this.#api.list(routes.webhooks.listDeliveries, { params: { webhookId }, query: params }, options);
+  }
+
+  /**
+   * Sends an event to a webhook again, now, whether it had arrived or not: under the same id, by which a receiver knows
+   * what it has.
+   *
+   * @throws ConflictError where the webhook is disabled
+   * @throws NotFoundError where there is no such webhook or delivery
+   * @example
+   * ```ts
+   * const { status } = await client.webhooks.resendDelivery("whk_1", "evt_1");
+   * ```
+   */
+  resendDelivery(
+    webhookId: string,
+    deliveryId: string,
+    options?: RequestOptions,
+  ): APIPromise<WebhookDelivery> {
+    return this.#api.call(routes.webhooks.resendDelivery, { params: { webhookId, deliveryId } }, options);
   }
 }

@@ -121,6 +121,11 @@ export function describeAccount(api: ContractContext): void {
       expect(webhook.secret.reveal()).toMatch(/^whsec_/);
       expect(await api.client.webhooks.get(webhook.id)).not.toHaveProperty("secret");
       expect((await api.client.webhooks.list()).data.map(({ id }) => id)).toContain(webhook.id);
+      expect((await api.client.webhooks.listDeliveries(webhook.id, { status: "failed" })).data).toEqual([]);
+      const nothing = "01890a5d-ac96-774b-bcce-b302099a8057";
+      expect(await errorOf(api.client.webhooks.resendDelivery(webhook.id, nothing))).toBeInstanceOf(
+        NotFoundError,
+      );
       expect(await api.client.webhooks.update(webhook.id, { enabled: false })).toMatchObject({
         enabled: false,
       });

@@ -438,6 +438,13 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
       get: ({ params }) => find("webhook", params["webhookId"]),
       update: ({ params, body }) => change("webhook", params["webhookId"], body),
       delete: ({ params }) => remove("webhook", params["webhookId"]),
+      // Nothing is sent, so nothing was.
+      listDeliveries: ({ params }) =>
+        where("delivery", { webhookId: find("webhook", params["webhookId"]).id }),
+      resendDelivery: ({ params }) => {
+        find("webhook", params["webhookId"]);
+        return find("delivery", params["deliveryId"]);
+      },
     },
   };
 }

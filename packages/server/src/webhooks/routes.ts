@@ -1,6 +1,7 @@
 import { routes } from "@licentric/contract";
 import { onChange, onRoute, type RouteRegistration } from "../http/on-route.ts";
 import { pageRequest } from "../http/page.ts";
+import { listDeliveries, resendDelivery } from "./deliveries.ts";
 import { createWebhook, deleteWebhook, getWebhook, listWebhooks, updateWebhook } from "./webhooks.ts";
 
 /** Webhooks: where events are sent. */
@@ -19,5 +20,11 @@ export const webhookRoutes: RouteRegistration[] = [
   ),
   onChange(routes.webhooks.delete, ({ caller, params }, tx) =>
     deleteWebhook(tx, caller.environmentId, params.webhookId),
+  ),
+  onRoute(routes.webhooks.listDeliveries, ({ caller, params, query }, { db }) =>
+    listDeliveries(db, caller.environmentId, params.webhookId, query),
+  ),
+  onChange(routes.webhooks.resendDelivery, ({ caller, params, now }, tx) =>
+    resendDelivery(tx, caller.environmentId, params, now),
   ),
 ];

@@ -108,6 +108,7 @@ export async function createTenant(
   keep("reservationId", (await make("mcp.reserve", { token, body: { meterName } }))?.reservation.id);
   const hook = { url: samples["url"] ?? "", events: ["budget.exceeded"], metadata: { note: canary } };
   keep("webhookId", (await make("webhooks.create", { body: hook }))?.id);
+  keep("deliveryId", await failedDelivery(api, ids["webhookId"], canary));
   const spare = await make("keys.create", { body: { name: canary } });
   keep("keyId", spare.id);
   await make("keys.revoke");
@@ -126,6 +127,23 @@ export async function createTenant(
     ids,
     samples,
   };
+}
+
+/** A delivery that is given up, so that nothing is sent while a test looks. */
+async function failedDelivery(
+  { db }: Pick<TestApi, "db">,
+  webhookId: string | undefined,
+  canary: string,
+): Promise<string | undefined> {
+  if (webhookId === undefined) return undefined;
+  const body = JSON.stringify({ type: "budget.exceeded", data: { note: canary } });
+  const [row] = await db.query<{ event_id: string }>(
+    `INSERT INTO webhook_deliveries (event_id, webhook_id, environment_id, body, attempts, last_error, created_at)
+     SELECT gen_random_uuid(), id, environment_id, $2, 9, 'it answered 500', created_at FROM webhooks WHERE id = $1
+     RETURNING event_id`,
+    [webhookId, body],
+  );
+  return row?.event_id;
 }
 
 /** The routes that a budget of one per agent, meter and window would refuse for the same body twice. */

@@ -1,4 +1,4 @@
-import type { Webhook } from "@licentric/contract";
+import type { Webhook, WebhookDelivery } from "@licentric/contract";
 import { visible } from "../text.ts";
 import type { Act, Field, Values } from "./act.ts";
 
@@ -108,5 +108,27 @@ export function removeWebhook(webhook: Webhook): Act {
     ),
     perform: (_, send) => send("DELETE", pathOf(webhook)),
     done: "The webhook is removed.",
+  };
+}
+
+/** Sends an event again. */
+export function resendDelivery(delivery: WebhookDelivery, webhook: Webhook): Act | false {
+  if (!webhook.enabled) return false;
+  return {
+    name: "Send again",
+    of: delivery.type,
+    title: "Send the event again",
+    scope: "webhooks:write",
+    confirm: "Send it again",
+    says: (
+      <p>
+        {delivery.status === "delivered"
+          ? "It has arrived already. It is sent once more, under the same id, by which its receiver can tell."
+          : "It is sent now, and again where that fails, as if it were new."}
+      </p>
+    ),
+    perform: (_, send) =>
+      send("POST", `${pathOf(webhook)}/deliveries/${encodeURIComponent(delivery.id)}/resend`),
+    done: "The event is on its way.",
   };
 }

@@ -59,6 +59,7 @@ const KINDS: Readonly<Record<string, string>> = {
   credentials: "An agent's token",
   budgets: "A budget",
   usage: "Usage",
+  webhooks: "A webhook",
   console: "A one-time link",
   account: "The account",
   accounts: "The account",
@@ -82,7 +83,13 @@ function Subject({ event: { operation, resourceIds } }: { readonly event: AuditE
   if (resource === "agents") return <AgentName id={first} />;
   if (resource === "customers" || resource === "customer") return <PayerName id={first} />;
   if (resource === "keys") return <KeyName id={first} />;
-  if (resource === "webhooks") return <Link to="/webhooks">A webhook</Link>;
+  if (resource === "webhooks" && call !== "delete") {
+    return (
+      <Link to="/webhooks/$webhookId" params={{ webhookId: first }}>
+        The webhook
+      </Link>
+    );
+  }
   if (resource === "meters") {
     return (
       <Link to="/meters/$meterId" params={{ meterId: first }}>

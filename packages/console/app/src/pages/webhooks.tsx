@@ -1,11 +1,13 @@
 import type { Webhook } from "@licentric/contract";
+import { Link } from "@tanstack/react-router";
 import { createWebhook, editWebhook, removeWebhook, switchWebhook } from "../acts/webhooks.tsx";
 import { useList } from "../queries.ts";
 import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { List } from "../ui/list-page.tsx";
 import { Page } from "../ui/page.tsx";
 import { Command, Empty } from "../ui/states.tsx";
-import { Badge, Name, Time } from "../ui/values.tsx";
+import { Name, Time } from "../ui/values.tsx";
+import { WebhookState } from "../ui/webhook-state.tsx";
 
 /** All webhooks, and their state. */
 export default function Webhooks() {
@@ -26,8 +28,16 @@ export default function Webhooks() {
         label="Webhooks"
         rowKey={({ id }) => id}
         columns={[
-          { head: "Address", wide: true, cell: ({ url }) => <Name lines={2}>{url}</Name> },
-          { head: "State", cell: (webhook) => <State webhook={webhook} /> },
+          {
+            head: "Address",
+            wide: true,
+            cell: ({ id, url }) => (
+              <Link to="/webhooks/$webhookId" params={{ webhookId: id }}>
+                <Name lines={2}>{url}</Name>
+              </Link>
+            ),
+          },
+          { head: "State", cell: (webhook) => <WebhookState webhook={webhook} /> },
           { head: "Events", cell: ({ events }) => <Name lines={3}>{events.join(", ")}</Name> },
           { head: "Created", cell: ({ createdAt }) => <Time at={createdAt} /> },
           ...acts,
@@ -40,25 +50,5 @@ export default function Webhooks() {
         }
       />
     </Page>
-  );
-}
-
-function State({ webhook: { enabled, disabledReason, failingSince } }: { readonly webhook: Webhook }) {
-  if (!enabled) {
-    return (
-      <span className="stack">
-        <Badge tone="bad">Off</Badge>
-        {disabledReason != null && <Name lines={3}>{disabledReason}</Name>}
-      </span>
-    );
-  }
-  if (failingSince == null) return <Badge tone="good">On</Badge>;
-  return (
-    <span className="stack">
-      <Badge tone="warn">Failing</Badge>
-      <span className="muted">
-        since <Time at={failingSince} relative />
-      </span>
-    </span>
   );
 }
