@@ -41,6 +41,7 @@ const PLACES: readonly (readonly [string, readonly Place[]])[] = [
       { to: "/webhooks", name: "Webhooks", scope: "webhooks:read" },
       { to: "/keys", name: "Keys", scope: "keys:read" },
       { to: "/audit", name: "Audit log", scope: "audit:read" },
+      { to: "/settings", name: "Settings", scope: "account:read" },
       { to: "/health", name: "Health", scope: "account:read" },
     ],
   ],

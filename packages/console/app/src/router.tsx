@@ -124,6 +124,11 @@ const audit = createRoute({
   validateSearch: pageSearch,
   component: page(() => import("./pages/audit.tsx")),
 });
+const settings = createRoute({
+  getParentRoute: parent,
+  path: "/settings",
+  component: page(() => import("./pages/settings.tsx")),
+});
 const health = createRoute({
   getParentRoute: parent,
   path: "/health",
@@ -149,6 +154,7 @@ export const router = createRouter({
     webhook,
     keys,
     audit,
+    settings,
     health,
   ]),
   basepath: "/console",

@@ -303,6 +303,64 @@ describe("an event", () => {
   });
 });
 
+describe("the settings", () => {
+  it("are the account's own, and stand on what is issued", async () => {
+    const { page, context, goTo, complaints } = await open();
+    await goTo("/settings");
+    await make(page, {
+      button: "Edit the account",
+      filling: {
+        Name: "Northwind GmbH",
+        "E-mail": "books@northwind.example",
+        "Street and number": "1 Main Street",
+        City: "Berlin",
+        Country: "de",
+        "Kind of tax id": "eu_vat",
+        "Tax id": "DE123456789",
+      },
+      confirm: "Save",
+      done: "The account is changed.",
+    });
+    await make(page, {
+      button: "Change currency and time zone",
+      filling: { Currency: "USD", "Time zone": "Europe/Berlin" },
+      confirm: "Save",
+      done: "It counts from the next period on.",
+    });
+    await make(page, {
+      button: "Say how to pay",
+      filling: { "How to pay": "IBAN DE02" },
+      confirm: "Save",
+      done: "What stands on invoices is changed.",
+    });
+    expect(await read("/account")).toMatchObject({
+      name: "Northwind GmbH",
+      address: { line1: "1 Main Street", city: "Berlin", country: "DE" },
+      taxId: { type: "eu_vat", value: "DE123456789" },
+      currency: "usd",
+      timeZone: "Europe/Berlin",
+      paymentInstructions: "IBAN DE02",
+    });
+    await make(page, {
+      button: "Edit the account",
+      filling: { "Street and number": "", City: "", Country: "", "Kind of tax id": "", "Tax id": "" },
+      confirm: "Save",
+      done: "The account is changed.",
+    });
+    expect(await read("/account")).toMatchObject({
+      address: null,
+      taxId: null,
+      email: "books@northwind.example",
+    });
+    const dialog = await openQuestion(page, "Change currency and time zone");
+    await fillIn(dialog, { "Time zone": "Nowhere/Town" });
+    expect(complaints).toEqual([]);
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await dialog.getByText("is not an IANA time zone").waitFor();
+    await context.close();
+  });
+});
+
 describe("keys and webhooks", () => {
   it("are made, and taken away again", async () => {
     const { page, context, goTo, complaints } = await open();

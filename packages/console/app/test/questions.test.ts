@@ -55,6 +55,9 @@ const QUESTIONS = [
   ["webhooks", "Switch off"],
   ["webhooks", "Remove"],
   ["webhook", "Send again"],
+  ["settings", "Edit"],
+  ["settings", "Change"],
+  ["settings", "Say how to pay"],
   ["keys", "Create key"],
   ["keys", "Revoke"],
 ] as const;

@@ -100,6 +100,10 @@ export async function seed(
     await post(`/customers/${payers[0]}/discounts`, { discount, reason: name("Reason", 0), periods: 3 });
     await post(`/customers/${payers[0]}/minimums`, { minimum: "25" });
   }
+  const address = { line1: name("Street", 0), city: name("City", 0), postalCode: "10115", country: "DE" };
+  const taxId = { type: "eu_vat", value: "DE123456789" };
+  const paymentInstructions = `${name("Bank", 0)}\nIBAN DE02 1203 0000 0000 2020 51`;
+  await api.call("PATCH", "/api/v1/account", { token: key, body: { address, taxId, paymentInstructions } });
   const now = Date.now();
   await record(
     Array.from({ length: 25 }, (_, day) => new Date(now - day * 86_400_000 - 60_000).toISOString()),
@@ -144,6 +148,7 @@ export function addressesOf(seeded: Seeded | null): readonly (readonly [string, 
     ["webhooks", "/webhooks"],
     ["keys", "/keys"],
     ["audit", "/audit"],
+    ["settings", "/settings"],
     ["health", "/health"],
   ] as const;
   if (seeded === null) return lists;

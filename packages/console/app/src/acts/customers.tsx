@@ -1,18 +1,8 @@
 import type { Customer } from "@licentric/contract";
 import { Link } from "@tanstack/react-router";
 import { visible } from "../text.ts";
-import type { Act, Field } from "./act.ts";
-
-const fieldsOf = (customer?: Customer): readonly Field[] => [
-  { name: "name", label: "Name", kind: "text", required: true, initial: customer?.name },
-  {
-    name: "email",
-    label: "E-mail",
-    kind: "email",
-    initial: customer?.email ?? "",
-    hint: "Stripe sends no invoice to a payer without one.",
-  },
-];
+import type { Act } from "./act.ts";
+import { payerChange, payerFields } from "./payer-fields.ts";
 
 /** Creates a customer. */
 export function createCustomer(): Act<{ data: Customer }> {
@@ -21,7 +11,15 @@ export function createCustomer(): Act<{ data: Customer }> {
     title: "Create a customer",
     scope: "customers:write",
     says: <p>It pays for the agents that you give it. Until then it owes nothing.</p>,
-    fields: fieldsOf(),
+    fields: [
+      { name: "name", label: "Name", kind: "text", required: true },
+      {
+        name: "email",
+        label: "E-mail",
+        kind: "email",
+        hint: "Stripe sends no invoice to a payer without one.",
+      },
+    ],
     perform: ({ name, email }, send) =>
       send("POST", "/api/v1/customers", { name, ...(email ? { email } : {}) }),
     done: ({ data }) => `${visible(data.name)} is created.`,
@@ -35,7 +33,7 @@ export function createCustomer(): Act<{ data: Customer }> {
   };
 }
 
-/** Changes a customer's name and e-mail address. */
+/** Changes what stands on a customer's invoices. */
 export function editCustomer(customer: Customer): Act {
   return {
     name: "Edit",
@@ -50,9 +48,9 @@ export function editCustomer(customer: Customer): Act {
           : "It is changed in Stripe, too. Invoices that are made stay as they are."}
       </p>
     ),
-    fields: fieldsOf(customer),
-    perform: ({ name, email }, send) =>
-      send("PATCH", `/api/v1/customers/${encodeURIComponent(customer.id)}`, { name, email: email || null }),
+    fields: payerFields(customer),
+    perform: (values, send) =>
+      send("PATCH", `/api/v1/customers/${encodeURIComponent(customer.id)}`, payerChange(values)),
     done: "The customer is changed.",
   };
 }

@@ -7,7 +7,6 @@ import { endOwnPrice, setPrice } from "../acts/meters.tsx";
 import { priceText } from "../format.ts";
 import { customerQuery, useList, useMoneyAndTime } from "../queries.ts";
 import { may, useSession } from "../session.ts";
-import { visible } from "../text.ts";
 import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { AGENT_COLUMNS_OF_CUSTOMER } from "../ui/agent-table.tsx";
 import { Budgets } from "../ui/budgets.tsx";
@@ -17,6 +16,7 @@ import { INVOICE_COLUMNS } from "../ui/invoice-table.tsx";
 import { List } from "../ui/list-page.tsx";
 import { MeterName } from "../ui/names.tsx";
 import { Facts, Metadata, Page, Section } from "../ui/page.tsx";
+import { payerFacts } from "../ui/payer-facts.tsx";
 import { Command, Empty, Loaded } from "../ui/states.tsx";
 import { StripeBadge } from "../ui/stripe-badge.tsx";
 import { UsageChart } from "../ui/usage-chart.tsx";
@@ -75,29 +75,12 @@ export default function CustomerPage() {
 }
 
 function Details({ customer }: { readonly customer: Customer }) {
-  const { email, address, taxId, stripeCustomerId, createdAt, id } = customer;
-  const lines = [
-    address?.line1,
-    address?.line2,
-    [address?.postalCode, address?.city].filter(Boolean).join(" "),
-    address?.state,
-    address?.country,
-  ].filter(Boolean);
   return (
     <Facts
       facts={[
-        ["E-mail", email === null ? <None key="none" /> : <bdi key="email">{visible(email)}</bdi>],
-        [
-          "Address",
-          lines.length === 0 ? <None key="none" /> : <bdi key="lines">{visible(lines.join(", "))}</bdi>,
-        ],
-        ["Tax id", taxId == null ? <None key="none" /> : <bdi key="tax">{visible(taxId.value)}</bdi>],
-        [
-          "Stripe customer",
-          stripeCustomerId === null ? <None key="none" /> : <Code key="id">{stripeCustomerId}</Code>,
-        ],
-        ["Customer since", <Time key="since" at={createdAt} />],
-        ["Id", <Code key="id">{id}</Code>],
+        ...payerFacts(customer),
+        ["Customer since", <Time key="since" at={customer.createdAt} />],
+        ["Id", <Code key="id">{customer.id}</Code>],
       ]}
     />
   );
