@@ -20,7 +20,7 @@ import { daysOfPeriod, getPeriod } from "./periods.ts";
 export const INVOICE_PAGE_PATH = "/api/v1/billing/invoices/:invoiceId/html";
 
 /** The same page for whoever has a link to it. */
-export const LINKED_INVOICE_PATH = "/invoices/:invoiceId";
+const LINKED_INVOICE_PATH = "/invoices/:invoiceId";
 
 const Params = z.object({ invoiceId: z.string() });
 const Link = z.object({ expires: z.string().regex(/^\d{1,11}$/), signature: z.string().max(100) });
