@@ -1,4 +1,4 @@
-/** What the audit log has, in words: a name for each operation that the server writes down. */
+/** A name in words for each operation that the server writes into the audit log. */
 export const OPERATION_WORDS: Readonly<Record<string, string>> = {
   "accounts.create": "Account created",
   "account.update": "Account changed",

@@ -19,7 +19,7 @@ export interface DeliveryScheduleOptions {
   readonly onSucceeded: () => void;
 }
 
-/** When the next delivery begins: one at a time, and after a failure not before a pause. Its timers keep no process alive. */
+/** Begins deliveries, one at a time and after a failure not before a pause. Its timers keep no process alive. */
 export interface DeliverySchedule {
   /** Delivers after `delay` milliseconds, or sooner where that is planned already. */
   plan(delay: number): void;

@@ -15,7 +15,7 @@ export interface InvoicePage {
   readonly seller: InvoiceParty;
   /** The payer. */
   readonly buyer: InvoiceParty;
-  /** How it is paid; null where there is nothing to say. */
+  /** The account's words on how it is paid; null where there are none. */
   readonly paymentInstructions: string | null;
   /** IANA name; the days of the period are days in it. */
   readonly timeZone: string;
@@ -151,7 +151,7 @@ function paidOn({ status, paidAt, paymentReference }: Invoice, timeZone: string)
   return `<div><dt>Paid</dt><dd>${day(paidAt, timeZone)}${reference}</dd></div>`;
 }
 
-/** How to pay, while there is something to pay. */
+/** The section on how to pay, while there is something to pay. */
 function instructions({ status, number }: Invoice, text: string | null): string {
   if (text === null || status !== "open") return "";
   return `<section><h2>How to pay</h2><p>${escapeText(text)}</p><p>Please name the invoice's number, ${escapeText(number ?? "")}.</p></section>`;

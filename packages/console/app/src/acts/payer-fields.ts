@@ -14,7 +14,7 @@ const LABELS: Readonly<Record<(typeof PARTS)[number], string>> = {
   country: "Country",
 };
 
-/** What stands on a payer's invoices: to fill in, with what it is now. */
+/** The fields of what stands on a payer's invoices, filled in with what it is now. */
 export function payerFields({ name, email, address, taxId }: Payer): readonly Field[] {
   return [
     { name: "name", label: "Name", kind: "text", required: true, initial: name },

@@ -82,7 +82,7 @@ export default function InvoicePage() {
   );
 }
 
-/** What an invoice has once it is issued here. */
+/** Dates and payment of an invoice that is issued here. */
 function issuedFacts({ number, issuedAt, dueAt, paidAt, paymentReference }: Invoice) {
   if (number == null) return [];
   const facts: [string, ReactNode][] = [

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { visible } from "../text.ts";
 import { Code, None } from "./values.tsx";
 
-/** What is known of a payer besides the name. */
+/** Details of a payer besides the name. */
 export function payerFacts({
   email,
   address,

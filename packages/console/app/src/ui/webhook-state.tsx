@@ -1,7 +1,7 @@
 import type { Webhook } from "@licentric/contract";
 import { Badge, Name, Time } from "./values.tsx";
 
-/** Whether events are sent to a webhook, and whether they arrive. */
+/** State of a webhook: on, off with the reason, or failing since when. */
 export function WebhookState({
   webhook: { enabled, disabledReason, failingSince },
 }: {
