@@ -187,9 +187,7 @@ function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFi
     if (tornTail) cutTail();
     tornTail = true;
     try {
-      for (let written = 0; written < bytes.length; ) {
-        written += fs.writeSync(descriptor, bytes, written, bytes.length - written, segment.size + written);
-      }
+      writeAt(descriptor, bytes, segment.size);
     } catch (error) {
       cutTail();
       throw error;
@@ -229,6 +227,13 @@ function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFi
   }
 
   return { check, write, take, cutTail, close };
+}
+
+/** Writes all of the bytes, however many the system takes at once. */
+function writeAt(descriptor: number, bytes: Buffer, offset: number): void {
+  for (let written = 0; written < bytes.length; ) {
+    written += fs.writeSync(descriptor, bytes, written, bytes.length - written, offset + written);
+  }
 }
 
 /** Makes a directory's new entry survive a power cut. Windows has no such call, and needs none. */

@@ -84,6 +84,29 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
   if (options.onCall !== undefined) reportCalls(app, options.onCall, services.now);
   limitRates(app, options.limiter, options.rateLimits, services.now);
 
+  parseJsonBodies(app);
+  answerErrors(app, options.metrics);
+
+  const registrations = [
+    accountRoutes,
+    agentRoutes,
+    meteringRoutes,
+    billingRoutes,
+    invoicePageRoutes,
+    customerRoutes,
+    auditRoutes,
+    webhookRoutes,
+    consoleRoutes(options.limiter),
+    consolePageRoutes(options.consoleDirectory),
+    stripeWebhookRoutes,
+    operatingRoutes(options),
+    openApiRoutes(routes),
+  ].flat();
+  for (const register of registrations) register(app, services);
+  return app;
+}
+
+function parseJsonBodies(app: FastifyInstance): void {
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, text, done) => {
@@ -91,11 +114,14 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
     if (text === "") done(null, undefined);
     else parseJson(request, String(text), done);
   });
+}
 
-  const noteFailedSignIn = createFailedSignIns(options.metrics);
+/** Answers what was thrown, and what no route takes, in the error envelope. */
+function answerErrors(app: FastifyInstance, metrics: AppOptions["metrics"]): void {
+  const noteFailedSignIn = createFailedSignIns(metrics);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toApiError(error);
-    options.metrics.refused(known.code);
+    metrics.refused(known.code);
     if (known.status >= 500)
       request.log.error({ err: error, route: request.routeOptions.url }, known.message);
     if (known.code === "UNAVAILABLE") reply.header("retry-after", "1");
@@ -116,24 +142,6 @@ export function createApp(services: Services, log: FastifyBaseLogger, options: A
       `There is no ${request.method} ${request.url.split("?")[0]}. See /api/v1/openapi.json.`,
     );
   });
-
-  const registrations = [
-    accountRoutes,
-    agentRoutes,
-    meteringRoutes,
-    billingRoutes,
-    invoicePageRoutes,
-    customerRoutes,
-    auditRoutes,
-    webhookRoutes,
-    consoleRoutes(options.limiter),
-    consolePageRoutes(options.consoleDirectory),
-    stripeWebhookRoutes,
-    operatingRoutes(options),
-    openApiRoutes(routes),
-  ].flat();
-  for (const register of registrations) register(app, services);
-  return app;
 }
 
 const UNAVAILABLE: Readonly<Record<Unavailability, string>> = {
