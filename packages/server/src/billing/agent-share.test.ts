@@ -8,6 +8,7 @@ const lineOf = (quantity: string, price: Price | null = unit) => ({
   displayName: "Pages",
   quantity,
   parts: undefined,
+  free: undefined,
   price,
   isOwnPrice: false,
 });

@@ -2,6 +2,7 @@ import type { Price } from "@licentric/contract";
 import { priceOfPeriod } from "../billing/price-of-period.ts";
 import { exactInteger } from "../exact-integer.ts";
 import type { BudgetUse } from "./budget-rules.ts";
+import { joinClock } from "./running-clock.ts";
 
 /** A budget as {@link selectUse} reads it. */
 export interface BudgetRow {
@@ -40,6 +41,9 @@ interface MeterRow {
   before: string;
   recorded: string;
   held: string;
+  /** null where the price has no free units of each day. */
+  days: Readonly<Record<string, string>> | null;
+  today: string;
 }
 
 /**
@@ -68,6 +72,14 @@ SELECT h.meter_id, h.quantity FROM agents owned JOIN reservations h ON h.agent_i
 WHERE owned.customer_id = b.customer_id AND h.environment_id = b.environment_id AND h.status = 'held'
   AND h.expires_at > $1`;
 
+/** Usage of the meter and period `q` by days. */
+const DAYS = `
+SELECT coalesce(jsonb_object_agg(d.day, d.quantity::text), '{}') AS days FROM (
+  SELECT t.day, sum(t.quantity) AS quantity FROM (${TOTALS}) t
+  WHERE t.meter_id = q.meter_id AND t.period_id = q.period_id
+  GROUP BY t.day
+) d`;
+
 /**
  * The usage of a budget in money, by meter and period, with the prices to bill it by: of every meter that it is for, in the
  * periods with usage in its window, and in those that take usage. Prices are those that its customer pays now, or the
@@ -76,7 +88,7 @@ WHERE owned.customer_id = b.customer_id AND h.environment_id = b.environment_id 
 const METERS = `
 SELECT jsonb_agg(jsonb_build_object('meterName', meter.name, 'maxQuantityPerCall', meter.max_quantity_per_call,
   'periodId', q.period_id, 'isRunning', q.period_id = period.id, 'price', priced.price, 'before', q.before::text,
-  'recorded', q.recorded::text, 'held', q.held::text)) AS meters
+  'recorded', q.recorded::text, 'held', q.held::text, 'days', daily.days, 'today', clock.today)) AS meters
 FROM (
   SELECT u.meter_id, u.period_id, sum(CASE WHEN u.inside THEN 0 ELSE u.quantity END) AS before,
     sum(CASE WHEN u.inside THEN u.quantity ELSE 0 END) AS recorded, sum(u.held) AS held
@@ -99,6 +111,7 @@ CROSS JOIN (
 JOIN meters meter ON meter.id = q.meter_id
 JOIN periods priced_in ON priced_in.id = q.period_id
 LEFT JOIN LATERAL ${priceOfPeriod("meter.id", "priced_in.starts_at", "priced_in.ends_at", "paying.customer_id")} priced ON true
+LEFT JOIN LATERAL (${DAYS}) daily ON priced.price #>> '{allowance,every}' = 'day'
 WHERE b.amount_limit IS NOT NULL AND (q.recorded > 0 OR q.held > 0 OR priced_in.status = 'open')`;
 
 /**
@@ -119,20 +132,7 @@ SELECT b.id, b.environment_id, b.agent_id, b.customer_id,${further} m.name AS me
   recorded.quantity::text AS recorded, held.quantity::text AS held, spent.meters
 FROM (${source}) b
 LEFT JOIN meters m ON m.id = b.meter_id
-JOIN environments e ON e.id = b.environment_id
-JOIN accounts a ON a.id = e.account_id
-LEFT JOIN LATERAL (
-  SELECT p.id, p.ends_at, p.time_zone, p.currency FROM periods p
-  WHERE p.environment_id = b.environment_id AND p.status = 'open' AND p.ends_at > $1
-  ORDER BY p.starts_at LIMIT 1
-) period ON true
-CROSS JOIN LATERAL (SELECT coalesce(period.time_zone, e.time_zone, a.time_zone) AS name) zone
-CROSS JOIN LATERAL (
-  SELECT ($1::timestamptz AT TIME ZONE zone.name)::date AS today,
-    (($1::timestamptz AT TIME ZONE zone.name)::date + 1)::timestamp AT TIME ZONE zone.name AS tomorrow,
-    (date_trunc('month', $1::timestamptz AT TIME ZONE zone.name) + interval '1 month') AT TIME ZONE zone.name
-      AS next_month
-) clock
+${joinClock("b.environment_id")}
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(t.quantity), 0) AS quantity FROM (${TOTALS}) t
   WHERE t.meter_id = b.meter_id
@@ -167,6 +167,9 @@ export function toUse(row: BudgetRow): BudgetUse {
       before: BigInt(use.before),
       recorded: BigInt(use.recorded),
       held: BigInt(use.held),
+      days:
+        use.days &&
+        Object.fromEntries(Object.entries(use.days).map(([day, quantity]) => [day, BigInt(quantity)])),
     }));
     return { ...base, kind: "money", meterName, limit: amount, currency: row.currency, meters };
   }

@@ -28,6 +28,8 @@ const pages = (change: Partial<MeterUse> = {}): MeterUse => ({
   before: 0n,
   recorded: 0n,
   held: 0n,
+  days: null,
+  today: "2026-11-14",
   ...change,
 });
 

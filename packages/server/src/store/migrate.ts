@@ -17,6 +17,7 @@ import { stripeEventsRead } from "./migrations/0014-stripe-events-read.ts";
 import { consoleSignIn } from "./migrations/0015-console.ts";
 import { customerTerms } from "./migrations/0016-customer-terms.ts";
 import { invoiceMismatch } from "./migrations/0017-invoice-mismatch.ts";
+import { allowances } from "./migrations/0018-allowances.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -37,6 +38,7 @@ export const migrations: readonly string[] = [
   consoleSignIn,
   customerTerms,
   invoiceMismatch,
+  allowances,
 ];
 
 /**
