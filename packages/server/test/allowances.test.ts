@@ -49,7 +49,7 @@ describeOnEachDatabase("a free allowance in front of a price on $name", (databas
     const sibling: string = (await make("agents", { name: "b", customerId: customer })).id;
     const other: string = (await make("agents", { name: "other" })).id;
     const on = async (agent: string, quantity: number, day: string) => {
-      api.setTime(day < JUNE ? LATE : "2027-06-02T00:00:00.000Z");
+      api.setTime(day < "2027-06" ? LATE : "2027-06-02T00:00:00.000Z");
       const events = [{ agentId: agent, meterName: METER, quantity, timestamp: `${day}T12:00:00.000Z` }];
       return (await make("usage/events", { events })).results[0].event;
     };
@@ -141,10 +141,10 @@ describeOnEachDatabase("a free allowance in front of a price on $name", (databas
         .data;
     await send("meters", { name: "pages", price: TEN_A_DAY });
     const { agentId, token } = await createAuthorizedAgent(api, key, { expiresIn: 7_776_000 });
+    api.setTime("2027-05-03T03:00:00.000Z");
     for (const timestamp of ["2027-05-02T03:59:59.000Z", "2027-05-02T04:00:00.000Z"]) {
       await send("usage/events", { events: [{ agentId, meterName: "pages", quantity: 10, timestamp }] });
     }
-    api.setTime("2027-05-03T03:00:00.000Z");
     expect(await send("billing/preview")).toMatchObject([{ total: "0.00" }]);
     expect(await me(token)).toEqual([
       {
@@ -229,5 +229,215 @@ describeOnEachDatabase("a free allowance in front of a price on $name", (databas
     expect(await get("billing/preview")).toMatchObject([
       { total: "0.50", lines: [{ quantity: 15, allowance: { free: "10" } }] },
     ]);
+  });
+
+  it("costs nothing under budgets in money, and the next unit its price, with holds and on the next day", async () => {
+    const { token, tokenOf, sibling, make, get, agentId, customer, on } = await allowed();
+    const of = await tokenOf(sibling);
+    const windows = ["day", "period", "total"] as const;
+    const budgets: { id: string }[] = [];
+    for (const window of windows) {
+      budgets.push(await make("budgets", { customerId: customer, amount: "0.30", window, enforced: true }));
+    }
+    const own = await make("budgets", { agentId, amount: "5", window: "day" });
+    const used = async () => {
+      const states = await Promise.all(budgets.map(({ id }) => get(`budgets/${id}`)));
+      return states.map(({ amounts }) => amounts.used);
+    };
+    const hold = async (quantity: number) =>
+      (await api.call("POST", "/api/v1/mcp/reserve", { token: of, body: { meterName: METER, quantity } }))
+        .body.data.reservation.id;
+    expect((await verify(token, 8)).status).toBe(200);
+    const held = await hold(2);
+    expect(await used()).toEqual(["0", "0", "0"]);
+    expect((await verify(token, 4)).status).toBe(402);
+    expect((await verify(token, 3)).status).toBe(200);
+    expect(await used()).toEqual(["0.3", "0.3", "0.3"]);
+    // The agent alone has used eleven, of which ten are free.
+    expect((await get(`budgets/${own.id}`)).amounts.used).toBe("0.1");
+    await api.call("POST", `/api/v1/mcp/reservations/${held}/release`, { token: of });
+    expect(await used()).toEqual(["0.1", "0.1", "0.1"]);
+
+    api.setTime("2027-05-02T08:00:00.000Z");
+    expect(await used()).toEqual(["0", "0.1", "0.1"]);
+    expect((await verify(token, 13)).status).toBe(402);
+    expect((await verify(token, 12)).status).toBe(200);
+    expect(await used()).toEqual(["0.2", "0.3", "0.3"]);
+    expect((await verify(token, 1)).status).toBe(402);
+    // What is said of the past has the free units of its own day.
+    await on(agentId, 4, "2027-05-20");
+    expect(await used()).toEqual(["0", "0.3", "0.3"]);
+    await on(agentId, 7, "2027-05-20");
+    expect(await used()).toEqual(["0", "0.4", "0.4"]);
+    expect((await verify(token, 10)).status).toBe(200);
+    expect((await verify(token, 1)).status).toBe(402);
+  });
+});
+
+/** A generator of whole numbers from 0 on, below a bound, that gives the same ones for the same seed. */
+function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % below;
+  };
+}
+
+/** Prices with an allowance, and what units that are charged cost in thousandths. */
+const PRICES: readonly (readonly [string, object, (charged: number) => number])[] = [
+  ["pages", { model: "per_unit", unitPrice: "0.003" }, (charged) => charged * 3],
+  [
+    "packs",
+    { model: "package", packageSize: 7, packagePrice: "1.001" },
+    (charged) => Math.ceil(charged / 7) * 1001,
+  ],
+  [
+    "tokens",
+    {
+      model: "graduated",
+      tiers: [
+        { upTo: 20, unitPrice: "0.05", flatPrice: "0.1" },
+        { upTo: null, unitPrice: "0.007" },
+      ],
+    },
+    (charged) => (charged === 0 ? 0 : 100 + Math.min(charged, 20) * 50 + Math.max(0, charged - 20) * 7),
+  ],
+  [
+    "bulk",
+    {
+      model: "volume",
+      tiers: [
+        { upTo: 15, unitPrice: "0.05" },
+        { upTo: null, unitPrice: "0.02" },
+      ],
+    },
+    (charged) => charged * (charged <= 15 ? 50 : 20),
+  ],
+];
+
+/** What was done in the model; `day` is null of an adjustment. */
+interface Entry {
+  readonly agent: string;
+  readonly meter: string;
+  readonly day: number | null;
+  readonly quantity: number;
+}
+
+describeOnEachDatabase("random allowances on $name", (database) => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await startTestApi(database, { logLevel: "silent" });
+  }, 60_000);
+  afterAll(() => api.close());
+
+  it.each([1, 2, 3, 4, 5, 6])("are what a little model of them says, seed %i", async (seed) => {
+    const random = seeded(seed);
+    api.setTime(BEGIN);
+    const { get, make, customer, agentId, own, refund, adjust, invoicesOf, check } = await billedAccount(api);
+    const sibling: string = (await make("agents", { name: "b", customerId: customer })).id;
+    const other: string = (await make("agents", { name: "other" })).id;
+    const payerOf = (agent: string) => (agent === agentId || agent === sibling ? customer : null);
+    const allowances = new Map<string, { quantity: number; every: "day" | "period" }>();
+    for (const [name, price] of PRICES) {
+      const allowance = { quantity: random(12), every: random(3) === 0 ? "period" : "day" } as const;
+      allowances.set(name, allowance);
+      await make("meters", { name, price: { ...price, allowance } });
+    }
+    const budgets: { id: string; agents: string[]; window: string }[] = [];
+    for (const window of ["period", "total", "day"]) {
+      const ofCustomer = await make("budgets", { customerId: customer, amount: "9", window });
+      const ofAgent = await make("budgets", { agentId: own, amount: "9", window });
+      budgets.push({ id: ofCustomer.id, agents: [agentId, sibling], window });
+      budgets.push({ id: ofAgent.id, agents: [own], window });
+    }
+    const entries: Entry[] = [];
+    const events: (Entry & { readonly id: string })[] = [];
+
+    /** The units that the model charges of entries of one payer and one meter. */
+    const charged = (of: readonly Entry[], meter: string) => {
+      const { quantity = 0, every = "day" } = allowances.get(meter) ?? {};
+      const groups = new Map<string, number>();
+      for (const { agent, day, quantity: units } of of) {
+        if (every === "day" && day === null) continue;
+        const group = `${payerOf(agent) ?? agent} ${every === "day" ? day : ""}`;
+        groups.set(group, (groups.get(group) ?? 0) + units);
+      }
+      const free = [...groups.values()].reduce(
+        (sum, units) => sum + Math.max(0, Math.min(units, quantity)),
+        0,
+      );
+      return Math.max(0, of.reduce((sum, { quantity: units }) => sum + units, 0) - free);
+    };
+
+    for (let step = 0; step < 50; step += 1) {
+      const agent = [agentId, sibling, own, other][random(4)] ?? own;
+      const meter = PRICES[random(PRICES.length)]?.[0] ?? METER;
+      const chance = random(10);
+      const event = events[random(events.length + 1)];
+      if (chance < 7) {
+        const [day, quantity] = [1 + random(5), 1 + random(15)];
+        api.setTime(`2027-05-0${day}T12:00:00.000Z`);
+        const { results } = await make("usage/events", {
+          events: [{ agentId: agent, meterName: meter, quantity }],
+        });
+        const entry = { agent, meter, day, quantity };
+        entries.push(entry);
+        events.push({ ...entry, id: results[0].event.id });
+      } else if (chance === 7) {
+        const quantity = random(2) === 0 ? -1 - random(9) : 1 + random(9);
+        await adjust(agent, quantity, { meterName: meter });
+        entries.push({ agent, meter, day: null, quantity });
+      } else if (event !== undefined) {
+        await refund(event.id);
+        events.splice(events.indexOf(event), 1);
+        entries.push({ ...event, quantity: -event.quantity });
+      }
+    }
+    api.setTime("2027-05-05T18:00:00.000Z");
+
+    // Budgets count what was recorded, without corrections.
+    const recorded = entries.filter(({ day, quantity }) => day !== null && quantity > 0);
+    for (const { id, agents, window } of budgets) {
+      const inThousandths = PRICES.reduce((sum, [meter, , cost]) => {
+        const all = recorded.filter((entry) => agents.includes(entry.agent) && entry.meter === meter);
+        const before = window === "day" ? all.filter(({ day }) => day !== 5) : [];
+        return sum + cost(charged(all, meter)) - cost(charged(before, meter));
+      }, 0);
+      const { amounts } = await get(`budgets/${id}`);
+      expect(Number(amounts.used), window).toBe(Math.max(0, inThousandths) / 1_000);
+    }
+
+    const { id } = await get("billing/periods/current");
+    const expected = [customer, null].map((payer) => ({
+      customerId: payer,
+      lines: PRICES.toSorted(([one], [two]) => (one < two ? -1 : 1)).flatMap(([meter, , cost]) => {
+        const of = entries.filter((entry) => payerOf(entry.agent) === payer && entry.meter === meter);
+        const quantity = Math.max(
+          0,
+          of.reduce((sum, entry) => sum + entry.quantity, 0),
+        );
+        const hasUsage = of.some(({ day }) => day !== null);
+        if (!hasUsage && quantity === 0) return [];
+        const amount = Math.floor((cost(charged(of, meter)) + 5) / 10) / 100;
+        const free = String(quantity - charged(of, meter));
+        return [
+          {
+            meterName: meter,
+            quantity,
+            amount: amount.toFixed(2),
+            allowance: { ...allowances.get(meter), free },
+          },
+        ];
+      }),
+    }));
+    const previewed: Charged[] = await get(`billing/preview?periodId=${id}`);
+    api.setTime(JUNE);
+    await make(`billing/periods/${id}/close`);
+    const pending: Charged[] = await get(`billing/uninvoiced?periodId=${id}`);
+    const invoices: Charged[] = await invoicesOf(id);
+    expect(invoices).toMatchObject(expected);
+    expect(previewed).toMatchObject(expected);
+    expect(pending.map(({ total }) => total)).toEqual(invoices.map(({ total }) => total));
+    expect(await check(id)).toMatchObject({ differences: [], invoices: 2 });
   });
 });
