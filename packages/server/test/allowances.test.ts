@@ -231,6 +231,45 @@ describeOnEachDatabase("a free allowance in front of a price on $name", (databas
     ]);
   });
 
+  if (database.name === "PostgreSQL") {
+    it("is exact on two processes at once, with a new token at each", async () => {
+      const { token, tokenOf, sibling, agentId, make, get, customer, periodId } = await allowed();
+      const budget = await make("budgets", { customerId: customer, amount: "0.50", enforced: true });
+      const peer = await api.startPeer();
+      try {
+        const tokens = [token, await tokenOf(agentId), await tokenOf(sibling)];
+        const answers = await Promise.all(
+          Array.from({ length: 40 }, (_, index) =>
+            verify(tokens[index % 3] ?? token, 1, index % 2 === 0 ? api : peer),
+          ),
+        );
+        // Ten are free, and five are paid for.
+        expect(answers.filter(({ status }) => status === 200)).toHaveLength(15);
+        expect((await get(`budgets/${budget.id}`)).amounts.used).toBe("0.5");
+        expect(await get(`billing/preview?periodId=${periodId}`)).toMatchObject([
+          { total: "0.50", lines: [{ quantity: 15, allowance: { free: "10" } }] },
+        ]);
+      } finally {
+        await peer.close();
+      }
+    });
+  }
+
+  it("is counted again by the check of a period, by the allowance that the invoice was made with", async () => {
+    const { agentId, on, bill, periodId, setPrice, check } = await allowed();
+    await on(agentId, 12, "2027-05-01");
+    await bill();
+    await setPrice({ ...TEN_A_DAY, allowance: { quantity: 3, every: "day" } });
+    expect((await check(periodId)).differences).toEqual([]);
+    await api.db.query(
+      `UPDATE invoices SET lines = jsonb_set(lines, '{0,allowance,free}', '"9"') WHERE period_id = $1`,
+      [periodId],
+    );
+    expect((await check(periodId)).differences).toMatchObject([
+      { kind: "lines", meterName: METER, what: "free units", expected: "10", found: "9" },
+    ]);
+  });
+
   it("costs nothing under budgets in money, and the next unit its price, with holds and on the next day", async () => {
     const { token, tokenOf, sibling, make, get, agentId, customer, on } = await allowed();
     const of = await tokenOf(sibling);
