@@ -1,3 +1,4 @@
+import Big from "big.js";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { createAuthorizedAgent, startTestApi, type TestApi } from "./support/api.ts";
 import { billedAccount, METER } from "./support/billed-account.ts";
@@ -88,13 +89,22 @@ describeOnEachDatabase("a free allowance in front of a price on $name", (databas
     at.call("POST", "/api/v1/mcp/verify", { token, body: { meterName: METER, quantity, ...more } });
 
   it("counts each day for itself, for a customer's agents together and for each agent without one alone", async () => {
-    const { agentId, sibling, own, other, on, bill, customer } = await allowed();
+    const { agentId, sibling, own, other, on, bill, customer, get } = await allowed();
     await on(agentId, 8, "2027-05-01");
     await on(sibling, 7, "2027-05-01");
     await on(agentId, 3, "2027-05-02");
     await on(own, 12, "2027-05-01");
     await on(other, 9, "2027-05-01");
     await on(other, 11, "2027-05-03");
+    const costs = await get("billing/preview/agents");
+    const costOf = (agent: string) => costs.find((one: { agentId: string }) => one.agentId === agent).cost;
+    // A customer's agents share what is free; of the others each has its own.
+    expect([agentId, sibling, own, other].map(costOf)).toEqual([
+      "0.305555555556",
+      "0.194444444444",
+      "0.2",
+      "0.1",
+    ]);
     const { invoices } = await bill();
     expect(invoices).toMatchObject([
       {
@@ -313,6 +323,13 @@ describeOnEachDatabase("a free allowance in front of a price on $name", (databas
   });
 });
 
+interface AgentCost {
+  readonly agentId: string;
+  readonly customerId: string | null;
+  readonly meterName: string;
+  readonly cost: string;
+}
+
 /** A generator of whole numbers from 0 on, below a bound, that gives the same ones for the same seed. */
 function seeded(seed: number): (below: number) => number {
   let state = seed;
@@ -470,6 +487,21 @@ describeOnEachDatabase("random allowances on $name", (database) => {
       }),
     }));
     const previewed: Charged[] = await get(`billing/preview?periodId=${id}`);
+    const agents: AgentCost[] = await get(`billing/preview/agents?periodId=${id}&limit=100`);
+    for (const { customerId, lines } of expected) {
+      for (const { meterName, amount } of lines) {
+        const shares = agents.filter((one) => one.customerId === customerId && one.meterName === meterName);
+        const sum = shares.reduce((total, { cost }) => total.plus(cost), new Big(0));
+        expect(sum.round(9).round(2, Big.roundHalfUp).toFixed(2)).toBe(amount);
+      }
+    }
+    for (const agent of [own, other]) {
+      const of = entries.filter((entry) => entry.agent === agent && entry.meter === "pages");
+      const cost = agents.find((one) => one.agentId === agent && one.meterName === "pages")?.cost;
+      // What is taken away on no day may be more than the agent is charged, and then takes from the other.
+      const corrected = entries.some(({ meter, day }) => meter === "pages" && day === null);
+      if (!corrected) expect(cost ?? "0").toBe(new Big(charged(of, "pages")).times("0.003").toFixed());
+    }
     api.setTime(JUNE);
     await make(`billing/periods/${id}/close`);
     const pending: Charged[] = await get(`billing/uninvoiced?periodId=${id}`);

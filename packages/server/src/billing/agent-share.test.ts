@@ -46,6 +46,18 @@ describe("an agent's share", () => {
       { used: "10", adjusted: "0" },
       "0",
     ],
+    [
+      "is that of the units that it is charged where it has free ones alone",
+      { ...lineOf("30"), free: 20n },
+      { used: "12", adjusted: "0", free: 8n },
+      "0.01",
+    ],
+    [
+      "is by all units where none is charged",
+      { ...lineOf("30", { ...unit, minimumAmount: "3" }), free: 30n },
+      { used: "10", adjusted: "0", free: 10n },
+      "1",
+    ],
     ["is nothing of a meter without a price", lineOf("30", null), { used: "10", adjusted: "0" }, "0"],
     ["is nothing of a meter without a line", undefined, { used: "10", adjusted: "-10" }, "0"],
     [

@@ -1,14 +1,14 @@
 import type { Allowance } from "@licentric/contract";
 import type { Queryable } from "../store/database.ts";
 
-/** The quantity that a period bills a payer of a meter whose price has an allowance. */
-export interface AllowedQuantity {
+/** A payer's usage of a meter whose price has an allowance. */
+export interface AllowedUsage {
   /** null: the account itself. */
   readonly customerId: string | null;
   readonly meterId: string;
-  /** A whole number as the database writes it. */
-  readonly quantity: string;
   readonly allowance: Allowance;
+  /** One agent of nobody, whose usage alone is meant. All by default. */
+  readonly agentId?: string;
 }
 
 /**
@@ -32,35 +32,42 @@ const FREE = `
 SELECT counted.place::int, sum(greatest(least(counted.used, counted.free), 0))::text AS free
 FROM (
   SELECT a.place, a.free, sum(p.quantity) AS used
-  FROM unnest($2::uuid[], $3::uuid[], $4::numeric[], $5::text[])
-    WITH ORDINALITY AS a (customer_id, meter_id, free, every, place)
+  FROM unnest($2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $7::uuid[])
+    WITH ORDINALITY AS a (customer_id, meter_id, free, every, agent_id, place)
   JOIN ${allowanceParts("$1")} p ON p.meter_id = a.meter_id AND p.customer_id IS NOT DISTINCT FROM a.customer_id
     AND (p.day IS NOT NULL OR a.every <> 'day') AND (p.agent_id IS NOT NULL OR a.customer_id IS NOT NULL)
+    AND (a.agent_id IS NULL OR p.agent_id = a.agent_id)
   WHERE p.customer_id = ANY ($2::uuid[]) OR $6::boolean AND p.customer_id IS NULL
   GROUP BY a.place, a.free, CASE WHEN a.customer_id IS NULL THEN p.agent_id END,
     CASE a.every WHEN 'day' THEN p.day END
 ) counted
 GROUP BY counted.place`;
 
-/** Returns how many units of each quantity its allowance leaves free of charge, in their order. */
+/** Returns how many units of each usage its allowance leaves free of charge, in their order. */
 export async function selectFree(
   db: Queryable,
   periodId: string,
-  quantities: readonly AllowedQuantity[],
+  usage: readonly AllowedUsage[],
 ): Promise<bigint[]> {
-  if (quantities.length === 0) return [];
+  if (usage.length === 0) return [];
   const rows = await db.query<{ place: number; free: string }>(FREE, [
     periodId,
-    quantities.map(({ customerId }) => customerId),
-    quantities.map(({ meterId }) => meterId),
-    quantities.map(({ allowance }) => allowance.quantity),
-    quantities.map(({ allowance }) => allowance.every),
-    quantities.some(({ customerId }) => customerId === null),
+    usage.map(({ customerId }) => customerId),
+    usage.map(({ meterId }) => meterId),
+    usage.map(({ allowance }) => allowance.quantity),
+    usage.map(({ allowance }) => allowance.every),
+    usage.some(({ customerId }) => customerId === null),
+    usage.map(({ agentId }) => agentId ?? null),
   ]);
   const byPlace = new Map(rows.map(({ place, free }) => [place, BigInt(free)]));
-  return quantities.map(({ quantity }, index) => {
-    const [all, free] = [BigInt(quantity), byPlace.get(index + 1) ?? 0n];
-    // Of what an adjustment without a day takes away, some may have been free.
-    return free < all ? free : all;
-  });
+  return usage.map((_, index) => byPlace.get(index + 1) ?? 0n);
+}
+
+/**
+ * Returns the free units of a quantity that is billed: of what an adjustment without a day takes away, some may have been
+ * free.
+ */
+export function freeOf(quantity: string, free: bigint): bigint {
+  const all = BigInt(quantity);
+  return free < all ? free : all;
 }

@@ -1,6 +1,6 @@
 import type { Price } from "@licentric/contract";
 import type { Queryable } from "../store/database.ts";
-import { selectFree } from "./allowances.ts";
+import { freeOf, selectFree } from "./allowances.ts";
 import type { BilledUsage } from "./invoice-lines.ts";
 import { endOnceClosed } from "./period-bounds.ts";
 import {
@@ -48,7 +48,7 @@ export async function selectBilledUsage(
      ORDER BY m.name`,
     [periodId, payers.filter((id) => id !== null), payers.includes(null), closing],
   );
-  const freeOf = await freeByRow(tx, periodId, rows);
+  const freeUnits = await freeByRow(tx, periodId, rows);
   const byPayer = new Map<string | null, BilledUsage[]>();
   for (const row of rows) {
     const { customer_id, meter_name, display_name, quantity, price } = row;
@@ -59,7 +59,7 @@ export async function selectBilledUsage(
       quantity,
       parts: partsOf(row),
       price,
-      free: freeOf.get(row),
+      free: freeUnits.get(row),
       isOwnPrice: row.is_own === true,
     });
     byPayer.set(customer_id, usage);
@@ -73,9 +73,9 @@ async function freeByRow(
   rows: readonly UsageRow[],
 ): Promise<ReadonlyMap<UsageRow, bigint>> {
   const allowed = rows.flatMap((row) => {
-    const { customer_id: customerId, meter_id: meterId, quantity, price } = row;
-    return price?.allowance ? [{ row, customerId, meterId, quantity, allowance: price.allowance }] : [];
+    const { customer_id: customerId, meter_id: meterId, price } = row;
+    return price?.allowance ? [{ row, customerId, meterId, allowance: price.allowance }] : [];
   });
   const free = await selectFree(tx, periodId, allowed);
-  return new Map(allowed.map(({ row }, index) => [row, free[index] ?? 0n]));
+  return new Map(allowed.map(({ row }, index) => [row, freeOf(row.quantity, free[index] ?? 0n)]));
 }

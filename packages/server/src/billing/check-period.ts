@@ -5,7 +5,7 @@ import type { Environment } from "../accounts/accounts.ts";
 import { checkTotals, countArchived } from "../metering/check-totals.ts";
 import type { Services } from "../services.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
-import { selectFree } from "./allowances.ts";
+import { freeOf, selectFree } from "./allowances.ts";
 import { applyTerms } from "./charges.ts";
 import { shownQuantity } from "./invoice-lines.ts";
 import { termDifferences } from "./invoice-terms.ts";
@@ -183,8 +183,8 @@ async function compareFree(
       : [{ meterName, allowance, customerId, meterId: of.meter_id, quantity: of.quantity }];
   });
   const free = await selectFree(db, invoice.period_id, lines);
-  return lines.flatMap(({ meterName, allowance }, index) => {
-    const expected = String(free[index]);
+  return lines.flatMap(({ meterName, allowance, quantity }, index) => {
+    const expected = String(freeOf(quantity, free[index] ?? 0n));
     if (expected === allowance.free) return [];
     return [differenceOf(invoice, "lines", meterName, "free units", expected, allowance.free)];
   });
