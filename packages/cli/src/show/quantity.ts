@@ -15,7 +15,7 @@ interface QuantityParts {
   readonly carriedOver: string;
 }
 
-/** How the quantity of a line came about, and what of it is free of charge; undefined where there is no more to say. */
+/** The parts of a line's quantity, and its units that are free of charge; undefined where there is no more to say. */
 export function shownDetails({
   parts,
   allowance,

@@ -12,7 +12,7 @@ export interface AllowedUsage {
 }
 
 /**
- * What uses up the allowances of a period, as a subquery: usage and adjustments by customer, agent, meter and day. The
+ * The quantities that use up the allowances of a period, as a subquery: usage and adjustments by customer, agent, meter and day. The
  * day is null of an adjustment that belongs to none, and the agent of what was carried over.
  */
 export const allowanceParts = (periodId: string) => `(

@@ -39,7 +39,7 @@ export function invoiceLines(usage: readonly BilledUsage[], currency: string): I
   }));
 }
 
-/** How a line's quantity came about, and what of it is free of charge: `100 used, -30 adjusted, 20 free`. */
+/** The parts of a line's quantity, and its units that are free of charge: `100 used, -30 adjusted, 20 free`. */
 export function shownDetails({ parts, allowance }: Pick<InvoiceLine, "parts" | "allowance">): string {
   const free = allowance === undefined ? [] : [`${allowance.free} free`];
   return [...(parts === undefined ? [] : [shownParts(parts)]), ...free].join(", ");

@@ -13,7 +13,7 @@ interface AllowanceRow {
   is_shared: boolean;
 }
 
-/** What uses up the agent's allowance: that of its customer's agents, or of the agent alone where it has none. */
+/** The quantities that use up an agent's allowance: of all its customer's agents, or of itself where it has none. */
 const PARTS = `(
   SELECT s.meter_id, s.day, s.quantity FROM ${allowanceParts("period.id")} s WHERE s.customer_id = agent.customer_id
   UNION ALL
