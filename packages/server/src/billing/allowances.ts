@@ -24,6 +24,10 @@ export const allowanceParts = (periodId: string) => `(
   SELECT customer_id, NULL::uuid, meter_id, NULL::date, quantity FROM carried_adjustments WHERE period_id = ${periodId}
 )`;
 
+/** A payer as a value that can be joined by; the account itself has one, too. */
+const payer = (table: string) =>
+  `coalesce(${table}.customer_id, '00000000-0000-0000-0000-000000000000'::uuid)`;
+
 /**
  * Each allowance counts for one customer, or for one agent of nobody, and for one day or the whole period. What belongs
  * to no such part uses up nothing. `$1` is the period.
@@ -34,7 +38,7 @@ FROM (
   SELECT a.place, a.free, sum(p.quantity) AS used
   FROM unnest($2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $7::uuid[])
     WITH ORDINALITY AS a (customer_id, meter_id, free, every, agent_id, place)
-  JOIN ${allowanceParts("$1")} p ON p.meter_id = a.meter_id AND p.customer_id IS NOT DISTINCT FROM a.customer_id
+  JOIN ${allowanceParts("$1")} p ON p.meter_id = a.meter_id AND ${payer("p")} = ${payer("a")}
     AND (p.day IS NOT NULL OR a.every <> 'day') AND (p.agent_id IS NOT NULL OR a.customer_id IS NOT NULL)
     AND (a.agent_id IS NULL OR p.agent_id = a.agent_id)
   WHERE p.customer_id = ANY ($2::uuid[]) OR $6::boolean AND p.customer_id IS NULL

@@ -72,13 +72,22 @@ SELECT h.meter_id, h.quantity FROM agents owned JOIN reservations h ON h.agent_i
 WHERE owned.customer_id = b.customer_id AND h.environment_id = b.environment_id AND h.status = 'held'
   AND h.expires_at > $1`;
 
-/** Usage of the meter and period `q` by days. */
-const DAYS = `
-SELECT coalesce(jsonb_object_agg(d.day, d.quantity::text), '{}') AS days FROM (
-  SELECT t.day, sum(t.quantity) AS quantity FROM (${TOTALS}) t
-  WHERE t.meter_id = q.meter_id AND t.period_id = q.period_id
-  GROUP BY t.day
-) d`;
+/** The usage of a budget in money, by meter, period and day. What is held has no day. */
+const BY_DAY = `
+SELECT u.meter_id, u.period_id, u.day, u.inside, sum(u.quantity) AS quantity, sum(u.held) AS held
+FROM (
+  SELECT t.meter_id, t.period_id, t.day, t.quantity, b.budget_window <> 'day' OR t.day = clock.today AS inside,
+    0 AS held
+  FROM (${TOTALS}) t
+  UNION ALL
+  SELECT r.meter_id, period.id, NULL, 0, true, r.quantity FROM (${HOLDS}) r
+  UNION ALL
+  SELECT unused.id, taking.id, NULL, 0, true, 0 FROM meters unused
+  JOIN periods taking ON taking.environment_id = unused.environment_id AND taking.status = 'open'
+  WHERE unused.environment_id = b.environment_id
+) u
+WHERE (b.meter_id IS NULL OR u.meter_id = b.meter_id) AND (b.budget_window <> 'period' OR u.period_id = period.id)
+GROUP BY u.meter_id, u.period_id, u.day, u.inside`;
 
 /**
  * The usage of a budget in money, by meter and period, with the prices to bill it by: of every meter that it is for, in the
@@ -88,22 +97,14 @@ SELECT coalesce(jsonb_object_agg(d.day, d.quantity::text), '{}') AS days FROM (
 const METERS = `
 SELECT jsonb_agg(jsonb_build_object('meterName', meter.name, 'maxQuantityPerCall', meter.max_quantity_per_call,
   'periodId', q.period_id, 'isRunning', q.period_id = period.id, 'price', priced.price, 'before', q.before::text,
-  'recorded', q.recorded::text, 'held', q.held::text, 'days', daily.days, 'today', clock.today)) AS meters
+  'recorded', q.recorded::text, 'held', q.held::text, 'today', clock.today,
+  'days', CASE priced.price #>> '{allowance,every}' WHEN 'day' THEN coalesce(q.days, '{}') END)) AS meters
 FROM (
-  SELECT u.meter_id, u.period_id, sum(CASE WHEN u.inside THEN 0 ELSE u.quantity END) AS before,
-    sum(CASE WHEN u.inside THEN u.quantity ELSE 0 END) AS recorded, sum(u.held) AS held
-  FROM (
-    SELECT t.meter_id, t.period_id, t.quantity, b.budget_window <> 'day' OR t.day = clock.today AS inside, 0 AS held
-    FROM (${TOTALS}) t
-    UNION ALL
-    SELECT r.meter_id, period.id, 0, true, r.quantity FROM (${HOLDS}) r
-    UNION ALL
-    SELECT unused.id, taking.id, 0, true, 0 FROM meters unused
-    JOIN periods taking ON taking.environment_id = unused.environment_id AND taking.status = 'open'
-    WHERE unused.environment_id = b.environment_id
-  ) u
-  WHERE (b.meter_id IS NULL OR u.meter_id = b.meter_id) AND (b.budget_window <> 'period' OR u.period_id = period.id)
-  GROUP BY u.meter_id, u.period_id
+  SELECT d.meter_id, d.period_id, sum(CASE WHEN d.inside THEN 0 ELSE d.quantity END) AS before,
+    sum(CASE WHEN d.inside THEN d.quantity ELSE 0 END) AS recorded, sum(d.held) AS held,
+    jsonb_object_agg(d.day, d.quantity::text) FILTER (WHERE d.day IS NOT NULL) AS days
+  FROM (${BY_DAY}) d
+  GROUP BY d.meter_id, d.period_id
 ) q
 CROSS JOIN (
   SELECT coalesce(b.customer_id, (SELECT a.customer_id FROM agents a WHERE a.id = b.agent_id)) AS customer_id
@@ -111,7 +112,6 @@ CROSS JOIN (
 JOIN meters meter ON meter.id = q.meter_id
 JOIN periods priced_in ON priced_in.id = q.period_id
 LEFT JOIN LATERAL ${priceOfPeriod("meter.id", "priced_in.starts_at", "priced_in.ends_at", "paying.customer_id")} priced ON true
-LEFT JOIN LATERAL (${DAYS}) daily ON priced.price #>> '{allowance,every}' = 'day'
 WHERE b.amount_limit IS NOT NULL AND (q.recorded > 0 OR q.held > 0 OR priced_in.status = 'open')`;
 
 /**
