@@ -20,6 +20,7 @@ interface Line {
 }
 
 interface Charged {
+  readonly id?: string;
   readonly customerId: string | null;
   readonly lines: readonly Line[];
   readonly total: string;
@@ -121,15 +122,20 @@ describeOnEachDatabase("a free allowance in front of a price on $name", (databas
   });
 
   it("counts the whole period, for an agent without a customer alone", async () => {
-    const { agentId, sibling, own, other, on, bill } = await allowed(TEN_A_PERIOD);
+    const { key, agentId, sibling, own, other, on, bill } = await allowed(TEN_A_PERIOD);
     await on(agentId, 8, "2027-05-01");
     await on(sibling, 7, "2027-05-09");
     await on(own, 12, "2027-05-01");
     await on(other, 9, "2027-05-01");
-    expect((await bill()).invoices).toMatchObject([
+    const { invoices } = await bill();
+    expect(invoices).toMatchObject([
       { total: "0.50", lines: [{ allowance: { free: "10" } }] },
       { total: "0.20", lines: [{ allowance: { free: "19" } }] },
     ]);
+    const page = await fetch(`${api.url}/api/v1/billing/invoices/${invoices[0]?.id}/html`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(await page.text()).toContain("<small>10 free</small>");
   });
 
   it("is another one with a customer's own price", async () => {
