@@ -1,3 +1,3 @@
 import { settingsFor } from "./stryker.mjs";
 
-export default settingsFor("paywall", ["src/call/*.ts", "src/modes/*.ts", "!src/**/*.test.ts"], 75);
+export default settingsFor("paywall", ["src/call/*.ts", "src/modes/*.ts", "!src/**/*.test.ts"], 90);

@@ -51,10 +51,13 @@ describe.runIf(process.platform === "linux")("the quickstart", () => {
   });
 });
 
-/** The environment without what the package manager, the tests and a developer set for this workspace. */
+/**
+ * The environment without what the package manager, the tests and a developer set for this workspace. By which
+ * certificates the machine reaches a registry is not the workspace's.
+ */
 function userEnvironment(): NodeJS.ProcessEnv {
   const ours =
-    /^(npm_|pnpm_|vitest|node_|licentric_|stripe_|database_url$|host$|init_cwd$|log_level$|agent_token$)/i;
+    /^(npm_|pnpm_|vitest|node_(?!extra_ca_certs$)|licentric_|stripe_|database_url$|host$|init_cwd$|log_level$|agent_token$)/i;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
 }
 

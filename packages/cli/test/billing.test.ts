@@ -241,6 +241,31 @@ describe("the end of a month", SLOW, () => {
     });
   });
 
+  it("issues an invoice, links to its document and records its payment", async () => {
+    const instructions = ["--payment-instructions", "IBAN DE02"];
+    expect((await api.run("account", "update", ...instructions)).stdout).toMatch(/^how to pay +IBAN DE02$/m);
+    const { id } = (await api.json("invoice", "create", "previous", "--own")) as { id: string };
+    expect(await api.run("invoice", "link", id)).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining("not issued"),
+    });
+    expect(await api.run("invoice", "issue", id)).toMatchObject({ code: 2, stdout: "" });
+    const issued = await api.run("invoice", "issue", id, "--days-until-due", "14", "--yes");
+    expect(issued.stdout).toMatch(/^number +TEST-0001$/m);
+    expect(issued.stdout).not.toContain("Stripe is not connected");
+    expect(issued.stdout).toContain(`Next: licentric invoice link ${id}`);
+    const { url } = (await api.json("invoice", "link", id, "--expires-in", "1h")) as { url: string };
+    expect(await (await fetch(url)).text()).toContain("IBAN DE02");
+    expect(await api.run("invoice", "pay", id, "--reference", "transfer 1")).toMatchObject({ code: 2 });
+    const paid = await api.run("invoice", "pay", id, "--reference", "transfer 1", "--yes");
+    expect(paid.stdout).toMatch(/^paid by +transfer 1$/m);
+    expect(await api.run("invoice", "pay", id, "--reference", "transfer 2", "--yes")).toMatchObject({
+      code: 6,
+    });
+    await api.run("account", "update", "--payment-instructions", "none");
+    expect(await api.json("account", "show")).toMatchObject({ paymentInstructions: null });
+  });
+
   it("has what was refunded and adjusted on the line", async () => {
     const meterName = "drawings";
     await api.client.meters.create({ name: meterName, price: { model: "per_unit", unitPrice: "0.25" } });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MAX_PAYMENT_INSTRUCTIONS_LENGTH } from "./limits.ts";
 import { Address, Email, payerDetails, StripeCustomerId, StripeStatus, TaxId } from "./payers.ts";
 import { Currency, DisplayName, Id, storable, Timestamp } from "./primitives.ts";
 
@@ -19,6 +20,9 @@ export const Account = z.object({
   }),
   stripeCustomerId: StripeCustomerId.nullable(),
   stripeStatus: StripeStatus,
+  paymentInstructions: z.string().nullable().optional().meta({
+    description: "How invoices are paid that are issued here, as it stands on them; null: nothing.",
+  }),
   createdAt: Timestamp,
   updatedAt: Timestamp,
 });
@@ -38,4 +42,10 @@ export const UpdateAccount = z.strictObject({
   currency: Currency.optional(),
   timeZone: TimeZone.optional(),
   stripeCustomerId: StripeCustomerId.nullable().optional(),
+  paymentInstructions: storable(z.string().trim().min(1).max(MAX_PAYMENT_INSTRUCTIONS_LENGTH))
+    .nullable()
+    .optional()
+    .meta({
+      description: "How invoices are paid that are issued here: an account to transfer to, for example.",
+    }),
 });

@@ -1,7 +1,12 @@
 import * as z from "zod";
 import { invoiceTerms } from "./customer-terms.ts";
 import { PageQuery } from "./envelope.ts";
-import { MAX_MEMO_LENGTH } from "./limits.ts";
+import {
+  DEFAULT_INVOICE_LINK_LIFETIME,
+  MAX_INVOICE_LINK_LIFETIME,
+  MAX_MEMO_LENGTH,
+  MAX_PAYMENT_REFERENCE_LENGTH,
+} from "./limits.ts";
 import { Allowance } from "./prices.ts";
 import {
   Currency,
@@ -116,7 +121,10 @@ export const InvoiceLine = z
 /** One line of an invoice. */
 export type InvoiceLine = z.infer<typeof InvoiceLine>;
 
-/** `draft` until Stripe has it, then as Stripe says; without Stripe an invoice is `computed`. */
+/**
+ * `draft` until Stripe has it, then as Stripe says; without Stripe an invoice is `computed` until it is issued here, then
+ * `open`.
+ */
 export const InvoiceStatus = z.enum([
   "computed",
   "draft",
@@ -139,6 +147,24 @@ export const UninvoicedRest = z.object({
 /** The rest of an invoice's period: what other payers owe and no invoice holds yet. */
 export type UninvoicedRest = z.infer<typeof UninvoicedRest>;
 
+/** The part of an invoice that it has once it is issued here; of one that Stripe has, Stripe's own counts. */
+const document = {
+  number: z.string().nullable().optional().meta({
+    description:
+      "For example `INV-0001`: given by `billing.issueInvoice`, without gaps in each account and mode, and kept when it is voided. Null until then, and where Stripe has the invoice, whose number is Stripe's.",
+  }),
+  issuedAt: Timestamp.nullable()
+    .optional()
+    .meta({ description: "When it was issued here; null: it is not." }),
+  dueAt: Timestamp.nullable().optional().meta({
+    description: "When it is to be paid, where it is issued here.",
+  }),
+  paidAt: Timestamp.nullable().optional().meta({ description: "When it was paid; null: it is not." }),
+  paymentReference: z.string().nullable().optional().meta({
+    description: "What `billing.payInvoice` said of the payment; null where Stripe took it.",
+  }),
+};
+
 const invoice = {
   id: Id,
   periodId: Id,
@@ -154,6 +180,7 @@ const invoice = {
   credited: Money.optional().meta({ description: "Sum of the invoice's credit notes." }),
   metadata: Metadata,
   memo: z.string().nullable().optional(),
+  ...document,
   notice: z.string().optional().meta({
     description:
       "What Stripe does with it in a way of its own: a total below the least charge is carried over. Of a `draft`, that somebody changed it in Stripe and finalized it there, and what to do.",
@@ -401,3 +428,41 @@ export const CreateCreditNote = z.strictObject({
   memo: storable(z.string().trim().min(1).max(MAX_MEMO_LENGTH)).optional(),
   settlement: CreditSettlement.optional(),
 });
+
+/** The body of `billing.issueInvoice`. */
+export const IssueInvoice = z.strictObject({
+  daysUntilDue: z.int().min(1).max(365).optional().meta({
+    description: "Days until it is due; the invoice's own by default, which are 30 unless said otherwise.",
+  }),
+});
+
+/** The body of `billing.payInvoice`: a payment that did not go by Stripe. */
+export const PayInvoice = z.strictObject({
+  reference: storable(z.string().trim().min(1).max(MAX_PAYMENT_REFERENCE_LENGTH)).meta({
+    description: "What the payment is found by: a transfer's reference, a receipt's number.",
+  }),
+  paidAt: Timestamp.optional().meta({ description: "When it was paid, not in the future; now by default." }),
+});
+
+/** The body of `billing.createInvoiceLink`. */
+export const CreateInvoiceLink = z.strictObject({
+  expiresIn: z
+    .int()
+    .min(60)
+    .max(MAX_INVOICE_LINK_LIFETIME)
+    .optional()
+    .meta({
+      description: `Seconds for which the link opens the document; ${DEFAULT_INVOICE_LINK_LIFETIME} (30 days) by default.`,
+    }),
+});
+
+/** A link that opens an invoice's document without a key. Who has it can read that invoice. */
+export const InvoiceLink = z.object({
+  path: z.string().meta({
+    description: "Path and query, to be put behind the address at which the payer reaches this server.",
+  }),
+  expiresAt: Timestamp.meta({ description: "From then on it opens nothing." }),
+});
+
+/** A link that opens an invoice's document without a key. */
+export type InvoiceLink = z.infer<typeof InvoiceLink>;

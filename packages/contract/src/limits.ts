@@ -80,3 +80,15 @@ export const MAX_TERM_PERIODS = 1_200;
 
 /** Most days that a time series of usage spans, by the length of its intervals. */
 export const MAX_TIMESERIES_DAYS = { hour: 7, day: 366, month: 3_660 } as const;
+
+/** Most characters of an account's `paymentInstructions`. */
+export const MAX_PAYMENT_INSTRUCTIONS_LENGTH = 1_000;
+
+/** Most characters of the reference of a payment. */
+export const MAX_PAYMENT_REFERENCE_LENGTH = 200;
+
+/** Seconds for which a link to an invoice's document opens it unless said otherwise: 30 days. */
+export const DEFAULT_INVOICE_LINK_LIFETIME = 30 * 86_400;
+
+/** Most seconds for which a link to an invoice's document opens it: a year. */
+export const MAX_INVOICE_LINK_LIFETIME = 366 * 86_400;

@@ -65,14 +65,20 @@ export function buildOpenApi(table: Record<string, Record<string, Route>>, info:
 }
 
 function operation(resource: string, name: string, route: Route): JsonObject {
-  const envelope = route.list ? listEnvelope(route.response) : dataEnvelope(route.response);
+  const response = route.minimalResponse ? z.union([route.response, route.minimalResponse]) : route.response;
+  const envelope = route.list ? listEnvelope(response) : dataEnvelope(response);
   return {
     operationId: `${resource}.${name}`,
     tags: [resource],
     summary: route.summary,
     security: [route.auth === "key" ? { managementKey: [] } : { agentToken: [] }],
     ...(route.scope ? { "x-required-scope": route.scope } : {}),
-    parameters: [...pathParameters(route), ...queryParameters(route), ...idempotencyParameter(route)],
+    parameters: [
+      ...pathParameters(route),
+      ...queryParameters(route),
+      ...idempotencyParameter(route),
+      ...preferParameter(route),
+    ],
     ...(route.body ? { requestBody: { content: jsonContent(toJsonSchema(route.body, "input")) } } : {}),
     responses: {
       [route.status]: { description: "Done.", content: jsonContent(toJsonSchema(envelope, "output")) },
@@ -107,5 +113,18 @@ function idempotencyParameter(route: Route): JsonObject[] {
   if (route.method !== "POST") return [];
   return [
     { name: "Idempotency-Key", in: "header", required: false, schema: toJsonSchema(IdempotencyKey, "input") },
+  ];
+}
+
+function preferParameter(route: Route): JsonObject[] {
+  if (route.minimalResponse === undefined) return [];
+  return [
+    {
+      name: "Prefer",
+      in: "header",
+      required: false,
+      description: "`return=minimal` asks for the response without the resources in it.",
+      schema: { type: "string", enum: ["return=minimal", "return=representation"] },
+    },
   ];
 }

@@ -26,6 +26,11 @@ export interface Route {
    * return.
    */
   readonly hostedResponse?: z.ZodType;
+  /**
+   * The part of `response` that a request with `Prefer: return=minimal` (RFC 7240) gets; without it, the header is not
+   * heeded. A server that does not know the header answers all of it, so whoever reads the part takes both.
+   */
+  readonly minimalResponse?: z.ZodType;
   /** True where the response is a page of a list. */
   readonly list?: true;
   /** The schema of the list's cursor; left out where that is the id of the last resource of a page. */

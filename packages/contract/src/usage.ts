@@ -57,15 +57,17 @@ export const RecordUsage = z.strictObject({
     .meta({ description: "Each is checked by itself, so that one bad event does not hold up the others." }),
 });
 
+const overBudget = z.literal(true).optional().meta({
+  description:
+    "There where it did not fit into a budget that is marked as enforced. The usage had happened, so it is recorded all the same.",
+});
+
 /** The outcome of one event of a batch; outcomes come in the order in which the events were sent. */
 export const RecordOutcome = z.discriminatedUnion("status", [
   z.object({
     status: z.literal("recorded"),
     event: UsageEvent,
-    overBudget: z.literal(true).optional().meta({
-      description:
-        "There where it did not fit into a budget that is marked as enforced. The usage had happened, so it is recorded all the same.",
-    }),
+    overBudget,
   }),
   z.object({ status: z.literal("duplicate"), event: UsageEvent }),
   z.object({
@@ -96,7 +98,7 @@ const narrowing = {
 export const RecordStatuses = z.object({
   results: z.array(
     z.discriminatedUnion("status", [
-      z.object({ status: z.literal("recorded") }),
+      z.object({ status: z.literal("recorded"), overBudget }),
       z.object({ status: z.literal("duplicate") }),
       z.object({ status: z.literal("rejected"), error: z.string(), code: z.string() }),
     ]),

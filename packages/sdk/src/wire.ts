@@ -13,6 +13,8 @@ export interface CallInput {
   readonly body?: object | undefined;
   /** The body as JSON, in place of `body`. */
   readonly json?: string | Uint8Array;
+  /** Asks for no more of the response than the route's `minimalResponse`. */
+  readonly minimal?: true;
   /** The agent's token, for the routes that take one in place of the management key. */
   readonly token?: string | Secret;
 }
@@ -42,6 +44,7 @@ export function toWire(config: ClientConfig, route: Route, input: CallInput, opt
   if (route.method === "POST") {
     headers["idempotency-key"] = idempotencyKey(options.idempotencyKey ?? headers["idempotency-key"]);
   }
+  if (input.minimal) headers["prefer"] = "return=minimal";
   const body = input.body === undefined ? input.json : JSON.stringify(input.body, refuseNonFinite);
   if (body !== undefined) headers["content-type"] = "application/json";
   return {

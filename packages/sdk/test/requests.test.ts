@@ -348,6 +348,24 @@ describe("a list", () => {
     expect(api.requests).toHaveLength(1);
   });
 
+  it("has no more of a batch that is JSON already than its statuses, whatever the API leaves out", async () => {
+    const [recorded, duplicate] = [{ status: "recorded", overBudget: true }, { status: "duplicate" }];
+    const api = await serveHandlers([
+      http.post("*/api/v1/usage/events", ({ request }) => {
+        const isMinimal = request.headers.get("prefer") === "return=minimal";
+        const event = { id: "evt_1", somethingNew: true };
+        return HttpResponse.json({
+          data: { results: isMinimal ? [recorded, duplicate] : [{ ...recorded, event }, duplicate] },
+        });
+      }),
+    ]);
+    onTestFinished(() => api.close());
+    const usage = clientFor(api.url).usage;
+    expect(await usage.recordJson('{"events":[{},{}]}', 2)).toEqual([recorded, duplicate]);
+    const hosted = await usage.recordJson('{"events":[{},{}]}', 2, { headers: { prefer: undefined } });
+    expect(hosted).toMatchObject([recorded, duplicate]);
+  });
+
   it("is unknown where a batch has another number of outcomes than of events", async () => {
     const api = await serveHandlers([
       http.post("*/api/v1/usage/events", () => HttpResponse.json({ data: { results: [] } })),

@@ -104,7 +104,7 @@ export const Environment = z
  * | `LOG_LEVEL` | `fatal`, `error`, `warn`, `info` (default), `debug` or `silent` |
  * | `STRIPE_API_KEY`, `STRIPE_WEBHOOK_SECRET` | Stripe, and the signing secret of its endpoint `/webhooks/stripe` |
  * | `STRIPE_BASE_URL` | another origin than Stripe's own, for tests |
- * | `LICENTRIC_SECRET_KEY` | what webhooks' signing secrets are derived from; needed for webhooks on PostgreSQL |
+ * | `LICENTRIC_SECRET_KEY` | what webhooks' signing secrets and links to invoices are made with; needed for them on PostgreSQL |
  * | `LICENTRIC_PREVIOUS_SECRET_KEY` | the secret key before: webhooks are signed with both while it is set |
  * | `LICENTRIC_METRICS_TOKEN` | bearer token that `/metrics` asks for; open by default |
  * | `LICENTRIC_ALLOW_PRIVATE_WEBHOOKS` | `true`: webhooks may be sent to private addresses |

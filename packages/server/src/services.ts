@@ -2,6 +2,7 @@ import type { KeyAuthenticator } from "./accounts/authenticate-key.ts";
 import type { LastUsed } from "./accounts/last-used.ts";
 import type { RandomBytes } from "./accounts/secrets.ts";
 import type { AgentAuthenticator } from "./agents/authenticate-agent.ts";
+import type { LinkSigner } from "./billing/invoice-link.ts";
 import type { StripeConnection } from "./billing/stripe.ts";
 import type { BudgetedEvent, BudgetedOutcome } from "./metering/budgeted-recorder.ts";
 import type { PendingEvent } from "./metering/record-events.ts";
@@ -28,6 +29,8 @@ export interface Services {
   readonly answerTimeout: number;
   /** null where no Stripe is connected. */
   readonly stripe: StripeConnection | null;
+  /** null: the server has no secret key. */
+  readonly links: LinkSigner | null;
   /** Signer of webhooks (null: the server has no secret key), and whether private addresses are allowed. */
   readonly webhooks: { readonly signer: WebhookSigner | null; readonly allowPrivate: boolean };
 }

@@ -5,6 +5,7 @@ import { createKeyAuthenticator } from "./accounts/authenticate-key.ts";
 import { createLastUsed } from "./accounts/last-used.ts";
 import { createAgentAuthenticator } from "./agents/authenticate-agent.ts";
 import { type Background, oncePer, runInBackground } from "./background.ts";
+import { createLinkSigner } from "./billing/invoice-link.ts";
 import { connectStripe, type StripeOptions } from "./billing/stripe.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics } from "./http/metrics.ts";
@@ -140,6 +141,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     record: createRecorder(recording),
     recordBudgeted: createBudgetedRecorder(recording),
     stripe: stripeConnection,
+    links: secretKey === null ? null : createLinkSigner(secretKey, options.previousSecretKey),
     webhooks: { signer, allowPrivate: allowPrivateWebhooks },
   };
   const app = createApp(services, log, {

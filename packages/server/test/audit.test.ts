@@ -155,6 +155,8 @@ const WRITES: Readonly<Record<string, string>> = {
   "billing/follow-stripe.ts: invoices": "invoice.*",
   "billing/invoice-status.ts: invoices": "billing.voidInvoice, invoice.*",
   "billing/invoices.ts: invoices": "billing.createInvoice",
+  "billing/issue-invoice.ts: invoice_numbers, invoices": "billing.issueInvoice",
+  "billing/pay-invoice.ts: invoices": "billing.payInvoice",
   "billing/paying-customer.ts: ${table}": "customer.connected",
   "billing/periods.ts: periods": "billing.closePeriod",
   "billing/send-credit-note.ts: credit_notes": "credit_note.*",
@@ -163,7 +165,7 @@ const WRITES: Readonly<Record<string, string>> = {
   "console/codes.ts: console_codes": "console.createCode, keys.create",
   "customers/customer-terms.ts: customer_terms": "customers.setDiscount, customers.setMinimum",
   "customers/customers.ts: customers": "customers.*",
-  "customers/erase-customer.ts: ${table}, adjustments, agents, credentials, customers, metered_events, period_terms":
+  "customers/erase-customer.ts: ${table}, adjustments, agents, credentials, customers, invoices, metered_events, period_terms":
     "customers.erase",
   "metering/budgets.ts: budgets, customer_budgets, money_budgets": "budgets.*",
   "metering/meter-prices.ts: customer_prices, meter_prices": "meters.setPrice",

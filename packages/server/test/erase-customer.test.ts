@@ -58,6 +58,7 @@ describeOnEachDatabase("erasing a customer on $name", (database) => {
 
       const periodId = await closeCurrentPeriod(api, key);
       const invoice = await post(`/billing/periods/${periodId}/invoice`, { customerId: id });
+      await post(`/billing/invoices/${invoice.id}/issue`, {});
       const totals = async () =>
         (await api.call("GET", `/api/v1/usage/totals?periodId=${periodId}&groupBy=customer`, { token: key }))
           .body;

@@ -54,6 +54,24 @@ describeOnEachDatabase("usage on $name", (database) => {
     ]);
   });
 
+  it("leaves the events out of a batch's response where the request prefers the minimum", async () => {
+    const one = { agentId, meterName: "api_calls", idempotencyKey: "one" };
+    const events = [one, one, { agentId, meterName: "no_such_meter" }];
+    const answer = await record(events, { prefer: 'respond-async, Return = "minimal"' });
+    expect(answer.headers["preference-applied"]).toBe("return=minimal");
+    expect(answer.body.data.results).toEqual([
+      { status: "recorded" },
+      { status: "duplicate" },
+      { status: "rejected", code: "UNPROCESSABLE", error: expect.stringContaining("no_such_meter") },
+    ]);
+    expect(await get(`/usage/events?agentId=${agentId}`)).toMatchObject([{ idempotencyKey: "one" }]);
+    for (const prefer of ["return=representation", "return=minimalist", "wait=1; return=minimal", ""]) {
+      const whole = await record([one], { prefer });
+      expect(whole.headers["preference-applied"]).toBeUndefined();
+      expect(whole.body.data.results).toMatchObject([{ status: "duplicate", event: { agentId } }]);
+    }
+  });
+
   it("records each event of a batch by itself, with an outcome for each in order", async () => {
     const good = { agentId, meterName: "api_calls", quantity: 2, metadata: { job: "1" } };
     const answer = await record([

@@ -1,13 +1,14 @@
 import type { Account } from "@licentric/sdk";
 import { Command } from "commander";
 import { callApi } from "../call-api.ts";
-import { type PayerOptions, payerView, toPayerChange, withPayerChanges } from "../payer-options.ts";
+import { NONE, type PayerOptions, payerView, toPayerChange, withPayerChanges } from "../payer-options.ts";
 import { shownTime } from "../show/time.ts";
 import { jsonOption, type OutputOptions, print } from "../terminal/print.ts";
 
 interface UpdateOptions extends OutputOptions, PayerOptions {
   readonly currency?: string;
   readonly timeZone?: string;
+  readonly paymentInstructions?: string;
 }
 
 /** `licentric account`: the account itself. */
@@ -32,9 +33,19 @@ function updateCommand(env: NodeJS.ProcessEnv): Command {
   return withPayerChanges(command)
     .option("--currency <code>", "what prices and invoices are in, for example eur")
     .option("--time-zone <name>", "what months are in, for example Europe/Berlin")
+    .option(
+      "--payment-instructions <text>",
+      "how invoices are paid that are issued without Stripe, as it stands on them; `none` takes it away",
+    )
     .addOption(jsonOption())
-    .action(async ({ currency, timeZone, ...options }: UpdateOptions) => {
-      const change = toPayerChange(options, { ...(currency && { currency }), ...(timeZone && { timeZone }) });
+    .action(async ({ currency, timeZone, paymentInstructions, ...options }: UpdateOptions) => {
+      const change = toPayerChange(options, {
+        ...(currency && { currency }),
+        ...(timeZone && { timeZone }),
+        ...(paymentInstructions && {
+          paymentInstructions: paymentInstructions === NONE ? null : paymentInstructions,
+        }),
+      });
       const account = await callApi(env, "changing the account", (client) => client.account.update(change));
       print(options, account, accountView);
     });
@@ -44,6 +55,7 @@ function accountView(account: Account): string {
   return payerView(account, [
     ["currency", account.currency],
     ["time zone", account.timeZone],
+    ["how to pay", account.paymentInstructions ?? undefined],
     ["created", shownTime(account.createdAt)],
   ]);
 }

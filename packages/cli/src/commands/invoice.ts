@@ -22,6 +22,7 @@ import {
 } from "../terminal/print.ts";
 import { table } from "../terminal/table.ts";
 import { creditCommand, creditsCommand } from "./credit-notes.ts";
+import { issueCommand, linkCommand, payCommand } from "./invoice-document.ts";
 import { previewCommand } from "./invoice-preview.ts";
 
 interface CreateOptions extends OutputOptions {
@@ -51,6 +52,9 @@ export function invoiceCommand(env: NodeJS.ProcessEnv): Command {
     .addCommand(checkCommand(env))
     .addCommand(showCommand(env))
     .addCommand(listCommand(env))
+    .addCommand(issueCommand(env))
+    .addCommand(linkCommand(env))
+    .addCommand(payCommand(env))
     .addCommand(voidCommand(env))
     .addCommand(creditCommand(env))
     .addCommand(creditsCommand(env));

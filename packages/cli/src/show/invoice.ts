@@ -19,6 +19,7 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
   const { currency, lines = [], stripeConfigured } = invoice;
   const known = fields([
     ["id", invoice.id],
+    ["number", invoice.number ?? undefined],
     ["period", invoice.periodId],
     ["payer", payer],
     ["customer", invoice.customerId ?? undefined],
@@ -28,6 +29,10 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
     ["memo", invoice.memo ?? undefined],
     ["notice", invoice.notice],
     ["created", shownTime(invoice.createdAt)],
+    ["issued", shownTime(invoice.issuedAt ?? undefined)],
+    ["due", shownTime(invoice.dueAt ?? undefined)],
+    ["paid", shownTime(invoice.paidAt ?? undefined)],
+    ["paid by", invoice.paymentReference ?? undefined],
     ["to pay at", stripeConfigured ? invoice.hostedInvoiceUrl : undefined],
   ]);
   const isDetailed = lines.some((line) => shownDetails(line) !== undefined);
@@ -44,9 +49,10 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
     uninvoiced === undefined
       ? ""
       : `\nNot the whole period: ${shownMoney(uninvoiced.total ?? "the usage", uninvoiced.currency)} of ${uninvoiced.payers} other ${uninvoiced.payers === 1 ? "payer is" : "payers are"} not invoiced yet.\nNext: licentric invoice create ${invoice.periodId}\n`;
-  const computed = stripeConfigured
-    ? ""
-    : "\nStripe is not connected: this is what the payer owes, and nothing was sent.\n";
+  const computed =
+    stripeConfigured || invoice.number
+      ? ""
+      : "\nStripe is not connected: this is what the payer owes, and nothing was sent.\n";
   charged.push(
     ...termLines(invoice).map(({ description, amount }) => [
       description,

@@ -54,7 +54,9 @@ describe.each(Object.entries(AMOUNTS))("with %s,", (what, amount) => {
 
   // Without anything there are the lists alone.
   const names = addressesOf(
-    amount === null ? null : { customerId: "", agentId: "", meterId: "", periodId: "", invoiceId: "" },
+    amount === null
+      ? null
+      : { customerId: "", agentId: "", meterId: "", periodId: "", invoiceId: "", issuedInvoiceId: "" },
   );
   it.each(names.map(([name]) => name))("%s opens at every width without a fault", async (name) => {
     const [, address = ""] = addressesOf(seeded).find(([one]) => one === name) ?? [];

@@ -54,7 +54,7 @@ describeOnEachDatabase("a month on the pages, on $name", (database) => {
     expect(
       invoices.map(({ status, total, credited }: Record<string, string>) => [status, total, credited]),
     ).toEqual([
-      ["computed", "5.00", "1.50"],
+      ["paid", "5.00", "1.50"],
       ["void", "5.00", "0.00"],
     ]);
   });
@@ -168,6 +168,30 @@ describeOnEachDatabase("a month on the pages, on $name", (database) => {
       .getByRole("table", { name: "Credit notes of this invoice" })
       .getByText("Three too many")
       .waitFor();
+    await make(page, {
+      button: "Issue",
+      filling: { "Days until it is due": "14" },
+      confirm: "Issue the invoice",
+      done: "The invoice TEST-0001 is issued.",
+    });
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.getByRole("heading", { level: 1, name: "TEST-0001 of €5.00" }).waitFor();
+    await make(page, {
+      button: "Link to the document",
+      filling: { "Days for which it opens": "7" },
+      confirm: "Make the link",
+      done: "The link is made.",
+    });
+    const link = await page.getByRole("dialog").getByLabel("Send it to the payer").inputValue();
+    await page.getByRole("dialog").getByRole("button", { name: "I have kept it" }).click();
+    expect(await (await fetch(link)).text()).toContain("TEST-0001");
+    await make(page, {
+      button: "Mark as paid",
+      filling: { Reference: "transfer 8731" },
+      confirm: "Mark as paid",
+      done: "The invoice is paid.",
+    });
+    await page.getByText("transfer 8731").waitFor();
     const download = page.waitForEvent("download");
     await page.getByRole("button", { name: "Save as document" }).click();
     const document = await readFile(await (await download).path(), "utf8");

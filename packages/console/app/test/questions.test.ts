@@ -26,6 +26,10 @@ const QUESTIONS = [
   ["customer", "Edit"],
   ["customer", "Set budget"],
   ["customer", "Set own price"],
+  ["customer", "Set discount"],
+  ["customer", "End discount"],
+  ["customer", "Set minimum"],
+  ["customer", "End minimum"],
   ["agents", "Create agent"],
   ["agent", "Edit"],
   ["agent", "Suspend"],
@@ -41,6 +45,9 @@ const QUESTIONS = [
   ["open period", "Close"],
   ["uninvoiced period", "Invoice all"],
   ["uninvoiced period", "Invoice (?!all)"],
+  ["invoice", "Issue"],
+  ["issued invoice", "Mark as paid"],
+  ["issued invoice", "Link"],
   ["invoice", "Credit note"],
   ["invoice", "Void"],
   ["webhooks", "Add webhook"],
@@ -100,7 +107,9 @@ describe.each([
   async function unbilledPeriod(key: string, { invoiceId, periodId }: Seeded): Promise<string> {
     const path = `/api/v1/billing/invoices?periodId=${periodId}`;
     const { data } = (await api.call("GET", path, { token: key })).body;
-    const other = data.find(({ id }: { id: string }) => id !== invoiceId);
+    const other = data.find(
+      ({ id, number }: { id: string; number: string | null }) => id !== invoiceId && number === null,
+    );
     await api.call("POST", `/api/v1/billing/invoices/${other.id}/void`, { token: key });
     return periodId;
   }

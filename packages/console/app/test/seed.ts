@@ -7,6 +7,8 @@ export interface Seeded {
   readonly meterId: string;
   readonly periodId: string;
   readonly invoiceId: string;
+  /** One that has a number, or the same where there is no other. */
+  readonly issuedInvoiceId: string;
 }
 
 /** Number of everything, and names. */
@@ -90,6 +92,13 @@ export async function seed(
     reason: "order_change",
     memo: name("Memo", 1),
   });
+  const issuedInvoiceId: string = made.outcomes.at(-1).invoice.id;
+  if (issuedInvoiceId !== invoiceId) await post(`/billing/invoices/${issuedInvoiceId}/issue`);
+  if (payers[0] !== undefined) {
+    const discount = { model: "percent", percent: "10" };
+    await post(`/customers/${payers[0]}/discounts`, { discount, reason: name("Reason", 0), periods: 3 });
+    await post(`/customers/${payers[0]}/minimums`, { minimum: "25" });
+  }
   const now = Date.now();
   await record(
     Array.from({ length: 25 }, (_, day) => new Date(now - day * 86_400_000 - 60_000).toISOString()),
@@ -105,7 +114,14 @@ export async function seed(
     events: ["invoice.paid", "budget.exceeded"],
   });
   await post("/keys", { name: name("Key", 0), scopes: ["usage:read", "billing:read"] });
-  return { customerId: payers[0] ?? "", agentId, meterId: meter.id, periodId: past.id, invoiceId };
+  return {
+    customerId: payers[0] ?? "",
+    agentId,
+    meterId: meter.id,
+    periodId: past.id,
+    invoiceId,
+    issuedInvoiceId,
+  };
 }
 
 /** Addresses of all pages, by their names. */
@@ -131,5 +147,6 @@ export function addressesOf(seeded: Seeded | null): readonly (readonly [string, 
     ["meter", `/meters/${seeded.meterId}`],
     ["period", `/periods/${seeded.periodId}`],
     ["invoice", `/invoices/${seeded.invoiceId}`],
+    ["issued invoice", `/invoices/${seeded.issuedInvoiceId}`],
   ];
 }

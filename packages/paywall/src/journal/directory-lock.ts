@@ -23,8 +23,9 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock | 
   const file = openLock(path);
   if (file === undefined) return undefined;
   try {
-    if (isLocked(tryLock, file, directory) && isStillAt(file, path)) {
-      return { place: () => placeOf(file, path), release: () => fs.closeSync(file) };
+    const locked = fs.fstatSync(file, { bigint: true });
+    if (isLocked(tryLock, file, directory) && isAt(path, locked)) {
+      return { place: () => placeOf(file, path, locked), release: () => fs.closeSync(file) };
     }
   } catch (error) {
     fs.closeSync(file);
@@ -55,14 +56,13 @@ function isLocked(tryLock: TryLock, file: number, directory: string): boolean {
   }
 }
 
-function placeOf(file: number, path: string): ReturnType<DirectoryLock["place"]> {
-  if (isStillAt(file, path)) return "here";
+function placeOf(file: number, path: string, locked: fs.BigIntStats): ReturnType<DirectoryLock["place"]> {
+  if (isAt(path, locked)) return "here";
   return fs.fstatSync(file).nlink === 0 ? "deleted" : "moved";
 }
 
 /** Another process may have locked, emptied and removed the directory between our opening and our locking. */
-function isStillAt(file: number, path: string): boolean {
-  const locked = fs.fstatSync(file, { bigint: true });
+function isAt(path: string, { ino, dev }: fs.BigIntStats): boolean {
   const found = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
-  return found !== undefined && found.ino === locked.ino && found.dev === locked.dev;
+  return found !== undefined && found.ino === ino && found.dev === dev;
 }

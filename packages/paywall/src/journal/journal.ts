@@ -84,8 +84,8 @@ export interface Journal {
    */
   flush(): Promise<void>;
   /**
-   * Takes no more events, delivers what it can within `timeout` milliseconds (5000 by default) and lets go of the
-   * directory. What is left stays on disk for the next process. Never rejects for an API that is away: the answer
+   * Takes no more events, delivers what it can within `timeout` milliseconds (5000 by default; with 0, nothing) and
+   * lets go of the directory. What is left stays on disk for the next process. Never rejects for an API that is away: the answer
    * says what is left.
    */
   close(options?: { timeout?: number }): Promise<JournalState>;

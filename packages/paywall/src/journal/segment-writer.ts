@@ -40,10 +40,12 @@ export function createSegmentWriter(
 
 /** Writes each line at once. */
 function directWriter(journal: SubJournal, file: SegmentFile): SegmentWriter {
+  const checkPlace = oncePerTurn(() => file.check());
   return {
     async append(line) {
       try {
-        file.take(writeInPlace(journal, file, line));
+        checkPlace();
+        file.take(file.write(line));
         journal.events++;
       } catch (error) {
         throw writeFailed(journal, error);
@@ -87,7 +89,8 @@ function flushedWriter(journal: SubJournal, file: SegmentFile): SegmentWriter {
   }
 
   async function writeFlushed(bytes: Buffer): Promise<void> {
-    const written = writeInPlace(journal, file, bytes);
+    file.check();
+    const written = file.write(bytes);
     try {
       await promisify(fs.fdatasync)(written.descriptor);
       if (written.segment.size === 0) await syncDirectory(journal.directory);
@@ -125,6 +128,13 @@ interface Written {
 
 /** The newest segment's file. One write at a time: it is taken, or its tail is cut, before the next. */
 interface SegmentFile {
+  /**
+   * Looks whether the file is where it is looked for: moved or deleted, it would take what is written all the same, and
+   * nobody would read that.
+   *
+   * @throws where it is not
+   */
+  check(): void;
   /** @throws the system's error; nothing of it is left. */
   write(bytes: Buffer): Written;
   /** Makes what was written part of the segment. */
@@ -134,17 +144,34 @@ interface SegmentFile {
   close(): void;
 }
 
-/** The open file takes what is written wherever it is by now, and nobody may look for it there. */
-function writeInPlace(journal: SubJournal, file: SegmentFile, bytes: Buffer): Written {
-  const elsewhere = misplaced(journal);
-  if (elsewhere !== undefined) throw elsewhere;
-  return file.write(bytes);
+/**
+ * Does a check once in each turn of the event loop in which it is asked for, and again where it failed: what is not of
+ * this process happens between turns as well as within one.
+ */
+function oncePerTurn(check: () => void): () => void {
+  let isChecked = false;
+  return () => {
+    if (isChecked) return;
+    check();
+    isChecked = true;
+    setImmediate(() => {
+      isChecked = false;
+    });
+  };
 }
 
 function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFile {
   let file: { readonly segment: Segment; readonly descriptor: number } | undefined;
   let sequence = 0;
   let tornTail = false;
+
+  function check(): void {
+    const elsewhere = misplaced(journal);
+    if (elsewhere !== undefined) throw elsewhere;
+    if (file === undefined || file.segment !== journal.segments.at(-1)) return;
+    if (fs.fstatSync(file.descriptor).nlink > 0 || dropDelivered(journal)) return;
+    throw new Error(`${file.segment.path} was deleted`);
+  }
 
   function write(bytes: Buffer): Written {
     try {
@@ -163,8 +190,6 @@ function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFi
       for (let written = 0; written < bytes.length; ) {
         written += fs.writeSync(descriptor, bytes, written, bytes.length - written, segment.size + written);
       }
-      // A file that somebody deleted takes what is written to it, and nobody will read that.
-      if (fs.fstatSync(descriptor).nlink === 0) throw new Error(`${segment.path} was deleted`);
     } catch (error) {
       cutTail();
       throw error;
@@ -203,7 +228,7 @@ function createSegmentFile(journal: SubJournal, segmentBytes: number): SegmentFi
     tornTail = false;
   }
 
-  return { write, take, cutTail, close };
+  return { check, write, take, cutTail, close };
 }
 
 /** Makes a directory's new entry survive a power cut. Windows has no such call, and needs none. */

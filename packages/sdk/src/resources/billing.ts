@@ -53,6 +53,18 @@ export interface InvoicesCreated {
   readonly failed: readonly InvoiceFailure[];
 }
 
+/** Parameters of {@link Billing.issueInvoice} besides the invoice. */
+export type InvoiceIssueParams = BodyOf<typeof routes.billing.issueInvoice>;
+
+/** Parameters of {@link Billing.payInvoice} besides the invoice. */
+export type InvoicePayParams = BodyOf<typeof routes.billing.payInvoice>;
+
+/** Parameters of {@link Billing.createInvoiceLink} besides the invoice. */
+export type InvoiceLinkParams = BodyOf<typeof routes.billing.createInvoiceLink>;
+
+/** A link that opens an invoice's document without a key. */
+export type InvoiceLink = ResponseOf<typeof routes.billing.createInvoiceLink>;
+
 /** Usage of one payer, in a period that is over, that no invoice holds yet. */
 export type UninvoicedUsage = ResponseOf<typeof routes.billing.listUninvoiced>;
 
@@ -385,6 +397,63 @@ export class Billing {
    */
   listInvoices(params: InvoiceListParams = {}, options?: RequestOptions): PagePromise<Invoice> {
     return this.#api.list(routes.billing.listInvoices, { query: params }, options);
+  }
+
+  /**
+   * Issues an invoice that is not in Stripe: it gets its number (`INV-0001`, without gaps) and the day it is due, names
+   * seller and buyer as they stand now, and is `open`. Issuing it again answers the same. Where Stripe has the invoice,
+   * Stripe's number and document are the invoice.
+   *
+   * @throws ConflictError where it is void, or in Stripe
+   * @throws NotFoundError where there is none of this id
+   * @example
+   * ```ts
+   * const { number, dueAt } = await client.billing.issueInvoice("inv_1", { daysUntilDue: 14 });
+   * ```
+   */
+  issueInvoice(
+    invoiceId: string,
+    params: InvoiceIssueParams = {},
+    options?: RequestOptions,
+  ): APIPromise<Invoice> {
+    return this.#api.call(routes.billing.issueInvoice, { params: { invoiceId }, body: params }, options);
+  }
+
+  /**
+   * Records that an invoice that was issued here is paid: by a transfer, for example. The same reference again changes
+   * nothing. An invoice in Stripe is paid when Stripe says so.
+   *
+   * @throws ConflictError where it is not issued here, is void, or is paid by another payment
+   * @throws NotFoundError where there is none of this id
+   * @throws ValidationError where `paidAt` lies in the future
+   * @example
+   * ```ts
+   * const { status } = await client.billing.payInvoice("inv_1", { reference: "transfer 8731" });
+   * ```
+   */
+  payInvoice(invoiceId: string, params: InvoicePayParams, options?: RequestOptions): APIPromise<Invoice> {
+    return this.#api.call(routes.billing.payInvoice, { params: { invoiceId }, body: params }, options);
+  }
+
+  /**
+   * Makes a link that opens the document of an invoice issued here without a key, for the payer. Its `path` is put behind
+   * the address at which the payer reaches the server. Nothing is stored of it, so it cannot be called back before it ends.
+   *
+   * @throws ConflictError where the invoice is not issued here
+   * @throws NotFoundError where there is none of this id
+   * @throws LicentricError where the server has no secret key to sign with
+   * @example
+   * ```ts
+   * const { path, expiresAt } = await client.billing.createInvoiceLink("inv_1", { expiresIn: 14 * 86_400 });
+   * show(`https://billing.example.com${path}`, expiresAt);
+   * ```
+   */
+  createInvoiceLink(
+    invoiceId: string,
+    params: InvoiceLinkParams = {},
+    options?: RequestOptions,
+  ): APIPromise<InvoiceLink> {
+    return this.#api.call(routes.billing.createInvoiceLink, { params: { invoiceId }, body: params }, options);
   }
 
   /**

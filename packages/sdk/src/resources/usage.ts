@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { ERROR_STATUS, type NewUsageEvent, RecordStatuses, routes } from "@licentric/contract";
+import { ERROR_STATUS, type NewUsageEvent, routes } from "@licentric/contract";
 import type { z } from "zod";
 import type { Api, BodyOf, QueryOf } from "../api.ts";
 import type { APIPromise } from "../api-promise.ts";
@@ -19,7 +19,7 @@ export type UsageEvent = ResponseOf<typeof routes.usage.listEvents>;
 export type RecordOutcome = ResponseOf<typeof routes.usage.recordBatch>["results"][number];
 
 /** The outcome of one event of a batch that was JSON already: as {@link RecordOutcome}, without the event. */
-export type RecordStatus = z.output<typeof RecordStatuses>["results"][number];
+export type RecordStatus = ResponseOf<typeof recordStatuses>["results"][number];
 
 /**
  * The outcome of an event that was not rejected: `duplicate` where its idempotency key had recorded it
@@ -48,8 +48,10 @@ export type Adjustment = ResponseOf<typeof routes.usage.refundEvent>;
 /** Parameters of {@link Usage.refundEvent} besides the event. */
 export type UsageRefundParams = BodyOf<typeof routes.usage.refundEvent>;
 
-/** The same route, of whose response less is read: the events are not checked, which takes most of the time. */
-const recordStatuses = { ...routes.usage.recordBatch, response: RecordStatuses };
+const { recordBatch } = routes.usage;
+
+/** The same route, of whose response less is asked for and read: the events would take most of the time. */
+const recordStatuses = { ...recordBatch, response: recordBatch.minimalResponse };
 
 /** Usage that was recorded, and recording it without an agent's token. */
 export class Usage {
@@ -118,7 +120,7 @@ export class Usage {
 
   /**
    * Records up to 1,000 usage events that are JSON already, as a journal or a queue keeps them: they are sent as they are,
-   * and of the response only the statuses are read, so that an event takes a fraction of the processor time. Each event
+   * and of the response only the statuses are asked for, so that an event takes a fraction of the processor time. Each event
    * needs an `idempotencyKey` of its own: none is added.
    *
    * @param json - the request's body, `{"events":[…]}`, as a string or in UTF-8
@@ -136,7 +138,9 @@ export class Usage {
     count: number,
     options?: RequestOptions,
   ): APIPromise<readonly RecordStatus[]> {
-    return this.#api.callAs(recordStatuses, { json }, options, ({ results }) => oneForEach(results, count));
+    return this.#api.callAs(recordStatuses, { json, minimal: true }, options, ({ results }) =>
+      oneForEach(results, count),
+    );
   }
 
   /**

@@ -56,6 +56,27 @@ export function describeBilling(api: ContractContext): void {
       });
       const again = await api.client.billing.createInvoice(open.id, {});
       expect(again.id).not.toBe(invoice.id);
+      const againId = again.id ?? "";
+      expect(await errorOf(api.client.billing.payInvoice(againId, { reference: "early" }))).toBeInstanceOf(
+        ConflictError,
+      );
+      expect(await errorOf(api.client.billing.createInvoiceLink(againId))).toBeInstanceOf(ConflictError);
+      const issued = await api.client.billing.issueInvoice(againId, { daysUntilDue: 14 });
+      expect(issued).toMatchObject({
+        id: againId,
+        status: "open",
+        number: expect.stringMatching(/^TEST-\d{4}$/),
+      });
+      expect(issued.dueAt).toBeDefined();
+      expect(await api.client.billing.issueInvoice(againId)).toMatchObject({ number: issued.number });
+      const { path, expiresAt } = await api.client.billing.createInvoiceLink(againId, { expiresIn: 3_600 });
+      expect(path).toMatch(new RegExp(`^/invoices/${againId}\\?.*signature=`));
+      expect(new Date(expiresAt).getTime()).toBeGreaterThan(Date.now());
+      expect(await api.client.billing.payInvoice(againId, { reference: "transfer 1" })).toMatchObject({
+        status: "paid",
+        paymentReference: "transfer 1",
+        paidAt: expect.any(String),
+      });
       const note = await api.client.billing.createCreditNote(again.id ?? "", {
         amount: "0.50",
         memo: "sorry",

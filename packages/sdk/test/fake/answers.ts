@@ -344,6 +344,28 @@ export function createAnswers(account: FakeAccount): Answers<typeof routes> {
       getInvoice: ({ params }) => find("invoice", params["invoiceId"]),
       listInvoices: ({ query }) => where("invoice", { periodId: query.get("periodId") ?? undefined }),
       voidInvoice: ({ params }) => change("invoice", params["invoiceId"], { status: "void" }),
+      issueInvoice: ({ params, body }) => {
+        const { id, number } = find("invoice", params["invoiceId"]);
+        const dueAt = iso(Number(body["daysUntilDue"] ?? 30) * 86_400);
+        return number
+          ? find("invoice", id)
+          : change("invoice", id, { status: "open", number: "TEST-0001", issuedAt: iso(), dueAt });
+      },
+      payInvoice: ({ params, body }) => {
+        const { id, number } = find("invoice", params["invoiceId"]);
+        if (!number) throw new Refusal("CONFLICT", "The invoice is not issued.");
+        return change("invoice", id, {
+          status: "paid",
+          paidAt: body["paidAt"] ?? iso(),
+          paymentReference: body["reference"],
+        });
+      },
+      createInvoiceLink: ({ params, body }) => {
+        const { id, number } = find("invoice", params["invoiceId"]);
+        if (!number) throw new Refusal("CONFLICT", "The invoice is not issued.");
+        const expiresIn = Number(body["expiresIn"] ?? 30 * 86_400);
+        return { path: `/invoices/${id}?signature=fake`, expiresAt: iso(expiresIn) };
+      },
       createCreditNote: ({ params, body }) => {
         const { id: invoiceId, currency } = find("invoice", params["invoiceId"]);
         const amountMinor = Math.round(Number(body["amount"]) * 100);

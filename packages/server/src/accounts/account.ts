@@ -18,6 +18,7 @@ interface AccountRow {
   stripe_customer_id: string | null;
   stripe_unsent: string[];
   stripe_missing: boolean;
+  payment_instructions: string | null;
   created_at: Date;
   updated_at: Date;
 }
@@ -28,7 +29,7 @@ export async function getAccount(db: Queryable, environmentId: string): Promise<
     await db.query<AccountRow>(
       `SELECT a.id, coalesce(e.name, a.name) AS name, e.email, e.address, e.tax_id,
          coalesce(e.currency, a.currency) AS currency, coalesce(e.time_zone, a.time_zone) AS time_zone,
-         e.stripe_customer_id, e.stripe_unsent, e.stripe_missing, a.created_at,
+         e.stripe_customer_id, e.stripe_unsent, e.stripe_missing, e.payment_instructions, a.created_at,
          coalesce(e.updated_at, a.created_at) AS updated_at
        FROM environments e JOIN accounts a ON a.id = e.account_id WHERE e.id = $1`,
       [environmentId],
@@ -48,6 +49,7 @@ export async function getAccount(db: Queryable, environmentId: string): Promise<
       unsent: row.stripe_unsent,
       missing: row.stripe_missing,
     }),
+    paymentInstructions: row.payment_instructions,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
   };
@@ -67,7 +69,7 @@ export async function updateAccount(
   { now, owner }: { now: Date; owner: StripeSays },
 ): Promise<Account> {
   const { environmentId } = caller;
-  const { currency, timeZone, stripeCustomerId } = change;
+  const { currency, timeZone, stripeCustomerId, paymentInstructions } = change;
   if (currency !== undefined && !isCurrency(currency)) {
     throw new ApiError("VALIDATION_ERROR", `currency: "${currency}" is not an ISO 4217 currency.`);
   }
@@ -89,9 +91,18 @@ export async function updateAccount(
   }
   await tx.query(
     `UPDATE environments SET ${PAYER_ASSIGNMENTS}, updated_at = $2,
-       currency = coalesce($13, currency), time_zone = coalesce($14, time_zone)
+       currency = coalesce($13, currency), time_zone = coalesce($14, time_zone),
+       payment_instructions = CASE WHEN $15 THEN $16 ELSE payment_instructions END
      WHERE id = $1`,
-    [environmentId, now, ...payerValues(change), currency ?? null, timeZone ?? null],
+    [
+      environmentId,
+      now,
+      ...payerValues(change),
+      currency ?? null,
+      timeZone ?? null,
+      paymentInstructions !== undefined,
+      paymentInstructions ?? null,
+    ],
   );
   return getAccount(tx, environmentId);
 }

@@ -226,12 +226,16 @@ function differenceOf(
   };
 }
 
-/** An invoice that is not sent is a difference where Stripe is connected: nobody is asked to pay it. */
+/**
+ * An invoice that is not sent is a difference where Stripe is connected: nobody is asked to pay it. One that is issued here
+ * is not Stripe's.
+ */
 async function compareWithStripe(
   stripe: StripeConnection | null,
   invoice: InvoiceRow,
 ): Promise<PeriodDifference[]> {
   const { stripe_invoice_id: stripeInvoiceId } = invoice;
+  if (invoice.number !== null) return [];
   if (stripe === null) {
     return stripeInvoiceId === null
       ? []

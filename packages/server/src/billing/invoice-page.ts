@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { CreditNote, Invoice } from "@licentric/contract";
 import Big from "big.js";
 import { shownDetails, shownQuantity } from "./invoice-lines.ts";
+import type { InvoiceParty } from "./invoices.ts";
 
 /** Content of the page. */
 export interface InvoicePage {
@@ -9,10 +10,12 @@ export interface InvoicePage {
   /** The period's first and last day, `YYYY-MM-DD`. */
   readonly days: { readonly first: string; readonly last: string };
   readonly creditNotes: readonly CreditNote[];
-  /** Name of the account whose tools were used. */
-  readonly from: string;
-  /** Name and e-mail address of the payer. */
-  readonly to: { readonly name: string; readonly email: string | null };
+  /** The account whose tools were used. */
+  readonly seller: InvoiceParty;
+  /** The payer. */
+  readonly buyer: InvoiceParty;
+  /** How it is paid; null where there is nothing to say. */
+  readonly paymentInstructions: string | null;
   /** IANA name; the days of the period are days in it. */
   readonly timeZone: string;
 }
@@ -36,15 +39,22 @@ th:first-child, td:first-child { padding-left: 0; } th:last-child, td:last-child
 .number { text-align: right; white-space: nowrap; }
 tfoot td { border-bottom: 0; }
 tfoot tr:last-child td { border-top: 2px solid #1b1b1a; font-weight: 700; font-size: 1.1rem; }
+.name { font-weight: 400; white-space: nowrap; }
+section { margin-top: 2rem; } h2 { margin: 0 0 .25rem; font-size: 1rem; }
+section p { margin: 0 0 .5rem; white-space: pre-line; overflow-wrap: anywhere; }
 .empty { color: #6a6a66; }
 footer { margin-top: 2.5rem; color: #6a6a66; font-size: .8rem; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { main { margin: 0; padding: 1.25rem; } dl { grid-template-columns: 1fr; } }
+@media (max-width: 40rem) {
+  main { margin: 0; padding: 1.25rem; } dl { grid-template-columns: 1fr; }
+  table { font-size: .8rem; } th { font-size: .7rem; } th, td { padding: .4rem .2rem; }
+  tfoot tr:last-child td { font-size: .95rem; }
+}
 @page { size: auto; margin: 18mm; }
 @media print {
   body { background: none; font-size: 10.5pt; }
   main { margin: 0; padding: 0; max-width: none; box-shadow: none; }
   thead { display: table-header-group; } tfoot { display: table-row-group; }
-  tr, footer { break-inside: avoid; }
+  tr, section, footer { break-inside: avoid; }
 }
 `;
 
@@ -69,7 +79,8 @@ const HEADLINE: Readonly<Record<Invoice["status"], string>> = {
 
 /** The invoice as a page to print. Every text in it is escaped. */
 export function renderInvoicePage(page: InvoicePage): string {
-  const { invoice, days, creditNotes, from, to, timeZone } = page;
+  const { invoice, days, creditNotes, seller, buyer, paymentInstructions, timeZone } = page;
+  const name = invoice.number ?? invoice.id;
   const currency = invoice.currency.toUpperCase();
   const issued = creditNotes.filter(({ status }) => status !== "refused");
   const due = issued.reduce((rest, { amount }) => rest.minus(amount), new Big(invoice.total));
@@ -79,17 +90,19 @@ export function renderInvoicePage(page: InvoicePage): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>Invoice ${escapeText(invoice.id)}</title>
+<title>Invoice ${escapeText(name)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
-<header><h1>Invoice</h1><span class="status ${invoice.status}">${HEADLINE[invoice.status]}</span></header>
+<header><h1>Invoice${invoice.number == null ? "" : ` <span class="name">${escapeText(invoice.number)}</span>`}</h1><span class="status ${invoice.status}">${HEADLINE[invoice.status]}</span></header>
 <dl>
-<div><dt>From</dt><dd>${escapeText(from)}</dd></div>
-<div><dt>To</dt><dd>${escapeText(to.name)}${to.email === null ? "" : `<br>${escapeText(to.email)}`}</dd></div>
+<div><dt>From</dt><dd>${party(seller)}</dd></div>
+<div><dt>To</dt><dd>${party(buyer)}</dd></div>
 <div><dt>Period</dt><dd>${day(days.first, "UTC")} – ${day(days.last, "UTC")}</dd></div>
-<div><dt>Date</dt><dd>${day(invoice.createdAt, timeZone)}</dd></div>
+<div><dt>Date</dt><dd>${day(invoice.issuedAt ?? invoice.createdAt, timeZone)}</dd></div>
+${invoice.dueAt == null ? "" : `<div><dt>Due</dt><dd>${day(invoice.dueAt, timeZone)}</dd></div>`}
+${paidOn(invoice, timeZone)}
 </dl>
 <table>
 <thead><tr><th scope="col">Description</th><th scope="col" class="number">Quantity</th><th scope="col" class="number">Unit price</th><th scope="col" class="number">Amount (${escapeText(currency)})</th></tr></thead>
@@ -103,11 +116,44 @@ ${issued.map((note) => sum(creditLabel(note, timeZone), `−${grouped(note.amoun
 ${sum(issued.length === 0 ? "Total" : "Total after credit", `${grouped(due.toFixed(digits))} ${escapeText(currency)}`)}
 </tfoot>
 </table>
+${instructions(invoice, paymentInstructions)}
 <footer>Invoice ${escapeText(invoice.id)}<br>Times are in ${escapeText(timeZone)}.</footer>
 </main>
 </body>
 </html>
 `;
+}
+
+/** A party's name and, where they are known, address, e-mail address and tax id. */
+function party({ name, address, email, taxId }: InvoiceParty): string {
+  const { line1, line2, postalCode, city, state, country } = address ?? {};
+  const place = [postalCode, city].filter((part) => part !== undefined).join(" ");
+  return [
+    name,
+    line1,
+    line2,
+    [place, state].filter(Boolean).join(", "),
+    country && (COUNTRIES.of(country) ?? country),
+    email,
+    taxId && `Tax id ${taxId.value}`,
+  ]
+    .filter((text) => text != null && text !== "")
+    .map((text) => escapeText(String(text)))
+    .join("<br>");
+}
+
+const COUNTRIES = new Intl.DisplayNames("en", { type: "region" });
+
+function paidOn({ status, paidAt, paymentReference }: Invoice, timeZone: string): string {
+  if (status !== "paid" || paidAt == null) return "";
+  const reference = paymentReference == null ? "" : `<br>${escapeText(paymentReference)}`;
+  return `<div><dt>Paid</dt><dd>${day(paidAt, timeZone)}${reference}</dd></div>`;
+}
+
+/** How to pay, while there is something to pay. */
+function instructions({ status, number }: Invoice, text: string | null): string {
+  if (text === null || status !== "open") return "";
+  return `<section><h2>How to pay</h2><p>${escapeText(text)}</p><p>Please name the invoice's number, ${escapeText(number ?? "")}.</p></section>`;
 }
 
 function line(charged: Invoice["lines"][number]): string {

@@ -27,7 +27,8 @@ export async function moveInvoice(
 ): Promise<boolean> {
   const before = Object.entries(FOLLOWING).flatMap(([from, to]) => (to.includes(status) ? [from] : []));
   const moved = await tx.query(
-    `UPDATE invoices SET status = $2, voided_at = CASE WHEN $2 = 'void' THEN $3::timestamptz END
+    `UPDATE invoices SET status = $2, voided_at = CASE WHEN $2 = 'void' THEN $3::timestamptz END,
+       paid_at = CASE WHEN $2 = 'paid' THEN coalesce(paid_at, $3::timestamptz) ELSE paid_at END
      WHERE id = $1 AND status = ANY ($4::text[]) RETURNING id`,
     [invoiceId, status, now, before],
   );

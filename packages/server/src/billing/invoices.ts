@@ -13,12 +13,16 @@ import type { Environment } from "../accounts/accounts.ts";
 import { getCustomer } from "../customers/customers.ts";
 import { ApiError, notFound } from "../http/api-error.ts";
 import { type Page, pageRequest, readPage } from "../http/page.ts";
+import type { Payer } from "../payers/payer.ts";
 import { onlyRow, type Queryable, uuidParam } from "../store/database.ts";
 import { enqueueWebhook } from "../webhooks/outbox.ts";
 import { selectCharges, shownTerms } from "./charges.ts";
 import { getPeriod } from "./periods.ts";
 import { minorToDecimal } from "./pricing.ts";
 import { noticeOf } from "./stripe-limits.ts";
+
+/** Seller or buyer of an invoice, as its document names them. */
+export type InvoiceParty = Pick<Payer, "name" | "email" | "address" | "taxId">;
 
 /** An invoice as it is stored. */
 export interface InvoiceRow {
@@ -48,6 +52,15 @@ export interface InvoiceRow {
   readonly days_until_due: number;
   readonly automatic_tax: boolean;
   readonly memo: string | null;
+  /** null: it is not issued here. */
+  readonly number: string | null;
+  readonly issued_at: Date | null;
+  readonly due_at: Date | null;
+  /** Seller and buyer as they stood when it was issued; the buyer's is null where he was erased since. */
+  readonly seller: InvoiceParty | null;
+  readonly buyer: InvoiceParty | null;
+  readonly paid_at: Date | null;
+  readonly payment_reference: string | null;
   readonly created_at: Date;
 }
 
@@ -55,7 +68,7 @@ const DAYS_UNTIL_DUE = 30;
 
 const COLUMNS = `id, environment_id, period_id, customer_id, status, currency, lines, discount, minimum, total, metadata,
   stripe_configured, stripe_customer_id, stripe_invoice_id, stripe_items, mismatch_status, mismatch_subtotal,
-  hosted_invoice_url, created_at,
+  hosted_invoice_url, created_at, number, issued_at, due_at, seller, buyer, paid_at, payment_reference,
   coalesce(collection, 'send_invoice') AS collection, coalesce(days_until_due, ${DAYS_UNTIL_DUE}) AS days_until_due,
   coalesce(automatic_tax, false) AS automatic_tax, memo,
   (SELECT coalesce(sum(n.amount_minor), 0)::text FROM credit_notes n
@@ -77,6 +90,11 @@ export function toInvoice(row: InvoiceRow): Invoice {
     credited: minorToDecimal(row.credited_minor, row.currency),
     metadata: row.metadata,
     memo: row.memo,
+    number: row.number,
+    issuedAt: row.issued_at?.toISOString() ?? null,
+    dueAt: row.due_at?.toISOString() ?? null,
+    paidAt: row.paid_at?.toISOString() ?? null,
+    paymentReference: row.payment_reference,
     ...(notice !== undefined && { notice }),
     createdAt: row.created_at.toISOString(),
   };

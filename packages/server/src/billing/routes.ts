@@ -7,7 +7,10 @@ import { checkPeriod } from "./check-period.ts";
 import { previewCosts } from "./cost-preview.ts";
 import { ensureInvoices, sendInvoices } from "./create-invoices.ts";
 import { listCreditNotes, storeCreditNote } from "./credit-notes.ts";
+import { createInvoiceLink } from "./invoice-page-route.ts";
 import { announceInvoice, ensureInvoice, getInvoice, listInvoices, toInvoice } from "./invoices.ts";
+import { issueInvoice } from "./issue-invoice.ts";
+import { payInvoice } from "./pay-invoice.ts";
 import { closePeriod, getCurrentPeriod, getPeriod, listPeriods } from "./periods.ts";
 import { sendCreditNote } from "./send-credit-note.ts";
 import { sendToStripe } from "./send-to-stripe.ts";
@@ -104,6 +107,16 @@ export const billingRoutes: RouteRegistration[] = [
       const row = await getInvoice(services.db, environment.id, id);
       return toInvoice(await voidInvoice(services, environment, row));
     },
+  ),
+  onChange(routes.billing.issueInvoice, async ({ caller, params, body, now }, tx, { newId }) => {
+    const environment = await getEnvironment(tx, caller.environmentId);
+    return toInvoice(await issueInvoice(tx, environment, params.invoiceId, body, { newId, now }));
+  }),
+  onChange(routes.billing.payInvoice, async ({ caller, params, body, now }, tx, { newId }) =>
+    toInvoice(await payInvoice(tx, caller.environmentId, params.invoiceId, body, { newId, now })),
+  ),
+  onChange(routes.billing.createInvoiceLink, ({ caller, params, body, now }, tx, { links }) =>
+    createInvoiceLink(tx, caller.environmentId, params.invoiceId, body, { links, now }),
   ),
   onChange(
     routes.billing.createCreditNote,

@@ -27,7 +27,7 @@ const NO_LIMIT = { queryTimeout: 0 };
 /**
  * Erases a customer's personal data in the database itself: name, e-mail address, postal address, tax id and metadata,
  * those of its agents, which are deleted with all budgets, what its usage events and adjustments say besides their
- * quantities, and what was agreed with it for periods that are not closed. What is left is an id with its quantities,
+ * quantities, what issued invoices say of it as their buyer, and what was agreed with it for periods that are not closed. What is left is an id with its quantities,
  * invoices, credit notes and audit events: the books stay as they were. The customer is taken off its Stripe customer,
  * so that nothing comes back from there.
  *
@@ -62,6 +62,10 @@ export function eraseCustomer(
         customerId,
       ]);
     }
+    await tx.query("UPDATE invoices SET buyer = NULL WHERE environment_id = $1 AND customer_id = $2", [
+      environmentId,
+      customerId,
+    ]);
     const events = await tx.query<{ id: string }>(
       `UPDATE metered_events SET metadata = NULL
        WHERE environment_id = $1 AND customer_id = $2 AND metadata IS NOT NULL RETURNING id`,

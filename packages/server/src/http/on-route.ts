@@ -23,6 +23,8 @@ export interface RouteRequest<R extends Route> {
   readonly query: R extends { query: infer Q extends z.ZodType } ? z.output<Q> : undefined;
   readonly body: R extends { body: infer B extends z.ZodType } ? z.output<B> : undefined;
   readonly idempotencyKey: string | null;
+  /** True where the request asks for the route's `minimalResponse`. */
+  readonly minimal: boolean;
   /** The moment at which the request arrived. */
   readonly now: Date;
 }
@@ -30,7 +32,11 @@ export interface RouteRequest<R extends Route> {
 /** Result of a route's handler: a page for a list, otherwise the value of `data`. */
 type RouteAnswer<R extends Route> = R extends { list: true }
   ? Page<z.output<R["response"]>>
-  : z.output<R["response"]>;
+  : z.output<R["response"]> | MinimalAnswer<R>;
+
+type MinimalAnswer<R extends Route> = R extends { minimalResponse: infer M extends z.ZodType }
+  ? z.output<M>
+  : never;
 
 /** Adds one route to the app. */
 export type RouteRegistration = (app: FastifyInstance, services: Services) => void;
@@ -150,6 +156,7 @@ function register<R extends Route>(
           query: parse(route.query ?? NO_QUERY, request.query),
           body: route.body && parse(route.body, request.body === undefined ? {} : request.body),
           idempotencyKey: idempotencyKey(request),
+          minimal: route.minimalResponse !== undefined && prefersMinimal(request),
           now,
           // Every member was checked against the schema that its type is inferred from.
         } as RouteRequest<R>;
@@ -160,6 +167,7 @@ function register<R extends Route>(
           requestId: request.id,
           inTime,
         });
+        if (checked.minimal) reply.header("preference-applied", "return=minimal");
         return reply.status(route.status).send(route.list ? result : { data: result });
       },
     });
@@ -200,4 +208,9 @@ async function authenticate(
 function idempotencyKey(request: FastifyRequest): string | null {
   const header = request.headers["idempotency-key"];
   return header === undefined ? null : parse(IdempotencyKey, header, "Idempotency-Key");
+}
+
+/** Returns whether a request asks for less than the whole response (RFC 7240): one of several preferences, perhaps. */
+function prefersMinimal({ headers: { prefer } }: FastifyRequest): boolean {
+  return prefer !== undefined && /(?:^|,)\s*return\s*=\s*"?minimal"?\s*(?:[,;]|$)/i.test(String(prefer));
 }

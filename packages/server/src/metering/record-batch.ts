@@ -4,6 +4,7 @@ import {
   NewUsageEvent,
   type RecordOutcome,
   type RecordResult,
+  type RecordStatuses,
   type RecordUsage,
 } from "@licentric/contract";
 import { z } from "zod";
@@ -17,6 +18,16 @@ import type { PendingEvent } from "./record-events.ts";
 
 const EARLIEST = Date.UTC(2000);
 
+/** A request to record usage. */
+interface BatchRequest {
+  readonly caller: KeyCaller;
+  readonly body: z.output<typeof RecordUsage>;
+  readonly idempotencyKey: string | null;
+  /** True where the events are to be left out of the response: the sender has them. */
+  readonly minimal: boolean;
+  readonly now: Date;
+}
+
 /**
  * Records usage without an agent's token, each event with an outcome of its own. They go through the recorder that
  * verify uses, so that concurrent requests share a commit. It has happened, so neither a meter's limit for one call nor
@@ -26,12 +37,15 @@ const EARLIEST = Date.UTC(2000);
  * nothing twice.
  */
 export async function recordBatch(
-  { environmentId, keyId }: KeyCaller,
-  { events }: z.output<typeof RecordUsage>,
-  requestKey: string | null,
-  now: Date,
+  {
+    caller: { environmentId, keyId },
+    body: { events },
+    idempotencyKey: requestKey,
+    minimal,
+    now,
+  }: BatchRequest,
   { db, record, recordBudgeted, newId }: Pick<Services, "db" | "record" | "recordBudgeted" | "newId">,
-): Promise<z.output<typeof RecordResult>> {
+): Promise<z.output<typeof RecordResult> | z.output<typeof RecordStatuses>> {
   const prefix =
     requestKey === null ? null : createHash("sha256").update(`${keyId}\n${requestKey}`).digest("hex");
   const budgeted = await agentsWithBudgets(db, environmentId, events);
@@ -51,11 +65,16 @@ export async function recordBatch(
       return { status: "recorded", event, ...(overBudget && { overBudget }) };
     }),
   );
-  return {
-    results: results.map((result) =>
-      result.status === "fulfilled" ? result.value : rejected(result.reason),
-    ),
-  };
+  const outcomes = results.map((result) =>
+    result.status === "fulfilled" ? result.value : rejected(result.reason),
+  );
+  return { results: minimal ? outcomes.map(withoutEvent) : outcomes };
+}
+
+function withoutEvent(outcome: RecordOutcome): z.output<typeof RecordStatuses>["results"][number] {
+  if (outcome.status === "rejected") return outcome;
+  const { event: _, ...status } = outcome;
+  return status;
 }
 
 /** The agents to whose usage budgets apply; one query for a whole batch. */

@@ -31,9 +31,7 @@ export const meteringRoutes: RouteRegistration[] = [
   ),
   onRoute(routes.mcp.me, ({ caller, now }, { db }) => describeAgent(db, caller, now)),
   onRoute(routes.mcp.listPrices, ({ caller, query, now }, { db }) => listAgentPrices(db, caller, query, now)),
-  onRoute(routes.usage.recordBatch, ({ caller, body, idempotencyKey, now }, services) =>
-    recordBatch(caller, body, idempotencyKey, now, services),
-  ),
+  onRoute(routes.usage.recordBatch, recordBatch),
   onRoute(routes.usage.listEvents, ({ caller, query }, { db }) =>
     listUsageEvents(db, caller.environmentId, query),
   ),

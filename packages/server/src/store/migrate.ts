@@ -18,6 +18,7 @@ import { consoleSignIn } from "./migrations/0015-console.ts";
 import { customerTerms } from "./migrations/0016-customer-terms.ts";
 import { invoiceMismatch } from "./migrations/0017-invoice-mismatch.ts";
 import { allowances } from "./migrations/0018-allowances.ts";
+import { issuedInvoices } from "./migrations/0019-issued-invoices.ts";
 
 /** Every migration, oldest first. One that was released is never changed; the next one is added behind it. */
 export const migrations: readonly string[] = [
@@ -39,6 +40,7 @@ export const migrations: readonly string[] = [
   customerTerms,
   invoiceMismatch,
   allowances,
+  issuedInvoices,
 ];
 
 /**

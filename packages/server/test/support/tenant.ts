@@ -40,6 +40,8 @@ export async function createTenant(
     displayName: canary,
     description: canary,
     memo: canary,
+    reference: canary,
+    paymentInstructions: canary,
     email: `${canary}@example.com`,
     metadata: { note: canary },
     url: `https://${canary}.example.com/hook`,

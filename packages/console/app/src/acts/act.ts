@@ -64,6 +64,8 @@ export interface Act<Answer = unknown> {
   readonly outcome?: (answer: Answer) => ReactNode;
   /** A secret that is shown this one time. */
   readonly secret?: (answer: Answer) => string;
+  /** Words above the secret, where it is not the usual one: of which a hash is stored. */
+  readonly secretLabel?: string;
 }
 
 /** The change that is asked about, and the button that it was asked with. */

@@ -30,6 +30,83 @@ export function voidInvoice(invoice: Invoice): Act | false {
   };
 }
 
+/** Issues an invoice that is not in Stripe. */
+export function issueInvoice(invoice: Invoice): Act<{ data: Invoice }> | false {
+  if (invoice.status !== "computed" || invoice.stripeConfigured) return false;
+  return {
+    name: "Issue",
+    title: `Issue the invoice of ${textOf(invoice)}`,
+    scope: "billing:write",
+    confirm: "Issue the invoice",
+    says: (
+      <>
+        <p>
+          It gets the next number, names you and the payer as you stand now, and is open until it is paid or
+          void. Its number stays, whatever becomes of it.
+        </p>
+        <p>It never goes to Stripe then: you ask for the payment yourself.</p>
+      </>
+    ),
+    fields: [
+      { name: "days", label: "Days until it is due", kind: "whole", least: 1, required: true, initial: "30" },
+    ],
+    perform: ({ days }, send) => send("POST", `${pathOf(invoice.id)}/issue`, { daysUntilDue: Number(days) }),
+    done: ({ data }) => `The invoice ${data.number} is issued.`,
+  };
+}
+
+/** Records a payment of an invoice that was issued here. */
+export function payInvoice(invoice: Invoice): Act | false {
+  if (invoice.status !== "open" || invoice.number == null) return false;
+  return {
+    name: "Mark as paid",
+    title: `Mark ${invoice.number} as paid`,
+    scope: "billing:write",
+    says: <p>All {textOf(invoice)} have arrived. This cannot be undone.</p>,
+    fields: [
+      {
+        name: "reference",
+        label: "Reference",
+        kind: "text",
+        required: true,
+        hint: "What the payment is found by: a transfer's reference, a receipt's number.",
+      },
+    ],
+    perform: ({ reference }, send) => send("POST", `${pathOf(invoice.id)}/pay`, { reference }),
+    done: "The invoice is paid.",
+  };
+}
+
+/** Makes a link to the document of an invoice that was issued here. */
+export function linkInvoice(invoice: Invoice): Act<{ data: { readonly path: string } }> | false {
+  if (invoice.number == null) return false;
+  return {
+    name: "Link",
+    of: "to the document",
+    title: `Link to ${invoice.number}`,
+    scope: "billing:write",
+    confirm: "Make the link",
+    says: (
+      <p>Who has it can read this invoice without a key until the link ends. It cannot be called back.</p>
+    ),
+    fields: [
+      {
+        name: "days",
+        label: "Days for which it opens",
+        kind: "whole",
+        least: 1,
+        required: true,
+        initial: "30",
+      },
+    ],
+    perform: ({ days }, send) =>
+      send("POST", `${pathOf(invoice.id)}/link`, { expiresIn: Number(days) * 86_400 }),
+    done: "The link is made.",
+    secretLabel: "Send it to the payer. It is stored nowhere: another one is made as easily.",
+    secret: ({ data }) => `${window.location.origin}${data.path}`,
+  };
+}
+
 /** The part of an invoice that no credit note takes back yet, as a decimal text. */
 function leftOf({ total, credited = "0" }: Invoice): string {
   return addDecimals([total, `-${credited}`]);

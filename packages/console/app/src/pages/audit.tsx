@@ -2,6 +2,7 @@ import type { AuditEvent, ManagementKey } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { Listed } from "../api.ts";
+import { OPERATION_WORDS } from "../operation-words.ts";
 import { read, useList } from "../queries.ts";
 import { may, useSession } from "../session.ts";
 import { visible } from "../text.ts";
@@ -47,45 +48,9 @@ export default function Audit() {
   );
 }
 
-const WORDS: Readonly<Record<string, string>> = {
-  "accounts.create": "Account created",
-  "account.update": "Account changed",
-  "mcp.authorize": "Token issued",
-  "agents.create": "Agent created",
-  "agents.update": "Agent changed",
-  "agents.delete": "Agent deleted",
-  "credentials.revoke": "Token revoked",
-  "credentials.rotate": "Token rotated",
-  "meters.create": "Meter created",
-  "meters.update": "Meter changed",
-  "meters.setPrice": "Price set",
-  "budgets.create": "Budget created",
-  "budgets.update": "Budget changed",
-  "budgets.delete": "Budget removed",
-  "usage.refundEvent": "Event refunded",
-  "usage.archiveEvents": "Events archived",
-  "billing.closePeriod": "Period closed",
-  "billing.createInvoice": "Invoice created",
-  "billing.createInvoices": "Invoices created",
-  "billing.voidInvoice": "Invoice voided",
-  "billing.createCreditNote": "Credit note created",
-  "billing.createAdjustment": "Usage adjusted",
-  "invoice.paid": "Invoice paid",
-  "customers.create": "Customer created",
-  "customers.update": "Customer changed",
-  "customers.erase": "Customer erased",
-  "keys.create": "Key created",
-  "keys.revoke": "Key revoked",
-  "console.createCode": "Console link made",
-  "webhooks.create": "Webhook created",
-  "webhooks.update": "Webhook changed",
-  "webhooks.delete": "Webhook removed",
-  "webhooks.disable": "Webhook switched off",
-};
-
 /** A change in words; one that is newer than this page keeps the API's name. */
 function operationText(operation: string) {
-  return WORDS[operation] ?? <Code>{operation}</Code>;
+  return OPERATION_WORDS[operation] ?? <Code>{operation}</Code>;
 }
 
 /** Subjects of changes that have neither a name nor a page of their own. */
@@ -98,6 +63,16 @@ const KINDS: Readonly<Record<string, string>> = {
   account: "The account",
   accounts: "The account",
 };
+
+/** Calls of an invoice's own. */
+const INVOICE_CALLS = new Set([
+  "createInvoice",
+  "issueInvoice",
+  "payInvoice",
+  "createInvoiceLink",
+  "voidInvoice",
+  "createCreditNote",
+]);
 
 /** Subject of a change, by name where it has a page. */
 function Subject({ event: { operation, resourceIds } }: { readonly event: AuditEvent }) {
@@ -119,8 +94,7 @@ function Subject({ event: { operation, resourceIds } }: { readonly event: AuditE
   if (ofPeriod && may(session, "billing:read")) return <PeriodName id={first} />;
   // Of createInvoice, the period comes first.
   const invoiceId = call === "createInvoice" ? resourceIds[1] : first;
-  const ofInvoice =
-    resource === "invoice" || ["createInvoice", "voidInvoice", "createCreditNote"].includes(call ?? "");
+  const ofInvoice = resource === "invoice" || INVOICE_CALLS.has(call ?? "");
   if (ofInvoice && invoiceId !== undefined) {
     return (
       <Link to="/invoices/$invoiceId" params={{ invoiceId }}>

@@ -12,6 +12,7 @@ import { Acts, useActsColumn } from "../ui/acts.tsx";
 import { AGENT_COLUMNS_OF_CUSTOMER } from "../ui/agent-table.tsx";
 import { Budgets } from "../ui/budgets.tsx";
 import { CustomerCost } from "../ui/costs.tsx";
+import { CustomerTerms } from "../ui/customer-terms.tsx";
 import { INVOICE_COLUMNS } from "../ui/invoice-table.tsx";
 import { List } from "../ui/list-page.tsx";
 import { MeterName } from "../ui/names.tsx";
@@ -65,6 +66,7 @@ export default function CustomerPage() {
           )}
           <Invoices customerId={customerId} />
           <OwnPrices customer={customer} />
+          <CustomerTerms customer={customer} />
           <Metadata metadata={customer.metadata} />
         </Page>
       )}

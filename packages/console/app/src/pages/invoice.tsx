@@ -1,7 +1,8 @@
 import type { CreditNote, Invoice } from "@licentric/contract";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { createCreditNote, voidInvoice } from "../acts/invoices.tsx";
+import type { ReactNode } from "react";
+import { createCreditNote, issueInvoice, linkInvoice, payInvoice, voidInvoice } from "../acts/invoices.tsx";
 import { addDecimals, money } from "../format.ts";
 import { invoiceQuery, useList } from "../queries.ts";
 import { visible } from "../text.ts";
@@ -32,12 +33,20 @@ export default function InvoicePage() {
     >
       {(invoice) => (
         <Page
-          title={`Invoice of ${money(invoice.total, invoice.currency)}`}
+          title={`${invoice.number ?? "Invoice"} of ${money(invoice.total, invoice.currency)}`}
           above={<Link to="/invoices">Invoices</Link>}
           beside={
             <>
               <InvoiceBadge status={invoice.status} />
-              <Acts acts={[createCreditNote(invoice), voidInvoice(invoice)]}>
+              <Acts
+                acts={[
+                  issueInvoice(invoice),
+                  payInvoice(invoice),
+                  linkInvoice(invoice),
+                  createCreditNote(invoice),
+                  voidInvoice(invoice),
+                ]}
+              >
                 <DocumentButton invoiceId={invoice.id} name={`invoice-${invoice.id}.html`} />
               </Acts>
             </>
@@ -48,6 +57,7 @@ export default function InvoicePage() {
               ["Payer", <PayerName key="payer" id={invoice.customerId} />],
               ["Period", <PeriodName key="period" id={invoice.periodId} />],
               ["Created", <Time key="created" at={invoice.createdAt} />],
+              ...issuedFacts(invoice),
               ["In Stripe", <StripeLink key="stripe" invoice={invoice} />],
               [
                 "Memo",
@@ -72,6 +82,18 @@ export default function InvoicePage() {
   );
 }
 
+/** What an invoice has once it is issued here. */
+function issuedFacts({ number, issuedAt, dueAt, paidAt, paymentReference }: Invoice) {
+  if (number == null) return [];
+  const facts: [string, ReactNode][] = [
+    ["Issued", <Time key="issued" at={issuedAt ?? null} />],
+    ["Due", <Time key="due" at={dueAt ?? null} />],
+    ["Paid", paidAt == null ? <None key="paid">Not yet</None> : <Time key="paid" at={paidAt} />],
+  ];
+  if (paymentReference != null) facts.push(["Paid by", <Name key="reference">{paymentReference}</Name>]);
+  return facts;
+}
+
 function StripeLink({ invoice }: { readonly invoice: Invoice }) {
   const url = invoice.stripeConfigured ? invoice.hostedInvoiceUrl : null;
   if (url === null || !url.startsWith("https://"))
@@ -83,13 +105,13 @@ function StripeLink({ invoice }: { readonly invoice: Invoice }) {
   );
 }
 
-function Lines({ invoice: { lines, currency, total } }: { readonly invoice: Invoice }) {
+function Lines({ invoice }: { readonly invoice: Invoice }) {
   return (
     <Section title="Lines">
-      {lines.length === 0 ? (
+      {invoice.lines.length === 0 && invoice.minimum === undefined ? (
         <Empty title="There is nothing on it: the payer used nothing." />
       ) : (
-        <InvoiceLines label="Lines of the invoice" lines={lines} currency={currency} total={total} />
+        <InvoiceLines label="Lines of the invoice" of={invoice} />
       )}
     </Section>
   );

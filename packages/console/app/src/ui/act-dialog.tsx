@@ -156,7 +156,7 @@ function Outcome<Answer>({
         <p>
           <strong>{sentence(act, answer)}</strong>
         </p>
-        {act.secret !== undefined && <Secret text={act.secret(answer)} />}
+        {act.secret !== undefined && <Secret text={act.secret(answer)} label={act.secretLabel} />}
         {act.outcome?.(answer)}
       </div>
       <div className="act-buttons">

@@ -55,7 +55,7 @@ export function CustomerCost({ customerId }: { readonly customerId: string }) {
     <Section title="Cost so far">
       <Loaded query={costs} rows={3}>
         {({ rows: [cost] }) =>
-          cost === undefined || cost.lines.length === 0 ? (
+          cost === undefined || (cost.lines.length === 0 && cost.minimum === undefined) ? (
             <Empty title="It used nothing in the period that runs." />
           ) : (
             <>
@@ -64,12 +64,7 @@ export function CustomerCost({ customerId }: { readonly customerId: string }) {
                   ? "What its invoice would say if the period that runs was closed now, without tax."
                   : "As its invoice of this period says."}
               </p>
-              <InvoiceLines
-                label="Cost so far by meter"
-                lines={cost.lines}
-                currency={cost.currency}
-                total={cost.total}
-              />
+              <InvoiceLines label="Cost so far by meter" of={cost} />
               {cost.invoiceId === null && <AgentCosts customerId={customerId} />}
             </>
           )

@@ -1,21 +1,19 @@
-import type { InvoiceLine } from "@licentric/contract";
+import type { Invoice } from "@licentric/contract";
 import { unitPrice } from "../format.ts";
 import { MeterName } from "./names.tsx";
 import { Table } from "./table.tsx";
 import { Money, Name, None, Quantity } from "./values.tsx";
 
-/** Lines of an invoice, or of one that would be made now, with their sum. */
+interface InvoiceLinesProps {
+  readonly label: string;
+  readonly of: Pick<Invoice, "lines" | "currency" | "subtotal" | "discount" | "minimum" | "total">;
+}
+
+/** Lines of an invoice, or of one that would be made now, with discount, minimum and their sum. */
 export function InvoiceLines({
   label,
-  lines,
-  currency,
-  total,
-}: {
-  readonly label: string;
-  readonly lines: readonly InvoiceLine[];
-  readonly currency: string;
-  readonly total: string;
-}) {
+  of: { lines, currency, subtotal, discount, minimum, total },
+}: InvoiceLinesProps) {
   return (
     <>
       <Table
@@ -39,9 +37,33 @@ export function InvoiceLines({
           },
         ]}
       />
+      {subtotal !== undefined && <Sum what="Lines" amount={subtotal} currency={currency} />}
+      {discount !== undefined && (
+        <Sum what={discount.description} amount={`-${discount.amount}`} currency={currency} />
+      )}
+      {minimum !== undefined && (
+        <Sum what={minimum.description} amount={minimum.amount} currency={currency} />
+      )}
       <p className="sum">
         <span>Total</span> <Money amount={total} currency={currency} />
       </p>
     </>
+  );
+}
+
+/** A part of the total below the lines. */
+function Sum({
+  what,
+  amount,
+  currency,
+}: {
+  readonly what: string;
+  readonly amount: string;
+  readonly currency: string;
+}) {
+  return (
+    <p className="sum part">
+      <Name lines={2}>{what}</Name> <Money amount={amount} currency={currency} />
+    </p>
   );
 }

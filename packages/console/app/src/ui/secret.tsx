@@ -1,7 +1,7 @@
 import { useRef, useState } from "react";
 
 /** A secret that is shown this one time, to be copied. */
-export function Secret({ text }: { readonly text: string }) {
+export function Secret({ text, label }: { readonly text: string; readonly label: string | undefined }) {
   const input = useRef<HTMLInputElement>(null);
   const [said, setSaid] = useState("");
   const copy = async () => {
@@ -17,7 +17,7 @@ export function Secret({ text }: { readonly text: string }) {
   return (
     <div className="secret">
       <label>
-        <span>Shown this one time: what is stored is a hash.</span>
+        <span>{label ?? "Shown this one time: what is stored is a hash."}</span>
         <input
           ref={input}
           className="secret-text"
