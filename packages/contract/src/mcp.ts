@@ -130,7 +130,7 @@ export const AgentBudget = Budget.pick({
 /** A limit on an agent's use, as the agent itself is told of it. */
 export type AgentBudget = z.infer<typeof AgentBudget>;
 
-/** What is left of a price's free units to an agent now. */
+/** A price's free units, and how many of them are left to an agent now. */
 export const AgentAllowance = z.object({
   meterName: MeterName,
   ...Allowance.shape,
@@ -142,7 +142,7 @@ export const AgentAllowance = z.object({
   }),
 });
 
-/** What is left of a price's free units to an agent now. */
+/** A price's free units, and how many of them are left to an agent now. */
 export type AgentAllowance = z.infer<typeof AgentAllowance>;
 
 /** The response of `mcp.me`: who the agent is, until when its credential is valid, and what it may use. */
