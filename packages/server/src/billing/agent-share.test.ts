@@ -53,6 +53,18 @@ describe("an agent's share", () => {
       "0.01",
     ],
     [
+      "is by all units where all share what is free",
+      { ...lineOf("30"), free: 20n },
+      { used: "15", adjusted: "0" },
+      "0.0125",
+    ],
+    [
+      "is nothing where as much is taken away as was used",
+      adjustedTo("0", "30", "-30"),
+      { used: "10", adjusted: "0" },
+      "0",
+    ],
+    [
       "is by all units where none is charged",
       { ...lineOf("30", { ...unit, minimumAmount: "3" }), free: 30n },
       { used: "10", adjusted: "0", free: 10n },

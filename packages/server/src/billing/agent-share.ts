@@ -24,9 +24,9 @@ interface AgentUsage {
  */
 export function agentShare(line: BilledUsage | undefined, { used, adjusted, free }: AgentUsage): string {
   if (line === undefined) return "0";
-  const { parts, quantity } = line;
-  const isAlone = free !== undefined && line.free !== undefined && line.free < BigInt(quantity);
-  const [freeOfAll, freeOfOwn] = isAlone ? [line.free, free] : [0n, 0n];
+  const { parts, quantity, free: freeOfLine = 0n } = line;
+  const isAlone = free !== undefined && freeOfLine < BigInt(quantity);
+  const [freeOfAll, freeOfOwn] = isAlone ? [freeOfLine, free] : [0n, 0n];
   const all = parts === undefined ? BigInt(quantity) : BigInt(parts.used) + BigInt(parts.adjusted);
   if (all <= 0n) return "0";
   const own = BigInt(used) + BigInt(adjusted);

@@ -183,6 +183,17 @@ describe("a budget in money", () => {
       expect(takes(free({ days: {} }), use(11)).toFixed()).toBe("0.015");
     });
 
+    it("is used up by what is recorded, and by what is held only while it is", () => {
+      const budget = free({ recorded: 8n, days: { [today]: 8n } });
+      const holding = adding(budget, { ...use(4), isHeld: true });
+      expect(holding).toMatchObject({ meters: [{ recorded: 8n, held: 4n, days: { [today]: 8n } }] });
+      expect(adding(budget, use(4))).toMatchObject({
+        meters: [{ recorded: 12n, held: 0n, days: { [today]: 12n } }],
+      });
+      expect(usedOf(holding).toFixed()).toBe("0.03");
+      expect(takes(holding, use(1)).toFixed()).toBe("0.015");
+    });
+
     it("is taken on a day by what that day costs", () => {
       const change = { before: 12n, recorded: 11n, days: { "2026-11-13": 12n, [today]: 11n } };
       expect(usedOf(free(change, { window: "day", windowKey: today })).toFixed()).toBe("0.015");
