@@ -13,6 +13,7 @@ export interface PriceOptions {
   readonly packageSize?: number;
   readonly packagePrice?: string;
   readonly included?: number;
+  readonly allowance?: Price["allowance"];
   readonly minimum?: string;
 }
 
@@ -39,6 +40,14 @@ export function withPriceOptions(command: Command): Command {
     .addOption(
       new Option("--included <number>", "units free of charge in each period").argParser(wholeNumber(0)),
     )
+    .addOption(
+      new Option(
+        "--allowance <number/day|number/period>",
+        "units free of charge a day or a period, for each customer and each agent without one, for example 100/day",
+      )
+        .conflicts("included")
+        .argParser(allowance),
+    )
     .option("--minimum <amount>", "the least that a period with any usage costs");
 }
 
@@ -48,8 +57,8 @@ export function withPriceOptions(command: Command): Command {
  * @throws CommandError which says what its model needs
  */
 export function toPrice(options: PriceOptions): Price | undefined {
-  const { unitPrice, tier: tiers, packageSize, packagePrice, included, minimum } = options;
-  const said = [options.model, unitPrice, tiers, packageSize, packagePrice, included, minimum];
+  const { unitPrice, tier: tiers, packageSize, packagePrice, included, allowance: free, minimum } = options;
+  const said = [options.model, unitPrice, tiers, packageSize, packagePrice, included, free, minimum];
   if (said.every((option) => option === undefined)) return undefined;
   const model = options.model ?? "per_unit";
   const foreign = {
@@ -63,6 +72,7 @@ export function toPrice(options: PriceOptions): Price | undefined {
   }
   const common = {
     ...(included !== undefined && { includedQuantity: included }),
+    ...(free !== undefined && { allowance: free }),
     ...(minimum !== undefined && { minimumAmount: minimum }),
   };
   switch (model) {
@@ -81,6 +91,16 @@ export function toPrice(options: PriceOptions): Price | undefined {
       }
       return { model, packageSize, packagePrice, ...common };
   }
+}
+
+function allowance(text: string): NonNullable<Price["allowance"]> {
+  const [, quantity, every] = /^(\d+)\/(day|period)$/.exec(text) ?? [];
+  if (quantity === undefined) {
+    throw new InvalidArgumentError(
+      "Write a number of units and how often, for example 100/day or 1000/period.",
+    );
+  }
+  return { quantity: Number(quantity), every: every === "day" ? "day" : "period" };
 }
 
 function tier(text: string, previous: readonly Tier[] | undefined): Tier[] {

@@ -76,12 +76,17 @@ describe("licentric meters", SLOW, () => {
         ["--model", "package", "--package-size", "100", "--package-price", "1.50", "--included", "10"],
         { model: "package", packageSize: 100, packagePrice: "1.50", includedQuantity: 10 },
       ],
+      [
+        ["--unit-price", "0.10", "--allowance", "100/day"],
+        { model: "per_unit", unitPrice: "0.10", allowance: { quantity: 100, every: "day" } },
+      ],
     ];
     for (const [args, price] of prices) {
       expect(await api.json("meters", "price", "tokens", ...args)).toMatchObject({ price });
     }
     const { stdout } = await api.run("meters", "prices", "tokens");
     expect(stdout).toContain("1.50 per 100, 10 free");
+    expect(stdout).toContain("0.10 per unit, 100 free a day");
     expect(stdout).toContain("volume: then 0.02, at least 5");
     expect(stdout).toContain("graduated: to 1000 0.01 / then 0.005 + 2");
   });
@@ -93,6 +98,8 @@ describe("licentric meters", SLOW, () => {
     [["tokens", "--model", "volume"], 2, "--tier"],
     [["tokens", "--tier", "cheap"], 2, "upTo:unitPrice"],
     [["tokens", "--unit-price", "free"], 2, "decimal"],
+    [["tokens", "--unit-price", "1", "--allowance", "100"], 2, "100/day"],
+    [["tokens", "--unit-price", "1", "--allowance", "1/day", "--included", "1"], 2, "cannot be used with"],
     [["no_such_meter", "--unit-price", "1"], 4, "no_such_meter"],
   ])("refuses `meters price %j`", async (args, code, sentence) => {
     const refused = await api.run("meters", "price", ...args);

@@ -7,6 +7,7 @@ import {
   MAX_MEMO_LENGTH,
   MAX_PAYMENT_REFERENCE_LENGTH,
 } from "./limits.ts";
+import { Allowance } from "./prices.ts";
 import {
   Currency,
   Decimal,
@@ -85,6 +86,11 @@ export const HostedBillingPeriod = BillingPeriod.partial().required({ id: true }
 /** Query parameters of the list of periods. */
 export const ListPeriodsQuery = PageQuery.extend({ status: PeriodStatus.optional() });
 
+/** The units of a line that an allowance leaves free of charge. */
+export const LineAllowance = Allowance.extend({
+  free: WholeNumber.meta({ description: "Units of the line that are free of charge: a decimal text." }),
+});
+
 /** One line of an invoice: one meter. */
 export const InvoiceLine = z
   .object({
@@ -92,6 +98,10 @@ export const InvoiceLine = z
     description: DisplayName,
     ...summedQuantity,
     ...parts,
+    allowance: LineAllowance.optional().meta({
+      description:
+        "There only where the price has an allowance: it, and how much of the quantity it leaves free.",
+    }),
     unitPrice: Decimal.nullable().meta({
       description: "Where all units have one price; null for tiers and packages.",
     }),

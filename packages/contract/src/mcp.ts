@@ -3,6 +3,7 @@ import { Budget, BudgetState } from "./budgets.ts";
 import { PageQuery } from "./envelope.ts";
 import { MAX_RESERVATION_LIFETIME, MAX_SCOPES } from "./limits.ts";
 import { Meter } from "./meters.ts";
+import { Allowance } from "./prices.ts";
 import {
   Currency,
   DisplayName,
@@ -129,6 +130,21 @@ export const AgentBudget = Budget.pick({
 /** A limit on an agent's use, as the agent itself is told of it. */
 export type AgentBudget = z.infer<typeof AgentBudget>;
 
+/** A price's free units, and how many of them are left to an agent now. */
+export const AgentAllowance = z.object({
+  meterName: MeterName,
+  ...Allowance.shape,
+  used: QuantityTotal.meta({ description: "Units that have used it up so far, at most `quantity`." }),
+  remaining: QuantityTotal,
+  resetsAt: Timestamp.meta({ description: "When it starts again: the end of the day or of the period." }),
+  shared: z.literal(true).optional().meta({
+    description: "There only where the agent shares it with the other agents of its customer.",
+  }),
+});
+
+/** A price's free units, and how many of them are left to an agent now. */
+export type AgentAllowance = z.infer<typeof AgentAllowance>;
+
 /** The response of `mcp.me`: who the agent is, until when its credential is valid, and what it may use. */
 export const AgentSelf = z.object({
   agentId: Id,
@@ -138,6 +154,10 @@ export const AgentSelf = z.object({
   budgets: z.array(AgentBudget).meta({
     description:
       "The agent's own and those that it shares with the other agents of its customer, by meter and window; the 1,000 newest where there are more.",
+  }),
+  allowances: z.array(AgentAllowance).optional().meta({
+    description:
+      "Free units of the prices that the running period is billed by, by meter, where a price has them.",
   }),
 });
 

@@ -24,9 +24,25 @@ const tiers = z
     "each tier's upTo must be larger than the one before, and only the last tier has upTo: null",
   );
 
+/** Units free of charge in each period or on each day, for each customer and for each agent without one. */
+export const Allowance = z.strictObject({
+  quantity: QuantityTotal.meta({ description: "Units free of charge each time." }),
+  every: z.enum(["day", "period"]).meta({
+    description:
+      "`day`: a day in the period's time zone; `period`: the billing month. What is left is not kept.",
+  }),
+});
+
+/** Units free of charge in each period or on each day. */
+export type Allowance = z.infer<typeof Allowance>;
+
 const common = {
   includedQuantity: QuantityTotal.optional().meta({
-    description: "Units free of charge in each period; 0 by default.",
+    description: "Units free of charge in each period, on each invoice; 0 by default.",
+  }),
+  allowance: Allowance.optional().meta({
+    description:
+      "In place of `includedQuantity`: units free of charge a day or a period, which a customer's agents share and an agent without a customer has alone.",
   }),
   minimumAmount: Decimal.optional().meta({ description: "The least that a period with any usage costs." }),
 };
@@ -39,17 +55,22 @@ const common = {
  * - `volume`: all units cost the price of the tier that the total falls into.
  * - `package`: every begun `packageSize` units cost `packagePrice`.
  */
-export const Price = z.discriminatedUnion("model", [
-  z.strictObject({ model: z.literal("per_unit"), unitPrice: Decimal, ...common }),
-  z.strictObject({ model: z.literal("graduated"), tiers, ...common }),
-  z.strictObject({ model: z.literal("volume"), tiers, ...common }),
-  z.strictObject({
-    model: z.literal("package"),
-    packageSize: z.int().min(1),
-    packagePrice: Decimal,
-    ...common,
-  }),
-]);
+export const Price = z
+  .discriminatedUnion("model", [
+    z.strictObject({ model: z.literal("per_unit"), unitPrice: Decimal, ...common }),
+    z.strictObject({ model: z.literal("graduated"), tiers, ...common }),
+    z.strictObject({ model: z.literal("volume"), tiers, ...common }),
+    z.strictObject({
+      model: z.literal("package"),
+      packageSize: z.int().min(1),
+      packagePrice: Decimal,
+      ...common,
+    }),
+  ])
+  .refine(({ includedQuantity, allowance }) => includedQuantity === undefined || allowance === undefined, {
+    path: ["allowance"],
+    message: "does not go with includedQuantity: both are units free of charge, so send one of them",
+  });
 
 /** The price of a meter's usage in one period. */
 export type Price = z.infer<typeof Price>;

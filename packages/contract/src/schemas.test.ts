@@ -139,6 +139,18 @@ describe("a price with tiers", () => {
     expect(graduated()).toBe(false);
   });
 
+  it("has units free of charge in one way", () => {
+    const free = (more: object) => Price.safeParse({ model: "per_unit", unitPrice: "1", ...more }).success;
+    const allowance = { quantity: 10, every: "day" };
+    expect(free({ allowance })).toBe(true);
+    expect(free({ allowance: { ...allowance, every: "period" } })).toBe(true);
+    expect(free({ includedQuantity: 10 })).toBe(true);
+    expect(free({ allowance, includedQuantity: 10 })).toBe(false);
+    expect(free({ allowance: { ...allowance, every: "month" } })).toBe(false);
+    expect(free({ allowance: { ...allowance, quantity: -1 } })).toBe(false);
+    expect(free({ allowance: { quantity: 10 } })).toBe(false);
+  });
+
   it("is never a floating-point number", () => {
     expect(Price.safeParse({ model: "per_unit", unitPrice: 0.1 }).success).toBe(false);
     expect(Price.safeParse({ model: "per_unit", unitPrice: "0.000000000001" }).success).toBe(true);

@@ -60,6 +60,7 @@ describeOnEachDatabase("what an agent asks with its own token on $name", (databa
             resetsAt: null,
           },
         ],
+        allowances: [],
       },
     });
     api.setTime("2027-05-10T12:10:00.000Z");

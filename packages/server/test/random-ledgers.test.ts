@@ -34,6 +34,7 @@ const PRICES: Record<string, object> = {
     minimumAmount: "0.75",
   },
   packs: { model: "package", packageSize: 7, packagePrice: "1.001" },
+  trials: { model: "per_unit", unitPrice: "0.02", allowance: { quantity: 8, every: "period" } },
 };
 
 /** A price per unit that pages have for everybody, or one customer's own; in thousandths, null for none of its own. */
@@ -43,7 +44,7 @@ interface PagePrices {
 }
 
 /** The prices of the model in thousandths, of a quantity; those of pages change. */
-const THOUSANDTHS: Record<string, (quantity: number) => number> = {
+const THOUSANDTHS: Record<string, (quantity: number, free: number) => number> = {
   [METER]: (quantity) => quantity * 100,
   tokens: (quantity) => {
     const charged = Math.max(0, quantity - 5);
@@ -51,6 +52,7 @@ const THOUSANDTHS: Record<string, (quantity: number) => number> = {
     return quantity === 0 ? 0 : Math.max(750, tiers);
   },
   packs: (quantity) => Math.ceil(quantity / 7) * 1001,
+  trials: (quantity, free) => Math.max(0, quantity - free) * 20,
 };
 
 /** A discount or a minimum of the model: what it does to a sum of cents, and for how many periods more. */
@@ -215,7 +217,9 @@ describeOnEachDatabase("a random ledger on $name", (database) => {
           if (book.used > 0 || net > 0) {
             const quantity = Math.max(0, net);
             const page = (payer === customer ? inForce.own : null) ?? inForce.everybody;
-            const cost = THOUSANDTHS[meterName]?.(quantity) ?? quantity * page;
+            // Of what the account itself carries over, no agent is known whose free units it would leave.
+            const free = Math.min(8, Math.max(0, payer === customer ? net : book.used + book.adjusted));
+            const cost = THOUSANDTHS[meterName]?.(quantity, free) ?? quantity * page;
             const cents = Math.floor((cost + 5) / 10);
             const line = { meterName, quantity, amount: (cents / 100).toFixed(2) };
             invoices[payer] = [...(invoices[payer] ?? []), line].sort((a, b) =>

@@ -1,7 +1,7 @@
 import type { Invoice } from "@licentric/sdk";
 import { fields, table } from "../terminal/table.ts";
 import { shownUnitPrice } from "./price.ts";
-import { shownParts, shownQuantity } from "./quantity.ts";
+import { shownDetails, shownQuantity } from "./quantity.ts";
 import { shownStatus } from "./status.ts";
 import { shownTime } from "./time.ts";
 
@@ -35,15 +35,15 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
     ["paid by", invoice.paymentReference ?? undefined],
     ["to pay at", stripeConfigured ? invoice.hostedInvoiceUrl : undefined],
   ]);
-  const isAdjusted = lines.some(({ parts }) => parts !== undefined);
+  const isDetailed = lines.some((line) => shownDetails(line) !== undefined);
   const charged = lines.map((line) => [
     line.description,
     shownQuantity(line),
     shownUnitPrice(line),
     line.amount,
-    ...(isAdjusted ? [shownParts(line.parts)] : []),
+    ...(isDetailed ? [shownDetails(line)] : []),
   ]);
-  const headings = ["LINE", "QUANTITY", "UNIT PRICE", "AMOUNT", ...(isAdjusted ? ["MADE OF"] : [])];
+  const headings = ["LINE", "QUANTITY", "UNIT PRICE", "AMOUNT", ...(isDetailed ? ["MADE OF"] : [])];
   const { uninvoiced } = invoice;
   const rest =
     uninvoiced === undefined
@@ -59,7 +59,7 @@ export function invoiceView(invoice: Invoice, payer?: string): string {
       "",
       "",
       amount,
-      ...(isAdjusted ? [""] : []),
+      ...(isDetailed ? [""] : []),
     ]),
   );
   const body = charged.length > 0 ? `\n${table(headings, charged)}` : "";

@@ -5,6 +5,7 @@ export function shownPrice(price: Price | null): string | null {
   if (price === null) return null;
   const parts = [modelText(price)];
   if (price.includedQuantity) parts.push(`${price.includedQuantity} free`);
+  if (price.allowance) parts.push(`${price.allowance.quantity} free a ${price.allowance.every}`);
   if (price.minimumAmount !== undefined) parts.push(`at least ${price.minimumAmount}`);
   return parts.join(", ");
 }

@@ -15,6 +15,20 @@ interface QuantityParts {
   readonly carriedOver: string;
 }
 
+/** The parts of a line's quantity, and its units that are free of charge; undefined where there is no more to say. */
+export function shownDetails({
+  parts,
+  allowance,
+}: {
+  readonly parts?: QuantityParts | undefined;
+  readonly allowance?: { readonly free: string } | undefined;
+}): string | undefined {
+  const told = [shownParts(parts), allowance && `${allowance.free} free`].filter(
+    (part) => part !== undefined,
+  );
+  return told.length === 0 ? undefined : told.join(", ");
+}
+
 /** The parts of a quantity that adjustments have changed, in words; undefined where they have not. */
 export function shownParts(parts: QuantityParts | undefined): string | undefined {
   if (parts === undefined) return undefined;

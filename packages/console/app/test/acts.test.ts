@@ -239,11 +239,16 @@ describe("customers, meters and prices", () => {
     });
     expect(await read(`/customers/${customer.id}`)).toMatchObject({ name: "Acme Berlin", email: null });
     const own = { button: "Set own price API calls", confirm: "Set the price", done: "The price is set." };
-    const perUnit = { Price: "Each unit", "Price of a unit in EUR": "0.01", Bills: "The period that runs" };
+    const perUnit = {
+      ...{ Price: "Each unit", "Price of a unit in EUR": "0.01", Bills: "The period that runs" },
+      ...{ "Free units of each customer": "20", "Given anew": "Every day" },
+    };
     await make(page, { ...own, filling: perUnit });
     const prices = page.getByRole("table", { name: "Prices of this customer" });
     await prices.getByText("€0.01 per call").waitFor();
     await prices.getByText("Its own").waitFor();
+    const [priced] = await read(`/meters?name=api_calls&customerId=${customer.id}`);
+    expect(priced.price).toMatchObject({ allowance: { quantity: 20, every: "day" } });
     const ends = {
       button: "End own price API calls",
       confirm: "End the own price",

@@ -9,6 +9,15 @@ it.each([
     { model: "per_unit", unitPrice: "0.25", includedQuantity: 100, minimumAmount: "5" },
     "0.25 EUR per page, the first 100 of a period free, at least 5 EUR a period",
   ],
+  [
+    { model: "per_unit", unitPrice: "0.25", allowance: { quantity: 20, every: "day" } },
+    "0.25 EUR per page, the first 20 of a day free",
+  ],
+  [
+    { model: "per_unit", unitPrice: "0.25", allowance: { quantity: 20, every: "period" } },
+    "0.25 EUR per page, the first 20 of a period free",
+  ],
+  [{ model: "per_unit", unitPrice: "0.25", allowance: { quantity: 0, every: "day" } }, "0.25 EUR per page"],
   [{ model: "package", packageSize: 1_000, packagePrice: "2" }, "2 EUR per 1000 (page)"],
   [
     {

@@ -1,7 +1,7 @@
 import type { AgentPrice } from "@licentric/paywall/adapter";
 
 /**
- * Returns what a unit of a meter costs in a few words, such as `0.25 USD per page, the first 100 free`; undefined for a
+ * Returns what a unit of a meter costs in a few words, such as `0.25 USD per page, the first 100 of a day free`; undefined for a
  * meter that costs nothing.
  *
  * @param listed - the meter's entry in the price list that holds for the caller
@@ -18,7 +18,8 @@ export function priceText({
   if (price === null) return undefined;
   const code = currency.toUpperCase();
   const parts = [modelText(price, unit, code)];
-  if (price.includedQuantity) parts.push(`the first ${price.includedQuantity} of a period free`);
+  const { quantity, every } = price.allowance ?? { quantity: price.includedQuantity, every: "period" };
+  if (quantity) parts.push(`the first ${quantity} of a ${every} free`);
   if (price.minimumAmount !== undefined) parts.push(`at least ${price.minimumAmount} ${code} a period`);
   return parts.join(", ");
 }

@@ -169,15 +169,15 @@ export class Mcp {
   }
 
   /**
-   * Tells an agent who it is, when its credential ends, and what is left of its budgets and of those that it shares with
-   * the other agents of its customer. Nothing is recorded or
-   * charged. It needs no management key: an agent asks with its own token.
+   * Tells an agent who it is, when its credential ends, and what is left of its budgets and of free units, those that it
+   * shares with the other agents of its customer among them. Nothing is recorded or charged. It needs no management key: an agent asks with its own token.
    *
    * @throws AuthenticationError where the token is malformed, unknown, expired or revoked
    * @example
    * ```ts
-   * const { expiresAt, budgets } = await client.mcp.me(token);
+   * const { expiresAt, budgets, allowances } = await client.mcp.me(token);
    * for (const { meterName, remaining } of budgets) show(meterName, remaining, expiresAt);
+   * for (const { meterName, remaining, every } of allowances ?? []) show(meterName, remaining, every);
    * ```
    */
   me(token: string | AgentToken, options?: RequestOptions): APIPromise<AgentSelf> {

@@ -101,6 +101,9 @@ export class Meters {
    * With a `customerId` it is that customer's own price, which goes before the account's for the usage of its agents.
    * With `price: null` the customer pays the account's price again.
    *
+   * A price may have units free of charge: `includedQuantity` in each period on each invoice, or `allowance`, so many a day or a
+   * period for each customer and each agent without one.
+   *
    * @throws NotFoundError where there is no such meter or customer
    * @throws ValidationError where the price is not legal
    * @example

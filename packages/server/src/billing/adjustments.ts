@@ -86,6 +86,7 @@ export async function createAdjustment(
       reason,
       periodId: period,
       eventId: null,
+      day: null,
     },
     making,
   );
@@ -112,6 +113,8 @@ interface RefundedEvent {
   meter_id: string;
   quantity: number;
   period_id: string;
+  /** Its day in the totals of its period. */
+  day: string;
 }
 
 /**
@@ -128,8 +131,11 @@ export async function refundEvent(
   making: Making,
 ): Promise<Adjustment> {
   const [event] = await tx.query<RefundedEvent>(
-    `SELECT agent_id, customer_id, meter_id, quantity, period_id FROM metered_events
-     WHERE environment_id = $1 AND id = $2`,
+    `SELECT o.agent_id, o.customer_id, o.meter_id, o.quantity, o.period_id,
+       (o.occurred_at AT TIME ZONE coalesce(p.time_zone, e.time_zone, a.time_zone))::date::text AS day
+     FROM metered_events o JOIN periods p ON p.id = o.period_id
+     JOIN environments e ON e.id = o.environment_id JOIN accounts a ON a.id = e.account_id
+     WHERE o.environment_id = $1 AND o.id = $2`,
     [environmentId, uuidParam(eventId)],
   );
   if (event === undefined) throw await notThere(tx, environmentId, eventId);
@@ -148,6 +154,7 @@ export async function refundEvent(
       reason,
       periodId: own?.id ?? (await lockCurrentPeriod(tx, environmentId, making)),
       eventId,
+      day: own === undefined ? null : event.day,
     },
     making,
   );
@@ -200,18 +207,20 @@ interface NewAdjustment {
   readonly reason: string;
   readonly periodId: string;
   readonly eventId: string | null;
+  /** The day whose free units it gives back; null: none. */
+  readonly day: string | null;
 }
 
 /** @returns its id; undefined where it refunds an event that is refunded already. */
 async function insert(
   tx: Queryable,
-  { environmentId, agentId, customerId, meterId, quantity, reason, periodId, eventId }: NewAdjustment,
+  { environmentId, agentId, customerId, meterId, quantity, reason, periodId, eventId, day }: NewAdjustment,
   { newId, now }: Making,
 ): Promise<string | undefined> {
   const [made] = await tx.query<{ id: string }>(
     `INSERT INTO adjustments
-       (id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, reason, event_id, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+       (id, environment_id, period_id, agent_id, customer_id, meter_id, quantity, reason, event_id, created_at, day)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
      ON CONFLICT (agent_id, event_id) WHERE event_id IS NOT NULL DO NOTHING RETURNING id`,
     [
       newId(),
@@ -224,6 +233,7 @@ async function insert(
       reason,
       eventId === null ? null : uuidParam(eventId),
       now,
+      day,
     ],
   );
   return made?.id;

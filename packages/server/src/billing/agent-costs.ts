@@ -4,7 +4,9 @@ import { hasKeyScope, type KeyCaller } from "../accounts/caller.ts";
 import { type Page, pageRequest, readPageBy } from "../http/page.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
 import { agentShare } from "./agent-share.ts";
+import { selectFree } from "./allowances.ts";
 import { selectBilledUsage } from "./billed-usage.ts";
+import type { BilledUsage } from "./invoice-lines.ts";
 import { type PreviewedPeriod, readPageOfPeriod } from "./preview-period.ts";
 
 /** The account itself in a cursor, where a customer's id would stand. */
@@ -75,8 +77,11 @@ async function selectAgentCosts(
   const rows = await selectAgentUsage(tx, period.id, asked);
   const payers = [...new Set(rows.map((row) => row.customer_id))];
   const billed = await selectBilledUsage(tx, period.id, payers, now);
-  return rows.map((row) => {
-    const line = billed.get(row.customer_id)?.find(({ meterName }) => meterName === row.meter_name);
+  const lines = rows.map((row) =>
+    billed.get(row.customer_id)?.find(({ meterName }) => meterName === row.meter_name),
+  );
+  const free = await selectOwnFree(tx, period.id, rows, lines);
+  return rows.map((row, index) => {
     return {
       periodId: period.id,
       agentId: row.agent_id,
@@ -87,9 +92,25 @@ async function selectAgentCosts(
       used: row.used,
       adjusted: row.adjusted,
       currency: period.currency,
-      cost: agentShare(line, row),
+      cost: agentShare(lines[index], { ...row, free: free.get(row) }),
     };
   });
+}
+
+/** The units that agents of nobody have free, where the price has an allowance: each counts alone. */
+async function selectOwnFree(
+  tx: Queryable,
+  periodId: string,
+  rows: readonly AgentUsageRow[],
+  lines: readonly (BilledUsage | undefined)[],
+): Promise<ReadonlyMap<AgentUsageRow, bigint>> {
+  const alone = rows.flatMap((row, index) => {
+    const allowance = lines[index]?.price?.allowance;
+    if (row.customer_id !== null || allowance === undefined) return [];
+    return [{ row, customerId: null, meterId: row.meter_id, agentId: row.agent_id, allowance }];
+  });
+  const free = await selectFree(tx, periodId, alone);
+  return new Map(alone.map(({ row }, index) => [row, free[index] ?? 0n]));
 }
 
 /** The agents of a period that a page may have; `$1` is the period, `$2` the customer, `$3` the agent, `$4` the cursor's. */

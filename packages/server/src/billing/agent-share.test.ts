@@ -8,6 +8,7 @@ const lineOf = (quantity: string, price: Price | null = unit) => ({
   displayName: "Pages",
   quantity,
   parts: undefined,
+  free: undefined,
   price,
   isOwnPrice: false,
 });
@@ -44,6 +45,30 @@ describe("an agent's share", () => {
       adjustedTo("0", "30", "-40", "0", "-10"),
       { used: "10", adjusted: "0" },
       "0",
+    ],
+    [
+      "is that of the units that it is charged where it has free ones alone",
+      { ...lineOf("30"), free: 20n },
+      { used: "12", adjusted: "0", free: 8n },
+      "0.01",
+    ],
+    [
+      "is by all units where all share what is free",
+      { ...lineOf("30"), free: 20n },
+      { used: "15", adjusted: "0" },
+      "0.0125",
+    ],
+    [
+      "is nothing where as much is taken away as was used",
+      adjustedTo("0", "30", "-30"),
+      { used: "10", adjusted: "0" },
+      "0",
+    ],
+    [
+      "is by all units where none is charged",
+      { ...lineOf("30", { ...unit, minimumAmount: "3" }), free: 30n },
+      { used: "10", adjusted: "0", free: 10n },
+      "1",
     ],
     ["is nothing of a meter without a price", lineOf("30", null), { used: "10", adjusted: "0" }, "0"],
     ["is nothing of a meter without a line", undefined, { used: "10", adjusted: "-10" }, "0"],

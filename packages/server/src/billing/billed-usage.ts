@@ -1,5 +1,6 @@
 import type { Price } from "@licentric/contract";
 import type { Queryable } from "../store/database.ts";
+import { freeOf, selectFree } from "./allowances.ts";
 import type { BilledUsage } from "./invoice-lines.ts";
 import { endOnceClosed } from "./period-bounds.ts";
 import {
@@ -13,6 +14,7 @@ import { priceOfPeriod } from "./price-of-period.ts";
 
 interface UsageRow extends QuantityRow {
   customer_id: string | null;
+  meter_id: string;
   meter_name: string;
   display_name: string;
   price: Price | null;
@@ -32,7 +34,7 @@ export async function selectBilledUsage(
   closing: Date,
 ): Promise<Map<string | null, BilledUsage[]>> {
   const rows = await tx.query<UsageRow>(
-    `SELECT t.customer_id, m.name AS meter_name, m.display_name, t.quantity, t.used, t.adjusted, t.carried_in,
+    `SELECT t.customer_id, t.meter_id, m.name AS meter_name, m.display_name, t.quantity, t.used, t.adjusted, t.carried_in,
        t.carried_over, price.price,
        price.is_own
      FROM (
@@ -46,6 +48,7 @@ export async function selectBilledUsage(
      ORDER BY m.name`,
     [periodId, payers.filter((id) => id !== null), payers.includes(null), closing],
   );
+  const freeUnits = await freeByRow(tx, periodId, rows);
   const byPayer = new Map<string | null, BilledUsage[]>();
   for (const row of rows) {
     const { customer_id, meter_name, display_name, quantity, price } = row;
@@ -56,9 +59,23 @@ export async function selectBilledUsage(
       quantity,
       parts: partsOf(row),
       price,
+      free: freeUnits.get(row),
       isOwnPrice: row.is_own === true,
     });
     byPayer.set(customer_id, usage);
   }
   return byPayer;
+}
+
+async function freeByRow(
+  tx: Queryable,
+  periodId: string,
+  rows: readonly UsageRow[],
+): Promise<ReadonlyMap<UsageRow, bigint>> {
+  const allowed = rows.flatMap((row) => {
+    const { customer_id: customerId, meter_id: meterId, price } = row;
+    return price?.allowance ? [{ row, customerId, meterId, allowance: price.allowance }] : [];
+  });
+  const free = await selectFree(tx, periodId, allowed);
+  return new Map(allowed.map(({ row }, index) => [row, freeOf(row.quantity, free[index] ?? 0n)]));
 }

@@ -5,6 +5,7 @@ import type { Environment } from "../accounts/accounts.ts";
 import { checkTotals, countArchived } from "../metering/check-totals.ts";
 import type { Services } from "../services.ts";
 import { type Database, type Queryable, uuidParam } from "../store/database.ts";
+import { freeOf, selectFree } from "./allowances.ts";
 import { applyTerms } from "./charges.ts";
 import { shownQuantity } from "./invoice-lines.ts";
 import { termDifferences } from "./invoice-terms.ts";
@@ -27,7 +28,7 @@ const PAYERS_AT_ONCE = 25;
 
 interface PayerTotals {
   readonly customer_id: string | null;
-  readonly quantities: Readonly<Record<string, QuantityRow>>;
+  readonly quantities: Readonly<Record<string, QuantityRow & { readonly meter_id: string }>>;
 }
 
 /**
@@ -60,8 +61,9 @@ export async function checkPeriod(
   for (const payer of page) {
     const invoice = invoices.find(({ customer_id }) => customer_id === payer.customer_id);
     differences.push(...compareLines(payer, invoice));
-    if (invoice !== undefined) differences.push(...compareTerms(invoice, terms.get(payer.customer_id) ?? {}));
     if (invoice === undefined) continue;
+    differences.push(...(await compareFree(db, payer, invoice)));
+    differences.push(...compareTerms(invoice, terms.get(payer.customer_id) ?? {}));
     checked += 1;
     differences.push(...(await compareWithStripe(stripe, invoice)));
   }
@@ -165,6 +167,26 @@ function compareLines(payer: PayerTotals, invoice: InvoiceRow | undefined): Peri
     if (expected !== found) return [differenceOf(invoice, "lines", meterName, "quantity", expected, found)];
     const [made, told] = [shownOrNone(row && partsOf(row)), shownOrNone(line?.parts)];
     return made === told ? [] : [differenceOf(invoice, "lines", meterName, "parts", made, told)];
+  });
+}
+
+/** Counts what was free of charge again, by the allowance that the line was made with. */
+async function compareFree(
+  db: Queryable,
+  { customer_id: customerId, quantities }: PayerTotals,
+  invoice: InvoiceRow,
+): Promise<PeriodDifference[]> {
+  const lines = invoice.lines.flatMap(({ meterName, allowance }) => {
+    const of = quantities[meterName];
+    return allowance === undefined || of === undefined
+      ? []
+      : [{ meterName, allowance, customerId, meterId: of.meter_id, quantity: of.quantity }];
+  });
+  const free = await selectFree(db, invoice.period_id, lines);
+  return lines.flatMap(({ meterName, allowance, quantity }, index) => {
+    const expected = String(freeOf(quantity, free[index] ?? 0n));
+    if (expected === allowance.free) return [];
+    return [differenceOf(invoice, "lines", meterName, "free units", expected, allowance.free)];
   });
 }
 

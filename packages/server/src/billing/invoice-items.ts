@@ -1,7 +1,6 @@
 import type { InvoiceLine } from "@licentric/contract";
 import type { AppliedTerms } from "./charges.ts";
-import { shownQuantity } from "./invoice-lines.ts";
-import { shownParts } from "./period-quantities.ts";
+import { shownDetails, shownQuantity } from "./invoice-lines.ts";
 
 /** One item of an invoice in Stripe. */
 export interface InvoiceItem {
@@ -30,7 +29,7 @@ export function itemsOf({ lines, discount, minimum }: ItemizedInvoice): InvoiceI
     key: line.meterName,
     meterName: line.meterName,
     amount: line.amount,
-    description: `${line.description} × ${shownQuantity(line)}${line.parts ? ` (${shownParts(line.parts)})` : ""}`,
+    description: `${line.description} × ${shownQuantity(line)}${inBrackets(shownDetails(line))}`,
     amountMinor: line.amountMinor,
     metadata: { licentric_meter: line.meterName, licentric_quantity: shownQuantity(line) },
   }));
@@ -41,6 +40,8 @@ export function itemsOf({ lines, discount, minimum }: ItemizedInvoice): InvoiceI
   if (minimum !== null) items.push(termItem("minimum", minimum));
   return items;
 }
+
+const inBrackets = (details: string) => (details === "" ? "" : ` (${details})`);
 
 function termItem(
   term: "discount" | "minimum",

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import type { CreditNote, Invoice } from "@licentric/contract";
 import Big from "big.js";
-import { shownQuantity } from "./invoice-lines.ts";
+import { shownDetails, shownQuantity } from "./invoice-lines.ts";
 import type { InvoiceParty } from "./invoices.ts";
-import { shownParts } from "./period-quantities.ts";
 
 /** Content of the page. */
 export interface InvoicePage {
@@ -158,9 +157,10 @@ function instructions({ status, number }: Invoice, text: string | null): string 
 }
 
 function line(charged: Invoice["lines"][number]): string {
-  const { description, meterName, unitPrice, amount, parts } = charged;
+  const { description, meterName, unitPrice, amount } = charged;
   const meter = description === meterName ? "" : `<small>${escapeText(meterName)}</small>`;
-  const made = parts === undefined ? "" : `<small>${escapeText(shownParts(parts))}</small>`;
+  const details = shownDetails(charged);
+  const made = details === "" ? "" : `<small>${escapeText(details)}</small>`;
   const price = unitPrice === null ? "by tier" : escapeText(unitPrice);
   return `<tr><td>${escapeText(description)}${meter}${made}</td><td class="number">${grouped(shownQuantity(charged))}</td><td class="number">${price}</td><td class="number">${grouped(amount)}</td></tr>`;
 }

@@ -125,6 +125,19 @@ describe("exactCost", () => {
     );
   });
 
+  it("is that of the units that are not free, by whatever counts them", () => {
+    fc.assert(
+      fc.property(plain, decimal, quantity, quantity, (price, minimumAmount, units, free) => {
+        const stated = { ...price, minimumAmount };
+        const expected = bruteForce({ ...stated, includedQuantity: free }, units).toFixed();
+        expect(exactCost(stated, BigInt(units), BigInt(free)).toFixed()).toBe(expected);
+        const each = { ...stated, allowance: { quantity: free, every: "period" as const } };
+        expect(exactCost(each, BigInt(units)).toFixed()).toBe(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it("is exact for the largest quantity and the smallest price", () => {
     const price = { model: "per_unit", unitPrice: "0.000000000001" } as const;
     expect(exactCost(price, BigInt(Number.MAX_SAFE_INTEGER)).toFixed()).toBe("9007.199254740991");

@@ -2,10 +2,19 @@ import type { Price } from "@licentric/contract";
 import Big from "big.js";
 import { currencyRule } from "./currency.ts";
 
-/** The exact cost of a quantity, before any rounding. No usage costs nothing, whatever the minimum. */
-export function exactCost(price: Price, quantity: bigint): Big {
+/** The units of a period that a price leaves free of charge, where nothing is counted by days. */
+export function freeInPeriod({ includedQuantity, allowance }: Price): bigint {
+  return BigInt(includedQuantity ?? (allowance?.every === "period" ? allowance.quantity : 0));
+}
+
+/**
+ * The exact cost of a quantity, before any rounding. No usage costs nothing, whatever the minimum.
+ *
+ * @param free units of it that are free of charge; those of {@link freeInPeriod} by default.
+ */
+export function exactCost(price: Price, quantity: bigint, free = freeInPeriod(price)): Big {
   if (quantity === 0n) return new Big(0);
-  const charged = quantity - BigInt(price.includedQuantity ?? 0);
+  const charged = quantity - free;
   const cost = charged > 0n ? costOf(price, charged) : new Big(0);
   const minimum = new Big(price.minimumAmount ?? 0);
   return cost.lt(minimum) ? minimum : cost;

@@ -4,6 +4,7 @@ import type { AgentCaller } from "../accounts/caller.ts";
 import { getAgent } from "../agents/agents.ts";
 import type { Page } from "../http/page.ts";
 import { onlyRow, type Queryable } from "../store/database.ts";
+import { selectAllowances } from "./agent-allowances.ts";
 import { toAgentBudget } from "./budget-rules.ts";
 import { selectBudgets } from "./budget-use.ts";
 import { listMeters } from "./meters.ts";
@@ -12,8 +13,8 @@ import { listMeters } from "./meters.ts";
 const MOST_BUDGETS = 1_000;
 
 /**
- * Tells an agent who it is, when its credential ends, and what is left of its budgets and its customer's. Of these it reads
- * one sum of all use, as every call under them tells it, and no other agent's. Records nothing.
+ * Tells an agent who it is, when its credential ends, and what is left of its budgets, its customer's and of free units. Of what is its customer's it
+ * reads one sum of all use, as every call under them tells it, and no other agent's. Records nothing.
  */
 export async function describeAgent(db: Queryable, caller: AgentCaller, now: Date): Promise<AgentSelf> {
   const { environmentId, agentId, scopes, expiresAt } = caller;
@@ -30,6 +31,7 @@ export async function describeAgent(db: Queryable, caller: AgentCaller, now: Dat
     scopes: [...scopes],
     expiresAt: expiresAt.toISOString(),
     budgets: budgets.map(toAgentBudget).toSorted(byMeterAndWindow),
+    allowances: await selectAllowances(db, caller, now),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Price } from "@licentric/contract";
 import Big from "big.js";
-import { exactCost } from "../billing/pricing.ts";
+import { exactCost, freeInPeriod } from "../billing/pricing.ts";
 
 /** The usage of a meter in a billing period, as a budget in money counts it. */
 export interface MeterUse {
@@ -18,6 +18,10 @@ export interface MeterUse {
   readonly recorded: bigint;
   /** Quantity held by reservations, which will be recorded in the running period. */
   readonly held: bigint;
+  /** Quantity of the period by days, in its window and before; null where the price has no free units of each day. */
+  readonly days: Readonly<Record<string, bigint>> | null;
+  /** The day that usage of now is recorded on. */
+  readonly today: string;
 }
 
 /** Usage that is about to be recorded or held. */
@@ -59,22 +63,56 @@ const totalBy = (costOfOne: (use: MeterUse) => Big) =>
 const totalRecorded = totalBy(once((use) => addedCost(use, 0n)));
 const totalWithHeld = totalBy(once((use) => addedCost(use, use.held)));
 
-function addedCost({ price, before, recorded }: MeterUse, held: bigint): Big {
-  const least = before + recorded;
-  const most = least + held;
-  if (price === null || most === before) return NOTHING;
-  return highestCost(price, least, most).minus(exactCost(price, before));
+function addedCost(use: MeterUse, held: bigint): Big {
+  const { price, before, recorded } = use;
+  const quantity = before + recorded;
+  if (price === null || quantity + held === before) return NOTHING;
+  const least = { quantity, free: freeOf(price, use, 0n) };
+  const most = { quantity: quantity + held, free: freeOf(price, use, held) };
+  return highestCost(price, least, most).minus(exactCost(price, before, freeBefore(price, use)));
+}
+
+/** A quantity and the units of it that are free of charge. */
+interface Billed {
+  readonly quantity: bigint;
+  readonly free: bigint;
 }
 
 /** The highest cost of any quantity from `least` to `most`. By volume, the last unit of a tier may cost more than the next. */
-function highestCost(price: Price, least: bigint, most: bigint): Big {
-  const tiers = price.model === "volume" && least < most ? price.tiers : [];
+function highestCost(price: Price, least: Billed, most: Billed): Big {
+  const tiers = price.model === "volume" && least.quantity < most.quantity ? price.tiers : [];
+  // Units are charged only once all free ones are used.
   return tiers
-    .map(({ upTo }) => (upTo === null ? most : BigInt(upTo) + BigInt(price.includedQuantity ?? 0)))
-    .filter((end) => end > least && end < most)
-    .map((end) => exactCost(price, end))
-    .concat(exactCost(price, least))
-    .reduce((highest, cost) => (cost.gt(highest) ? cost : highest), exactCost(price, most));
+    .map(({ upTo }) => (upTo === null ? most.quantity : BigInt(upTo) + most.free))
+    .filter((end) => end - most.free > least.quantity - least.free && end < most.quantity)
+    .map((end) => exactCost(price, end, most.free))
+    .concat(exactCost(price, least.quantity, least.free))
+    .reduce(
+      (highest, cost) => (cost.gt(highest) ? cost : highest),
+      exactCost(price, most.quantity, most.free),
+    );
+}
+
+/** The units of the period, and of what is held and recorded today, that are free of charge. */
+function freeOf(price: Price, use: MeterUse, held: bigint): bigint {
+  return freeOnDays(price, use, { ...use.days, [use.today]: (use.days?.[use.today] ?? 0n) + held });
+}
+
+/** The units that were free of charge of what was before a window: nothing was, or all days but the one that runs. */
+function freeBefore(price: Price, use: MeterUse): bigint {
+  return freeOnDays(price, use, { ...use.days, [use.today]: 0n });
+}
+
+function freeOnDays(price: Price, { days }: MeterUse, used: Readonly<Record<string, bigint>>): bigint {
+  const { allowance } = price;
+  if (days === null || allowance?.every !== "day") return freeInPeriod(price);
+  const each = BigInt(allowance.quantity);
+  return Object.values(used).reduce((free, quantity) => free + (quantity < each ? quantity : each), 0n);
+}
+
+/** Adds usage to a day. */
+export function addToDay({ days }: Pick<MeterUse, "days">, day: string, quantity: bigint): MeterUse["days"] {
+  return days === null ? null : { ...days, [day]: (days[day] ?? 0n) + quantity };
 }
 
 /** Adds usage of a meter that is recorded, or held, now. */
@@ -82,8 +120,10 @@ export function addUse(
   meters: readonly MeterUse[],
   { meterName, quantity, isHeld = false }: NewUse,
 ): MeterUse[] {
-  const part = isHeld ? "held" : "recorded";
-  return meters.map((use) =>
-    use.isRunning && use.meterName === meterName ? { ...use, [part]: use[part] + BigInt(quantity) } : use,
-  );
+  const added = BigInt(quantity);
+  return meters.map((use) => {
+    if (!use.isRunning || use.meterName !== meterName) return use;
+    if (isHeld) return { ...use, held: use.held + added };
+    return { ...use, recorded: use.recorded + added, days: addToDay(use, use.today, added) };
+  });
 }

@@ -2,6 +2,7 @@ import type { Price } from "@licentric/contract";
 import { priceOfPeriod } from "../billing/price-of-period.ts";
 import { exactInteger } from "../exact-integer.ts";
 import type { BudgetUse } from "./budget-rules.ts";
+import { joinClock } from "./running-clock.ts";
 
 /** A budget as {@link selectUse} reads it. */
 export interface BudgetRow {
@@ -40,6 +41,9 @@ interface MeterRow {
   before: string;
   recorded: string;
   held: string;
+  /** null where the price has no free units of each day. */
+  days: Readonly<Record<string, string>> | null;
+  today: string;
 }
 
 /**
@@ -68,6 +72,23 @@ SELECT h.meter_id, h.quantity FROM agents owned JOIN reservations h ON h.agent_i
 WHERE owned.customer_id = b.customer_id AND h.environment_id = b.environment_id AND h.status = 'held'
   AND h.expires_at > $1`;
 
+/** The usage of a budget in money, by meter, period and day. What is held has no day. */
+const BY_DAY = `
+SELECT u.meter_id, u.period_id, u.day, u.inside, sum(u.quantity) AS quantity, sum(u.held) AS held
+FROM (
+  SELECT t.meter_id, t.period_id, t.day, t.quantity, b.budget_window <> 'day' OR t.day = clock.today AS inside,
+    0 AS held
+  FROM (${TOTALS}) t
+  UNION ALL
+  SELECT r.meter_id, period.id, NULL, 0, true, r.quantity FROM (${HOLDS}) r
+  UNION ALL
+  SELECT unused.id, taking.id, NULL, 0, true, 0 FROM meters unused
+  JOIN periods taking ON taking.environment_id = unused.environment_id AND taking.status = 'open'
+  WHERE unused.environment_id = b.environment_id
+) u
+WHERE (b.meter_id IS NULL OR u.meter_id = b.meter_id) AND (b.budget_window <> 'period' OR u.period_id = period.id)
+GROUP BY u.meter_id, u.period_id, u.day, u.inside`;
+
 /**
  * The usage of a budget in money, by meter and period, with the prices to bill it by: of every meter that it is for, in the
  * periods with usage in its window, and in those that take usage. Prices are those that its customer pays now, or the
@@ -76,22 +97,14 @@ WHERE owned.customer_id = b.customer_id AND h.environment_id = b.environment_id 
 const METERS = `
 SELECT jsonb_agg(jsonb_build_object('meterName', meter.name, 'maxQuantityPerCall', meter.max_quantity_per_call,
   'periodId', q.period_id, 'isRunning', q.period_id = period.id, 'price', priced.price, 'before', q.before::text,
-  'recorded', q.recorded::text, 'held', q.held::text)) AS meters
+  'recorded', q.recorded::text, 'held', q.held::text, 'today', clock.today,
+  'days', CASE priced.price #>> '{allowance,every}' WHEN 'day' THEN coalesce(q.days, '{}') END)) AS meters
 FROM (
-  SELECT u.meter_id, u.period_id, sum(CASE WHEN u.inside THEN 0 ELSE u.quantity END) AS before,
-    sum(CASE WHEN u.inside THEN u.quantity ELSE 0 END) AS recorded, sum(u.held) AS held
-  FROM (
-    SELECT t.meter_id, t.period_id, t.quantity, b.budget_window <> 'day' OR t.day = clock.today AS inside, 0 AS held
-    FROM (${TOTALS}) t
-    UNION ALL
-    SELECT r.meter_id, period.id, 0, true, r.quantity FROM (${HOLDS}) r
-    UNION ALL
-    SELECT unused.id, taking.id, 0, true, 0 FROM meters unused
-    JOIN periods taking ON taking.environment_id = unused.environment_id AND taking.status = 'open'
-    WHERE unused.environment_id = b.environment_id
-  ) u
-  WHERE (b.meter_id IS NULL OR u.meter_id = b.meter_id) AND (b.budget_window <> 'period' OR u.period_id = period.id)
-  GROUP BY u.meter_id, u.period_id
+  SELECT d.meter_id, d.period_id, sum(CASE WHEN d.inside THEN 0 ELSE d.quantity END) AS before,
+    sum(CASE WHEN d.inside THEN d.quantity ELSE 0 END) AS recorded, sum(d.held) AS held,
+    jsonb_object_agg(d.day, d.quantity::text) FILTER (WHERE d.day IS NOT NULL) AS days
+  FROM (${BY_DAY}) d
+  GROUP BY d.meter_id, d.period_id
 ) q
 CROSS JOIN (
   SELECT coalesce(b.customer_id, (SELECT a.customer_id FROM agents a WHERE a.id = b.agent_id)) AS customer_id
@@ -119,20 +132,7 @@ SELECT b.id, b.environment_id, b.agent_id, b.customer_id,${further} m.name AS me
   recorded.quantity::text AS recorded, held.quantity::text AS held, spent.meters
 FROM (${source}) b
 LEFT JOIN meters m ON m.id = b.meter_id
-JOIN environments e ON e.id = b.environment_id
-JOIN accounts a ON a.id = e.account_id
-LEFT JOIN LATERAL (
-  SELECT p.id, p.ends_at, p.time_zone, p.currency FROM periods p
-  WHERE p.environment_id = b.environment_id AND p.status = 'open' AND p.ends_at > $1
-  ORDER BY p.starts_at LIMIT 1
-) period ON true
-CROSS JOIN LATERAL (SELECT coalesce(period.time_zone, e.time_zone, a.time_zone) AS name) zone
-CROSS JOIN LATERAL (
-  SELECT ($1::timestamptz AT TIME ZONE zone.name)::date AS today,
-    (($1::timestamptz AT TIME ZONE zone.name)::date + 1)::timestamp AT TIME ZONE zone.name AS tomorrow,
-    (date_trunc('month', $1::timestamptz AT TIME ZONE zone.name) + interval '1 month') AT TIME ZONE zone.name
-      AS next_month
-) clock
+${joinClock("b.environment_id")}
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(t.quantity), 0) AS quantity FROM (${TOTALS}) t
   WHERE t.meter_id = b.meter_id
@@ -167,6 +167,9 @@ export function toUse(row: BudgetRow): BudgetUse {
       before: BigInt(use.before),
       recorded: BigInt(use.recorded),
       held: BigInt(use.held),
+      days:
+        use.days &&
+        Object.fromEntries(Object.entries(use.days).map(([day, quantity]) => [day, BigInt(quantity)])),
     }));
     return { ...base, kind: "money", meterName, limit: amount, currency: row.currency, meters };
   }

@@ -1,7 +1,7 @@
 import type { AgentBudget, Budget, BudgetState } from "@licentric/contract";
 import Big from "big.js";
 import { currencyRule } from "../billing/currency.ts";
-import { addUse, costOf, type MeterUse, type NewUse } from "./budget-costs.ts";
+import { addToDay, addUse, costOf, type MeterUse, type NewUse } from "./budget-costs.ts";
 
 interface BudgetBase {
   readonly id: string;
@@ -239,9 +239,10 @@ export function afterRecording(
   if (!budget.meters.some(isOf)) return budget;
   const meters = budget.meters.map((use) => {
     if (!isOf(use)) return use;
+    const days = addToDay(use, usage.day, quantity);
     return isInside
-      ? { ...use, recorded: use.recorded + quantity }
-      : { ...use, before: use.before + quantity };
+      ? { ...use, days, recorded: use.recorded + quantity }
+      : { ...use, days, before: use.before + quantity };
   });
   return { ...budget, meters };
 }

@@ -17,6 +17,7 @@ import {
   tightest,
   toBudget,
   type UnitBudget,
+  usedOf,
 } from "./budget-rules.ts";
 
 const pages = (change: Partial<MeterUse> = {}): MeterUse => ({
@@ -28,6 +29,8 @@ const pages = (change: Partial<MeterUse> = {}): MeterUse => ({
   before: 0n,
   recorded: 0n,
   held: 0n,
+  days: null,
+  today: "2026-11-14",
   ...change,
 });
 
@@ -159,6 +162,63 @@ describe("a budget in money", () => {
     expect(takes(graduated, use(4)).toFixed()).toBe("0.22");
     expect(takes(adding(graduated, use(2)), use(4)).toFixed()).toBe("0.04");
     expect(takes(graduated, { meterName: "words", quantity: 4 }).toFixed()).toBe("0");
+  });
+
+  describe("with units that are free each day", () => {
+    const today = "2026-11-14";
+    const allowance = { quantity: 10, every: "day" as const };
+    const free = (change: Partial<MeterUse>, budget: Partial<MoneyBudget> = {}) =>
+      money({
+        meters: [pages({ price: { model: "per_unit", unitPrice: "0.015", allowance }, ...change })],
+        ...budget,
+      });
+
+    it("is taken by the units of a day that are more", () => {
+      const budget = free({ recorded: 20n, days: { "2026-11-13": 12n, [today]: 8n } });
+      expect(usedOf(budget).toFixed()).toBe("0.03");
+      expect(takes(budget, use(2)).toFixed()).toBe("0");
+      expect(takes(budget, use(3)).toFixed()).toBe("0.015");
+      expect(takes(adding(budget, use(2)), use(1)).toFixed()).toBe("0.015");
+      expect(takes(budget, { ...use(3), isHeld: true }).toFixed()).toBe("0.015");
+      expect(takes(free({ days: {} }), use(11)).toFixed()).toBe("0.015");
+    });
+
+    it("is used up by what is recorded, and by what is held only while it is", () => {
+      const budget = free({ recorded: 8n, days: { [today]: 8n } });
+      const holding = adding(budget, { ...use(4), isHeld: true });
+      expect(holding).toMatchObject({ meters: [{ recorded: 8n, held: 4n, days: { [today]: 8n } }] });
+      expect(adding(budget, use(4))).toMatchObject({
+        meters: [{ recorded: 12n, held: 0n, days: { [today]: 12n } }],
+      });
+      expect(usedOf(holding).toFixed()).toBe("0.03");
+      expect(takes(holding, use(1)).toFixed()).toBe("0.015");
+    });
+
+    it("is taken on a day by what that day costs", () => {
+      const change = { before: 12n, recorded: 11n, days: { "2026-11-13": 12n, [today]: 11n } };
+      expect(usedOf(free(change, { window: "day", windowKey: today })).toFixed()).toBe("0.015");
+    });
+
+    it("counts usage of another day on that day", () => {
+      const budget = free({ recorded: 10n, days: { [today]: 10n } });
+      const usage = { ...use(10), periodId: "november", day: "2026-11-12" };
+      expect(usedOf(afterRecording(budget, usage)).toFixed()).toBe("0");
+      expect(usedOf(afterRecording(afterRecording(budget, usage), usage)).toFixed()).toBe("0.15");
+    });
+
+    it("is taken by the most that a hold may cost in tiers by volume, behind what is free", () => {
+      const tiers = [
+        { upTo: 5, unitPrice: "0.10" },
+        { upTo: null, unitPrice: "0.01" },
+      ];
+      const price = { model: "volume" as const, tiers, allowance };
+      const hold = (held: bigint, recorded: bigint) =>
+        usedOf(free({ price, held, recorded, days: { [today]: recorded } })).toFixed();
+      expect(hold(2n, 8n)).toBe("0");
+      expect(hold(7n, 8n)).toBe("0.5");
+      expect(hold(20n, 8n)).toBe("0.5");
+      expect(hold(20n, 17n)).toBe("0.27");
+    });
   });
 
   it("is too small for usage that costs more than the whole of it", () => {

@@ -17,6 +17,7 @@ import { stripeEventsRead } from "./migrations/0014-stripe-events-read.ts";
 import { consoleSignIn } from "./migrations/0015-console.ts";
 import { customerTerms } from "./migrations/0016-customer-terms.ts";
 import { invoiceMismatch } from "./migrations/0017-invoice-mismatch.ts";
+import { allowances } from "./migrations/0018-allowances.ts";
 import { issuedInvoices } from "./migrations/0019-issued-invoices.ts";
 import { webhookDeliveries } from "./migrations/0020-webhook-deliveries.ts";
 
@@ -39,6 +40,7 @@ export const migrations: readonly string[] = [
   consoleSignIn,
   customerTerms,
   invoiceMismatch,
+  allowances,
   issuedInvoices,
   webhookDeliveries,
 ];

@@ -59,12 +59,38 @@ export function priceFields(currency: string, price: Price | null, none?: string
       initial: price?.includedQuantity === undefined ? "" : String(price.includedQuantity),
       when: isPriced,
     },
+    ...allowanceFields(price, isPriced),
     {
       name: "minimumAmount",
       label: `Least of a period with usage ${inCurrency}`,
       kind: "decimal",
       initial: price?.minimumAmount ?? "",
       when: isPriced,
+    },
+  ];
+}
+
+/** The fields of units that each customer has free. */
+function allowanceFields(price: Price | null, when: (values: Values) => boolean): readonly Field[] {
+  return [
+    {
+      name: "allowanceQuantity",
+      label: "Free units of each customer",
+      hint: "In place of the free units above. An agent without a customer has its own.",
+      kind: "whole",
+      initial: price?.allowance === undefined ? "" : String(price.allowance.quantity),
+      when,
+    },
+    {
+      name: "allowanceEvery",
+      label: "Given anew",
+      kind: "choice",
+      options: [
+        ["day", "Every day"],
+        ["period", "Every period"],
+      ],
+      initial: price?.allowance?.every ?? "day",
+      when: ({ allowanceQuantity }) => Boolean(allowanceQuantity),
     },
   ];
 }
@@ -103,9 +129,11 @@ function tiersText(price: Price | null): string {
 
 /** The price that was filled in; null where none was chosen. */
 export function priceOf(values: Values): Price | null {
-  const { model, includedQuantity, minimumAmount } = values;
+  const { model, includedQuantity, allowanceQuantity, minimumAmount } = values;
+  const every = values["allowanceEvery"] === "period" ? ("period" as const) : ("day" as const);
   const common = {
     ...(includedQuantity ? { includedQuantity: Number(includedQuantity) } : {}),
+    ...(allowanceQuantity ? { allowance: { quantity: Number(allowanceQuantity), every } } : {}),
     ...(minimumAmount ? { minimumAmount } : {}),
   };
   switch (model) {

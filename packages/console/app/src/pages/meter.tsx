@@ -102,6 +102,9 @@ function PriceDetails({ price, unit }: { readonly price: Price; readonly unit: s
       </Name>,
     ],
     ["Free in each period", included === 0 ? <None key="none" /> : whole(included)],
+    ...(price.allowance === undefined
+      ? []
+      : [[`Free for each customer a ${price.allowance.every}`, whole(price.allowance.quantity)] as const]),
     [
       "Least of a period with usage",
       price.minimumAmount === undefined ? <None key="none" /> : moneyText(price.minimumAmount, currency),
