@@ -90,3 +90,16 @@ describeOnPostgres("a transaction on $name", (database) => {
     expect(await pause({ queryTimeout: 0 })).toEqual([{ done: true }]);
   });
 });
+
+describeOnPostgres("a statement on $name", (database) => {
+  it("is not compiled, which takes longer than to read the few rows that it is after", async () => {
+    const { location, remove } = await database.create("current");
+    const db = await openDatabase(location);
+    try {
+      expect(await db.query("SELECT current_setting('jit') AS jit")).toEqual([{ jit: "off" }]);
+    } finally {
+      await db.close();
+      await remove();
+    }
+  });
+});

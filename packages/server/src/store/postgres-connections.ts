@@ -109,8 +109,13 @@ function createPool(
     },
     application_name: "licentric",
     types: { getTypeParser: typeParser },
-    // What is left waiting by a process that is gone must not hold up the others for longer than one that is here.
-    ...(!pooled && { statement_timeout: queryTimeout, idle_in_transaction_session_timeout: queryTimeout }),
+    ...(!pooled && {
+      // What is left waiting by a process that is gone must not hold up the others for longer than one that is here.
+      statement_timeout: queryTimeout,
+      idle_in_transaction_session_timeout: queryTimeout,
+      // Statements here read few rows of large tables: to compile one took 190 ms of a call under a budget in money.
+      options: "-c jit=off",
+    }),
   });
   const close = async () => {
     const closed = pool.end().then(() => Promise.all([...sockets].map(ended)));
