@@ -135,6 +135,11 @@ describeOnEachDatabase("an invoice that is issued here on $name", (database) => 
       body: { error: expect.stringContaining("transfer 1") },
     });
     expect((await post(`/billing/invoices/${id}/void`)).status).toBe(409);
+    const credit = (body: object) => post(`/billing/invoices/${id}/credit-notes`, { amount: "1", ...body });
+    expect((await credit({})).body.data).toMatchObject({ status: "issued", settlement: "out_of_band" });
+    expect((await credit({ settlement: "out_of_band" })).status).toBe(201);
+    for (const settlement of ["refund", "customer_balance"])
+      expect((await credit({ settlement })).status).toBe(422);
     const told = await api.db.query<{ body: string }>("SELECT body FROM webhook_deliveries");
     expect(told.map(({ body }) => JSON.parse(body).data.id)).toEqual([id]);
     await issue(other);

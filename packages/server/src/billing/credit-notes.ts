@@ -48,7 +48,8 @@ function toCreditNote(row: CreditNoteRow): CreditNote {
  * keeps all of its credit notes together from taking back more than its total.
  *
  * @throws {ApiError} `CONFLICT` when the invoice is void or still has to be sent to Stripe; `UNPROCESSABLE` when the
- * amount is more than what is left, is nothing, or is finer than the currency's minor unit.
+ * amount is more than what is left, is nothing, or is finer than the currency's minor unit, or when it is to be settled by
+ * Stripe, where the payment did not go by it.
  */
 export async function storeCreditNote(
   tx: Queryable,
@@ -80,13 +81,30 @@ export async function storeCreditNote(
       invoice.stripe_invoice_id === null ? "issued" : "pending",
       credit.amount,
       credit.amountMinor,
-      invoice.status === "paid" ? (settlement ?? "customer_balance") : null,
+      settlementOf(invoice, settlement),
       reason ?? null,
       memo ?? null,
       now,
     ],
   );
   return getCreditNote(tx, environmentId, id);
+}
+
+/**
+ * Returns the way a credit note on a paid invoice is settled. Of what was paid by hand, nobody but the owner gives
+ * anything back.
+ */
+function settlementOf(
+  { status, number }: InvoiceRow,
+  asked: CreditNote["settlement"] | undefined,
+): CreditNote["settlement"] {
+  if (status !== "paid") return null;
+  if (number === null) return asked ?? "customer_balance";
+  if (asked === undefined || asked === null || asked === "out_of_band") return "out_of_band";
+  throw new ApiError(
+    "UNPROCESSABLE",
+    "The invoice was not paid by Stripe, so the money goes back out of band: by you. Leave settlement out.",
+  );
 }
 
 function creditOf(invoice: InvoiceRow, amount: string) {
