@@ -159,7 +159,10 @@ const document = {
   dueAt: Timestamp.nullable().optional().meta({
     description: "When it is to be paid, where it is issued here.",
   }),
-  paidAt: Timestamp.nullable().optional().meta({ description: "When it was paid; null: it is not." }),
+  paidAt: Timestamp.nullable().optional().meta({
+    description:
+      "When it was paid, as `billing.payInvoice` said, or when Stripe's news of it came; null: it is not, or was before this was kept.",
+  }),
   paymentReference: z.string().nullable().optional().meta({
     description: "What `billing.payInvoice` said of the payment; null where Stripe took it.",
   }),
