@@ -63,7 +63,11 @@ describeOnEachDatabase("a payment on $name", (database) => {
         new Webhook(secret).verify(body, headers),
       );
       const stored = await api.call("GET", `/api/v1/billing/invoices/${invoice.id}`, { token: key });
-      expect(stored.body.data).toEqual({ ...invoice, status: "paid" });
+      expect(stored.body.data).toEqual({
+        ...invoice,
+        status: "paid",
+        paidAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+      });
       expect(events).toEqual([expect.objectContaining({ type: "invoice.paid", data: stored.body.data })]);
     } finally {
       await api.close();
